@@ -1,1 +1,11 @@
-//! placeholder
+//! The compiler: from pattern text to findings, an effect table, a dependency graph and a program.
+//!
+//! One salsa database ([`db`]) serves the command line, the REPL and editors. The stages, in order: [`db`] (inputs), `items`, `resolve`,
+//! `check` (types and spaces, giving [`hir`]), [`effects`], `graph`, `rules`, `lower`.
+
+pub mod db;
+pub mod diagnostic;
+pub mod effects;
+pub mod hir;
+pub mod signature;
+pub mod types;

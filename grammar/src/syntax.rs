@@ -329,27 +329,53 @@ pub enum StmtKind {
         otherwise: Option<Box<Stmt>>,
     },
     /// `let t = x.h()` is a `Let` whose value is a call; which calls are handlers is known later.
-    Assign { target: Expr, op: AssignOp, value: Expr },
+    Assign {
+        target: Expr,
+        op: AssignOp,
+        value: Expr,
+    },
     /// `delete self.m[k]` or `delete r`.
     Delete(Expr),
     /// `require cond else "why"`.
-    Require { cond: Expr, message: Option<Expr> },
+    Require {
+        cond: Expr,
+        message: Option<Expr>,
+    },
     Fail(Expr),
     If(If),
-    For { key: Option<Ident>, item: Ident, iter: Expr, body: Block },
-    Match { subject: Expr, arms: Vec<StmtArm> },
+    For {
+        key: Option<Ident>,
+        item: Ident,
+        iter: Expr,
+        body: Block,
+    },
+    Match {
+        subject: Expr,
+        arms: Vec<StmtArm>,
+    },
     Return(Option<Expr>),
     /// `return send …` is a `Send` with `answer`.
     Send(Send),
-    Try { body: Block, error: Ident, catch: Block },
+    Try {
+        body: Block,
+        error: Ident,
+        catch: Block,
+    },
     /// A call that stands alone, or an expression without effect (a finding, or the value at the REPL and of a block).
     Expr(Expr),
     /// `expect e`.
     Expect(Expr),
     /// `expect fail call with "text"`, `expect fail call kind isolation`.
-    ExpectFail { call: Box<Stmt>, with: Option<Expr>, kind: Option<Ident> },
+    ExpectFail {
+        call: Box<Stmt>,
+        with: Option<Expr>,
+        kind: Option<Ident>,
+    },
     /// `concurrently { … }`, `concurrently 50 { … }`.
-    Concurrently { times: Option<Expr>, body: Block },
+    Concurrently {
+        times: Option<Expr>,
+        body: Block,
+    },
     /// `hold { … }`.
     Hold(Block),
     /// `crash`.
@@ -359,9 +385,15 @@ pub enum StmtKind {
     /// `given payments.charge(a, n) => …`, `given payments.charge fails "down" 2 times`.
     Given(Given),
     /// `as "did:plc:ann" { … }`.
-    As { caller: Expr, body: Block },
+    As {
+        caller: Expr,
+        body: Block,
+    },
     /// `reconcile ownership("did:plc:abc")`.
-    Reconcile { mirror: Ident, scope: Option<Expr> },
+    Reconcile {
+        mirror: Ident,
+        scope: Option<Expr>,
+    },
     /// Could not be parsed; a syntax error was reported.
     Error,
 }
@@ -389,7 +421,10 @@ pub struct If {
 pub enum Cond {
     Expr(Expr),
     /// `if let b = e`: runs when `e` is not `none`.
-    Let { name: Ident, value: Expr },
+    Let {
+        name: Ident,
+        value: Expr,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -416,7 +451,11 @@ pub struct Pattern {
 pub enum PatternKind {
     Wildcard,
     Bind(Ident),
-    Variant { of: Ident, variant: Ident, fields: Vec<Pattern> },
+    Variant {
+        of: Ident,
+        variant: Ident,
+        fields: Vec<Pattern>,
+    },
     /// A literal (number, text, `true`, `none`, …).
     Literal(Box<Expr>),
 }
@@ -491,26 +530,70 @@ pub enum ExprKind {
     /// `Map[k: v]`.
     Map(Vec<(Expr, Expr)>),
     /// `Message { author: self }`, `Message { ...m, text: t }`.
-    Struct { name: Ident, spread: Option<Box<Expr>>, fields: Vec<FieldInit> },
+    Struct {
+        name: Ident,
+        spread: Option<Box<Expr>>,
+        fields: Vec<FieldInit>,
+    },
     /// `create Person in home { name: "Ada" }`.
-    Create { record: Ident, space: Option<Box<SpaceExpr>>, fields: Vec<FieldInit> },
+    Create {
+        record: Ident,
+        space: Option<Box<SpaceExpr>>,
+        fields: Vec<FieldInit>,
+    },
     /// `base.name`, `base?.name`.
-    Field { base: Box<Expr>, name: Ident, optional: bool },
+    Field {
+        base: Box<Expr>,
+        name: Ident,
+        optional: bool,
+    },
     /// `base[index]`.
-    Index { base: Box<Expr>, index: Box<Expr> },
+    Index {
+        base: Box<Expr>,
+        index: Box<Expr>,
+    },
     /// `base.name(args)`, `base?.name(args)`.
-    Method { base: Box<Expr>, name: Ident, args: Vec<Expr>, optional: bool },
+    Method {
+        base: Box<Expr>,
+        name: Ident,
+        args: Vec<Expr>,
+        optional: bool,
+    },
     /// `name(args)`: a function or a built-in.
-    Call { name: Ident, args: Vec<Expr> },
-    Unary { op: UnaryOp, operand: Box<Expr> },
-    Binary { op: BinaryOp, left: Box<Expr>, right: Box<Expr>, op_span: Span },
+    Call {
+        name: Ident,
+        args: Vec<Expr>,
+    },
+    Unary {
+        op: UnaryOp,
+        operand: Box<Expr>,
+    },
+    Binary {
+        op: BinaryOp,
+        left: Box<Expr>,
+        right: Box<Expr>,
+        op_span: Span,
+    },
     /// `if c { a } else { b }` as an expression.
-    If { cond: Box<Cond>, then: Box<Expr>, otherwise: Option<Box<Expr>> },
-    Match { subject: Box<Expr>, arms: Vec<ExprArm> },
+    If {
+        cond: Box<Cond>,
+        then: Box<Expr>,
+        otherwise: Option<Box<Expr>>,
+    },
+    Match {
+        subject: Box<Expr>,
+        arms: Vec<ExprArm>,
+    },
     /// `{ let a = … expr }`.
-    Block { lets: Vec<Stmt>, value: Option<Box<Expr>> },
+    Block {
+        lets: Vec<Stmt>,
+        value: Option<Box<Expr>>,
+    },
     /// `x => e`, `(a, x) => e`.
-    Lambda { params: Vec<Ident>, body: Box<Expr> },
+    Lambda {
+        params: Vec<Ident>,
+        body: Box<Expr>,
+    },
     /// A habit of another language that parsed but means nothing here (`await x`); the error was reported.
     Error,
 }

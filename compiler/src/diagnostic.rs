@@ -1,0 +1,76 @@
+//! Findings as plain data: who draws them is decided elsewhere.
+
+use patternc_grammar::syntax::Span;
+
+use crate::db::SourceFile;
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Level {
+    /// Not reported.
+    Off,
+    Info,
+    Warn,
+    /// The promise of the language would be broken.
+    Error,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The name of the rule, as in `patternc explain NAME`.
+    pub rule: &'static str,
+    pub level: Level,
+    /// What goes wrong when it runs, in one sentence.
+    pub message: String,
+    /// Where the finding is shown first.
+    pub primary: Label,
+    /// The other places, each with what it has to do with it.
+    pub labels: Vec<Label>,
+    /// Facts that help to understand, a line each.
+    pub notes: Vec<String>,
+    /// The way out.
+    pub help: Option<String>,
+    pub fixes: Vec<Fix>,
+}
+
+/// A place and what is said there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    pub at: Location,
+    pub text: String,
+}
+
+/// A place in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Location {
+    Span(SourceFile, Span),
+    /// A place in a body that is looked up when the finding is shown, so that a finding in one file does not change when another
+    /// file's text moves: see [`crate::effects::Site`].
+    Site(crate::effects::Site),
+}
+
+/// A change of the text that follows the way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix {
+    /// "declare `writes Person.members`".
+    pub title: String,
+    pub edits: Vec<Edit>,
+    pub safety: Safety,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    pub file: SourceFile,
+    pub span: Span,
+    pub text: String,
+}
+
+/// Whether a fix can change what a program that worked does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Safety {
+    /// Applied by `--fix`.
+    Safe,
+    /// Applied by `--unsafe-fixes` only.
+    Unsafe,
+}

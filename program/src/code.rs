@@ -1,7 +1,8 @@
 //! What bodies are made of: statements and expressions over slots.
 
 use crate::{
-    ArmId, BodyId, CellIndex, DerivedIndex, EnumId, ExternId, HandlerId, Method, RecordId, SagaId, Slot, Source, SpaceId, StructId, Type,
+    ArmId, BodyId, CellIndex, DerivedIndex, EnumId, ExternId, HandlerId, Method, Name, RecordId, SagaId, Slot, Source, SpaceId, StructId,
+    Type,
 };
 
 /// Something that can be run: a frame of slots and code over it.
@@ -61,6 +62,7 @@ pub enum Stmt {
     /// Replaces a cell.
     SetCell {
         record: Expr,
+        of: RecordId,
         cell: CellIndex,
         value: Expr,
         at: Source,
@@ -68,6 +70,7 @@ pub enum Stmt {
     /// `+=` / `-=` on a cell.
     ChangeCell {
         record: Expr,
+        of: RecordId,
         cell: CellIndex,
         op: Change,
         value: Expr,
@@ -76,6 +79,7 @@ pub enum Stmt {
     /// `self.m[k] = v`.
     SetEntry {
         record: Expr,
+        of: RecordId,
         cell: CellIndex,
         key: Expr,
         value: Expr,
@@ -84,6 +88,7 @@ pub enum Stmt {
     /// `self.m[k] += v`: a read and a write; fails `missing` without an entry.
     ChangeEntry {
         record: Expr,
+        of: RecordId,
         cell: CellIndex,
         key: Expr,
         op: Change,
@@ -93,6 +98,7 @@ pub enum Stmt {
     /// `delete self.m[k]`.
     RemoveEntry {
         record: Expr,
+        of: RecordId,
         cell: CellIndex,
         key: Expr,
         at: Source,
@@ -173,6 +179,7 @@ pub enum Pattern {
     Wildcard,
     Bind(Slot),
     Variant {
+        of: EnumId,
         variant: u32,
         fields: Vec<Pattern>,
     },
@@ -248,6 +255,7 @@ pub enum Expr {
     /// A stored cell. `optional`: `none` when the base is `none` or deleted.
     Cell {
         record: Box<Expr>,
+        of: RecordId,
         cell: CellIndex,
         optional: bool,
         at: Source,
@@ -392,7 +400,9 @@ pub struct Where {
     pub cond: Expr,
     /// Stored cells of `record` that the condition reads of its parameter.
     pub cells: Vec<CellIndex>,
-    /// An indexed cell that the condition compares with a value that does not depend on the parameter.
+    /// An indexed cell that the condition compares with a value that does not depend on the parameter, so that the index alone gives
+    /// every record in question. Where evaluating the value fails, all records are gone through as without an index: the condition may
+    /// never have come to it.
     pub index: Option<(CellIndex, Expr)>,
 }
 
@@ -501,6 +511,25 @@ pub enum TestEvent {
     Handler { target: Expr, handler: HandlerId, args: Vec<Expr> },
     Saga { target: Expr, saga: SagaId, args: Vec<Expr> },
     Create(Create),
+}
+
+/// A line typed at the REPL, or a query from outside, compiled against a program.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snippet {
+    /// Size of the frame. The first `params` slots are filled with the values that earlier lines bound.
+    pub slots: u32,
+    pub params: u32,
+    pub code: SnippetCode,
+    /// What the line binds for later ones: its outermost `let`s.
+    pub bindings: Vec<(Name, Slot, Type)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum SnippetCode {
+    /// One expression, evaluated in a transaction that only reads.
+    Expr(Expr),
+    /// Statements as in a test: every call and create is an event of its own.
+    Stmts(Vec<TestStmt>),
 }
 
 /// What the outside answers in a test.

@@ -22,6 +22,11 @@ pub enum Type {
     Struct(StructId, Place),
     Enum(EnumId, Place),
     Record(RecordId, Place),
+    /// The results of a saga's steps: what its `ok` arm binds.
+    SagaResult(Vec<Type>),
+    /// Not known: the element of an empty list, the value of `none`, and whatever a program that `check` refuses leaves open. Every value
+    /// fits.
+    Unknown,
 }
 
 /// Where a reference must point.

@@ -535,6 +535,12 @@ pub enum ExprKind {
         spread: Option<Box<Expr>>,
         fields: Vec<FieldInit>,
     },
+    /// `Status.claimed(by: "ada", until: t)`: construction by name. (`Status.open` is a [`ExprKind::Field`] of a [`ExprKind::TypeName`].)
+    Variant {
+        of: Ident,
+        variant: Ident,
+        fields: Vec<FieldInit>,
+    },
     /// `create Person in home { name: "Ada" }`.
     Create {
         record: Ident,

@@ -1,0 +1,98 @@
+//! Events: what comes from outside, what handlers send, and how each ends.
+
+use std::sync::Arc;
+
+use patternc_program::{ArmId, CellIndex, ExternId, HandlerId, RecordId, SagaId};
+
+use crate::failure::Failure;
+use crate::value::{RecordRef, SpaceRef, Value};
+
+/// The identity of an event: given from outside, or made for a send. An id that was seen gives the recorded outcome again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventId(pub Arc<str>);
+
+/// An event with everything its delivery needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    pub id: EventId,
+    /// Who sent the outside event that began it all.
+    pub caller: Option<Arc<str>>,
+    pub action: Action,
+}
+
+/// What an event does where it arrives.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    Handler {
+        to: RecordRef,
+        handler: HandlerId,
+        args: Vec<Value>,
+    },
+    Saga {
+        to: RecordRef,
+        saga: SagaId,
+        args: Vec<Value>,
+    },
+    /// A record in another space. Without an id, one is made from the event's.
+    Create {
+        record: RecordId,
+        space: SpaceRef,
+        id: Option<Arc<str>>,
+        cells: Vec<(CellIndex, Value)>,
+    },
+    Extern {
+        of: ExternId,
+        operation: u32,
+        args: Vec<Value>,
+    },
+}
+
+/// How an event ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Its transaction is durable; the handler's result, or the reference of the record created.
+    Committed(Value),
+    Failed(Failure),
+}
+
+/// What the receiver's store remembers of an event.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Received {
+    Done(Outcome),
+    /// The handler committed with `return send`: this outgoing event's outcome decides.
+    Deferred(EventId),
+}
+
+/// An event on its way: it lives in the sender's store from the commit that sent it until its outcome has been dealt with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outgoing {
+    pub event: Event,
+    /// The record that sent it: order is kept from one sender to one receiver.
+    pub from: RecordRef,
+    /// Milliseconds since the epoch; not delivered before.
+    pub due: Option<i64>,
+    pub ok: Option<PendingArm>,
+    pub err: Option<PendingArm>,
+    /// `return send`: the event whose outcome this one decides.
+    pub answers: Option<EventId>,
+    pub state: OutgoingState,
+}
+
+/// An arm with what it took along.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PendingArm {
+    pub arm: ArmId,
+    pub captures: Vec<Value>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum OutgoingState {
+    Pending,
+    /// An operation that must not be repeated was begun: after a crash its outcome is `unknown`.
+    Tried,
+    /// Nobody took its outcome, or its arm was rejected. `patternc retry` makes it pending again.
+    Parked {
+        outcome: Outcome,
+        reason: Arc<str>,
+    },
+}

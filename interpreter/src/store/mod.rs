@@ -1,0 +1,233 @@
+//! Where spaces are kept, behind one primitive: [`Store::commit`], all or nothing.
+//!
+//! Everything durable goes through [`CommitRequest`]: cells, outgoing events, received event ids, arms and their captures, timers. There is
+//! one place to prove and one to attack.
+
+use patternc_program::{CellIndex, RecordId};
+
+use crate::event::{EventId, Outgoing, OutgoingState, Received};
+use crate::failure::Failure;
+use crate::value::{RecordRef, SpaceRef, Value};
+
+/// A number that grows with every commit of a store. What was read is out of date when its version is newer than the read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Version(pub u64);
+
+/// One transaction, whole.
+#[derive(Clone, Debug, Default)]
+pub struct CommitRequest {
+    /// The space it writes; more than one only for `across`. Empty when it only reads or only books events.
+    pub spaces: Vec<SpaceRef>,
+    /// Refused if any of it is out of date.
+    pub reads: Vec<Read>,
+    /// In the order they were made.
+    pub writes: Vec<Write>,
+    pub outbox: Vec<OutboxChange>,
+    pub inbox: Vec<InboxChange>,
+    /// What each invariant read when it was evaluated in this transaction: replaces what was remembered for the pair.
+    pub invariant_reads: Vec<(u32, RecordRef, Vec<ReadKey>)>,
+}
+
+/// Something a transaction depends on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Read {
+    pub key: ReadKey,
+    pub seen: Seen,
+}
+
+/// What was read, at the grain of conflicts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ReadKey {
+    /// Whether the record is there.
+    Exists(RecordRef),
+    Cell(RecordRef, CellIndex),
+    /// An entry of a map cell, or an element of a set cell.
+    Element(RecordRef, CellIndex, Value),
+    /// Which record has this value in a unique cell.
+    Unique(RecordId, SpaceRef, CellIndex, Value),
+    /// The records of a type in a space: the cells the condition read, and the value of an indexed cell if it asked for one. Out of date
+    /// when a record was created or deleted (of that value, if any), or such a cell changed.
+    Query {
+        record: RecordId,
+        space: SpaceRef,
+        cells: Vec<CellIndex>,
+        index: Option<(CellIndex, Value)>,
+    },
+}
+
+/// What there was when it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen {
+    /// Unchanged while nothing newer than this version touched it.
+    Version(Version),
+    /// Unchanged while it is the same: existence, membership, the entry (`None`: no entry), the holder of a unique value.
+    Value(Option<Value>),
+}
+
+/// A change of the state. Blind operations are applied to the state at commit.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// Every stored cell, in the order of the declaration.
+    Create {
+        record: RecordRef,
+        cells: Vec<Value>,
+    },
+    Delete {
+        record: RecordRef,
+    },
+    Set {
+        record: RecordRef,
+        cell: CellIndex,
+        value: Value,
+    },
+    /// Overflow fails the commit.
+    AddInt {
+        record: RecordRef,
+        cell: CellIndex,
+        by: i64,
+    },
+    Append {
+        record: RecordRef,
+        cell: CellIndex,
+        value: Value,
+    },
+    /// The first equal element of a list, nothing if there is none.
+    RemoveFirst {
+        record: RecordRef,
+        cell: CellIndex,
+        value: Value,
+    },
+    Insert {
+        record: RecordRef,
+        cell: CellIndex,
+        value: Value,
+    },
+    /// An element of a set.
+    Remove {
+        record: RecordRef,
+        cell: CellIndex,
+        value: Value,
+    },
+    SetEntry {
+        record: RecordRef,
+        cell: CellIndex,
+        key: Value,
+        value: Value,
+    },
+    RemoveEntry {
+        record: RecordRef,
+        cell: CellIndex,
+        key: Value,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum OutboxChange {
+    Add(Outgoing),
+    /// Its outcome has been dealt with.
+    Remove(EventId),
+    Update(EventId, OutgoingState),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum InboxChange {
+    /// Refused ([`Refused::Duplicate`]) if the event is known already, unless it was deferred and this decides it.
+    /// `keep_until`: milliseconds since the epoch for outside events; internal ones are forgotten by the sender.
+    Record { event: EventId, received: Received, keep_until: Option<i64> },
+    /// The sender has dealt with the outcome.
+    Forget(EventId),
+}
+
+/// A commit that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// Its place in the store's order. Durable once [`Store::durable`] has reached it.
+    pub version: Version,
+}
+
+/// Why a commit was refused. Nothing of it remains.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Refused {
+    /// This read is out of date: run again.
+    #[error("{0:?} changed meanwhile")]
+    Stale(ReadKey),
+    /// The event has been received before.
+    #[error("the event was received before")]
+    Duplicate(Received),
+    /// An operation cannot be applied: overflow, a length limit, a record that is not there, a unique value taken.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    /// The store does not answer or is broken; whether the commit happened may be unknown.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The store itself failed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct StoreError {
+    /// What failed and what to do.
+    pub message: String,
+    /// Worth trying again later.
+    pub transient: bool,
+}
+
+/// What a store can do. A type, so that a wrapper cannot lose it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Commits several spaces at once: `across` is possible.
+    pub commits_across: bool,
+    /// Survives the end of the process.
+    pub durable: bool,
+}
+
+/// Whether a record is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    Never,
+    Live,
+    /// Its id is not used again.
+    Deleted,
+}
+
+/// A keeper of spaces. Reads give the state after the last commit; they are checked again at commit.
+pub trait Store: Send {
+    fn capabilities(&self) -> Capabilities;
+
+    /// The version of the newest commit.
+    fn version(&self) -> Version;
+
+    fn presence(&self, record: &RecordRef) -> Result<Presence, StoreError>;
+
+    /// The value of a cell; `None` if the record is not there.
+    fn cell(&self, record: &RecordRef, cell: CellIndex) -> Result<Option<Value>, StoreError>;
+
+    /// The entry of a map cell, or the element itself of a set cell; `None` if there is none.
+    fn element(&self, record: &RecordRef, cell: CellIndex, key: &Value) -> Result<Option<Value>, StoreError>;
+
+    /// The record with this value in a unique cell.
+    fn unique(&self, record: RecordId, space: &SpaceRef, cell: CellIndex, value: &Value) -> Result<Option<RecordRef>, StoreError>;
+
+    /// The live records of a type in a space, in the order of creation; with an index, only those of that value.
+    fn scan(&self, record: RecordId, space: &SpaceRef, index: Option<(CellIndex, &Value)>) -> Result<Vec<RecordRef>, StoreError>;
+
+    /// The spaces that have records.
+    fn spaces(&self) -> Result<Vec<SpaceRef>, StoreError>;
+
+    /// The invariants (by index) and records whose last evaluation read this, or something it is part of.
+    fn dependents(&self, key: &ReadKey) -> Result<Vec<(u32, RecordRef)>, StoreError>;
+
+    fn received(&self, event: &EventId) -> Result<Option<Received>, StoreError>;
+
+    /// Every outgoing event, in the order they were sent: what a start after a crash goes on with.
+    fn outgoing(&self) -> Result<Vec<Outgoing>, StoreError>;
+
+    /// Applies the request whole, or not at all. `now` (milliseconds since the epoch) is for forgetting old event ids.
+    fn commit(&mut self, request: CommitRequest, now: i64) -> Result<Committed, Refused>;
+
+    /// The newest version that would survive the end of the process. Never blocks.
+    fn durable(&self) -> Result<Version, StoreError>;
+
+    /// Blocks until [`Store::durable`] has reached `version`.
+    fn wait_durable(&self, version: Version) -> Result<(), StoreError>;
+}

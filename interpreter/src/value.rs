@@ -1,0 +1,196 @@
+//! Values: what cells hold and expressions give.
+//!
+//! A value is small and cheap to clone; collections share structure. Values are totally ordered, so that sets and maps have one order
+//! everywhere.
+
+use std::cmp::Ordering;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet, Vector};
+use patternc_program::{RecordId, SpaceId};
+
+/// A value of any type.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// Absent; also the result of a handler without one.
+    None,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(Arc<str>),
+    Bytes(Arc<[u8]>),
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    Time(i64),
+    /// Milliseconds.
+    Duration(i64),
+    Space(SpaceRef),
+    Ref(RecordRef),
+    List(Arc<Vector<Value>>),
+    Set(Arc<OrdSet<Value>>),
+    Map(Arc<OrdMap<Value, Value>>),
+    /// The fields of a struct, a failure (kind, message) or a saga's results, in the order of the declaration.
+    Struct(Arc<[Value]>),
+    /// A variant of an enum by position, and its fields.
+    Variant(u32, Arc<[Value]>),
+}
+
+/// One space: a plain one, or one of a family.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SpaceRef {
+    pub space: SpaceId,
+    /// The key, in a family.
+    pub key: Option<Arc<Value>>,
+}
+
+/// The identity of a record: its type, its space, its id. Cheap to clone and hash: the hash is computed once.
+#[derive(Clone)]
+pub struct RecordRef(Arc<RecordKey>);
+
+struct RecordKey {
+    hash: u64,
+    record: RecordId,
+    space: SpaceRef,
+    id: Box<str>,
+}
+
+impl RecordRef {
+    /// The identity of the record of this type, space and id.
+    pub fn new(record: RecordId, space: SpaceRef, id: impl Into<Box<str>>) -> Self {
+        let id = id.into();
+        let hash = rustc_hash::FxBuildHasher.hash_one((record, &space, &id));
+        RecordRef(Arc::new(RecordKey { hash, record, space, id }))
+    }
+
+    /// Its type.
+    pub fn record(&self) -> RecordId {
+        self.0.record
+    }
+
+    /// Its space.
+    pub fn space(&self) -> &SpaceRef {
+        &self.0.space
+    }
+
+    /// Its id, unique per type and space.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+}
+
+impl PartialEq for RecordRef {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+            || (self.0.hash == other.0.hash && self.0.record == other.0.record && self.0.id == other.0.id && self.0.space == other.0.space)
+    }
+}
+
+impl Eq for RecordRef {}
+
+impl Hash for RecordRef {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.hash);
+    }
+}
+
+impl PartialOrd for RecordRef {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// By type, then id, then space: sets of records are walked in the order of ids.
+impl Ord for RecordRef {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return Ordering::Equal;
+        }
+        (self.0.record, &self.0.id, &self.0.space).cmp(&(other.0.record, &other.0.id, &other.0.space))
+    }
+}
+
+impl std::fmt::Debug for RecordRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}/{}@{:?}", self.0.record, self.0.id, self.0.space)
+    }
+}
+
+impl Value {
+    /// The position of its type in the order of values.
+    fn rank(&self) -> u8 {
+        match self {
+            Value::None => 0,
+            Value::Bool(_) => 1,
+            Value::Int(_) => 2,
+            Value::Float(_) => 3,
+            Value::Text(_) => 4,
+            Value::Bytes(_) => 5,
+            Value::Time(_) => 6,
+            Value::Duration(_) => 7,
+            Value::Space(_) => 8,
+            Value::Ref(_) => 9,
+            Value::List(_) => 10,
+            Value::Set(_) => 11,
+            Value::Map(_) => 12,
+            Value::Struct(_) => 13,
+            Value::Variant(..) => 14,
+        }
+    }
+}
+
+/// Values of one type by their content (Float by `total_cmp`, with -0 equal to 0); of different types by the type.
+impl Ord for Value {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Value::None, Value::None) => Ordering::Equal,
+            (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
+            (Value::Int(a), Value::Int(b)) | (Value::Time(a), Value::Time(b)) | (Value::Duration(a), Value::Duration(b)) => a.cmp(b),
+            (Value::Float(a), Value::Float(b)) => (a + 0.0).total_cmp(&(b + 0.0)),
+            (Value::Text(a), Value::Text(b)) => a.cmp(b),
+            (Value::Bytes(a), Value::Bytes(b)) => a.cmp(b),
+            (Value::Space(a), Value::Space(b)) => a.cmp(b),
+            (Value::Ref(a), Value::Ref(b)) => a.cmp(b),
+            (Value::List(a), Value::List(b)) => a.cmp(b),
+            (Value::Set(a), Value::Set(b)) => a.cmp(b),
+            (Value::Map(a), Value::Map(b)) => a.cmp(b),
+            (Value::Struct(a), Value::Struct(b)) => a.cmp(b),
+            (Value::Variant(a, x), Value::Variant(b, y)) => (a, x).cmp(&(b, y)),
+            _ => self.rank().cmp(&other.rank()),
+        }
+    }
+}
+
+impl PartialOrd for Value {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Value {}
+
+impl Hash for Value {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u8(self.rank());
+        match self {
+            Value::None => {}
+            Value::Bool(b) => b.hash(state),
+            Value::Int(n) | Value::Time(n) | Value::Duration(n) => n.hash(state),
+            Value::Float(x) => (x + 0.0).to_bits().hash(state),
+            Value::Text(t) => t.hash(state),
+            Value::Bytes(b) => b.hash(state),
+            Value::Space(s) => s.hash(state),
+            Value::Ref(r) => r.hash(state),
+            Value::List(xs) => xs.hash(state),
+            Value::Set(xs) => xs.hash(state),
+            Value::Map(m) => m.hash(state),
+            Value::Struct(fields) => fields.hash(state),
+            Value::Variant(variant, fields) => (variant, fields).hash(state),
+        }
+    }
+}

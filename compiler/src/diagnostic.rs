@@ -34,6 +34,38 @@ pub struct Diagnostic {
     pub fixes: Vec<Fix>,
 }
 
+impl Diagnostic {
+    /// A finding with one place and nothing else yet.
+    pub fn new(rule: &'static str, level: Level, at: Location, label: impl Into<String>, message: impl Into<String>) -> Self {
+        let primary = Label { at, text: label.into() };
+        Diagnostic { rule, level, message: message.into(), primary, labels: Vec::new(), notes: Vec::new(), help: None, fixes: Vec::new() }
+    }
+
+    /// Another place, with what it has to do with the finding.
+    pub fn label(mut self, at: Location, text: impl Into<String>) -> Self {
+        self.labels.push(Label { at, text: text.into() });
+        self
+    }
+
+    /// A fact that helps to understand.
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// The way out.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// A change of the text that follows the way out.
+    pub fn fix(mut self, title: impl Into<String>, safety: Safety, edits: Vec<Edit>) -> Self {
+        self.fixes.push(Fix { title: title.into(), edits, safety });
+        self
+    }
+}
+
 /// A place and what is said there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {

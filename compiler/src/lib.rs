@@ -7,5 +7,6 @@ pub mod db;
 pub mod diagnostic;
 pub mod effects;
 pub mod hir;
+pub mod rules;
 pub mod signature;
 pub mod types;

@@ -1,0 +1,47 @@
+//! `constant-condition`: a condition that is always true or always false. Reported where names, types or text are understood, not from effects.
+
+use super::Rule;
+use crate::diagnostic::Level;
+
+pub static RULE: Rule = Rule {
+    name: "constant-condition",
+    level: Level::Warn,
+    summary: "a condition that is always true or always false",
+    page: PAGE,
+    check: None,
+};
+
+const PAGE: &str = r##"
+## What goes wrong
+
+One branch never runs, and a `require` that is always true guards nothing.
+
+## Bad
+
+```pattern
+record Counter {
+  cell count: Int = 0
+  handler add() {
+    require true else "closed"
+    self.count += 1
+  }
+}
+```
+
+## Good
+
+```pattern
+record Counter {
+  cell count: Int = 0
+  cell open: Bool = true
+  handler add() {
+    require self.open else "closed"
+    self.count += 1
+  }
+}
+```
+
+## When it is fine
+
+While something is switched off for a moment.
+"##;

@@ -1,0 +1,38 @@
+//! `derived-write`: a write to a derived cell. Reported where names, types or text are understood, not from effects.
+
+use super::Rule;
+use crate::diagnostic::Level;
+
+pub static RULE: Rule = Rule {
+    name: "derived-write",
+    level: Level::Error,
+    summary: "a write to a derived cell",
+    page: PAGE,
+    check: None,
+};
+
+const PAGE: &str = r##"
+## What goes wrong
+
+A derived cell is always what its expression gives. A value written into it would have nowhere to stay.
+
+## Bad
+
+```pattern
+record Task {
+  cell state: Text = "open"
+  derived open: Bool = self.state == "open"
+  handler close() { self.open = false }
+}
+```
+
+## Good
+
+```pattern
+record Task {
+  cell state: Text = "open"
+  derived open: Bool = self.state == "open"
+  handler close() { self.state = "closed" }
+}
+```
+"##;

@@ -1,0 +1,118 @@
+//! The rules: what `patternc check` reports.
+//!
+//! A rule is one file of this folder: its name, its level, its page, and for rules over effects its `check`. To add one, write the file and
+//! name its module in the list below. Rules without `check` are found where names, types or text are understood; their file is where
+//! they are named and explained.
+
+use crate::db::{Db, SourceFile};
+use crate::diagnostic::{Diagnostic, Level, Location};
+
+/// Declares the modules of all rules, and [`ALL`].
+macro_rules! rules {
+    ($($module:ident),* $(,)?) => {
+        $(pub mod $module;)*
+
+        /// Every rule there is, in the order of the list.
+        pub static ALL: &[&Rule] = &[$(&$module::RULE),*];
+    };
+}
+
+rules![
+    // Spaces.
+    space_escape,
+    inverse_across_spaces,
+    derived_write,
+    // Atomicity.
+    extern_in_transaction,
+    impure_expression,
+    // Names, types, hygiene.
+    syntax,
+    wrong_case,
+    unknown_name,
+    duplicate_name,
+    unresolved_import,
+    type_mismatch,
+    wrong_arguments,
+    missing_cell,
+    missing_arm,
+    recursive_fn,
+    derived_cycle,
+    no_expectation,
+    nesting_limit,
+    unused_import,
+    unused_name,
+    unreachable_arm,
+    constant_condition,
+    shadowed_name,
+    unused_allow,
+    unknown_rule,
+    allow_without_reason,
+];
+
+/// A rule, declared once in a file of its own.
+#[derive(Debug)]
+pub struct Rule {
+    /// In kebab case, as in `patternc explain NAME`.
+    pub name: &'static str,
+    /// The level without any configuration. An error cannot be configured away.
+    pub level: Level,
+    /// What it reports, as the rest of "reports …".
+    pub summary: &'static str,
+    /// Markdown with the sections "What goes wrong", "Bad", "Good" and, for warnings, "When it is fine". A `pattern` block may name its file
+    /// (`file=people.pattern`; `main.pattern` otherwise) and rules that its bad example also breaks (`also=unused-name`).
+    pub page: &'static str,
+    /// Looks at one file. `None` for rules that are found while names, types or text are understood.
+    pub check: Option<fn(&Context<'_>, &mut Vec<Diagnostic>)>,
+}
+
+/// What a rule sees of the file it checks.
+pub struct Context<'db> {
+    pub db: &'db dyn Db,
+    pub file: SourceFile,
+}
+
+impl Rule {
+    /// A finding of this rule at its default level.
+    pub fn at(&self, place: Location, label: impl Into<String>, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(self.name, self.level, place, label, message)
+    }
+}
+
+/// The rule of this name.
+pub fn named(name: &str) -> Option<&'static Rule> {
+    ALL.iter().copied().find(|rule| rule.name == name)
+}
+
+/// What the rules over effects find in one file, at their default levels; `@allow` and configuration come later.
+pub fn run(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
+    let context = Context { db, file };
+    let mut findings = Vec::new();
+    for check in ALL.iter().filter_map(|rule| rule.check) {
+        check(&context, &mut findings);
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_in_kebab_case() {
+        for (i, rule) in ALL.iter().enumerate() {
+            assert!(rule.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", rule.name);
+            assert!(ALL[..i].iter().all(|other| other.name != rule.name), "{} is listed twice", rule.name);
+            assert_eq!(named(rule.name).map(|found| found.summary), Some(rule.summary));
+        }
+    }
+
+    #[test]
+    fn every_page_has_its_sections() {
+        for rule in ALL {
+            let warning = rule.level < Level::Error;
+            for (section, needed) in [("## What goes wrong", true), ("## Bad", true), ("## Good", true), ("## When it is fine", warning)] {
+                assert_eq!(rule.page.contains(&format!("\n{section}\n")), needed, "`{}` and \"{section}\"", rule.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! `nesting-limit`: expressions or blocks nested too deeply. Reported where names, types or text are understood, not from effects.
+
+use super::Rule;
+use crate::diagnostic::Level;
+
+pub static RULE: Rule = Rule {
+    name: "nesting-limit",
+    level: Level::Error,
+    summary: "expressions or blocks nested too deeply",
+    page: PAGE,
+    check: None,
+};
+
+const PAGE: &str = r##"
+## What goes wrong
+
+Nesting has a limit, so that no text can exhaust the memory of what reads it. Give the inner parts names with `let`, or make functions of
+them.
+
+## Bad
+
+```pattern
+fn deep() -> Int { ((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((1)))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))) }
+```
+
+## Good
+
+```pattern
+fn deep() -> Int { ((1)) }
+```
+"##;

@@ -1,0 +1,45 @@
+//! `no-expectation`: a test that expects nothing. Reported where names, types or text are understood, not from effects.
+
+use super::Rule;
+use crate::diagnostic::Level;
+
+pub static RULE: Rule = Rule {
+    name: "no-expectation",
+    level: Level::Error,
+    summary: "a test that expects nothing",
+    page: PAGE,
+    check: None,
+};
+
+const PAGE: &str = r##"
+## What goes wrong
+
+A test without `expect` passes whatever the pattern does.
+
+## Bad
+
+```pattern
+record Counter {
+  cell count: Int = 0
+  handler add() { self.count += 1 }
+}
+test "counting" {
+  let c = create Counter { }
+  c.add()
+}
+```
+
+## Good
+
+```pattern
+record Counter {
+  cell count: Int = 0
+  handler add() { self.count += 1 }
+}
+test "counting" {
+  let c = create Counter { }
+  c.add()
+  expect c.count == 1
+}
+```
+"##;

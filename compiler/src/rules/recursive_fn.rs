@@ -1,0 +1,31 @@
+//! `recursive-fn`: a function that calls itself, directly or through others. Reported where names, types or text are understood, not from effects.
+
+use super::Rule;
+use crate::diagnostic::Level;
+
+pub static RULE: Rule = Rule {
+    name: "recursive-fn",
+    level: Level::Error,
+    summary: "a function that calls itself, directly or through others",
+    page: PAGE,
+    check: None,
+};
+
+const PAGE: &str = r##"
+## What goes wrong
+
+Every handler ends, because nothing in it can go round for ever. A function that calls itself might. Walk a collection with `for`, or with
+`map`, `filter` and `fold`.
+
+## Bad
+
+```pattern
+fn count(n: Int) -> Int { if n == 0 { 0 } else { 1 + count(n - 1) } }
+```
+
+## Good
+
+```pattern
+fn count(n: Int) -> Int { range(n).len() }
+```
+"##;

@@ -1,0 +1,36 @@
+//! `unknown-name`: a name that nothing declares. Reported where names, types or text are understood, not from effects.
+
+use super::Rule;
+use crate::diagnostic::Level;
+
+pub static RULE: Rule = Rule {
+    name: "unknown-name",
+    level: Level::Error,
+    summary: "a name that nothing declares",
+    page: PAGE,
+    check: None,
+};
+
+const PAGE: &str = r##"
+## What goes wrong
+
+Nothing with this name exists here: it is misspelt, declared elsewhere and not imported, or out of scope.
+
+## Bad
+
+```pattern
+record Note {
+  cell text: Text = ""
+  handler set(text: Text) { self.text = txt }
+}
+```
+
+## Good
+
+```pattern
+record Note {
+  cell text: Text = ""
+  handler set(text: Text) { self.text = text }
+}
+```
+"##;

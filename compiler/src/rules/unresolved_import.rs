@@ -1,0 +1,38 @@
+//! `unresolved-import`: a `use` of a file or name that does not exist. Reported where names, types or text are understood, not from effects.
+
+use super::Rule;
+use crate::diagnostic::Level;
+
+pub static RULE: Rule = Rule {
+    name: "unresolved-import",
+    level: Level::Error,
+    summary: "a `use` of a file or name that does not exist",
+    page: PAGE,
+    check: None,
+};
+
+const PAGE: &str = r##"
+## What goes wrong
+
+The file named by `use` is not part of the project, or it declares nothing of that name. Paths are relative to the importing file.
+
+## Bad
+
+```pattern
+use "missing.pattern" { Person }
+```
+
+## Good
+
+```pattern
+use "people.pattern" { Person }
+
+fn label(p: Person) -> Text { p.name }
+```
+
+```pattern file=people.pattern
+record Person {
+  cell name: Text
+}
+```
+"##;

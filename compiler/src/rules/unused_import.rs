@@ -1,0 +1,53 @@
+//! `unused-import`: an imported name that is not used. Reported where names, types or text are understood, not from effects.
+
+use super::Rule;
+use crate::diagnostic::Level;
+
+pub static RULE: Rule = Rule {
+    name: "unused-import",
+    level: Level::Warn,
+    summary: "an imported name that is not used",
+    page: PAGE,
+    check: None,
+};
+
+const PAGE: &str = r##"
+## What goes wrong
+
+Nothing, but whoever reads the file looks for a use that is not there.
+
+## Bad
+
+```pattern
+use "people.pattern" { Person, label }
+
+fn title(p: Person) -> Text { p.name }
+```
+
+```pattern file=people.pattern
+record Person {
+  cell name: Text
+}
+fn label(p: Person) -> Text { "{p.name}!" }
+fn twice(p: Person) -> Text { "{label(p)}{label(p)}" }
+```
+
+## Good
+
+```pattern
+use "people.pattern" { Person, label }
+
+fn title(p: Person) -> Text { label(p) }
+```
+
+```pattern file=people.pattern
+record Person {
+  cell name: Text
+}
+fn label(p: Person) -> Text { "{p.name}!" }
+```
+
+## When it is fine
+
+While a file is being written. The fix takes the name out.
+"##;

@@ -4,7 +4,9 @@
 //! the program (stored cells, queued arms, timers) is found again by name: every declaration keeps its own.
 
 mod code;
+mod code_render;
 mod method;
+mod render;
 mod types;
 
 pub use code::*;

@@ -10,3 +10,4 @@ pub mod hir;
 pub mod rules;
 pub mod signature;
 pub mod types;
+pub mod visit;

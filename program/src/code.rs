@@ -519,17 +519,13 @@ pub struct Snippet {
     /// Size of the frame. The first `params` slots are filled with the values that earlier lines bound.
     pub slots: u32,
     pub params: u32,
-    pub code: SnippetCode,
+    /// Run first, as those of a test: every call and create is an event of its own. Empty for a query.
+    pub stmts: Vec<TestStmt>,
+    /// Then the value of the line, evaluated in a transaction that only reads.
+    pub value: Option<(Expr, Type)>,
     /// What the line binds for later ones: its outermost `let`s.
     pub bindings: Vec<(Name, Slot, Type)>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum SnippetCode {
-    /// One expression, evaluated in a transaction that only reads.
-    Expr(Expr),
-    /// Statements as in a test: every call and create is an event of its own.
-    Stmts(Vec<TestStmt>),
+    pub at: Source,
 }
 
 /// What the outside answers in a test.

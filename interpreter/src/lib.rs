@@ -5,8 +5,10 @@
 //! The way of an event: [`engine`] takes it, [`machine`] runs the handler over a [`transaction`], the transaction becomes a
 //! [`store::CommitRequest`], the store commits it, the engine delivers what it sent.
 
+pub mod attempt;
 pub mod event;
 pub mod failure;
 pub mod host;
+pub mod limits;
 pub mod store;
 pub mod value;

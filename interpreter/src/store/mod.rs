@@ -3,8 +3,13 @@
 //! Everything durable goes through [`CommitRequest`]: cells, outgoing events, received event ids, arms and their captures, timers. There is
 //! one place to prove and one to attack.
 
+mod stores;
+
+use std::sync::Arc;
+
 use patternc_program::{CellIndex, RecordId};
 
+pub use self::stores::Stores;
 use crate::event::{EventId, Outgoing, OutgoingState, Received};
 use crate::failure::Failure;
 use crate::value::{RecordRef, SpaceRef, Value};
@@ -124,14 +129,16 @@ pub enum Write {
 #[derive(Clone, Debug, PartialEq)]
 pub enum OutboxChange {
     Add(Outgoing),
-    /// Its outcome has been dealt with.
+    /// Its outcome has been dealt with. Refused ([`Refused::Gone`]) if it is not there: someone else has dealt with it.
     Remove(EventId),
+    /// Refused like [`OutboxChange::Remove`].
     Update(EventId, OutgoingState),
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum InboxChange {
-    /// Refused ([`Refused::Duplicate`]) if the event is known already, unless it was deferred and this decides it.
+    /// Refused ([`Refused::Duplicate`]) if the event is known already, unless it was deferred to an event that this request removes from
+    /// the outbox: then this decides it, or defers it again.
     /// `keep_until`: milliseconds since the epoch for outside events; internal ones are forgotten by the sender.
     Record { event: EventId, received: Received, keep_until: Option<i64> },
     /// The sender has dealt with the outcome.
@@ -154,6 +161,9 @@ pub enum Refused {
     /// The event has been received before.
     #[error("the event was received before")]
     Duplicate(Received),
+    /// An outgoing event that the request removes or changes is not there: its outcome has been dealt with before.
+    #[error("the outgoing event has been dealt with before")]
+    Gone(EventId),
     /// An operation cannot be applied: overflow, a length limit, a record that is not there, a unique value taken.
     #[error(transparent)]
     Failed(#[from] Failure),
@@ -230,4 +240,20 @@ pub trait Store: Send {
 
     /// Blocks until [`Store::durable`] has reached `version`.
     fn wait_durable(&self, version: Version) -> Result<(), StoreError>;
+
+    /// The same for other threads, without the store.
+    fn durability(&self) -> Arc<dyn Durability>;
+}
+
+/// How far a store's commits are durable, for threads that wait for it while others use the store.
+pub trait Durability: Send + Sync {
+    /// As [`Store::durable`].
+    fn durable(&self) -> Result<Version, StoreError>;
+
+    /// As [`Store::wait_durable`].
+    fn wait_durable(&self, version: Version) -> Result<(), StoreError>;
+
+    /// Calls back, on any thread, after [`Durability::durable`] has grown or the store has failed. A store that is durable at once never
+    /// calls.
+    fn notify(&self, callback: Box<dyn Fn() + Send + Sync>);
 }

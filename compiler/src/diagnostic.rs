@@ -3,6 +3,7 @@
 use patternc_grammar::syntax::Span;
 
 use crate::db::SourceFile;
+use crate::types::{CellId, HandlerId, ItemId};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,6 +40,27 @@ impl Diagnostic {
     pub fn new(rule: &'static str, level: Level, at: Location, label: impl Into<String>, message: impl Into<String>) -> Self {
         let primary = Label { at, text: label.into() };
         Diagnostic { rule, level, message: message.into(), primary, labels: Vec::new(), notes: Vec::new(), help: None, fixes: Vec::new() }
+    }
+
+    /// An error found where names and types are understood.
+    pub fn error(rule: &'static str, file: SourceFile, span: Span, message: impl Into<String>) -> Self {
+        Self::new(rule, Level::Error, Location::Span(file, span), "", message)
+    }
+
+    /// A warning found where names and types are understood.
+    pub fn warn(rule: &'static str, file: SourceFile, span: Span, message: impl Into<String>) -> Self {
+        Self::new(rule, Level::Warn, Location::Span(file, span), "", message)
+    }
+
+    /// What is said at the primary place.
+    pub fn saying(mut self, text: impl Into<String>) -> Self {
+        self.primary.text = text.into();
+        self
+    }
+
+    /// A fix of one edit.
+    pub fn replace(self, title: impl Into<String>, safety: Safety, file: SourceFile, span: Span, text: impl Into<String>) -> Self {
+        self.fix(title, safety, vec![Edit { file, span, text: text.into() }])
     }
 
     /// Another place, with what it has to do with the finding.
@@ -80,6 +102,12 @@ pub enum Location {
     /// A place in a body that is looked up when the finding is shown, so that a finding in one file does not change when another
     /// file's text moves: see [`crate::effects::Site`].
     Site(crate::effects::Site),
+    /// The name of a declaration, looked up when the finding is shown.
+    Item(ItemId),
+    /// The name of a cell.
+    Cell(CellId),
+    /// The name of a handler or saga.
+    Handler(HandlerId),
 }
 
 /// A change of the text that follows the way out.

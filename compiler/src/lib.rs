@@ -3,10 +3,14 @@
 //! One salsa database ([`db`]) serves the command line, the REPL and editors. The stages, in order: [`db`] (inputs), `items`, `resolve`,
 //! `check` (types and spaces, giving [`hir`]), [`effects`], `graph`, `rules`, `lower`.
 
+pub mod check;
 pub mod db;
 pub mod diagnostic;
 pub mod effects;
 pub mod hir;
+pub mod items;
+pub mod location;
+pub mod resolve;
 pub mod rules;
 pub mod signature;
 pub mod types;

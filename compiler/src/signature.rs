@@ -2,11 +2,90 @@
 //!
 //! Signatures are compared after every edit; that they hold nothing of a body is what keeps an edit inside one file.
 
+mod build;
+
 use std::sync::Arc;
 
 use patternc_grammar::syntax::{Name, Repeat};
 
-use crate::types::{ItemId, Ty};
+use crate::db::{Db, SourceFile};
+use crate::diagnostic::Diagnostic;
+use crate::types::{CellId, HandlerId, ItemId, OperationId, Ty};
+
+/// The signatures of one file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileSignatures {
+    /// By [`ItemId::index`].
+    pub by_item: Vec<Signature>,
+}
+
+/// What the declarations of `file` promise. Equal after an edit that changes none of them, also where one of them has an error.
+#[salsa::tracked(returns(deref))]
+pub fn signatures(db: &dyn Db, file: SourceFile) -> Arc<FileSignatures> {
+    Arc::clone(&resolved(db, file).signatures)
+}
+
+/// What is wrong with the types and names in the declarations of `file`.
+pub fn signature_diagnostics(db: &dyn Db, file: SourceFile) -> &[Diagnostic] {
+    &resolved(db, file).diagnostics
+}
+
+/// Signatures with their findings, which hold spans and so change more often.
+struct Resolved {
+    signatures: Arc<FileSignatures>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+// Read by two queries of the same file only: which of the parts changed is told apart there.
+#[salsa::tracked(returns(ref), no_eq)]
+fn resolved(db: &dyn Db, file: SourceFile) -> Resolved {
+    let (signatures, diagnostics) = build::build(db, file);
+    Resolved { signatures: Arc::new(signatures), diagnostics }
+}
+
+/// The signature of one item.
+pub fn signature(db: &dyn Db, id: ItemId) -> &Signature {
+    signatures(db, id.file).by_item.get(id.index as usize).unwrap_or(&Signature::Other)
+}
+
+/// Declares the way to a signature of one kind.
+macro_rules! of_kind {
+    ($($name:ident: $variant:ident($ty:ident), $doc:literal;)*) => { $(
+        #[doc = $doc]
+        pub fn $name(db: &dyn Db, id: ItemId) -> Option<&$ty> {
+            match signature(db, id) {
+                Signature::$variant(signature) => Some(signature),
+                _ => None,
+            }
+        }
+    )* };
+}
+
+of_kind! {
+    space_sig: Space(SpaceSig), "The signature of a space; `None` if the item is something else.";
+    struct_sig: Struct(StructSig), "The signature of a struct; `None` if the item is something else.";
+    enum_sig: Enum(EnumSig), "The signature of an enum; `None` if the item is something else.";
+    record_sig: Record(RecordSig), "The signature of a record; `None` if the item is something else.";
+    fn_sig: Fn(FnSig), "The signature of a function; `None` if the item is something else.";
+    extern_sig: Extern(ExternSig), "The signature of an extern; `None` if the item is something else.";
+    mirror_sig: Mirror(MirrorSig), "The signature of a mirror; `None` if the item is something else.";
+    invariant_sig: Invariant(InvariantSig), "The signature of an invariant; `None` if the item is something else.";
+}
+
+/// The signature of a cell.
+pub fn cell_sig(db: &dyn Db, id: CellId) -> Option<&CellSig> {
+    record_sig(db, id.record)?.cells.get(id.index as usize)
+}
+
+/// The signature of a handler or saga.
+pub fn handler_sig(db: &dyn Db, id: HandlerId) -> Option<&HandlerSig> {
+    record_sig(db, id.record)?.handlers.get(id.index as usize)
+}
+
+/// The signature of an extern operation.
+pub fn operation_sig(db: &dyn Db, id: OperationId) -> Option<&OperationSig> {
+    extern_sig(db, id.of)?.operations.get(id.index as usize)
+}
 
 /// The resolved declaration of one item, by position in its file. `use` items and tests are [`Signature::Other`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +145,23 @@ pub struct RecordSig {
     pub has_create: bool,
 }
 
+impl RecordSig {
+    /// The position of the first cell of this name, stored or derived.
+    pub fn cell(&self, name: Name) -> Option<u32> {
+        self.cells.iter().position(|cell| cell.name == name).map(|index| index as u32)
+    }
+
+    /// The position of the first handler or saga of this name.
+    pub fn handler(&self, name: Name) -> Option<u32> {
+        self.handlers.iter().position(|handler| handler.name == name).map(|index| index as u32)
+    }
+
+    /// The position of the `key` cell.
+    pub fn key(&self) -> Option<u32> {
+        self.cells.iter().position(|cell| cell.key).map(|index| index as u32)
+    }
+}
+
 /// Which spaces the instances of a record can be in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Home {
@@ -97,7 +193,8 @@ pub struct HandlerSig {
     pub name: Name,
     pub kind: HandlerKind,
     pub params: Arc<[ParamSig]>,
-    /// [`Ty::Unit`] without `-> Type`; [`Ty::SagaResult`] for a saga.
+    /// [`Ty::Unit`] without `-> Type`; for a saga, a [`Ty::SagaResult`] with the names of its steps and [`Ty::Unknown`] for their types,
+    /// which only its body tells.
     pub result: Ty,
     /// The declared `writes`, resolved: a cell, or a whole record type. `None` without the clause.
     pub writes: Option<Arc<[WriteSig]>>,

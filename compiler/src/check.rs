@@ -1,0 +1,58 @@
+//! All findings: of one file, and of the project.
+
+use patternc_grammar::{SyntaxError, SyntaxErrorKind};
+
+use crate::db::{Db, Project, SourceFile};
+use crate::diagnostic::{Diagnostic, Location, Safety};
+use crate::items::parsed;
+use crate::location::located;
+use crate::rules;
+use crate::signature::signature_diagnostics;
+
+/// What is found in one file, at the levels of the rules.
+#[salsa::tracked(returns(ref))]
+pub fn check_file(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
+    let mut findings: Vec<Diagnostic> = parsed(db, file).errors.iter().map(|error| syntax_finding(file, error)).collect();
+    findings.extend_from_slice(signature_diagnostics(db, file));
+    findings.extend(rules::run(db, file));
+    findings
+}
+
+/// What is found in the whole project, every place turned into a span: by file, then in the order of the text.
+pub fn check(db: &dyn Db) -> Vec<Diagnostic> {
+    let Some(project) = Project::try_get(db) else { return Vec::new() };
+    let mut findings: Vec<Diagnostic> =
+        project.files(db).iter().flat_map(|&file| check_file(db, file)).map(|finding| located(db, finding)).collect();
+    sort(db, &mut findings);
+    findings
+}
+
+/// By path, then in the order of the text, then by rule.
+fn sort(db: &dyn Db, findings: &mut [Diagnostic]) {
+    findings.sort_by(|a, b| {
+        let key = |finding: &Diagnostic| match finding.primary.at {
+            Location::Span(file, span) => Some((file.path(db), span.start, span.end)),
+            _ => None,
+        };
+        key(a).cmp(&key(b)).then_with(|| a.rule.cmp(b.rule))
+    });
+}
+
+/// The finding for a place that is no pattern.
+fn syntax_finding(file: SourceFile, error: &SyntaxError) -> Diagnostic {
+    let rule = match error.kind {
+        SyntaxErrorKind::Syntax => rules::syntax::RULE.name,
+        SyntaxErrorKind::WrongCase => rules::wrong_case::RULE.name,
+        SyntaxErrorKind::NestingLimit => rules::nesting_limit::RULE.name,
+        SyntaxErrorKind::Await => rules::extern_in_transaction::RULE.name,
+    };
+    let mut finding = Diagnostic::error(rule, file, error.span, &*error.message);
+    if let Some(help) = &error.help {
+        finding = finding.help(&**help);
+    }
+    match &error.fix {
+        Some(text) if text.is_empty() => finding.replace("remove it", Safety::Safe, file, error.span, ""),
+        Some(text) => finding.replace(format!("write `{text}`"), Safety::Safe, file, error.span, &**text),
+        None => finding,
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use patternc_program::{ArmId, CellIndex, ExternId, HandlerId, RecordId, SagaId};
+use patternc_program::{ArmId, CellIndex, ExternId, HandlerId, Place, Program, RecordId, SagaId, Type};
 
 use crate::failure::Failure;
 use crate::value::{RecordRef, SpaceRef, Value};
@@ -45,6 +45,24 @@ pub enum Action {
         operation: u32,
         args: Vec<Value>,
     },
+}
+
+impl Action {
+    /// The type of the value that [`Outcome::Committed`] has for it; [`Type::Unknown`] where there is no result (the value is `none`).
+    pub fn result_type(&self, program: &Program) -> Type {
+        match self {
+            Action::Handler { handler, .. } => program.handler(*handler).result.clone().unwrap_or(Type::Unknown),
+            Action::Saga { saga, .. } => {
+                let steps = &program.sagas[saga.index()].steps;
+                Type::SagaResult(steps.iter().filter_map(|step| step.result.as_ref().map(|(_, ty)| ty.clone())).collect())
+            }
+            Action::Create { record, .. } => Type::Record(*record, Place::Any),
+            Action::Extern { of, operation, .. } => {
+                let operation = &program.externs[of.index()].operations[*operation as usize];
+                operation.result.clone().unwrap_or(Type::Unknown)
+            }
+        }
+    }
 }
 
 /// How an event ended.

@@ -7,7 +7,7 @@ mod stores;
 
 use std::sync::Arc;
 
-use patternc_program::{CellIndex, RecordId};
+use patternc_program::{CellIndex, RecordId, Type};
 
 pub use self::stores::Stores;
 use crate::event::{EventId, Outgoing, OutgoingState, Received};
@@ -139,8 +139,14 @@ pub enum OutboxChange {
 pub enum InboxChange {
     /// Refused ([`Refused::Duplicate`]) if the event is known already, unless it was deferred to an event that this request removes from
     /// the outbox: then this decides it, or defers it again.
-    /// `keep_until`: milliseconds since the epoch for outside events; internal ones are forgotten by the sender.
-    Record { event: EventId, received: Received, keep_until: Option<i64> },
+    Record {
+        event: EventId,
+        received: Received,
+        /// The type of the value, so that a store can write it down by names ([`crate::event::Action::result_type`]).
+        ty: Type,
+        /// Milliseconds since the epoch for outside events; internal ones are forgotten by the sender.
+        keep_until: Option<i64>,
+    },
     /// The sender has dealt with the outcome.
     Forget(EventId),
 }

@@ -2,6 +2,9 @@
 //!
 //! [`parse`] never fails: whatever the bytes, it gives a tree of what could be understood and the errors for the rest.
 
+mod build;
+mod literal;
+mod parse;
 pub mod syntax;
 
 use syntax::{File, Span};
@@ -43,6 +46,27 @@ pub enum SyntaxErrorKind {
 }
 
 /// Parses one file.
-pub fn parse(_text: &str) -> Parsed {
-    Parsed { file: File::default(), errors: Vec::new() }
+pub fn parse(text: &str) -> Parsed {
+    let mut parsed = Parsed { file: File::default(), errors: Vec::new() };
+    match parse::tokens(parse::Rule::file, text) {
+        Ok(tokens) => {
+            let mut builder = build::Builder::new(text, &tokens);
+            parsed.file.items = builder.file();
+            parsed.errors = builder.errors;
+        }
+        Err(error) => {
+            let at = match error.location {
+                pest::error::InputLocation::Pos(at) => at,
+                pest::error::InputLocation::Span((start, _)) => start,
+            };
+            parsed.errors.push(SyntaxError {
+                kind: SyntaxErrorKind::Syntax,
+                span: Span::new(at, at),
+                message: "a bracket or a quote is not closed".into(),
+                help: None,
+                fix: None,
+            });
+        }
+    }
+    parsed
 }

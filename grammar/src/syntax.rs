@@ -169,7 +169,7 @@ pub struct HandlerDecl {
     pub writes: Option<WritesClause>,
     pub across: Vec<Ident>,
     pub body: Block,
-    /// From `handler` (or `internal`) to the `{`, exclusive: where a clause would be added.
+    /// From `handler` (or `internal`) to the end of the last part before the body: where a clause would be added.
     pub signature_span: Span,
 }
 

@@ -1,0 +1,677 @@
+//! Expressions: operands, suffixes, and the climbing of precedence over the flat list of operators.
+
+use super::Builder;
+use crate::literal::{self, Number};
+use crate::parse::{Rule, Token};
+use crate::syntax::*;
+use crate::{SyntaxErrorKind, build::MAX_HEIGHT};
+
+/// How tightly the comparisons bind; they do not chain.
+const COMPARISON: u8 = 3;
+
+/// One of the things between two brackets.
+enum Arg {
+    Plain(Expr),
+    /// `key: value`
+    Pair(Expr, Expr),
+}
+
+impl<'t> Builder<'t> {
+    /// One expression.
+    pub(super) fn expr(&mut self) -> Expr {
+        self.climb(0)
+    }
+
+    /// An expression of operators that bind at least as tightly as `floor`.
+    fn climb(&mut self, floor: u8) -> Expr {
+        let mut left = self.operand();
+        let mut compared = false;
+        while let Some((op, binding)) = self.operator() {
+            if binding < floor {
+                break;
+            }
+            let height = self.height;
+            let token = self.leaf();
+            let op_span = self.token_span(token);
+            if matches!(self.slice(token), "===" | "!==") {
+                let fix = &self.slice(token)[..2];
+                self.misspelt(
+                    op_span,
+                    format!("`{}` is not an operator here", self.slice(token)),
+                    format!("write `{fix}`: it compares values, and records by identity"),
+                    fix,
+                );
+            }
+            let right = self.climb(binding + 1);
+            self.height = height.max(self.height) + 1;
+            if compared && binding == COMPARISON {
+                self.wrong(op_span, "comparisons do not chain", "join two comparisons with `&&`, or use brackets");
+            }
+            compared = binding == COMPARISON;
+            let span = left.span.to(right.span);
+            left = Expr { kind: ExprKind::Binary { op, left: Box::new(left), right: Box::new(right), op_span }, span };
+            if self.height > MAX_HEIGHT {
+                left = self.cut(left);
+            }
+        }
+        left
+    }
+
+    /// The operator that stands here, and how tightly it binds.
+    fn operator(&self) -> Option<(BinaryOp, u8)> {
+        if !matches!(self.peek(), Some(Rule::op | Rule::next_op)) {
+            return None;
+        }
+        let op = match self.slice(self.tokens[self.at]) {
+            "||" => (BinaryOp::Or, 1),
+            "&&" => (BinaryOp::And, 2),
+            "==" | "===" => (BinaryOp::Eq, COMPARISON),
+            "!=" | "!==" => (BinaryOp::Ne, COMPARISON),
+            "<" => (BinaryOp::Lt, COMPARISON),
+            "<=" => (BinaryOp::Le, COMPARISON),
+            ">" => (BinaryOp::Gt, COMPARISON),
+            ">=" => (BinaryOp::Ge, COMPARISON),
+            "in" => (BinaryOp::In, COMPARISON),
+            "??" => (BinaryOp::Coalesce, 4),
+            "+" => (BinaryOp::Add, 5),
+            "-" => (BinaryOp::Sub, 5),
+            "*" => (BinaryOp::Mul, 6),
+            "/" => (BinaryOp::Div, 6),
+            "%" => (BinaryOp::Rem, 6),
+            other => unreachable!("`{other}` is no operator of the grammar"),
+        };
+        Some(op)
+    }
+
+    /// Reports a tree that grew too high and leaves it out.
+    fn cut(&mut self, expr: Expr) -> Expr {
+        self.too_high(expr.span);
+        self.height = 0;
+        Expr { kind: ExprKind::Error, span: expr.span }
+    }
+
+    /// Reports something that consists of too many parts one inside the other.
+    pub(super) fn too_high(&mut self, span: Span) {
+        self.report(
+            SyntaxErrorKind::NestingLimit,
+            span,
+            format!("this is nested more than {MAX_HEIGHT} levels deep"),
+            Some("give parts of it a name with `let`, or move them to a function".into()),
+            None,
+        );
+    }
+
+    fn operand(&mut self) -> Expr {
+        let first = self.at;
+        while matches!(self.peek(), Some(Rule::not | Rule::neg)) {
+            self.at += 1;
+        }
+        let mut prefixes = self.at;
+        if prefixes == first {
+            return self.core();
+        }
+        let number = self.tokens[self.at];
+        let lowest =
+            number.rule == Rule::number && self.tokens[prefixes - 1].rule == Rule::neg && self.slice(number) == literal::MIN_DIGITS;
+        let mut expr = if lowest {
+            prefixes -= 1;
+            let start = self.tokens[prefixes].start;
+            self.leaf();
+            self.height = 0;
+            Expr { kind: ExprKind::Int(i64::MIN), span: self.span(start, self.last) }
+        } else {
+            self.core()
+        };
+        let end = expr.span.end;
+        if (prefixes - first) as u32 + self.height > MAX_HEIGHT {
+            let start = self.span(self.tokens[first].start, 0).start;
+            expr.span = Span { start, end };
+            return self.cut(expr);
+        }
+        for index in (first..prefixes).rev() {
+            let token = self.tokens[index];
+            let op = if token.rule == Rule::not { UnaryOp::Not } else { UnaryOp::Neg };
+            let start = self.token_span(token).start;
+            expr = Expr { kind: ExprKind::Unary { op, operand: Box::new(expr) }, span: Span { start, end } };
+            self.height += 1;
+        }
+        expr
+    }
+
+    /// A primary expression and its suffixes.
+    fn core(&mut self) -> Expr {
+        let mut expr = self.primary();
+        loop {
+            match self.peek() {
+                Some(Rule::field) => expr = self.field(expr),
+                Some(Rule::index) => {
+                    let height = self.height;
+                    let (args, span) = self.bracketed();
+                    let index = self.one_of(args, span, "an index is one expression");
+                    self.height = self.height.max(height) + 1;
+                    let span = expr.span.to(span);
+                    expr = Expr { kind: ExprKind::Index { base: Box::new(expr), index: Box::new(index) }, span };
+                }
+                Some(Rule::args) => {
+                    let (_, span) = self.bracketed();
+                    self.not_callable(&expr, span);
+                    expr = Expr { kind: ExprKind::Error, span: expr.span.to(span) };
+                    self.height = 0;
+                }
+                _ => return expr,
+            }
+            if self.height > MAX_HEIGHT {
+                expr = self.cut(expr);
+            }
+        }
+    }
+
+    fn not_callable(&mut self, callee: &Expr, span: Span) {
+        match &callee.kind {
+            ExprKind::TypeName(name) => {
+                let name = name.name;
+                self.wrong(
+                    callee.span.to(span),
+                    format!("`{name}` is a type and cannot be called"),
+                    format!("write `{name} {{ … }}` for a struct, `create {name} {{ … }}` for a record"),
+                );
+            }
+            ExprKind::Error => {}
+            _ => self.wrong(span, "this cannot be called", "functions are called by name, methods with a `.`"),
+        }
+    }
+
+    /// `.name`, `?.name`, and the arguments after it.
+    fn field(&mut self, base: Expr) -> Expr {
+        let height = self.height;
+        let mut token = self.leaf();
+        let optional = self.slice(token).starts_with('?');
+        token.start += if optional { 2 } else { 1 };
+        let name = self.ident_of(token);
+        if !self.sees(Rule::args) {
+            self.height = height + 1;
+            let span = base.span.to(name.span);
+            return Expr { kind: ExprKind::Field { base: Box::new(base), name, optional }, span };
+        }
+        let (args, args_span) = self.bracketed();
+        self.height = self.height.max(height) + 1;
+        let span = base.span.to(args_span);
+        let kind = match base.kind {
+            ExprKind::TypeName(of) if !args.is_empty() && args.iter().all(|arg| matches!(arg, Arg::Pair(..))) => {
+                let fields = args.into_iter().filter_map(|arg| self.named(arg)).collect();
+                ExprKind::Variant { of, variant: name, fields }
+            }
+            _ => ExprKind::Method { base: Box::new(base), name, args: self.unnamed(args), optional },
+        };
+        Expr { kind, span }
+    }
+
+    /// `name: value` between the brackets of a variant.
+    fn named(&mut self, arg: Arg) -> Option<FieldInit> {
+        let Arg::Pair(key, value) = arg else {
+            return None;
+        };
+        let span = key.span.to(value.span);
+        match key.kind {
+            ExprKind::Name(name) => Some(FieldInit { name, value, span }),
+            _ => {
+                self.wrong(key.span, "expected the name of a field", "write `name: value`");
+                None
+            }
+        }
+    }
+
+    /// Arguments without names.
+    fn unnamed(&mut self, args: Vec<Arg>) -> Vec<Expr> {
+        let mut values = Vec::with_capacity(args.len());
+        for arg in args {
+            values.push(match arg {
+                Arg::Plain(value) => value,
+                Arg::Pair(key, value) => {
+                    let span = Span { start: key.span.start, end: value.span.start };
+                    self.wrong(span, "arguments have no names here", "give them in the order of the parameters");
+                    value
+                }
+            });
+        }
+        values
+    }
+
+    /// The one expression that must stand between two brackets.
+    fn one_of(&mut self, args: Vec<Arg>, span: Span, problem: &str) -> Expr {
+        let mut values = self.unnamed(args);
+        if values.len() != 1 {
+            self.wrong(span, problem, "write one expression between the brackets");
+        }
+        if values.is_empty() { Expr { kind: ExprKind::Error, span } } else { values.swap_remove(0) }
+    }
+
+    /// The arguments of a call.
+    pub(super) fn call_args(&mut self) -> Vec<Expr> {
+        let (args, _) = self.bracketed();
+        self.unnamed(args)
+    }
+
+    /// What stands between two brackets, and where they are. The height is that of the highest.
+    fn bracketed(&mut self) -> (Vec<Arg>, Span) {
+        let inside = self.enter();
+        let mut args = Vec::new();
+        let mut height = 0;
+        while self.peek().is_some() {
+            args.push(self.arg());
+            height = height.max(self.height);
+        }
+        self.height = height;
+        (args, self.leave_closed(inside))
+    }
+
+    fn arg(&mut self) -> Arg {
+        if let Some(params) = self.lambda_params() {
+            let start = params.1;
+            let inside = self.enter();
+            if self.text[inside.token.start as usize..].starts_with("->") {
+                let span = self.span(inside.token.start, inside.token.start + 2);
+                self.misspelt(span, "a lambda is written with `=>`", "write `=>`", "=>");
+            }
+            let body = self.expr();
+            self.leave_open(inside);
+            self.height += 1;
+            let span = Span { start, end: body.span.end };
+            return Arg::Plain(Expr { kind: ExprKind::Lambda { params: params.0, body: Box::new(body) }, span });
+        }
+        let expr = self.expr();
+        match self.peek() {
+            Some(Rule::pair) => {
+                let height = self.height;
+                let inside = self.enter();
+                let value = self.expr();
+                self.leave_open(inside);
+                self.height = self.height.max(height);
+                Arg::Pair(expr, value)
+            }
+            Some(Rule::lambda_body) => {
+                self.wrong(expr.span, "the parameters of a lambda are names", "write `x => …` or `(a, b) => …`");
+                let inside = self.enter();
+                let body = self.expr();
+                self.leave_open(inside);
+                Arg::Plain(Expr { kind: ExprKind::Error, span: expr.span.to(body.span) })
+            }
+            _ => Arg::Plain(expr),
+        }
+    }
+
+    /// `x` or `(a, b)` before a `=>`, and where it starts.
+    fn lambda_params(&mut self) -> Option<(Vec<Ident>, u32)> {
+        let token = *self.tokens.get(self.at)?;
+        let after = self.tokens.get(token.next as usize)?;
+        if after.rule != Rule::lambda_body || token.next as usize >= self.limit {
+            return None;
+        }
+        let start = self.token_span(token).start;
+        match token.rule {
+            Rule::name | Rule::plain_name => Some((vec![self.lower()], start)),
+            Rule::paren => {
+                let names = self.at + 1..token.next as usize;
+                if !names.clone().all(|at| matches!(self.tokens[at].rule, Rule::name | Rule::plain_name)) {
+                    return None;
+                }
+                let inside = self.enter();
+                let params = names.map(|_| self.lower()).collect();
+                self.leave_closed(inside);
+                Some((params, start))
+            }
+            _ => None,
+        }
+    }
+
+    fn primary(&mut self) -> Expr {
+        self.height = 0;
+        let rule = self.peek().expect("an operand stands here");
+        match rule {
+            Rule::plain_name | Rule::name => self.name_or_call(),
+            Rule::upper => self.type_name(),
+            Rule::text => self.text(),
+            Rule::number => self.number(),
+            Rule::paren => {
+                let (args, span) = self.bracketed();
+                let inner = self.one_of(args, span, "brackets hold one expression: there are no tuples");
+                Expr { kind: inner.kind, span }
+            }
+            Rule::list => {
+                let (args, span) = self.bracketed();
+                self.height += 1;
+                Expr { kind: ExprKind::List(self.unnamed(args)), span }
+            }
+            Rule::expr_block => self.expr_block(),
+            Rule::if_expr => self.if_expr(),
+            Rule::match_expr => self.match_expr(),
+            Rule::create_expr => self.create_expr(),
+            Rule::await_expr => {
+                let inside = self.enter();
+                let _ = self.operand();
+                let span = self.leave_open(inside);
+                self.height = 0;
+                let word = Span { start: span.start, end: span.start + "await".len() as u32 };
+                self.report(
+                    SyntaxErrorKind::Await,
+                    word,
+                    "a transaction cannot wait for an answer".into(),
+                    Some("send it, and go on in an arm: `send … then { ok(result) => { … } err(e) => { … } }`".into()),
+                    None,
+                );
+                Expr { kind: ExprKind::Error, span }
+            }
+            other => unreachable!("{other:?} is no operand of the grammar"),
+        }
+    }
+
+    fn name_or_call(&mut self) -> Expr {
+        let token = self.leaf();
+        let span = self.token_span(token);
+        let word = self.slice(token);
+        let kind = match word {
+            "self" => ExprKind::SelfRef,
+            "true" => ExprKind::True,
+            "false" => ExprKind::False,
+            "none" => ExprKind::None,
+            _ if literal::is_reserved(word) => {
+                self.wrong(span, format!("expected an expression, found the word `{word}`"), "a name cannot be a word of the language");
+                ExprKind::Error
+            }
+            _ if self.sees(Rule::args) => {
+                let name = self.ident_of(token);
+                let (args, args_span) = self.bracketed();
+                self.height += 1;
+                let args = self.unnamed(args);
+                return Expr { kind: ExprKind::Call { name, args }, span: span.to(args_span) };
+            }
+            _ => ExprKind::Name(self.ident_of(token)),
+        };
+        Expr { kind, span }
+    }
+
+    /// A capitalised name and what may stand after it: a struct, `Set[…]`, `Map[…]`.
+    fn type_name(&mut self) -> Expr {
+        let name = self.upper();
+        if self.sees(Rule::struct_body) {
+            let (spread, fields, span) = self.struct_body();
+            let span = name.span.to(span);
+            return Expr { kind: ExprKind::Struct { name, spread, fields }, span };
+        }
+        if !self.sees(Rule::index) || !matches!(name.name.as_str(), "Set" | "Map" | "List") {
+            return Expr { kind: ExprKind::TypeName(name), span: name.span };
+        }
+        let (args, span) = self.bracketed();
+        self.height += 1;
+        let span = name.span.to(span);
+        let kind = match name.name.as_str() {
+            "Set" => ExprKind::Set(self.unnamed(args)),
+            "Map" => ExprKind::Map(self.entries(args)),
+            _ => {
+                self.misspelt(name.span, "a list is written without a name", "write `[a, b]`", "");
+                ExprKind::List(self.unnamed(args))
+            }
+        };
+        Expr { kind, span }
+    }
+
+    fn entries(&mut self, args: Vec<Arg>) -> Vec<(Expr, Expr)> {
+        let mut entries = Vec::with_capacity(args.len());
+        for arg in args {
+            match arg {
+                Arg::Pair(key, value) => entries.push((key, value)),
+                Arg::Plain(key) => self.wrong(key.span, "a map consists of entries", "write `key: value`"),
+            }
+        }
+        entries
+    }
+
+    fn struct_body(&mut self) -> (Option<Box<Expr>>, Vec<FieldInit>, Span) {
+        let inside = self.enter();
+        let mut height = 0;
+        let spread = self.sees(Rule::spread).then(|| {
+            let inside = self.enter();
+            let spread = self.expr();
+            self.leave_open(inside);
+            height = self.height;
+            Box::new(spread)
+        });
+        let mut fields = Vec::new();
+        while self.peek().is_some() {
+            let inside = self.enter();
+            let name = self.lower();
+            let value = self.expr();
+            height = height.max(self.height);
+            fields.push(FieldInit { name, value, span: self.leave_open(inside) });
+        }
+        self.height = height + 1;
+        (spread, fields, self.leave_closed(inside))
+    }
+
+    fn create_expr(&mut self) -> Expr {
+        let inside = self.enter();
+        let record = self.upper();
+        let space = self.sees(Rule::create_in).then(|| {
+            let inside = self.enter();
+            let space = self.expr();
+            self.leave_open(inside);
+            Box::new(match space.kind {
+                ExprKind::Name(name) => SpaceExpr::Named { name, key: None },
+                ExprKind::Index { base, index } => match base.kind {
+                    ExprKind::Name(name) => SpaceExpr::Named { name, key: Some(*index) },
+                    kind => SpaceExpr::Of(Expr {
+                        kind: ExprKind::Index { base: Box::new(Expr { kind, span: base.span }), index },
+                        span: space.span,
+                    }),
+                },
+                _ => SpaceExpr::Of(space),
+            })
+        });
+        let height = self.height;
+        let (spread, fields, span) = self.struct_body();
+        self.height = self.height.max(height + 1);
+        if let Some(spread) = spread {
+            self.wrong(spread.span, "a record is not copied from another", "give each cell its value: `name: r.name`");
+        }
+        self.leave(&inside);
+        let span = self.span(inside.token.start, 0).to(span);
+        Expr { kind: ExprKind::Create { record, space, fields }, span }
+    }
+
+    /// `{ let … value }`.
+    pub(super) fn expr_block(&mut self) -> Expr {
+        let inside = self.enter();
+        let mut lets = Vec::new();
+        let mut value: Option<Box<Expr>> = None;
+        let mut allows = Vec::new();
+        let mut height = 0;
+        while let Some(rule) = self.peek() {
+            match rule {
+                Rule::allow => allows.push(self.allow()),
+                Rule::value => {
+                    let inside = self.enter();
+                    let expr = self.expr();
+                    self.leave_open(inside);
+                    height = height.max(self.height);
+                    if let Some(before) = value.replace(Box::new(expr)) {
+                        self.not_in_value_block(before.span);
+                    }
+                }
+                _ => {
+                    let errors = self.errors.len();
+                    let Some(mut stmt) = self.stmt() else {
+                        continue;
+                    };
+                    height = height.max(self.height);
+                    stmt.allows = std::mem::take(&mut allows);
+                    if let (Some(before), true) = (value.take(), self.errors.len() == errors) {
+                        self.not_in_value_block(before.span);
+                    }
+                    lets.push(stmt);
+                }
+            }
+        }
+        self.height = height + 1;
+        Expr { kind: ExprKind::Block { lets, value }, span: self.leave_closed(inside) }
+    }
+
+    fn not_in_value_block(&mut self, span: Span) {
+        self.wrong(
+            span,
+            "the value of this expression is not used",
+            "such a block consists of `let`s and, at its end, one expression: its value",
+        );
+    }
+
+    fn if_expr(&mut self) -> Expr {
+        let inside = self.enter();
+        let mut height = 0;
+        let mut links: Vec<(Cond, Expr, u32)> = Vec::new();
+        let mut last: Option<Expr> = None;
+        let cond = self.cond();
+        height = height.max(self.height);
+        let then = self.expr_block();
+        height = height.max(self.height);
+        links.push((cond, then, inside.token.start));
+        while let Some(rule) = self.peek() {
+            if last.is_some() {
+                let span = self.token_span(self.tokens[self.at]);
+                self.leaf();
+                self.wrong(span, "an `if` has one `else`", "the first `else` without `if` is the last");
+            } else if rule == Rule::expr_block {
+                last = Some(self.expr_block());
+            } else {
+                let link = self.enter();
+                let cond = self.cond();
+                height = height.max(self.height);
+                let then = self.expr_block();
+                self.leave(&link);
+                links.push((cond, then, link.token.start));
+            }
+            height = height.max(self.height);
+        }
+        let end = self.span(0, self.last).end;
+        self.leave_open(inside);
+        height += links.len() as u32 + 1;
+        for (cond, then, start) in links.into_iter().rev() {
+            let span = Span { start: self.span(start, 0).start, end };
+            let kind = ExprKind::If { cond: Box::new(cond), then: Box::new(then), otherwise: last.take().map(Box::new) };
+            last = Some(Expr { kind, span });
+        }
+        let expr = last.expect("an `if` has at least one condition");
+        self.height = height;
+        if height > MAX_HEIGHT { self.cut(expr) } else { expr }
+    }
+
+    fn match_expr(&mut self) -> Expr {
+        let inside = self.enter();
+        let subject = Box::new(self.expr());
+        let mut height = self.height;
+        let mut arms = Vec::new();
+        while let Some(rule) = self.peek() {
+            if rule != Rule::expr_arm {
+                self.lost("an arm of a `match`");
+                continue;
+            }
+            let inside = self.enter();
+            let pattern = self.pattern();
+            let value = self.expr();
+            height = height.max(self.height);
+            let span = pattern.span.to(value.span);
+            self.leave_open(inside);
+            arms.push(ExprArm { pattern, value, span });
+        }
+        self.height = height + 1;
+        Expr { kind: ExprKind::Match { subject, arms }, span: self.leave_closed(inside) }
+    }
+
+    fn number(&mut self) -> Expr {
+        let token = self.leaf();
+        let span = self.token_span(token);
+        let kind = match literal::number(self.slice(token)) {
+            Ok(Number::Int(value)) => ExprKind::Int(value),
+            Ok(Number::Float(value)) => ExprKind::Float(value),
+            Ok(Number::Duration(ms)) => ExprKind::Duration(ms),
+            Err(error) => {
+                self.wrong(span, error.message, error.help);
+                ExprKind::Error
+            }
+        };
+        Expr { kind, span }
+    }
+
+    fn text(&mut self) -> Expr {
+        let inside = self.enter();
+        let mut parts: Vec<TextPart> = Vec::new();
+        let mut buffer = String::new();
+        let mut height = 0;
+        while let Some(rule) = self.peek() {
+            match rule {
+                Rule::interpolation => {
+                    if !buffer.is_empty() {
+                        parts.push(TextPart::Text(std::mem::take(&mut buffer).into_boxed_str()));
+                    }
+                    let inside = self.enter();
+                    parts.push(TextPart::Expr(self.expr()));
+                    height = height.max(self.height);
+                    self.leave_closed(inside);
+                }
+                Rule::run => {
+                    let token = self.leaf();
+                    if token.next as usize == self.limit && parts.is_empty() && buffer.is_empty() {
+                        // One run, no escapes: the usual case.
+                        let value = self.slice(token).into();
+                        return Expr { kind: ExprKind::Text(value), span: self.leave_closed(inside) };
+                    }
+                    buffer.push_str(self.slice(token));
+                }
+                _ => {
+                    let token = self.leaf();
+                    self.escape(token, &mut buffer);
+                }
+            }
+        }
+        let span = self.leave_closed(inside);
+        self.height = height + 1;
+        if parts.is_empty() {
+            return Expr { kind: ExprKind::Text(buffer.into_boxed_str()), span };
+        }
+        if !buffer.is_empty() {
+            parts.push(TextPart::Text(buffer.into_boxed_str()));
+        }
+        Expr { kind: ExprKind::Interpolation(parts), span }
+    }
+
+    fn escape(&mut self, token: Token, buffer: &mut String) {
+        let text = self.slice(token);
+        match literal::escape(text) {
+            Some(c) => buffer.push(c),
+            None => {
+                let span = self.token_span(token);
+                self.wrong(
+                    span,
+                    format!("`{text}` is not an escape"),
+                    r#"the escapes are `\n` `\t` `\r` `\0` `\\` `\"` `\{` `\}` and `\u{1F600}`"#,
+                );
+            }
+        }
+    }
+
+    /// A text where nothing can be interpolated.
+    pub(super) fn plain_text(&mut self) -> Str {
+        let expr = self.text();
+        let value = match expr.kind {
+            ExprKind::Text(value) => value,
+            ExprKind::Interpolation(parts) => {
+                self.wrong(expr.span, "this text is fixed: nothing can be inserted", r"write `\{` for a brace");
+                let texts = parts.iter().filter_map(|part| match part {
+                    TextPart::Text(text) => Some(&**text),
+                    TextPart::Expr(_) => None,
+                });
+                texts.collect::<String>().into_boxed_str()
+            }
+            _ => unreachable!("a text is a text or an interpolation"),
+        };
+        Str { value, span: expr.span }
+    }
+}

@@ -1,0 +1,381 @@
+//! Declarations at the top of a file, and the members of records.
+
+use super::Builder;
+use crate::parse::Rule;
+use crate::syntax::*;
+
+/// What stands before a declaration.
+#[derive(Default)]
+struct Before {
+    docs: Option<Box<str>>,
+    allows: Vec<Allow>,
+}
+
+impl Builder<'_> {
+    /// All items of a file.
+    pub fn file(&mut self) -> Vec<Item> {
+        let inside = self.enter();
+        let mut items = Vec::new();
+        let mut before = Before::default();
+        while let Some(rule) = self.peek() {
+            let start = self.tokens[self.at].start;
+            let kind = match rule {
+                Rule::doc => {
+                    before.docs = self.docs();
+                    continue;
+                }
+                Rule::allow => {
+                    before.allows.push(self.allow());
+                    continue;
+                }
+                Rule::lost_item => {
+                    self.lost("a declaration");
+                    before = Before::default();
+                    continue;
+                }
+                Rule::use_decl => ItemKind::Use(self.use_decl()),
+                Rule::space_decl => ItemKind::Space(self.space_decl()),
+                Rule::struct_decl => ItemKind::Struct(self.struct_decl()),
+                Rule::enum_decl => ItemKind::Enum(self.enum_decl()),
+                Rule::record_decl => ItemKind::Record(self.record_decl()),
+                Rule::fn_decl => ItemKind::Fn(self.fn_decl()),
+                Rule::extern_decl => ItemKind::Extern(self.extern_decl()),
+                Rule::mirror_decl => ItemKind::Mirror(self.mirror_decl()),
+                Rule::invariant_decl => ItemKind::Invariant(self.invariant_decl()),
+                Rule::test_decl => ItemKind::Test(self.test_decl()),
+                other => unreachable!("{other:?} is no item of the grammar"),
+            };
+            let Before { docs, allows } = std::mem::take(&mut before);
+            items.push(Item { docs, allows, kind, span: self.span(start, self.last) });
+        }
+        self.leave_closed(inside);
+        items
+    }
+
+    fn use_decl(&mut self) -> Use {
+        let inside = self.enter();
+        let path = self.plain_text();
+        let mut names = Vec::new();
+        while self.peek().is_some() {
+            let token = self.leaf();
+            names.push(self.ident_of(token));
+        }
+        self.leave_closed(inside);
+        Use { path, names }
+    }
+
+    fn space_decl(&mut self) -> SpaceDecl {
+        let inside = self.enter();
+        let name = self.lower();
+        let key = self.peek().is_some().then(|| self.type_expr());
+        self.leave_closed(inside);
+        SpaceDecl { name, key }
+    }
+
+    fn struct_decl(&mut self) -> StructDecl {
+        let inside = self.enter();
+        let name = self.upper();
+        let fields = self.param_list();
+        self.leave_closed(inside);
+        StructDecl { name, fields }
+    }
+
+    fn enum_decl(&mut self) -> EnumDecl {
+        let inside = self.enter();
+        let name = self.upper();
+        let mut variants = Vec::new();
+        while self.sees(Rule::variant) {
+            let inside = self.enter();
+            let docs = self.docs();
+            let name = self.lower();
+            let fields = if self.sees(Rule::params) { self.params() } else { Vec::new() };
+            self.leave(&inside);
+            variants.push(Variant { docs, name, fields, span: self.span(name.span.start, self.last) });
+        }
+        self.leave_closed(inside);
+        EnumDecl { name, variants }
+    }
+
+    fn fn_decl(&mut self) -> FnDecl {
+        let inside = self.enter();
+        let name = self.lower();
+        let params = self.params();
+        let result = self.result();
+        let body = self.expr_block();
+        self.leave_closed(inside);
+        FnDecl { name, params, result, body }
+    }
+
+    fn invariant_decl(&mut self) -> InvariantDecl {
+        let inside = self.enter();
+        let eventually = self.leaf_if(Rule::eventually).is_some();
+        let name = self.lower();
+        let params = self.params();
+        let body = self.expr_block();
+        self.leave_closed(inside);
+        InvariantDecl { eventually, name, params, body }
+    }
+
+    fn test_decl(&mut self) -> TestDecl {
+        let inside = self.enter();
+        let name = self.plain_text();
+        let body = self.block();
+        self.leave_closed(inside);
+        TestDecl { name, body }
+    }
+
+    fn extern_decl(&mut self) -> ExternDecl {
+        let inside = self.enter();
+        let name = self.lower();
+        let mut operations = Vec::new();
+        let mut docs = None;
+        while let Some(rule) = self.peek() {
+            match rule {
+                Rule::doc => docs = self.docs(),
+                Rule::operation => {
+                    let docs = docs.take();
+                    operations.push(self.operation(docs));
+                }
+                _ => {
+                    self.lost("an operation");
+                    docs = None;
+                }
+            }
+        }
+        self.leave_closed(inside);
+        ExternDecl { name, operations }
+    }
+
+    fn operation(&mut self, docs: Option<Box<str>>) -> Operation {
+        let inside = self.enter();
+        let name = self.lower();
+        let params = self.params();
+        let result = self.result();
+        let repeat = match self.peek() {
+            Some(Rule::readonly) => Repeat::Readonly,
+            Some(_) => Repeat::Idempotent,
+            None => Repeat::Once,
+        };
+        if repeat != Repeat::Once {
+            self.leaf();
+        }
+        Operation { docs, name, params, result, repeat, span: self.leave_open(inside) }
+    }
+
+    fn mirror_decl(&mut self) -> MirrorDecl {
+        let inside = self.enter();
+        let name = self.lower();
+        let record = self.upper();
+        let target = self.lower();
+        let mut clauses = Vec::new();
+        while let Some(rule) = self.peek() {
+            if rule != Rule::mirror_clause {
+                self.lost("a clause of a mirror");
+                continue;
+            }
+            let inside = self.enter();
+            let name = self.lower();
+            let params = self.names();
+            let value = self.expr();
+            clauses.push(MirrorClause { name, params, value, span: self.leave_open(inside) });
+        }
+        self.leave_closed(inside);
+        MirrorDecl { name, record, target, clauses }
+    }
+
+    fn record_decl(&mut self) -> RecordDecl {
+        let inside = self.enter();
+        let name = self.upper();
+        let space = self.sees(Rule::in_space).then(|| {
+            let inside = self.enter();
+            let space = self.lower();
+            self.leave(&inside);
+            space
+        });
+        let members = self.members();
+        self.leave_closed(inside);
+        RecordDecl { name, space, members }
+    }
+
+    fn members(&mut self) -> Vec<Member> {
+        let mut members = Vec::new();
+        let mut before = Before::default();
+        while let Some(rule) = self.peek() {
+            let start = self.tokens[self.at].start;
+            let kind = match rule {
+                Rule::doc => {
+                    before.docs = self.docs();
+                    continue;
+                }
+                Rule::allow => {
+                    before.allows.push(self.allow());
+                    continue;
+                }
+                Rule::lost_member => {
+                    self.lost("a member of a record");
+                    before = Before::default();
+                    continue;
+                }
+                Rule::cell => MemberKind::Cell(self.cell()),
+                Rule::derived => MemberKind::Derived(self.derived()),
+                Rule::handler => MemberKind::Handler(self.handler()),
+                Rule::saga => MemberKind::Saga(self.saga()),
+                Rule::creation => {
+                    let inside = self.enter();
+                    let body = self.block();
+                    self.leave_closed(inside);
+                    MemberKind::Create(body)
+                }
+                other => unreachable!("{other:?} is no member of the grammar"),
+            };
+            let Before { docs, allows } = std::mem::take(&mut before);
+            members.push(Member { docs, allows, kind, span: self.span(start, self.last) });
+        }
+        members
+    }
+
+    fn cell(&mut self) -> CellDecl {
+        let inside = self.enter();
+        let name = self.lower();
+        let ty = self.type_expr();
+        let mut cell = CellDecl { name, ty, default: None, key: None, unique: None, index: None, inverse: None };
+        while let Some(rule) = self.peek() {
+            match rule {
+                Rule::key => cell.key = self.cell_mark(cell.key),
+                Rule::unique => cell.unique = self.cell_mark(cell.unique),
+                Rule::index_mark => cell.index = self.cell_mark(cell.index),
+                Rule::inverse => {
+                    let inside = self.enter();
+                    let other = self.lower();
+                    let span = self.leave_open(inside);
+                    if cell.inverse.replace(other).is_some() {
+                        self.wrong(span, "a cell has one `inverse`", "leave one of them out");
+                    }
+                }
+                _ => cell.default = Some(self.expr()),
+            }
+        }
+        self.leave_open(inside);
+        cell
+    }
+
+    /// A word after the type of a cell; `before` is where it already stood.
+    fn cell_mark(&mut self, before: Option<Span>) -> Option<Span> {
+        let token = self.leaf();
+        let span = self.token_span(token);
+        if before.is_some() {
+            let word = self.slice(token);
+            self.misspelt(span, format!("`{word}` stands here twice"), "once is enough", "");
+        }
+        Some(span)
+    }
+
+    fn derived(&mut self) -> DerivedDecl {
+        let inside = self.enter();
+        let name = self.lower();
+        let ty = self.type_expr();
+        let value = self.expr();
+        self.leave_open(inside);
+        DerivedDecl { name, ty, value }
+    }
+
+    fn handler(&mut self) -> HandlerDecl {
+        let inside = self.enter();
+        let start = inside.token.start;
+        let internal = self.leaf_if(Rule::internal).is_some();
+        let name = self.lower();
+        let params = self.params();
+        let result = self.result();
+        let writes = self.sees(Rule::writes).then(|| self.writes());
+        let mut across = Vec::new();
+        if self.sees(Rule::across) {
+            let inside = self.enter();
+            while self.peek().is_some() {
+                across.push(self.lower());
+            }
+            self.leave(&inside);
+        }
+        let signature_span = self.span(start, self.last);
+        let body = self.block();
+        self.leave_closed(inside);
+        HandlerDecl { name, internal, params, result, writes, across, body, signature_span }
+    }
+
+    fn writes(&mut self) -> WritesClause {
+        let inside = self.enter();
+        let mut entries = Vec::new();
+        while self.peek().is_some() {
+            let inside = self.enter();
+            let record = self.upper();
+            let cell = self.peek().is_some().then(|| self.lower());
+            entries.push(WritesEntry { record, cell, span: self.leave_open(inside) });
+        }
+        WritesClause { entries, span: self.leave_open(inside) }
+    }
+
+    fn saga(&mut self) -> SagaDecl {
+        let inside = self.enter();
+        let start = inside.token.start;
+        let name = self.lower();
+        let params = self.params();
+        let signature_span = self.span(start, self.last);
+        let mut prelude = Vec::new();
+        let mut steps = Vec::new();
+        let mut allows = Vec::new();
+        while let Some(rule) = self.peek() {
+            match rule {
+                Rule::allow => allows.push(self.allow()),
+                Rule::step => steps.push(self.step(std::mem::take(&mut allows))),
+                _ => {
+                    let errors = self.errors.len();
+                    let Some(mut stmt) = self.stmt() else {
+                        continue;
+                    };
+                    stmt.allows = std::mem::take(&mut allows);
+                    let before_steps = matches!(stmt.kind, StmtKind::Let { .. } | StmtKind::Require { .. } | StmtKind::Error);
+                    if self.errors.len() > errors {
+                        // What is wrong with it was said already.
+                    } else if !before_steps {
+                        self.wrong(
+                            stmt.span,
+                            "a saga consists of steps",
+                            "only `let` and `require` may come before the first step; do the rest in a handler and call it in a step",
+                        );
+                    } else if !steps.is_empty() {
+                        self.wrong(
+                            stmt.span,
+                            "this stands after the first step",
+                            "move it before the first step, or into the handler that a step calls",
+                        );
+                    }
+                    prelude.push(stmt);
+                }
+            }
+        }
+        self.leave_closed(inside);
+        SagaDecl { name, params, prelude, steps, signature_span }
+    }
+
+    fn step(&mut self, allows: Vec<Allow>) -> Step {
+        let inside = self.enter();
+        let word = self.leaf();
+        let pivot = self.slice(word).starts_with("pivot");
+        // The name is told from an action that begins with a name by the `=` between it and the next part.
+        let name = match self.tokens.get(self.at + 1).filter(|_| self.at + 1 < self.limit) {
+            Some(next) if self.sees(Rule::name) => {
+                let name = self.tokens[self.at];
+                let between = &self.text[name.end as usize..next.start as usize];
+                between.trim_start().starts_with('=').then(|| self.lower())
+            }
+            _ => None,
+        };
+        let action = self.expr();
+        let undo = self.sees(Rule::undo).then(|| {
+            let inside = self.enter();
+            let undo = self.expr();
+            self.leave_open(inside);
+            undo
+        });
+        Step { allows, pivot, name, action, undo, span: self.leave_open(inside) }
+    }
+}

@@ -1,0 +1,350 @@
+//! Statements, blocks, and the statements of tests.
+
+use super::Builder;
+use crate::parse::Rule;
+use crate::syntax::*;
+
+impl Builder<'_> {
+    /// `{ … }` of statements.
+    pub(super) fn block(&mut self) -> Block {
+        let inside = self.enter();
+        let mut stmts = Vec::new();
+        let mut allows = Vec::new();
+        while let Some(rule) = self.peek() {
+            if rule == Rule::allow {
+                allows.push(self.allow());
+            } else if let Some(mut stmt) = self.stmt() {
+                stmt.allows = std::mem::take(&mut allows);
+                stmts.push(stmt);
+            }
+        }
+        Block { stmts, span: self.leave_closed(inside) }
+    }
+
+    /// One statement; `None` for a stray `;`.
+    pub(super) fn stmt(&mut self) -> Option<Stmt> {
+        let rule = self.peek().expect("called where a statement stands");
+        if rule == Rule::semicolon {
+            let token = self.leaf();
+            let span = self.token_span(token);
+            self.misspelt(span, "statements have no `;` at their end", "leave it out", "");
+            return None;
+        }
+        if rule == Rule::lost_stmt {
+            let span = self.lost("a statement");
+            return Some(Stmt { allows: Vec::new(), kind: StmtKind::Error, span });
+        }
+        let inside = self.enter();
+        let kind = match rule {
+            Rule::simple => self.simple(),
+            Rule::let_stmt => self.let_stmt(),
+            Rule::require_stmt => {
+                let cond = self.expr();
+                let message = self.peek().is_some().then(|| self.expr());
+                StmtKind::Require { cond, message }
+            }
+            Rule::if_stmt => StmtKind::If(self.if_parts(inside.token.start)),
+            Rule::send_stmt => StmtKind::Send(self.send(inside.token.start)),
+            Rule::return_stmt => {
+                self.leaf();
+                StmtKind::Return(self.peek().is_some().then(|| self.expr()))
+            }
+            Rule::for_stmt => {
+                let first = self.lower();
+                let second = self.sees(Rule::name).then(|| self.tokens[self.at]).filter(|name| {
+                    let between = &self.text[self.last as usize..name.start as usize];
+                    between.trim_start().starts_with(',')
+                });
+                let (key, item) = match second {
+                    Some(_) => (Some(first), self.lower()),
+                    None => (None, first),
+                };
+                let iter = self.expr();
+                StmtKind::For { key, item, iter, body: self.block() }
+            }
+            Rule::match_stmt => {
+                let subject = self.expr();
+                let mut arms = Vec::new();
+                while let Some(rule) = self.peek() {
+                    if rule == Rule::stmt_arm {
+                        arms.push(self.stmt_arm());
+                    } else {
+                        self.lost("an arm of a `match`");
+                    }
+                }
+                StmtKind::Match { subject, arms }
+            }
+            Rule::delete_stmt => StmtKind::Delete(self.expr()),
+            Rule::fail_stmt => StmtKind::Fail(self.expr()),
+            Rule::try_stmt => {
+                let body = self.block();
+                let error = self.lower();
+                StmtKind::Try { body, error, catch: self.block() }
+            }
+            Rule::expect_stmt => self.expect_stmt(),
+            Rule::concurrently => {
+                let times = (!self.sees(Rule::block)).then(|| self.expr());
+                StmtKind::Concurrently { times, body: self.block() }
+            }
+            Rule::hold => StmtKind::Hold(self.block()),
+            Rule::crash => {
+                self.last = inside.token.end;
+                StmtKind::Crash
+            }
+            Rule::advance => StmtKind::Advance(self.expr()),
+            Rule::given => self.given(inside.token.start),
+            Rule::reconcile => {
+                let mirror = self.lower();
+                let scope = if self.sees(Rule::args) { self.call_args().into_iter().next() } else { None };
+                StmtKind::Reconcile { mirror, scope }
+            }
+            Rule::as_caller => {
+                let caller = self.expr();
+                StmtKind::As { caller, body: self.block() }
+            }
+            other => unreachable!("{other:?} is no statement of the grammar"),
+        };
+        // What ends with a bracket of its own ends where its token ends; white space after the last part is not of it.
+        let closed = matches!(rule, Rule::match_stmt);
+        let span = if closed { self.leave_closed(inside) } else { self.leave_open(inside) };
+        Some(Stmt { allows: Vec::new(), kind, span })
+    }
+
+    /// An expression that stands alone, or an assignment.
+    fn simple(&mut self) -> StmtKind {
+        let target = self.expr();
+        let Some(op) = self.leaf_if(Rule::assign) else {
+            return StmtKind::Expr(target);
+        };
+        let op = match self.slice(op) {
+            "=" => AssignOp::Set,
+            "+=" => AssignOp::Add,
+            "-=" => AssignOp::Sub,
+            _ => {
+                let span = self.token_span(op);
+                self.misspelt(span, "`:=` is not an operator here", "write `=`", "=");
+                AssignOp::Set
+            }
+        };
+        let value = self.expr();
+        StmtKind::Assign { target, op, value }
+    }
+
+    /// The parts of a `let`.
+    pub(super) fn let_stmt(&mut self) -> StmtKind {
+        if let Some(word) = self.leaf_if(Rule::mutable) {
+            let span = self.token_span(word);
+            self.misspelt(span, "a name keeps its value: there is no `mut`", "leave it out; what changes over time is a cell", "");
+        }
+        let name = self.lower();
+        let ty = self.sees(Rule::name).then(|| self.tokens[self.at]).and_then(|next| {
+            let between = &self.text[self.last as usize..next.start as usize];
+            between.trim_start().starts_with(':').then(|| self.type_expr())
+        });
+        if let Some(op) = self.leaf_if(Rule::walrus) {
+            let span = self.token_span(op);
+            self.misspelt(span, "`:=` is not an operator here", "write `=`", "=");
+        }
+        let value = self.expr();
+        let otherwise = self.sees(Rule::let_else).then(|| {
+            let inside = self.enter();
+            let stmt = self.stmt().expect("`else` of a `let` is followed by `fail` or `return`");
+            self.leave_open(inside);
+            Box::new(stmt)
+        });
+        StmtKind::Let { name, ty, value, otherwise }
+    }
+
+    /// A condition: an expression, or `let name = value`.
+    pub(super) fn cond(&mut self) -> Cond {
+        if !self.sees(Rule::let_cond) {
+            return Cond::Expr(self.expr());
+        }
+        let inside = self.enter();
+        let name = self.lower();
+        let value = self.expr();
+        self.leave_open(inside);
+        Cond::Let { name, value }
+    }
+
+    /// The parts of an `if` that began at `start`, all of its `else` with them.
+    fn if_parts(&mut self, start: u32) -> If {
+        let cond = self.cond();
+        let then = self.block();
+        let mut first = If { cond, then, otherwise: None, span: self.span(start, self.last) };
+        let mut rest: Vec<If> = Vec::new();
+        let mut last = None;
+        while let Some(rule) = self.peek() {
+            let chain_ended = last.is_some();
+            if rule == Rule::block {
+                let block = self.block();
+                if chain_ended {
+                    self.wrong(block.span, "an `if` has one `else`", "the first `else` without `if` is the last");
+                } else {
+                    last = Some(Else::Block(block));
+                }
+            } else {
+                let inside = self.enter();
+                let start = inside.token.start;
+                let cond = self.cond();
+                let then = self.block();
+                let span = self.leave_open(inside);
+                if chain_ended {
+                    self.wrong(span, "this `else if` comes after the last `else`", "move it before that `else`");
+                } else if rest.len() as u32 == super::MAX_HEIGHT {
+                    self.too_high(span);
+                } else if (rest.len() as u32) < super::MAX_HEIGHT {
+                    rest.push(If { cond, then, otherwise: None, span: self.span(start, 0) });
+                }
+            }
+        }
+        let end = self.span(start, self.last).end;
+        for mut link in rest.into_iter().rev() {
+            link.otherwise = last.take();
+            link.span.end = end;
+            last = Some(Else::If(Box::new(link)));
+        }
+        first.otherwise = last;
+        first.span.end = end;
+        first
+    }
+
+    fn stmt_arm(&mut self) -> StmtArm {
+        let inside = self.enter();
+        let pattern = self.pattern();
+        let body = if self.sees(Rule::block) {
+            self.block()
+        } else {
+            let stmts: Vec<Stmt> = self.stmt().into_iter().collect();
+            let span = stmts.first().map_or(pattern.span, |stmt| stmt.span);
+            Block { stmts, span }
+        };
+        self.leave_open(inside);
+        let span = pattern.span.to(body.span);
+        StmtArm { pattern, body, span }
+    }
+
+    /// A pattern of a `match`.
+    pub(super) fn pattern(&mut self) -> Pattern {
+        let inside = self.enter();
+        let kind = match self.peek() {
+            Some(Rule::wildcard) => {
+                self.leaf();
+                PatternKind::Wildcard
+            }
+            Some(Rule::upper) => {
+                let of = self.upper();
+                let variant = self.lower();
+                let mut fields = Vec::new();
+                while self.peek().is_some() {
+                    fields.push(self.pattern());
+                }
+                PatternKind::Variant { of, variant, fields }
+            }
+            Some(Rule::name) => {
+                let word = self.slice(self.tokens[self.at]);
+                if matches!(word, "true" | "false" | "none") {
+                    PatternKind::Literal(Box::new(self.expr()))
+                } else {
+                    PatternKind::Bind(self.lower())
+                }
+            }
+            _ => PatternKind::Literal(Box::new(self.expr())),
+        };
+        Pattern { kind, span: self.leave_closed(inside) }
+    }
+
+    /// The parts of a `send` that began at `start`.
+    fn send(&mut self, start: u32) -> Send {
+        let answer = self.leaf_if(Rule::return_word).is_some();
+        let event = self.expr();
+        let mut send = Send { answer, event, after: None, ok: None, err: None, span: Span::default() };
+        while let Some(rule) = self.peek() {
+            let inside = self.enter();
+            if rule == Rule::after {
+                send.after = Some(self.expr());
+                self.leave_open(inside);
+                continue;
+            }
+            while let Some(rule) = self.peek() {
+                if rule == Rule::send_arm {
+                    self.send_arm(&mut send);
+                } else {
+                    self.lost("an arm of a `send`");
+                }
+            }
+            self.leave_closed(inside);
+        }
+        send.span = self.span(start, self.last);
+        send
+    }
+
+    fn send_arm(&mut self, send: &mut Send) {
+        let inside = self.enter();
+        let token = self.leaf();
+        let word = self.slice(token);
+        let span = self.token_span(token);
+        let names = self.names();
+        if let Some(second) = names.get(1) {
+            self.wrong(second.span, "an arm of a `send` has one parameter", "the result may be a struct");
+        }
+        let param = names.first().copied();
+        let body = self.block();
+        let arm = SendArm { param, span: span.to(body.span), body };
+        self.leave_open(inside);
+        let place = match word {
+            "ok" => &mut send.ok,
+            "err" => &mut send.err,
+            _ => {
+                self.wrong(span, format!("a `send` has no arm `{word}`"), "its arms are `ok(result) => { … }` and `err(e) => { … }`");
+                return;
+            }
+        };
+        if place.is_some() {
+            self.wrong(span, format!("this `send` has a second arm `{word}`"), "leave one of them out");
+        } else {
+            *place = Some(arm);
+        }
+    }
+
+    fn expect_stmt(&mut self) -> StmtKind {
+        if !self.sees(Rule::expect_fail) {
+            return StmtKind::Expect(self.expr());
+        }
+        let inside = self.enter();
+        let call = Box::new(self.stmt().expect("`expect fail` is followed by a statement"));
+        let mut with = None;
+        let mut kind = None;
+        while let Some(rule) = self.peek() {
+            let inside = self.enter();
+            if rule == Rule::with {
+                with = Some(self.expr());
+            } else {
+                let token = self.leaf();
+                kind = Some(self.ident_of(token));
+            }
+            self.leave_open(inside);
+        }
+        self.leave_open(inside);
+        StmtKind::ExpectFail { call, with, kind }
+    }
+
+    fn given(&mut self, start: u32) -> StmtKind {
+        let of = self.lower();
+        let operation = self.lower();
+        let params = if self.sees(Rule::names) { self.names() } else { Vec::new() };
+        let answer = if self.leaf_if(Rule::gives).is_some() {
+            Answer::Value(self.expr())
+        } else {
+            let message = self.expr();
+            let times = self.sees(Rule::times).then(|| {
+                let inside = self.enter();
+                let times = self.expr();
+                self.leave_closed(inside);
+                times
+            });
+            Answer::Fails { message, times }
+        };
+        StmtKind::Given(Given { of, operation, params, answer, span: self.span(start, self.last) })
+    }
+}

@@ -1,0 +1,88 @@
+//! Types, parameters, names in lists.
+
+use super::Builder;
+use crate::parse::Rule;
+use crate::syntax::*;
+
+/// How deep a type may be nested: `T????`.
+const MAX_OPTIONAL: usize = 8;
+
+impl Builder<'_> {
+    /// A type: a name, and what follows it.
+    pub(super) fn type_expr(&mut self) -> TypeExpr {
+        let name = self.upper();
+        let start = name.span.start;
+        let mut args = Vec::new();
+        if self.sees(Rule::type_args) {
+            let inside = self.enter();
+            while self.peek().is_some() {
+                args.push(self.type_expr());
+            }
+            self.leave_closed(inside);
+        }
+        let place = self.leaf_if(Rule::place).map(|token| {
+            let mut word = token;
+            word.start += 1;
+            match self.slice(word) {
+                "any" => PlaceExpr::Any(self.token_span(word)),
+                _ => PlaceExpr::Space(self.ident_of(word)),
+            }
+        });
+        let mut ty = TypeExpr { kind: TypeKind::Named { name, args, place }, span: self.span(start, self.last) };
+        if let Some(marks) = self.leaf_if(Rule::optional) {
+            let count = self.slice(marks).len();
+            if count > 1 {
+                let span = self.span(marks.start + 1, marks.end);
+                self.misspelt(span, "a type is optional or it is not", "one `?` is enough", "");
+            }
+            for index in 1..=count.min(MAX_OPTIONAL) {
+                let span = self.span(start, marks.start + index as u32);
+                ty = TypeExpr { kind: TypeKind::Optional(Box::new(ty)), span };
+            }
+        }
+        ty
+    }
+
+    /// `(name: Type, …)`.
+    pub(super) fn params(&mut self) -> Vec<Param> {
+        let inside = self.enter();
+        let params = self.param_list();
+        self.leave_closed(inside);
+        params
+    }
+
+    /// The parameters or fields between two brackets.
+    pub(super) fn param_list(&mut self) -> Vec<Param> {
+        let mut params = Vec::new();
+        while self.sees(Rule::param) {
+            let inside = self.enter();
+            let _ = self.docs();
+            let name = self.lower();
+            let ty = self.type_expr();
+            self.leave(&inside);
+            params.push(Param { name, span: name.span.to(ty.span), ty });
+        }
+        params
+    }
+
+    /// `(a, b)`.
+    pub(super) fn names(&mut self) -> Vec<Ident> {
+        let inside = self.enter();
+        let mut names = Vec::new();
+        while self.peek().is_some() {
+            names.push(self.lower());
+        }
+        self.leave_closed(inside);
+        names
+    }
+
+    /// `-> Type`, if it stands here.
+    pub(super) fn result(&mut self) -> Option<TypeExpr> {
+        self.sees(Rule::result).then(|| {
+            let inside = self.enter();
+            let ty = self.type_expr();
+            self.leave(&inside);
+            ty
+        })
+    }
+}

@@ -6,6 +6,7 @@ use crate::db::{Db, Project, SourceFile};
 use crate::diagnostic::{Diagnostic, Location, Safety};
 use crate::items::parsed;
 use crate::location::located;
+use crate::project_names::duplicates;
 use crate::rules;
 use crate::signature::signature_diagnostics;
 
@@ -21,8 +22,8 @@ pub fn check_file(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
 /// What is found in the whole project, every place turned into a span: by file, then in the order of the text.
 pub fn check(db: &dyn Db) -> Vec<Diagnostic> {
     let Some(project) = Project::try_get(db) else { return Vec::new() };
-    let mut findings: Vec<Diagnostic> =
-        project.files(db).iter().flat_map(|&file| check_file(db, file)).map(|finding| located(db, finding)).collect();
+    let findings = project.files(db).iter().flat_map(|&file| check_file(db, file)).chain(duplicates(db, project));
+    let mut findings: Vec<Diagnostic> = findings.map(|finding| located(db, finding)).collect();
     sort(db, &mut findings);
     findings
 }

@@ -10,6 +10,7 @@ pub mod effects;
 pub mod hir;
 pub mod items;
 pub mod location;
+pub mod project_names;
 pub mod resolve;
 pub mod rules;
 pub mod signature;

@@ -4,8 +4,10 @@
 //! everywhere.
 
 use std::cmp::Ordering;
-use std::hash::{BuildHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, LazyLock};
 
 use imbl::{OrdMap, OrdSet, Vector};
 use patternc_program::{RecordId, SpaceId};
@@ -43,12 +45,17 @@ pub struct SpaceRef {
     pub key: Option<Arc<Value>>,
 }
 
+/// Ids come from outside: a hash that nobody can aim at keeps chosen ids from colliding.
+static KEYED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
 /// The identity of a record: its type, its space, its id. Cheap to clone and hash: the hash is computed once.
 #[derive(Clone)]
 pub struct RecordRef(Arc<RecordKey>);
 
 struct RecordKey {
     hash: u64,
+    /// Where a state found the record last (see `store::state`): a cache, no part of the identity.
+    hint: AtomicU64,
     record: RecordId,
     space: SpaceRef,
     id: Box<str>,
@@ -58,8 +65,23 @@ impl RecordRef {
     /// The identity of the record of this type, space and id.
     pub fn new(record: RecordId, space: SpaceRef, id: impl Into<Box<str>>) -> Self {
         let id = id.into();
-        let hash = rustc_hash::FxBuildHasher.hash_one((record, &space, &id));
-        RecordRef(Arc::new(RecordKey { hash, record, space, id }))
+        let hash = KEYED.hash_one((record, &space, &id));
+        RecordRef(Arc::new(RecordKey { hash, hint: AtomicU64::new(0), record, space, id }))
+    }
+
+    /// The hash of the identity. It differs from process to process.
+    pub(crate) fn hash_code(&self) -> u64 {
+        self.0.hash
+    }
+
+    /// What [`RecordRef::set_hint`] left last, 0 at first.
+    pub(crate) fn hint(&self) -> u64 {
+        self.0.hint.load(Relaxed)
+    }
+
+    /// Leaves a note for the next look-up. Whoever reads it must be able to tell its own notes from others'.
+    pub(crate) fn set_hint(&self, hint: u64) {
+        self.0.hint.store(hint, Relaxed);
     }
 
     /// Its type.

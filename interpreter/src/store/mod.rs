@@ -3,6 +3,8 @@
 //! Everything durable goes through [`CommitRequest`]: cells, outgoing events, received event ids, arms and their captures, timers. There is
 //! one place to prove and one to attack.
 
+pub mod memory;
+pub mod state;
 mod stores;
 
 use std::sync::Arc;
@@ -21,6 +23,8 @@ pub struct Version(pub u64);
 /// One transaction, whole.
 #[derive(Clone, Debug, Default)]
 pub struct CommitRequest {
+    /// The state that all reads saw: while it is still the newest, none of them is out of date.
+    pub snapshot: Version,
     /// The space it writes; more than one only for `across`. Empty when it only reads or only books events.
     pub spaces: Vec<SpaceRef>,
     /// Refused if any of it is out of date.
@@ -45,27 +49,24 @@ pub struct Read {
 pub enum ReadKey {
     /// Whether the record is there.
     Exists(RecordRef),
+    /// The whole value of a cell, and that the record is there.
     Cell(RecordRef, CellIndex),
     /// An entry of a map cell, or an element of a set cell.
     Element(RecordRef, CellIndex, Value),
     /// Which record has this value in a unique cell.
     Unique(RecordId, SpaceRef, CellIndex, Value),
     /// The records of a type in a space: the cells the condition read, and the value of an indexed cell if it asked for one. Out of date
-    /// when a record was created or deleted (of that value, if any), or such a cell changed.
-    Query {
-        record: RecordId,
-        space: SpaceRef,
-        cells: Vec<CellIndex>,
-        index: Option<(CellIndex, Value)>,
-    },
+    /// when a record was created or deleted (of that value, if any), or such a cell of one of them changed.
+    Query { record: RecordId, space: SpaceRef, cells: Vec<CellIndex>, index: Option<(CellIndex, Value)> },
 }
 
 /// What there was when it was read.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Seen {
-    /// Unchanged while nothing newer than this version touched it.
-    Version(Version),
-    /// Unchanged while it is the same: existence, membership, the entry (`None`: no entry), the holder of a unique value.
+    /// Up to date while no commit newer than [`CommitRequest::snapshot`] touched it: cells and queries.
+    Unchanged,
+    /// Up to date while it is the same: existence (`Some(true)` or `None`), the element or entry (`None`: there is none), the reference of the
+    /// holder of a unique value (`None`: nobody).
     Value(Option<Value>),
 }
 
@@ -128,7 +129,7 @@ pub enum Write {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum OutboxChange {
-    Add(Outgoing),
+    Add(Arc<Outgoing>),
     /// Its outcome has been dealt with. Refused ([`Refused::Gone`]) if it is not there: someone else has dealt with it.
     Remove(EventId),
     /// Refused like [`OutboxChange::Remove`].
@@ -231,15 +232,18 @@ pub trait Store: Send {
     fn spaces(&self) -> Result<Vec<SpaceRef>, StoreError>;
 
     /// The invariants (by index) and records whose last evaluation read this, or something it is part of.
+    ///
+    /// Of a [`ReadKey::Query`] with `cells`: whose query read one of them. Without: whose query asked which records there are.
     fn dependents(&self, key: &ReadKey) -> Result<Vec<(u32, RecordRef)>, StoreError>;
 
     fn received(&self, event: &EventId) -> Result<Option<Received>, StoreError>;
 
     /// Every outgoing event, in the order they were sent: what a start after a crash goes on with.
-    fn outgoing(&self) -> Result<Vec<Outgoing>, StoreError>;
+    fn outgoing(&self) -> Result<Vec<Arc<Outgoing>>, StoreError>;
 
-    /// Applies the request whole, or not at all. `now` (milliseconds since the epoch) is for forgetting old event ids.
-    fn commit(&mut self, request: CommitRequest, now: i64) -> Result<Committed, Refused>;
+    /// Applies the request whole, or not at all. It is only borrowed, so that its lists can serve the next transaction.
+    /// `now` (milliseconds since the epoch) is for forgetting old event ids.
+    fn commit(&mut self, request: &CommitRequest, now: i64) -> Result<Committed, Refused>;
 
     /// The newest version that would survive the end of the process. Never blocks.
     fn durable(&self) -> Result<Version, StoreError>;

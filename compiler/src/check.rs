@@ -7,8 +7,8 @@ use crate::diagnostic::{Diagnostic, Location, Safety};
 use crate::items::parsed;
 use crate::location::located;
 use crate::project_names::duplicates;
-use crate::rules;
 use crate::signature::signature_diagnostics;
+use crate::{allow, declarations, rules, unused};
 
 /// What is found in one file, at the levels of the rules.
 #[salsa::tracked(returns(ref))]
@@ -16,6 +16,9 @@ pub fn check_file(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
     let mut findings: Vec<Diagnostic> = parsed(db, file).errors.iter().map(|error| syntax_finding(file, error)).collect();
     findings.extend_from_slice(signature_diagnostics(db, file));
     findings.extend(rules::run(db, file));
+    declarations::check(db, file, &mut findings);
+    unused::check(db, file, &mut findings);
+    allow::apply(db, file, &mut findings);
     findings
 }
 

@@ -3,16 +3,20 @@
 //! One salsa database ([`db`]) serves the command line, the REPL and editors. The stages, in order: [`db`] (inputs), `items`, `resolve`,
 //! `check` (types and spaces, giving [`hir`]), [`effects`], `graph`, `rules`, `lower`.
 
+pub mod allow;
 pub mod check;
 pub mod db;
+mod declarations;
 pub mod diagnostic;
 pub mod effects;
 pub mod hir;
 pub mod items;
 pub mod location;
+mod names;
 pub mod project_names;
 pub mod resolve;
 pub mod rules;
 pub mod signature;
 pub mod types;
+mod unused;
 pub mod visit;

@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use crate::db::{Db, Project};
 use crate::diagnostic::{Diagnostic, Level, Location};
 use crate::items::{ItemHead, items};
+use crate::resolve::relative_path;
 use crate::rules;
 use crate::types::ItemId;
 
@@ -34,7 +35,7 @@ pub fn duplicates(db: &dyn Db, project: Project) -> Vec<Diagnostic> {
                     .label(Location::Item(earlier), "declared first here")
                     .help(format!(
                         "give one of them another name, or declare it once and import it: `use \"{}\" {{ {name} }}`",
-                        path_to(db, item, earlier)
+                        relative_path(item.file.path(db), earlier.file.path(db))
                     ));
             findings.push(finding);
         }
@@ -56,15 +57,6 @@ fn known_outside(head: &ItemHead) -> Option<(u8, &'static str)> {
         | ItemHead::Invariant { .. }
         | ItemHead::Test => None,
     }
-}
-
-/// The file of `to` as `from` would import it.
-fn path_to(db: &dyn Db, from: ItemId, to: ItemId) -> String {
-    let from: Vec<&str> = from.file.path(db).split('/').collect();
-    let to: Vec<&str> = to.file.path(db).split('/').collect();
-    let shared = from[..from.len() - 1].iter().zip(&to[..to.len() - 1]).take_while(|(a, b)| a == b).count();
-    let up = std::iter::repeat_n("..", from.len() - 1 - shared);
-    up.chain(to[shared..].iter().copied()).collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]

@@ -1,0 +1,223 @@
+//! Each name once, and imports that lead somewhere.
+
+use patternc_grammar::syntax::{Ident, ItemKind, MemberKind, Name, Param, Span, Stmt, StmtKind};
+use rustc_hash::FxHashMap;
+
+use super::Checker;
+use crate::db::{Db, Project, SourceFile};
+use crate::diagnostic::{Diagnostic, Location, Safety};
+use crate::items::{items, parsed};
+use crate::resolve::{did_you_mean, imported_path, is_built_in, scope};
+use crate::types::ItemId;
+
+/// Functions that need no declaration.
+const BUILT_IN_FUNCTIONS: [&str; 5] = ["now", "new_id", "caller", "same_space", "range"];
+
+/// What every reference has: `x.space`, `x.exists()`.
+const OF_EVERY_REFERENCE: [&str; 2] = ["space", "exists"];
+
+pub(super) fn check(checker: &mut Checker<'_>) {
+    let (db, file) = (checker.db, checker.file);
+    let mut seen = Names::default();
+    for item in &parsed(db, file).file.items {
+        let name = match &item.kind {
+            ItemKind::Use(_) | ItemKind::Test(_) => continue,
+            ItemKind::Space(decl) => decl.name,
+            ItemKind::Struct(decl) => {
+                params(checker, &decl.fields, "field");
+                decl.name
+            }
+            ItemKind::Enum(decl) => {
+                let mut variants = Names::default();
+                for variant in &decl.variants {
+                    variants.add(checker, variant.name, "variant");
+                    params(checker, &variant.fields, "field");
+                }
+                decl.name
+            }
+            ItemKind::Record(decl) => {
+                members(checker, decl);
+                decl.name
+            }
+            ItemKind::Fn(decl) => {
+                params(checker, &decl.params, "parameter");
+                decl.name
+            }
+            ItemKind::Extern(decl) => {
+                let mut operations = Names::default();
+                for operation in &decl.operations {
+                    operations.add(checker, operation.name, "operation");
+                    params(checker, &operation.params, "parameter");
+                }
+                decl.name
+            }
+            ItemKind::Mirror(decl) => decl.name,
+            ItemKind::Invariant(decl) => {
+                params(checker, &decl.params, "parameter");
+                decl.name
+            }
+        };
+        built_in(checker, name);
+        seen.add(checker, name, "declaration");
+    }
+    imports(checker, &mut seen);
+}
+
+/// Names of one place, each with where it was first.
+#[derive(Default)]
+struct Names(FxHashMap<Name, Span>);
+
+impl Names {
+    /// Whether the name was there before, which is then reported.
+    fn add(&mut self, checker: &mut Checker<'_>, name: Ident, what: &str) -> bool {
+        match self.0.entry(name.name) {
+            std::collections::hash_map::Entry::Vacant(free) => {
+                free.insert(name.span);
+                false
+            }
+            std::collections::hash_map::Entry::Occupied(taken) => {
+                let first = *taken.get();
+                checker.report(
+                    Diagnostic::error("duplicate-name", checker.file, name.span, format!("there is a {what} `{}` already", name.name))
+                        .saying("the second")
+                        .label(Location::Span(checker.file, first), "the first")
+                        .help("give one of them another name"),
+                );
+                true
+            }
+        }
+    }
+}
+
+fn params(checker: &mut Checker<'_>, params: &[Param], what: &str) {
+    let mut names = Names::default();
+    for param in params {
+        names.add(checker, param.name, what);
+    }
+}
+
+/// Cells, derived cells, handlers and sagas share one set of names: all are written after a `.`.
+fn members(checker: &mut Checker<'_>, decl: &patternc_grammar::syntax::RecordDecl) {
+    let file = checker.file;
+    let mut names = Names::default();
+    let mut create: Option<Span> = None;
+    for member in &decl.members {
+        let name = match &member.kind {
+            MemberKind::Cell(cell) => cell.name,
+            MemberKind::Derived(derived) => derived.name,
+            MemberKind::Handler(handler) => {
+                params(checker, &handler.params, "parameter");
+                handler.name
+            }
+            MemberKind::Saga(saga) => {
+                params(checker, &saga.params, "parameter");
+                let mut steps = Names::default();
+                for name in saga.prelude.iter().filter_map(let_name).chain(saga.steps.iter().filter_map(|step| step.name)) {
+                    steps.add(checker, name, "name");
+                }
+                saga.name
+            }
+            MemberKind::Create(block) => {
+                let at = Span { start: member.span.start, end: block.span.start.max(member.span.start) };
+                match create {
+                    None => create = Some(at),
+                    Some(first) => checker.report(
+                        Diagnostic::error("duplicate-name", file, at, format!("`{}` has two `create` blocks", decl.name.name))
+                            .label(Location::Span(file, first), "the first")
+                            .help("put both into one block: it runs from top to bottom"),
+                    ),
+                }
+                continue;
+            }
+        };
+        names.add(checker, name, "member");
+        if OF_EVERY_REFERENCE.contains(&name.name.as_str()) {
+            let message = format!("every reference has a `{}` of its own, which `{}.{}` would hide", name.name, decl.name.name, name.name);
+            checker.report(Diagnostic::error("duplicate-name", file, name.span, message).help("give it another name"));
+        }
+    }
+}
+
+fn let_name(stmt: &Stmt) -> Option<Ident> {
+    match &stmt.kind {
+        StmtKind::Let { name, .. } => Some(*name),
+        _ => None,
+    }
+}
+
+fn built_in(checker: &mut Checker<'_>, name: Ident) {
+    if is_built_in(name.name) || BUILT_IN_FUNCTIONS.contains(&name.name.as_str()) {
+        let message = format!("`{}` is built in and cannot be declared again", name.name);
+        checker.report(Diagnostic::error("duplicate-name", checker.file, name.span, message).help("give it another name"));
+    }
+}
+
+fn imports(checker: &mut Checker<'_>, seen: &mut Names) {
+    let (db, file) = (checker.db, checker.file);
+    for import in &scope(db, file).imports {
+        let Some(ItemKind::Use(tree)) = crate::location::item(db, ItemId { file, index: import.item }).map(|item| &item.kind) else {
+            continue;
+        };
+        let Some(from) = import.file else {
+            let finding = unresolved(db, file, &tree.path.value, tree.path.span);
+            checker.report(finding);
+            continue;
+        };
+        if from == file {
+            checker.report(Diagnostic::error("unresolved-import", file, tree.path.span, "a file cannot import from itself"));
+            continue;
+        }
+        for (written, (name, found)) in tree.names.iter().zip(&import.names) {
+            if found.is_some() {
+                seen.add(checker, *written, "declaration or import");
+                continue;
+            }
+            let known = items(db, from);
+            let names: Vec<Name> = known.names().collect();
+            let message = format!("{} declares no `{name}`", from.path(db));
+            let mut finding = Diagnostic::error("unknown-name", file, written.span, message);
+            let indirect = scope(db, from).lookup(*name).filter(|id| id.file != from);
+            if let Some(id) = indirect {
+                let path = id.file.path(db);
+                finding = finding.help(format!("it is imported there from {path}: import it from {path} too"));
+            } else if let Some(meant) = did_you_mean(name.as_str(), names.iter().map(|name| name.as_str())) {
+                finding = finding.help(format!("did you mean `{meant}`?")).replace(
+                    format!("write `{meant}`"),
+                    Safety::Unsafe,
+                    file,
+                    written.span,
+                    meant,
+                );
+            }
+            checker.report(finding);
+        }
+    }
+}
+
+/// The finding for a `use` whose path leads nowhere.
+fn unresolved(db: &dyn Db, file: SourceFile, path: &str, span: Span) -> Diagnostic {
+    let Some(resolved) = imported_path(file.path(db), path) else {
+        return Diagnostic::error("unresolved-import", file, span, format!("`{path}` is an absolute path"))
+            .help("write a path relative to this file");
+    };
+    let finding = Diagnostic::error("unresolved-import", file, span, format!("there is no file {resolved} in this project"));
+    let files = Project::try_get(db).map(|project| project.files(db).as_slice()).unwrap_or_default();
+    let relative: Vec<String> =
+        files.iter().filter(|&&other| other != file).map(|other| crate::resolve::relative_path(file.path(db), other.path(db))).collect();
+    let last = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let meant = relative
+        .iter()
+        .find(|candidate| **candidate == format!("{path}.pattern") || last(candidate) == last(path))
+        .map(String::as_str)
+        .or_else(|| did_you_mean(path, relative.iter().map(String::as_str)));
+    match meant {
+        Some(meant) => finding.help(format!("did you mean \"{meant}\"?")).replace(
+            format!("write \"{meant}\""),
+            Safety::Unsafe,
+            file,
+            span,
+            format!("\"{meant}\""),
+        ),
+        None => finding.help("paths are relative to the file that imports"),
+    }
+}

@@ -1,0 +1,188 @@
+//! Types of which values can exist where they are wanted.
+
+use patternc_grammar::syntax::{ExternDecl, Ident, MemberKind, Param, RecordDecl, TypeExpr};
+
+use super::Checker;
+use crate::db::Db;
+use crate::diagnostic::{Diagnostic, Location};
+use crate::resolve::{home, space_name};
+use crate::signature::{ExternSig, Home, ParamSig, RecordSig, Signature, signature};
+use crate::types::{ItemId, Place, Ty};
+
+/// Whether values of a type can be kept in an index: as a key, they must be there.
+pub(super) fn can_be_indexed(db: &dyn Db, ty: &Ty, key: bool) -> bool {
+    match ty {
+        Ty::Bool | Ty::Int | Ty::Text | Ty::Bytes | Ty::Time | Ty::Duration | Ty::Space | Ty::Record(..) | Ty::Error => true,
+        Ty::Optional(inner) => !key && can_be_indexed(db, inner, true),
+        Ty::Enum(id, _) => match signature(db, *id) {
+            Signature::Enum(sig) => sig
+                .variants
+                .iter()
+                .flat_map(|variant| &*variant.fields)
+                // An enum in an enum would have to be followed for ever where they hold one another.
+                .all(|field| !matches!(field.ty, Ty::Enum(..)) && can_be_indexed(db, &field.ty, true)),
+            _ => true,
+        },
+        _ => false,
+    }
+}
+
+/// A struct or enum that holds another of itself without end.
+pub(super) fn finite(checker: &mut Checker<'_>, id: ItemId, name: Ident) {
+    if can_exist(checker.db, id, &mut Vec::new()) {
+        return;
+    }
+    let message = format!("a `{0}` holds another `{0}`, and so on without end: none can ever be made", name.name);
+    checker.report(
+        Diagnostic::error("type-mismatch", checker.file, name.span, message)
+            .help("make the field that leads back optional, or a List, Set or Map"),
+    );
+}
+
+/// Whether a value of the struct or enum can be made without having one already. `above` are those being made.
+fn can_exist(db: &dyn Db, id: ItemId, above: &mut Vec<ItemId>) -> bool {
+    if above.contains(&id) {
+        return false;
+    }
+    above.push(id);
+    let fields_exist = |fields: &[ParamSig], above: &mut Vec<ItemId>| {
+        fields.iter().all(|field| match &field.ty {
+            Ty::Struct(inner, _) | Ty::Enum(inner, _) => can_exist(db, *inner, above),
+            _ => true,
+        })
+    };
+    let exists = match signature(db, id) {
+        Signature::Struct(sig) => fields_exist(&sig.fields, above),
+        Signature::Enum(sig) => sig.variants.is_empty() || sig.variants.iter().any(|variant| fields_exist(&variant.fields, above)),
+        _ => true,
+    };
+    above.pop();
+    exists
+}
+
+/// Results of extern operations hold no references: the outside knows none.
+pub(super) fn results(checker: &mut Checker<'_>, decl: &ExternDecl, sig: &ExternSig) {
+    for (tree, operation) in decl.operations.iter().zip(&*sig.operations) {
+        let Some(written) = &tree.result else { continue };
+        let mut held = None;
+        references(checker.db, &operation.result, &mut Vec::new(), &mut |record, _| held = held.or(Some(record)));
+        if let Some(record) = held {
+            let name = space_name(checker.db, record);
+            let message = format!("the outside cannot answer with a reference, and `{}` gives a `{name}`", operation.name);
+            checker.report(
+                Diagnostic::error("type-mismatch", checker.file, written.span, message)
+                    .label(Location::Item(record), format!("`{name}` is a record"))
+                    .help("give what the record is found by, as its key, and look it up in the arm that gets the answer"),
+            );
+        }
+    }
+}
+
+/// Structs and enums with a plain `R` of a family, in a record that is never in a space of that family.
+pub(super) fn in_record(checker: &mut Checker<'_>, decl: &RecordDecl, sig: &RecordSig) {
+    if sig.home == Home::Floating {
+        return;
+    }
+    for cell in &*sig.cells {
+        let ty = match decl.members.get(cell.member as usize).map(|member| &member.kind) {
+            Some(MemberKind::Cell(tree)) => &tree.ty,
+            Some(MemberKind::Derived(tree)) => &tree.ty,
+            _ => continue,
+        };
+        held_here(checker, sig, &cell.ty, ty);
+    }
+    for handler in &*sig.handlers {
+        let (params, result): (&[Param], _) = match decl.members.get(handler.member as usize).map(|member| &member.kind) {
+            Some(MemberKind::Handler(tree)) => (&tree.params, tree.result.as_ref()),
+            Some(MemberKind::Saga(tree)) => (&tree.params, None),
+            _ => continue,
+        };
+        for (param, tree) in handler.params.iter().zip(params) {
+            held_here(checker, sig, &param.ty, &tree.ty);
+        }
+        if let Some(tree) = result {
+            held_here(checker, sig, &handler.result, tree);
+        }
+    }
+}
+
+fn held_here(checker: &mut Checker<'_>, sig: &RecordSig, ty: &Ty, written: &TypeExpr) {
+    let (Home::Plain(own) | Home::Family(own)) = sig.home else { return };
+    let db = checker.db;
+    let mut never = None;
+    inside(db, ty, &mut Vec::new(), &mut |record, place| {
+        if place == Place::Here
+            && let Home::Family(of) = home(db, record)
+            && of != own
+        {
+            never = never.or(Some((record, of)));
+        }
+    });
+    let Some((record, of)) = never else { return };
+    let (name, of, own) = (space_name(db, record), space_name(db, of), space_name(db, own));
+    let text = written.span.slice(checker.file.text(db));
+    let message =
+        format!("a `{text}` in `{}` holds a plain `{name}`, which is never in `{own}`: every `{name}` is in a space of `{of}`", sig.name);
+    checker.report(
+        Diagnostic::error("space-escape", checker.file, written.span, message)
+            .label(Location::Item(record), format!("in the family `{of}`"))
+            .help(format!("write `{text}@any`, or `{name}@any` where it is held")),
+    );
+}
+
+/// The references inside the structs and enums of a type that are held here; those that the type names itself are judged where it is
+/// resolved.
+fn inside(db: &dyn Db, ty: &Ty, above: &mut Vec<ItemId>, see: &mut dyn FnMut(ItemId, Place)) {
+    match ty {
+        Ty::List(inner) | Ty::Set(inner) | Ty::Optional(inner) => inside(db, inner, above, see),
+        Ty::Map(key, value) => {
+            inside(db, key, above, see);
+            inside(db, value, above, see);
+        }
+        Ty::Struct(id, Place::Here) | Ty::Enum(id, Place::Here) => fields(db, *id, above, &mut |field, above| match field {
+            Ty::Record(record, place) => see(*record, *place),
+            field => each(field, &mut |part| match part {
+                Ty::Record(record, place) => see(*record, *place),
+                part => inside(db, part, above, see),
+            }),
+        }),
+        _ => {}
+    }
+}
+
+/// Every reference that a value of the type may hold.
+fn references(db: &dyn Db, ty: &Ty, above: &mut Vec<ItemId>, see: &mut dyn FnMut(ItemId, Place)) {
+    each(ty, &mut |part| match part {
+        Ty::Record(record, place) => see(*record, *place),
+        Ty::Struct(id, _) | Ty::Enum(id, _) => fields(db, *id, above, &mut |field, above| references(db, field, above, see)),
+        _ => {}
+    });
+}
+
+/// The parts of a type that are no collection or optional.
+fn each<'a>(ty: &'a Ty, see: &mut dyn FnMut(&'a Ty)) {
+    match ty {
+        Ty::List(inner) | Ty::Set(inner) | Ty::Optional(inner) => each(inner, see),
+        Ty::Map(key, value) => {
+            each(key, see);
+            each(value, see);
+        }
+        ty => see(ty),
+    }
+}
+
+/// The types of the fields of a struct or enum, unless they are being looked at already.
+fn fields(db: &dyn Db, id: ItemId, above: &mut Vec<ItemId>, see: &mut dyn FnMut(&Ty, &mut Vec<ItemId>)) {
+    if above.contains(&id) {
+        return;
+    }
+    above.push(id);
+    match signature(db, id) {
+        Signature::Struct(sig) => sig.fields.iter().for_each(|field| see(&field.ty, above)),
+        Signature::Enum(sig) => {
+            sig.variants.iter().flat_map(|variant| &*variant.fields).for_each(|field| see(&field.ty, above));
+        }
+        _ => {}
+    }
+    above.pop();
+}

@@ -1,0 +1,199 @@
+//! What is declared and never used: imports in their file; functions, structs, enums and `internal` handlers in the project.
+//!
+//! Every file is summed up once, without spans; the project is judged from the summaries.
+
+use patternc_grammar::syntax::{Ident, ItemKind, Name};
+use patternc_program::Method;
+use rustc_hash::FxHashSet;
+
+use crate::db::{Db, Project, SourceFile};
+use crate::diagnostic::{Diagnostic, Edit, Location, Safety};
+use crate::items::{ItemHead, parsed};
+use crate::location::item;
+use crate::names;
+use crate::resolve::scope;
+use crate::rules;
+use crate::signature::{HandlerKind, Signature, signatures};
+use crate::types::{HandlerId, ItemId};
+
+/// What one file uses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Uses {
+    /// Every name that may mean a declaration.
+    names: FxHashSet<Name>,
+    in_project: InProject,
+}
+
+/// What the project must know of the uses in one file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct InProject {
+    /// Functions, structs and enums, of this file and others. Sorted.
+    items: Vec<ItemId>,
+    /// Names of methods called that are not built in. Sorted.
+    methods: Vec<Name>,
+    /// The text has syntax errors: what could not be understood may use anything.
+    broken: bool,
+}
+
+#[derive(Default)]
+struct Collector {
+    names: FxHashSet<Name>,
+    methods: FxHashSet<Name>,
+}
+
+impl names::Visitor<'_> for Collector {
+    fn name(&mut self, name: Ident) {
+        self.names.insert(name.name);
+    }
+
+    fn method(&mut self, name: Ident) {
+        if Method::named(name.name.as_str()).is_none() {
+            self.methods.insert(name.name);
+        }
+    }
+}
+
+#[salsa::tracked(returns(ref))]
+fn uses(db: &dyn Db, file: SourceFile) -> Uses {
+    let parsed = parsed(db, file);
+    let mut collector = Collector::default();
+    for item in &parsed.file.items {
+        names::item(item, &mut collector);
+    }
+    let scope = scope(db, file);
+    let mut items: Vec<ItemId> = collector.names.iter().filter_map(|name| scope.lookup(*name)).filter(|id| judged(db, *id)).collect();
+    items.sort_unstable();
+    let mut methods: Vec<Name> = collector.methods.into_iter().collect();
+    methods.sort_unstable();
+    Uses { names: collector.names, in_project: InProject { items, methods, broken: !parsed.errors.is_empty() } }
+}
+
+/// Whether an item is of a kind that is reported when nothing uses it.
+fn judged(db: &dyn Db, id: ItemId) -> bool {
+    matches!(crate::items::head(db, id), Some(ItemHead::Fn { .. } | ItemHead::Struct { .. } | ItemHead::Enum { .. }))
+}
+
+/// What the files of the project use, all together.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct ProjectUses {
+    items: FxHashSet<ItemId>,
+    methods: FxHashSet<Name>,
+    broken: bool,
+}
+
+/// A part of [`uses`], so that a name used in one file for the first time does not reach the project where it does not matter there.
+#[salsa::tracked(returns(ref))]
+fn in_project(db: &dyn Db, file: SourceFile) -> InProject {
+    uses(db, file).in_project.clone()
+}
+
+#[salsa::tracked(returns(ref))]
+fn project_uses(db: &dyn Db) -> ProjectUses {
+    let mut all = ProjectUses::default();
+    for &file in Project::try_get(db).map(|project| project.files(db).as_slice()).unwrap_or_default() {
+        let uses = in_project(db, file);
+        all.items.extend(&uses.items);
+        all.methods.extend(&uses.methods);
+        all.broken |= uses.broken;
+    }
+    all
+}
+
+/// What a file declares and the project never uses.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Unused {
+    items: Vec<ItemId>,
+    handlers: Vec<HandlerId>,
+}
+
+#[salsa::tracked(returns(ref))]
+fn unused(db: &dyn Db, file: SourceFile) -> Unused {
+    let used = project_uses(db);
+    let mut unused = Unused::default();
+    if used.broken {
+        return unused;
+    }
+    for (index, signature) in signatures(db, file).by_item.iter().enumerate() {
+        let id = ItemId { file, index: index as u32 };
+        match signature {
+            Signature::Fn(_) | Signature::Struct(_) | Signature::Enum(_) if !used.items.contains(&id) => unused.items.push(id),
+            Signature::Record(record) => {
+                let internal = record.handlers.iter().enumerate().filter(|(_, handler)| handler.kind == HandlerKind::Internal);
+                let unreached = internal.filter(|(_, handler)| !used.methods.contains(&handler.name));
+                unused.handlers.extend(unreached.map(|(index, _)| HandlerId { record: id, index: index as u32 }));
+            }
+            _ => {}
+        }
+    }
+    unused
+}
+
+/// The findings about unused declarations and imports of one file.
+pub fn check(db: &dyn Db, file: SourceFile, findings: &mut Vec<Diagnostic>) {
+    imports(db, file, findings);
+    let unused = unused(db, file);
+    for &id in &unused.items {
+        let Some(head) = crate::items::head(db, id) else { continue };
+        let what = match head {
+            ItemHead::Fn { .. } => "function",
+            ItemHead::Struct { .. } => "struct",
+            _ => "enum",
+        };
+        let name = head.name().unwrap_or_default();
+        findings.push(
+            rules::unused_name::RULE
+                .at(Location::Item(id), "never used", format!("{what} `{name}` is never used in this project"))
+                .help("remove it"),
+        );
+    }
+    for &handler in &unused.handlers {
+        let name = crate::signature::handler_sig(db, handler).map(|handler| handler.name).unwrap_or_default();
+        findings.push(
+            rules::unused_name::RULE
+                .at(Location::Handler(handler), "never reached", format!("nothing sends or calls the internal handler `{name}`"))
+                .note("an `internal` handler cannot be reached from outside")
+                .help("remove it, send it, or drop `internal`"),
+        );
+    }
+}
+
+/// Imports that nothing in the file uses.
+fn imports(db: &dyn Db, file: SourceFile, findings: &mut Vec<Diagnostic>) {
+    let scope = scope(db, file);
+    if scope.imports.is_empty() {
+        return;
+    }
+    let uses = uses(db, file);
+    if uses.in_project.broken {
+        return;
+    }
+    let used = &uses.names;
+    for import in &scope.imports {
+        let Some(declared) = item(db, ItemId { file, index: import.item }) else { continue };
+        let ItemKind::Use(tree) = &declared.kind else { continue };
+        let unused: Vec<&Ident> = tree
+            .names
+            .iter()
+            .zip(&import.names)
+            .filter(|(written, (name, found))| found.is_some() && !used.contains(name) && written.name == *name)
+            .map(|(written, _)| written)
+            .collect();
+        let whole = unused.len() == tree.names.len();
+        for name in &unused {
+            let edit = if whole {
+                Edit { file, span: declared.span, text: String::new() }
+            } else {
+                let rest: Vec<&str> = tree.names.iter().filter(|kept| !unused.contains(kept)).map(|kept| kept.name.as_str()).collect();
+                let text = format!("use \"{}\" {{ {} }}", tree.path.value, rest.join(", "));
+                Edit { file, span: declared.span, text }
+            };
+            let title = if whole { "remove the import" } else { "remove it from the import" };
+            findings.push(
+                rules::unused_import::RULE
+                    .at(Location::Span(file, name.span), "imported here", format!("`{}` is imported and never used", name.name))
+                    .help(title)
+                    .fix(title, Safety::Safe, vec![edit]),
+            );
+        }
+    }
+}

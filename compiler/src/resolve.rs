@@ -177,8 +177,11 @@ impl TypeResolver<'_> {
             return self.built_in(span, name, wanted, args, place);
         }
         let Some(id) = scope(self.db, self.file).lookup(name.name) else {
-            let finding = self.unknown_type(name);
-            self.diagnostics.push(finding);
+            // A type in lower case was reported where the text was read.
+            if name.name.starts_with(char::is_uppercase) {
+                let finding = self.unknown_type(name);
+                self.diagnostics.push(finding);
+            }
             for arg in args {
                 self.resolve(arg);
             }

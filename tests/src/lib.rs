@@ -1,1 +1,3 @@
-//! placeholder
+//! What the suites of this folder share.
+
+pub mod markdown;

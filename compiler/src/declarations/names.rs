@@ -13,8 +13,8 @@ use crate::types::ItemId;
 /// Functions that need no declaration.
 const BUILT_IN_FUNCTIONS: [&str; 5] = ["now", "new_id", "caller", "same_space", "range"];
 
-/// What every reference has: `x.space`, `x.exists()`.
-const OF_EVERY_REFERENCE: [&str; 2] = ["space", "exists"];
+/// What every reference has: `x.exists()`. (`x.space` is a reserved word.)
+const OF_EVERY_REFERENCE: [&str; 1] = ["exists"];
 
 pub(super) fn check(checker: &mut Checker<'_>) {
     let (db, file) = (checker.db, checker.file);

@@ -251,7 +251,7 @@ pub enum Expr {
     Duration(i64),
     Slot(Slot),
     /// The parts as text, joined.
-    Interpolate(Vec<Expr>),
+    Interpolate(Vec<TextPart>),
     /// A stored cell. `optional`: `none` when the base is `none` or deleted.
     Cell {
         record: Box<Expr>,
@@ -389,6 +389,14 @@ pub enum Expr {
         stmt: Box<Stmt>,
         result: Slot,
     },
+}
+
+/// A part of a text with `{…}` in it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TextPart {
+    Text(Box<str>),
+    /// The type says how the value is written: it knows the names of variants and fields.
+    Value(Expr, Type),
 }
 
 /// `R.where(x => cond)` with what conflict detection and the index need to know.

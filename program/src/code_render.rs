@@ -4,7 +4,7 @@ use std::fmt::{self, Formatter, Write as _};
 
 use crate::{
     Answer, Binary, Change, Create, Expr, HandlerId, Pattern, Program, SagaId, Send, SendArm, SendEvent, Slot, SpaceExpr, Stmt, TestEvent,
-    TestStmt, Where,
+    TestStmt, TextPart, Where,
 };
 
 /// Writes code, a statement a line.
@@ -423,7 +423,13 @@ pub(crate) fn expr(p: &Program, value: &Expr) -> String {
         Expr::Text(text) => format!("{text:?}"),
         Expr::Duration(ms) => format!("{ms}ms"),
         Expr::Slot(slot) => slot_text(*slot),
-        Expr::Interpolate(parts) => format!("text({})", list(p, parts)),
+        Expr::Interpolate(parts) => {
+            let parts = parts.iter().map(|part| match part {
+                TextPart::Text(text) => format!("{text:?}"),
+                TextPart::Value(value, _) => expr(p, value),
+            });
+            format!("text({})", parts.collect::<Vec<_>>().join(", "))
+        }
         Expr::Cell { record, of, cell, optional, .. } => format!("{}{}{}", operand(p, record), dot(*optional), p.cell_name(*of, *cell)),
         Expr::Derived { record, of, derived, optional, .. } => {
             let name = p.records.get(of.index()).and_then(|r| r.derived.get(derived.index())).map_or("?", |d| d.name.as_str());

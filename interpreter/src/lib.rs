@@ -9,6 +9,9 @@ pub mod attempt;
 pub mod event;
 pub mod failure;
 pub mod host;
+pub mod json;
 pub mod limits;
 pub mod store;
+#[cfg(test)]
+mod test_program;
 pub mod value;

@@ -3,12 +3,12 @@
 use patternc_grammar::{SyntaxError, SyntaxErrorKind};
 
 use crate::db::{Db, Project, SourceFile};
-use crate::diagnostic::{Diagnostic, Location, Safety};
+use crate::diagnostic::{Diagnostic, Level, Location, Safety};
 use crate::items::parsed;
 use crate::location::located;
 use crate::project_names::duplicates;
 use crate::signature::signature_diagnostics;
-use crate::{allow, declarations, rules, unused};
+use crate::{allow, config, declarations, rules, unused};
 
 /// What is found in one file, at the levels of the rules.
 #[salsa::tracked(returns(ref))]
@@ -22,13 +22,40 @@ pub fn check_file(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
     findings
 }
 
-/// What is found in the whole project, every place turned into a span: by file, then in the order of the text.
-pub fn check(db: &dyn Db) -> Vec<Diagnostic> {
+/// Levels that a command line sets, over those of `patternc.yaml`.
+#[derive(Clone, Debug, Default)]
+pub struct CheckOptions {
+    /// The last of a rule counts.
+    pub levels: Vec<(&'static str, Level)>,
+}
+
+/// What is found in the whole project and in its `patternc.yaml`, at the levels set there and in `options`, every place turned into a span:
+/// by file, then in the order of the text.
+pub fn check(db: &dyn Db, options: &CheckOptions) -> Vec<Diagnostic> {
     let Some(project) = Project::try_get(db) else { return Vec::new() };
-    let findings = project.files(db).iter().flat_map(|&file| check_file(db, file)).chain(duplicates(db, project));
-    let mut findings: Vec<Diagnostic> = findings.map(|finding| located(db, finding)).collect();
+    let mut findings: Vec<Diagnostic> = project
+        .files(db)
+        .iter()
+        .flat_map(|&file| check_file(db, file))
+        .chain(duplicates(db, project))
+        .chain(config::diagnostics(db))
+        .filter_map(|finding| at_level(db, finding, options))
+        .collect();
     sort(db, &mut findings);
     findings
+}
+
+/// The finding as it is shown: at its level, with every place turned into a span. `None` if its rule is off.
+pub fn at_level(db: &dyn Db, finding: &Diagnostic, options: &CheckOptions) -> Option<Diagnostic> {
+    let level = match finding.level {
+        // An error cannot be set lower.
+        Level::Error => Level::Error,
+        level => {
+            let set = options.levels.iter().rev().find(|(rule, _)| *rule == finding.rule).map(|(_, level)| *level);
+            set.or_else(|| config::config(db).rules.get(finding.rule).copied()).unwrap_or(level)
+        }
+    };
+    (level != Level::Off).then(|| Diagnostic { level, ..located(db, finding) })
 }
 
 /// By path, then in the order of the text, then by rule.

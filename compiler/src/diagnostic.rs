@@ -16,6 +16,23 @@ pub enum Level {
     Error,
 }
 
+impl Level {
+    /// As written in `patternc.yaml`, on the command line and in findings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Off => "off",
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+        }
+    }
+
+    /// The level of this name.
+    pub fn named(name: &str) -> Option<Level> {
+        [Level::Off, Level::Info, Level::Warn, Level::Error].into_iter().find(|level| level.name() == name)
+    }
+}
+
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {

@@ -5,6 +5,7 @@
 
 pub mod allow;
 pub mod check;
+pub mod config;
 pub mod db;
 mod declarations;
 pub mod diagnostic;

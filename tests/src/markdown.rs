@@ -10,9 +10,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use patternc_compiler::check::check;
+use patternc_compiler::check::{CheckOptions, check};
 use patternc_compiler::db::Database;
-use patternc_compiler::diagnostic::{Diagnostic, Level, Location};
+use patternc_compiler::diagnostic::{Diagnostic, Location};
 
 /// A project in a Markdown file.
 #[derive(Debug, Default)]
@@ -113,7 +113,10 @@ impl Case {
         let mut db = Database::default();
         let files: Vec<(&str, &str)> = self.files.iter().map(|block| (&*block.path, &*block.text)).collect();
         db.set_project(&files, self.config.as_ref().map(|block| (&*block.path, &*block.text)));
-        let findings = check(&db).into_iter().filter(|finding| self.ignore.iter().all(|rule| rule != finding.rule)).collect();
+        let findings = check(&db, &CheckOptions::default())
+            .into_iter()
+            .filter(|finding| self.ignore.iter().all(|rule| rule != finding.rule))
+            .collect();
         (db, findings)
     }
 
@@ -128,7 +131,7 @@ impl Case {
             let line = file.text(&db)[..span.start as usize].matches('\n').count() + 1;
             let matching = expected.iter().position(|expected| {
                 expected.rule == finding.rule
-                    && expected.level == level(finding.level)
+                    && expected.level == finding.level.name()
                     && expected.path == path
                     && expected.line == line
                     && finding.message.contains(&expected.text)
@@ -140,7 +143,7 @@ impl Case {
             let at = self.place(path, line);
             let slice = span.slice(file.text(&db));
             let _ =
-                writeln!(difference, "  + {at}: {}: [{}] {:?}\n        at `{slice}`", level(finding.level), finding.rule, finding.message);
+                writeln!(difference, "  + {at}: {}: [{}] {:?}\n        at `{slice}`", finding.level.name(), finding.rule, finding.message);
             for label in &finding.labels {
                 let _ = writeln!(difference, "        {}", label.text);
             }
@@ -160,15 +163,6 @@ impl Case {
             Some(block) => format!("line {} ({path})", block.line + line - 1),
             None => path.to_owned(),
         }
-    }
-}
-
-fn level(level: Level) -> &'static str {
-    match level {
-        Level::Off => "off",
-        Level::Info => "info",
-        Level::Warn => "warn",
-        Level::Error => "error",
     }
 }
 

@@ -1,0 +1,186 @@
+//! `patternc.yaml`: which files belong to the project, how much each rule matters, and where spaces live.
+//!
+//! Reading it never fails: what could be understood is kept, and every mistake is a finding with its place in the file. The text of secrets
+//! stays `${NAME}` until [`Template::expand`] is given the environment.
+
+mod check;
+mod read;
+mod template;
+mod yaml;
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use patternc_grammar::syntax::{Name, Span};
+
+pub use self::template::{MissingVariable, Secret, Template};
+use crate::db::{Db, Project, SourceFile};
+use crate::diagnostic::{Diagnostic, Level};
+
+/// The rule under which mistakes in `patternc.yaml` are reported.
+pub const RULE: &str = "configuration";
+
+/// What `patternc.yaml` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The name of the project.
+    pub project: Option<Box<str>>,
+    /// Globs of the pattern files, relative to the folder of `patternc.yaml`.
+    pub patterns: Vec<Box<str>>,
+    /// Levels set for rules, in the order of the file.
+    pub rules: IndexMap<&'static str, Level>,
+    /// The deployment that commands use when none is named; a key of `deployments`.
+    pub default_deployment: Option<Box<str>>,
+    pub deployments: IndexMap<Box<str>, Deployment>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            project: None,
+            patterns: vec!["**/*.pattern".into()],
+            rules: IndexMap::new(),
+            default_deployment: None,
+            deployments: IndexMap::new(),
+        }
+    }
+}
+
+impl Config {
+    /// The deployment that commands use when none is named: the one said to be, or the only one.
+    pub fn default_deployment(&self) -> Option<(&str, &Deployment)> {
+        match &self.default_deployment {
+            Some(name) => self.deployments.get_key_value(name).map(|(name, deployment)| (&**name, deployment)),
+            None if self.deployments.len() == 1 => self.deployments.first().map(|(name, deployment)| (&**name, deployment)),
+            None => None,
+        }
+    }
+}
+
+/// Which store keeps each space, and what stands behind each extern.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deployment {
+    pub stores: IndexMap<Box<str>, Store>,
+    /// In the order of the file. Each store is a key of `stores`.
+    pub spaces: IndexMap<SpacePattern, Box<str>>,
+    /// By the name of the extern in the patterns. One that is not named here cannot be reached under this deployment.
+    pub externs: IndexMap<Box<str>, Extern>,
+}
+
+/// The spaces that an entry under `spaces` is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SpacePattern {
+    /// `"*"`: all that no other entry names.
+    All,
+    /// `home`: a plain space.
+    Plain(Name),
+    /// `"user[*]"`: every space of a family.
+    Family(Name),
+}
+
+impl Deployment {
+    /// The name of the store that keeps a plain space, or every space of a family.
+    pub fn store_of(&self, space: Name, family: bool) -> Option<&str> {
+        let own = if family { SpacePattern::Family(space) } else { SpacePattern::Plain(space) };
+        self.spaces.get(&own).or_else(|| self.spaces.get(&SpacePattern::All)).map(|store| &**store)
+    }
+}
+
+/// A place where spaces are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// `kind: memory`: gone when the process ends.
+    Memory,
+    /// `kind: sqlite`: one file, made if it does not exist. `path` is relative to the folder of `patternc.yaml`.
+    Sqlite { path: Template },
+    /// `kind: postgres`: a database by its connection URL.
+    Postgres { url: Template },
+}
+
+/// What stands behind an extern of the patterns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Extern {
+    /// `kind: http`: every operation is a request.
+    Http(Http),
+    /// `kind: command`: a program that is given requests as JSON Lines.
+    Command {
+        /// The program and its arguments.
+        run: Vec<Template>,
+        timeout: Option<Duration>,
+    },
+    /// `kind: spicedb`: an authorization store.
+    SpiceDb {
+        /// `host:port`.
+        endpoint: Template,
+        token: Option<Template>,
+        timeout: Option<Duration>,
+    },
+}
+
+/// An extern reached over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// What the path of an operation is appended to.
+    pub base: Template,
+    /// Sent with every request.
+    pub headers: IndexMap<Box<str>, Template>,
+    /// How long one attempt may take.
+    pub timeout: Option<Duration>,
+    /// By the name of the operation. One that is not named is a POST to `base/NAME`.
+    pub operations: IndexMap<Box<str>, HttpOperation>,
+}
+
+/// How an operation becomes a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpOperation {
+    /// In capitals; `POST` if it is not said.
+    pub method: Box<str>,
+    /// Appended to the base; `/NAME` if it is not said.
+    pub path: Box<str>,
+    /// Status codes that reject the event; `None`: 4xx but 408, 425 and 429.
+    pub reject: Option<Vec<u16>>,
+}
+
+/// A mistake in the text of a `patternc.yaml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub span: Span,
+    pub message: String,
+    /// The way out.
+    pub help: Option<String>,
+}
+
+/// Reads the text of a `patternc.yaml`: what could be understood, and what is wrong with the rest. Names of the patterns are not known
+/// here; [`diagnostics`] also judges those.
+pub fn parse(text: &str) -> (Config, Vec<Problem>) {
+    let (config, _, problems) = read::read(text);
+    (config, problems)
+}
+
+/// The configuration of the project; the default one without a `patternc.yaml`.
+#[salsa::tracked(returns(ref))]
+pub fn config(db: &dyn Db) -> Config {
+    match Project::try_get(db).and_then(|project| project.config(db)) {
+        Some(file) => parse(file.text(db)).0,
+        None => Config::default(),
+    }
+}
+
+/// What is wrong with the `patternc.yaml` of the project, by itself and together with the patterns: spaces that no store keeps, names that
+/// no pattern declares.
+#[salsa::tracked(returns(ref))]
+pub fn diagnostics(db: &dyn Db) -> Vec<Diagnostic> {
+    let Some(file) = Project::try_get(db).and_then(|project| project.config(db)) else { return Vec::new() };
+    let (config, places, mut problems) = read::read(file.text(db));
+    check::check(db, &config, &places, file.text(db), &mut problems);
+    problems.sort_by_key(|problem| problem.span);
+    problems.into_iter().map(|problem| finding(file, problem)).collect()
+}
+
+fn finding(file: SourceFile, problem: Problem) -> Diagnostic {
+    let finding = Diagnostic::error(RULE, file, problem.span, problem.message);
+    match problem.help {
+        Some(help) => finding.help(help),
+        None => finding,
+    }
+}

@@ -1,2 +1,63 @@
-//! p
-fn main() {}
+//! `patternc`: checks, tests and runs patterns.
+//!
+//! One file a command in `command/`, one file an output format in `render/`. Nothing here decides anything about patterns.
+
+mod command;
+mod fault;
+mod project;
+mod render;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::fault::Fault;
+
+/// A language for data that many people and programs change at once: it refuses what could be half done, and runs the rest
+/// transactionally.
+#[derive(Parser)]
+#[command(name = "patternc", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Print results only.
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a small project that checks, tests and runs.
+    New(command::new::Arguments),
+    /// Report everything that could go wrong when the patterns run.
+    Check(command::check::Arguments),
+    /// Run the `test` blocks.
+    Test(command::test::Arguments),
+    /// Start the patterns and apply events.
+    Run(command::run::Arguments),
+    /// Type statements and expressions on live data.
+    Repl(command::repl::Arguments),
+    /// Show what a rule reports, why, and the way out.
+    Explain(command::explain::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Command::New(a) => command::new::run(&a),
+        Command::Check(a) => command::check::run(&a, arguments.quiet),
+        Command::Test(a) => command::test::run(&a, arguments.quiet),
+        Command::Run(a) => command::run::run(&a, arguments.quiet),
+        Command::Repl(a) => command::repl::run(&a, arguments.quiet),
+        Command::Explain(a) => command::explain::run(&a),
+    };
+    match result {
+        Ok(code) => code,
+        // The reader of our output went away, as in `patternc check | head`: nothing is left to say.
+        Err(Fault::Output(e)) if e.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("patternc: {fault}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The commands.
+
+pub mod check;
+pub mod explain;
+pub mod new;
+pub mod repl;
+pub mod run;
+pub mod test;

@@ -1,0 +1,23 @@
+//! `path:line:column: level[rule] message`, a line a finding.
+
+use std::io::{self, Write};
+
+use super::Report;
+
+pub fn write(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
+    for report in reports {
+        let place = &report.places[0];
+        let finding = &report.finding;
+        writeln!(
+            out,
+            "{}:{}:{}: {}[{}] {}",
+            place.path,
+            place.start.line,
+            place.start.column,
+            finding.level.name(),
+            finding.rule,
+            finding.message
+        )?;
+    }
+    Ok(())
+}

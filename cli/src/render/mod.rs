@@ -1,0 +1,64 @@
+//! Findings as text: one file a format.
+
+pub mod concise;
+pub mod full;
+pub mod json;
+mod position;
+
+use std::sync::Arc;
+
+use patternc_compiler::db::{Db, SourceFile};
+use patternc_compiler::diagnostic::{Diagnostic, Location};
+use patternc_grammar::syntax::Span;
+
+use crate::project::Loaded;
+use position::Position;
+
+/// A finding with everything needed to show it.
+pub struct Report {
+    pub finding: Diagnostic,
+    /// The places of the finding: the primary one first, then its labels, in order.
+    pub places: Vec<Place>,
+    /// The places of the edits of all fixes, in order.
+    pub edits: Vec<Vec<Place>>,
+    wanted: bool,
+}
+
+/// A place in a file, as it is shown.
+#[derive(Clone)]
+pub struct Place {
+    /// Relative to the current folder.
+    pub path: String,
+    pub text: Arc<str>,
+    pub span: Span,
+    pub start: Position,
+    pub end: Position,
+    /// What is said there.
+    pub label: String,
+}
+
+impl Report {
+    /// Looks up the places of a finding.
+    pub fn new(project: &Loaded, finding: Diagnostic) -> Self {
+        let place = |at: Location, label: &str| {
+            let (file, span) = at.resolve(&project.db as &dyn Db);
+            self::place(project, file, span, label)
+        };
+        let mut places = vec![place(finding.primary.at, &finding.primary.text)];
+        places.extend(finding.labels.iter().map(|l| place(l.at, &l.text)));
+        let edits = finding.fixes.iter().map(|f| f.edits.iter().map(|e| self::place(project, e.file, e.span, &e.text)).collect()).collect();
+        let wanted = project.is_wanted(finding.primary.at.resolve(&project.db as &dyn Db).0);
+        Report { finding, places, edits, wanted }
+    }
+
+    /// Whether its place was asked for.
+    pub fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+}
+
+fn place(project: &Loaded, file: SourceFile, span: Span, label: &str) -> Place {
+    let text = file.text(&project.db).clone();
+    let (start, end) = (Position::of(&text, span.start), Position::of(&text, span.end));
+    Place { path: project.shown(file), text, span, start, end, label: label.to_string() }
+}

@@ -1,0 +1,5 @@
+//! Suites over the built `patternc`.
+
+mod docs;
+mod patternc;
+mod seeds;

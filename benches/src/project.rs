@@ -13,10 +13,12 @@ pub fn generate(modules: usize) -> Vec<(String, String)> {
 fn module(i: usize) -> String {
     let mut out = String::with_capacity(4096);
     let text = MODULE.replace("{i}", &i.to_string());
-    write!(out, "// Module {i}: orders and their lines.\n\nuse \"../spaces.pattern\" {{ shop, ledger }}\n").expect("a String takes any text");
+    write!(out, "// Module {i}: orders and their lines.\n\nuse \"../spaces.pattern\" {{ shop, ledger }}\n")
+        .expect("a String takes any text");
     if i > 0 {
         let before = i - 1;
-        write!(out, "use \"../area_{:02}/module_{before:04}.pattern\" {{ Order{before} }}\n", before % 40).expect("a String takes any text");
+        write!(out, "use \"../area_{:02}/module_{before:04}.pattern\" {{ Order{before} }}\n", before % 40)
+            .expect("a String takes any text");
         out.push_str(&text.replace("{before}", &before.to_string()));
     } else {
         out.push_str(&text.replace("Order{before}", "Order0"));

@@ -31,12 +31,6 @@ enum Command {
     New(command::new::Arguments),
     /// Report everything that could go wrong when the patterns run.
     Check(command::check::Arguments),
-    /// Run the `test` blocks.
-    Test(command::test::Arguments),
-    /// Start the patterns and apply events.
-    Run(command::run::Arguments),
-    /// Type statements and expressions on live data.
-    Repl(command::repl::Arguments),
     /// Show what a rule reports, why, and the way out.
     Explain(command::explain::Arguments),
 }
@@ -46,9 +40,6 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::New(a) => command::new::run(&a),
         Command::Check(a) => command::check::run(&a, arguments.quiet),
-        Command::Test(a) => command::test::run(&a, arguments.quiet),
-        Command::Run(a) => command::run::run(&a, arguments.quiet),
-        Command::Repl(a) => command::repl::run(&a, arguments.quiet),
         Command::Explain(a) => command::explain::run(&a),
     };
     match result {

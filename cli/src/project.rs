@@ -5,12 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use ignore::WalkBuilder;
-use patternc_compiler::config;
-use patternc_compiler::db::{Database, Project, SourceFile};
+use patternc_compiler::config::{self, Config};
+use patternc_compiler::db::{Database, SourceFile};
 
 use crate::fault::Fault;
 
@@ -63,8 +62,8 @@ fn load_root(here: &Path, root: PathBuf, wanted: Vec<PathBuf>, overlay: Option<&
         Err(source) => return Err(Fault::Read { path: config_path, source }),
     };
     let included = match &config_text {
-        Some(text) => globs(&config::pattern_globs(text)),
-        None => globs(&["**/*.pattern".to_string()]),
+        Some(text) => globs(&config::parse(text).0.patterns),
+        None => globs(&Config::default().patterns),
     }
     .map_err(|e| Fault::Use(format!("{}: `patterns`: {e}", config_path.display())))?;
 
@@ -91,9 +90,8 @@ fn load_root(here: &Path, root: PathBuf, wanted: Vec<PathBuf>, overlay: Option<&
             texts.insert(slashed(relative), overlay.text.clone());
         }
     }
-    let files = texts.into_iter().map(|(path, text)| SourceFile::new(&db, path.into(), Arc::from(text))).collect();
-    let config = config_text.map(|text| SourceFile::new(&db, CONFIG.into(), Arc::from(text)));
-    Project::new(&mut db, files, config);
+    let files: Vec<(String, String)> = texts.into_iter().collect();
+    db.set_project(&files, config_text.as_deref().map(|text| (CONFIG, text)));
     let wanted = wanted.iter().map(|p| p.strip_prefix(&root).unwrap_or(p).to_path_buf()).collect();
     let root = root.strip_prefix(here).map(Path::to_path_buf).unwrap_or(root);
     Ok(Loaded { db, root, wanted })
@@ -117,7 +115,7 @@ fn root_of(folder: &Path) -> PathBuf {
     folder.ancestors().find(|f| f.join(CONFIG).is_file()).unwrap_or(folder).to_path_buf()
 }
 
-fn globs(patterns: &[String]) -> Result<GlobSet, globset::Error> {
+fn globs(patterns: &[Box<str>]) -> Result<GlobSet, globset::Error> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
         set.add(Glob::new(pattern)?);

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use patternc_compiler::check::{self, Options};
+use patternc_compiler::check::{self, CheckOptions};
+use patternc_compiler::db::Project;
 use patternc_compiler::diagnostic::Level;
 
 use crate::fault::Fault;
@@ -48,7 +49,7 @@ enum Format {
 }
 
 pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
-    let options = Options { levels: levels(arguments)? };
+    let options = CheckOptions { levels: levels(arguments)? };
     let (paths, overlay) = input(arguments)?;
     let projects = project::load(&paths, overlay)?;
 
@@ -57,7 +58,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     let mut files = 0;
     let mut reports = Vec::new();
     for project in &projects {
-        files += patternc_compiler::db::Project::get(&project.db).files(&project.db).iter().filter(|f| project.is_wanted(**f)).count();
+        files += Project::get(&project.db).files(&project.db).iter().filter(|f| project.is_wanted(**f)).count();
         for finding in check::check(&project.db, &options) {
             let report = Report::new(project, finding);
             if !report.is_wanted() {

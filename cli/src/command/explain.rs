@@ -63,9 +63,8 @@ fn json(rule: &Rule, page: bool) -> serde_json::Value {
 /// The rule of this name, or a fault that names the nearest one.
 pub fn rule_named(name: &str) -> Result<&'static Rule, Fault> {
     rules::named(name).ok_or_else(|| {
-        let nearest = rules::ALL.iter().map(|r| r.name).max_by(|a, b| {
-            strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
-        });
+        let nearest =
+            rules::ALL.iter().map(|r| r.name).max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
         let hint = nearest.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
         Fault::Use(format!("there is no rule `{name}`{hint} (`patternc explain --list` shows all)"))
     })

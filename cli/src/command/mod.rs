@@ -3,6 +3,3 @@
 pub mod check;
 pub mod explain;
 pub mod new;
-pub mod repl;
-pub mod run;
-pub mod test;

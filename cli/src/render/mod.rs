@@ -7,8 +7,9 @@ mod position;
 
 use std::sync::Arc;
 
-use patternc_compiler::db::{Db, SourceFile};
-use patternc_compiler::diagnostic::{Diagnostic, Location};
+use patternc_compiler::db::SourceFile;
+use patternc_compiler::diagnostic::Diagnostic;
+use patternc_compiler::location::locate;
 use patternc_grammar::syntax::Span;
 
 use crate::project::Loaded;
@@ -40,14 +41,11 @@ pub struct Place {
 impl Report {
     /// Looks up the places of a finding.
     pub fn new(project: &Loaded, finding: Diagnostic) -> Self {
-        let place = |at: Location, label: &str| {
-            let (file, span) = at.resolve(&project.db as &dyn Db);
-            self::place(project, file, span, label)
-        };
-        let mut places = vec![place(finding.primary.at, &finding.primary.text)];
-        places.extend(finding.labels.iter().map(|l| place(l.at, &l.text)));
-        let edits = finding.fixes.iter().map(|f| f.edits.iter().map(|e| self::place(project, e.file, e.span, &e.text)).collect()).collect();
-        let wanted = project.is_wanted(finding.primary.at.resolve(&project.db as &dyn Db).0);
+        let labels = std::iter::once(&finding.primary).chain(&finding.labels);
+        let places: Vec<Place> =
+            labels.filter_map(|label| locate(&project.db, label.at).map(|(file, span)| place(project, file, span, &label.text))).collect();
+        let edits = finding.fixes.iter().map(|f| f.edits.iter().map(|e| place(project, e.file, e.span, &e.text)).collect()).collect();
+        let wanted = locate(&project.db, finding.primary.at).is_some_and(|(file, _)| project.is_wanted(file));
         Report { finding, places, edits, wanted }
     }
 

@@ -84,11 +84,11 @@ fn record(checker: &mut Checker<'_>, decl: &RecordDecl, sig: &RecordSig) {
         let words = [(tree.key, "key"), (tree.unique, "unique"), (tree.index, "index")];
         for (span, word) in words.into_iter().filter_map(|(span, word)| Some((span?, word))) {
             if !values::can_be_indexed(checker.db, &cell.ty, word == "key") {
-                let message = format!("`{}` cannot be {}: {}", cell.name, with_article(word), why_not_indexed(&cell.ty, word));
+                let message = format!("`{}` cannot be {}: {}", cell.name, as_cell(word), why_not_indexed(&cell.ty, word));
                 checker.report(
-                    Diagnostic::error("type-mismatch", file, span, message).label(Location::Span(file, tree.ty.span), "the type").help(
-                        format!("{} can be of Bool, Int, Text, Bytes, Time, Duration, a record, or an enum of these", with_article(word)),
-                    ),
+                    Diagnostic::error("type-mismatch", file, span, message)
+                        .label(Location::Span(file, tree.ty.span), "the type")
+                        .help(format!("{} can be of Bool, Int, Text, Bytes, Time, Duration, a record, or an enum of these", as_cell(word))),
                 );
             }
         }
@@ -107,7 +107,7 @@ fn record(checker: &mut Checker<'_>, decl: &RecordDecl, sig: &RecordSig) {
     }
 }
 
-fn with_article(word: &str) -> String {
+fn as_cell(word: &str) -> String {
     match word {
         "unique" => "unique".to_owned(),
         "index" => "an index".to_owned(),

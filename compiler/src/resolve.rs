@@ -177,8 +177,7 @@ impl TypeResolver<'_> {
             return self.built_in(span, name, wanted, args, place);
         }
         let Some(id) = scope(self.db, self.file).lookup(name.name) else {
-            // A type in lower case was reported where the text was read.
-            if name.name.starts_with(char::is_uppercase) {
+            if cased_as(name.name, true) {
                 let finding = self.unknown_type(name);
                 self.diagnostics.push(finding);
             }
@@ -329,8 +328,22 @@ impl TypeResolver<'_> {
     }
 }
 
+/// Whether a name is cased as a type (or else as something else). One that is not was reported where the text was read, and need not be
+/// reported again because it means nothing.
+pub fn cased_as(name: Name, ty: bool) -> bool {
+    name.starts_with(char::is_uppercase) == ty
+}
+
+/// "an operation", "a space".
+pub fn with_article(what: &str) -> String {
+    if what.starts_with(['a', 'e', 'i', 'o', 'u']) { format!("an {what}") } else { format!("a {what}") }
+}
+
 /// The plain space that a name means, as in `R@home` or `across home`.
 pub fn resolve_plain_space(db: &dyn Db, file: SourceFile, space: Ident, diagnostics: &mut Vec<Diagnostic>) -> Option<ItemId> {
+    if !cased_as(space.name, false) {
+        return None;
+    }
     let Some(id) = scope(db, file).lookup(space.name) else {
         let names: Vec<Name> = scope(db, file).names().collect();
         let spaces = names.iter().map(|name| name.as_str()).filter(|name| name.starts_with(char::is_lowercase));

@@ -168,14 +168,15 @@ fn imports(db: &dyn Db, file: SourceFile, findings: &mut Vec<Diagnostic>) {
         return;
     }
     let used = &uses.names;
-    for import in &scope.imports {
+    for import in scope.imports.iter().filter(|import| import.file != Some(file)) {
         let Some(declared) = item(db, ItemId { file, index: import.item }) else { continue };
         let ItemKind::Use(tree) = &declared.kind else { continue };
         let unused: Vec<&Ident> = tree
             .names
             .iter()
             .zip(&import.names)
-            .filter(|(written, (name, found))| found.is_some() && !used.contains(name) && written.name == *name)
+            // One that is not what the name means here was reported as a duplicate.
+            .filter(|(_, (name, found))| found.is_some() && *found == scope.lookup(*name) && !used.contains(name))
             .map(|(written, _)| written)
             .collect();
         let whole = unused.len() == tree.names.len();

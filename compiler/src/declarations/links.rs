@@ -57,7 +57,9 @@ pub(super) fn check(checker: &mut Checker<'_>, id: ItemId, decl: &RecordDecl, si
             );
             continue;
         }
-        if let Some(rival) = rival(checker, this, other) {
+        if theirs.inverse.is_none()
+            && let Some(rival) = rival(checker, this, other)
+        {
             let message = format!("`{}.{}` would be the other end of two links", names.1, theirs.name);
             checker.report(
                 Diagnostic::error("type-mismatch", file, at, message)

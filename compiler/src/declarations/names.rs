@@ -7,6 +7,7 @@ use super::Checker;
 use crate::db::{Db, Project, SourceFile};
 use crate::diagnostic::{Diagnostic, Location, Safety};
 use crate::items::{items, parsed};
+use crate::resolve::with_article;
 use crate::resolve::{did_you_mean, imported_path, is_built_in, scope};
 use crate::types::ItemId;
 
@@ -78,10 +79,15 @@ impl Names {
             std::collections::hash_map::Entry::Occupied(taken) => {
                 let first = *taken.get();
                 checker.report(
-                    Diagnostic::error("duplicate-name", checker.file, name.span, format!("there is a {what} `{}` already", name.name))
-                        .saying("the second")
-                        .label(Location::Span(checker.file, first), "the first")
-                        .help("give one of them another name"),
+                    Diagnostic::error(
+                        "duplicate-name",
+                        checker.file,
+                        name.span,
+                        format!("there is {} `{}` already", with_article(what), name.name),
+                    )
+                    .saying("the second")
+                    .label(Location::Span(checker.file, first), "the first")
+                    .help("give one of them another name"),
                 );
                 true
             }

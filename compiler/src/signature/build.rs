@@ -15,7 +15,7 @@ use super::{
 use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Location};
 use crate::items::{ItemHead, head, parsed, record_head_of};
-use crate::resolve::{Here, did_you_mean, home, resolve_plain_space, resolve_type, scope, unknown_name};
+use crate::resolve::{Here, cased_as, did_you_mean, home, resolve_plain_space, resolve_type, scope, unknown_name, with_article};
 use crate::types::{CellId, ItemId, Ty};
 
 /// The signatures of `file` and what is wrong with them.
@@ -243,13 +243,18 @@ impl Builder<'_> {
                 .names()
                 .filter(|name| scope(db, file).lookup(*name).and_then(|id| head(db, id)).is_some_and(&fits))
                 .collect::<Vec<Name>>();
-            let finding = unknown_name(db, file, name, what, fitting.iter().map(|name| name.as_str()));
-            self.diagnostics.push(finding);
+            if cased_as(name.name, what == "record") {
+                let finding = unknown_name(db, file, name, what, fitting.iter().map(|name| name.as_str()));
+                self.diagnostics.push(finding);
+            }
             return None;
         };
         let found = head(db, id)?;
         if fits(found) {
             return Some(id);
+        }
+        if !cased_as(name.name, what == "record") {
+            return None;
         }
         let message = format!("`{}` is {}; {} is needed here", name.name, found.describe(), with_article(what));
         self.diagnostics.push(Diagnostic::error("type-mismatch", file, name.span, message).label(Location::Item(id), "declared here"));
@@ -271,8 +276,4 @@ impl Builder<'_> {
     fn error(&mut self, rule: &'static str, span: syntax::Span, message: impl Into<String>) {
         self.diagnostics.push(Diagnostic::error(rule, self.file, span, message));
     }
-}
-
-fn with_article(what: &str) -> String {
-    if what.starts_with(['a', 'e', 'i', 'o', 'u']) { format!("an {what}") } else { format!("a {what}") }
 }

@@ -1,15 +1,20 @@
 //! Finds a project on disk and puts it into a database.
 //!
 //! A project is the folder of the nearest `patternc.yaml` upwards of a path; without one, the path's own folder. All of its pattern
-//! files are loaded, so that imports and uses across files are known; findings are shown for the paths that were asked for.
+//! files are loaded, so that imports and uses across files are known; findings are shown for the paths that were asked for. A folder with
+//! a `patternc.yaml` inside another is a project of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use ignore::WalkBuilder;
 use patternc_compiler::config::{self, Config};
-use patternc_compiler::db::{Database, SourceFile};
+use patternc_compiler::db::{Database, Project, SourceFile};
+use patternc_compiler::project_names::duplicates;
+use patternc_compiler::resolve::{imported_path, scope};
+use patternc_grammar::syntax::ItemKind;
 
 use crate::fault::Fault;
 
@@ -31,70 +36,170 @@ pub struct Overlay {
     pub text: String,
 }
 
-/// Loads the projects that the paths belong to, each once.
+/// Loads the projects that the paths belong to and those below them, each once. Without a `patternc.yaml`, files that nothing connects and
+/// that declare the same names are projects of their own.
 pub fn load(paths: &[PathBuf], overlay: Option<Overlay>) -> Result<Vec<Loaded>, Fault> {
     let here = std::env::current_dir().map_err(|source| Fault::Read { path: ".".into(), source })?;
+    let overlay = overlay.map(|o| Overlay { path: normal(&here.join(&o.path)), text: o.text });
     let mut wanted: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
     for path in paths {
         let full = normal(&here.join(path));
-        let is_overlay = overlay.as_ref().is_some_and(|o| normal(&here.join(&o.path)) == full);
-        if !is_overlay && !full.exists() {
+        if overlay.as_ref().is_none_or(|o| o.path != full) && !full.exists() {
             return Err(Fault::Use(format!("there is no {}", path.display())));
         }
         let folder = if full.is_dir() { full.clone() } else { full.parent().unwrap_or(Path::new("/")).to_path_buf() };
         wanted.entry(root_of(&folder)).or_default().push(full);
     }
-    wanted.into_iter().map(|(root, wanted)| load_root(&here, root, wanted, overlay.as_ref())).collect()
+    let mut loaded = Vec::new();
+    let mut done = BTreeSet::new();
+    while let Some((root, wanted_here)) = wanted.pop_first() {
+        if !done.insert(root.clone()) {
+            continue;
+        }
+        let (files, nested) = read(&root, &wanted_here, overlay.as_ref())?;
+        for root in nested.into_iter().filter(|n| wanted_here.iter().any(|w| n.starts_with(w))) {
+            wanted.entry(root.clone()).or_default().push(root);
+        }
+        loaded.extend(separate(assemble(&here, root, &wanted_here, files)));
+    }
+    Ok(loaded)
 }
 
-/// Loads the one project that the path belongs to.
+/// Loads the one project that the path belongs to, all its files together.
 pub fn load_one(path: &Path) -> Result<Loaded, Fault> {
-    let mut loaded = load(&[path.to_path_buf()], None)?;
-    Ok(loaded.pop().expect("one path gives one project"))
+    let here = std::env::current_dir().map_err(|source| Fault::Read { path: ".".into(), source })?;
+    let full = normal(&here.join(path));
+    if !full.exists() {
+        return Err(Fault::Use(format!("there is no {}", path.display())));
+    }
+    let folder = if full.is_dir() { full.clone() } else { full.parent().unwrap_or(Path::new("/")).to_path_buf() };
+    let root = root_of(&folder);
+    let wanted = vec![full.clone()];
+    let (mut files, _) = read(&root, &wanted, None)?;
+    if full.is_file() && files.config.is_none() {
+        files.keep_connected(&slashed(full.strip_prefix(&root).unwrap_or(&full)));
+    }
+    Ok(assemble(&here, root, &wanted, files))
 }
 
-fn load_root(here: &Path, root: PathBuf, wanted: Vec<PathBuf>, overlay: Option<&Overlay>) -> Result<Loaded, Fault> {
-    let mut db = Database::default();
+/// The texts of a project by path, relative to its root.
+#[derive(Default)]
+struct Files {
+    texts: BTreeMap<String, String>,
+    config: Option<String>,
+}
+
+impl Files {
+    /// Leaves the file and what it imports, directly or not.
+    fn keep_connected(&mut self, file: &str) {
+        let mut connected = BTreeSet::new();
+        let mut open = vec![file.to_string()];
+        while let Some(path) = open.pop() {
+            let Some(text) = self.texts.get(&path) else { continue };
+            if connected.insert(path.clone()) {
+                open.extend(imports(&path, text));
+            }
+        }
+        self.texts.retain(|path, _| connected.contains(path));
+    }
+}
+
+/// The paths that a file imports.
+fn imports(path: &str, text: &str) -> Vec<String> {
+    let items = patternc_grammar::parse(text).file.items;
+    let uses = items.iter().filter_map(|item| match &item.kind {
+        ItemKind::Use(import) => Some(&import.path.value),
+        _ => None,
+    });
+    uses.filter_map(|import| imported_path(path, import)).collect()
+}
+
+/// Reads the files of the project at `root`, and finds the projects nested in it.
+fn read(root: &Path, wanted: &[PathBuf], overlay: Option<&Overlay>) -> Result<(Files, Vec<PathBuf>), Fault> {
     let config_path = root.join(CONFIG);
-    let config_text = match std::fs::read_to_string(&config_path) {
+    let config = match std::fs::read_to_string(&config_path) {
         Ok(text) => Some(text),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
         Err(source) => return Err(Fault::Read { path: config_path, source }),
     };
-    let included = match &config_text {
-        Some(text) => globs(&config::parse(text).0.patterns),
-        None => globs(&Config::default().patterns),
-    }
-    .map_err(|e| Fault::Use(format!("{}: `patterns`: {e}", config_path.display())))?;
+    let patterns = config.as_ref().map_or_else(Config::default, |text| config::parse(text).0).patterns;
+    let included = globs(&patterns).map_err(|e| Fault::Use(format!("{}: `patterns`: {e}", config_path.display())))?;
 
-    let mut texts: BTreeMap<String, String> = BTreeMap::new();
-    for entry in WalkBuilder::new(&root).hidden(true).require_git(false).build() {
+    let mut files = Files { texts: BTreeMap::new(), config };
+    let nested = Arc::new(Mutex::new(Vec::new()));
+    let (found, top) = (nested.clone(), root.to_path_buf());
+    let walk = WalkBuilder::new(root)
+        .require_git(false)
+        .filter_entry(move |entry| {
+            let is_nested = entry.path() != top && entry.file_type().is_some_and(|t| t.is_dir()) && entry.path().join(CONFIG).is_file();
+            if is_nested {
+                found.lock().expect("nothing panics while it holds the list").push(entry.path().to_path_buf());
+            }
+            !is_nested
+        })
+        .build();
+    for entry in walk {
         let entry = entry.map_err(|e| Fault::Use(format!("cannot read the project: {e}")))?;
-        let Ok(relative) = entry.path().strip_prefix(&root) else { continue };
+        let Ok(relative) = entry.path().strip_prefix(root) else { continue };
         if entry.file_type().is_some_and(|t| t.is_file()) && included.is_match(relative) {
-            texts.insert(slashed(relative), read_text(entry.path())?);
+            files.texts.insert(slashed(relative), read_text(entry.path())?);
         }
     }
     // A file that was asked for by name is checked even where the project leaves it out.
     for path in wanted.iter().filter(|p| p.is_file()) {
-        if let Ok(relative) = path.strip_prefix(&root) {
+        if let Ok(relative) = path.strip_prefix(root) {
             let name = slashed(relative);
-            if name != CONFIG && !texts.contains_key(&name) {
-                texts.insert(name, read_text(path)?);
+            if name != CONFIG && !files.texts.contains_key(&name) {
+                files.texts.insert(name, read_text(path)?);
             }
         }
     }
-    if let Some(overlay) = overlay {
-        let full = normal(&here.join(&overlay.path));
-        if let Ok(relative) = full.strip_prefix(&root) {
-            texts.insert(slashed(relative), overlay.text.clone());
-        }
+    if let Some(overlay) = overlay
+        && let Ok(relative) = overlay.path.strip_prefix(root)
+    {
+        files.texts.insert(slashed(relative), overlay.text.clone());
     }
-    let files: Vec<(String, String)> = texts.into_iter().collect();
-    db.set_project(&files, config_text.as_deref().map(|text| (CONFIG, text)));
+    let nested = std::mem::take(&mut *nested.lock().expect("nothing panics while it holds the list"));
+    Ok((files, nested))
+}
+
+fn assemble(here: &Path, root: PathBuf, wanted: &[PathBuf], files: Files) -> Loaded {
+    let mut db = Database::default();
+    let texts: Vec<(&String, &String)> = files.texts.iter().collect();
+    db.set_project(&texts, files.config.as_deref().map(|text| (CONFIG, text)));
     let wanted = wanted.iter().map(|p| p.strip_prefix(&root).unwrap_or(p).to_path_buf()).collect();
     let root = root.strip_prefix(here).map(Path::to_path_buf).unwrap_or(root);
-    Ok(Loaded { db, root, wanted })
+    Loaded { db, root, wanted }
+}
+
+/// Without a `patternc.yaml` nobody said that the files of a folder belong together. Where they declare the same names, those that imports
+/// connect are a project each.
+fn separate(loaded: Loaded) -> Vec<Loaded> {
+    let project = Project::get(&loaded.db);
+    if project.config(&loaded.db).is_some() || duplicates(&loaded.db, project).is_empty() {
+        return vec![loaded];
+    }
+    let files = project.files(&loaded.db);
+    let mut groups: Vec<BTreeSet<SourceFile>> = Vec::new();
+    for &file in files {
+        let mut group: BTreeSet<SourceFile> = scope(&loaded.db, file).imports.iter().filter_map(|i| i.file).collect();
+        group.insert(file);
+        let (joined, apart): (Vec<_>, Vec<_>) = groups.into_iter().partition(|g| !g.is_disjoint(&group));
+        group.extend(joined.into_iter().flatten());
+        groups = apart;
+        groups.push(group);
+    }
+    let mut parts: Vec<Loaded> = groups
+        .into_iter()
+        .map(|group| {
+            let texts: Vec<(&str, &str)> = group.iter().map(|f| (&**f.path(&loaded.db), &**f.text(&loaded.db))).collect();
+            let mut db = Database::default();
+            db.set_project(&texts, None);
+            Loaded { db, root: loaded.root.clone(), wanted: loaded.wanted.clone() }
+        })
+        .collect();
+    parts.sort_by_key(|part| Project::get(&part.db).files(&part.db).first().map(|f| f.path(&part.db).clone()));
+    parts
 }
 
 impl Loaded {

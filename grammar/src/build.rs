@@ -11,16 +11,18 @@ mod types;
 use ustr::ustr;
 
 use crate::literal;
+use crate::nesting::Piece;
 use crate::parse::{Rule, Token};
 use crate::syntax::*;
-use crate::{SyntaxError, SyntaxErrorKind};
+use crate::{MAX_ERRORS, SyntaxError, SyntaxErrorKind};
 
 /// How high the tree of one expression may grow. Chains such as `a + b + c` and `a.b.c` grow it by one a link, so that
 /// whoever walks or drops the tree recursively needs a bounded stack.
 const MAX_HEIGHT: u32 = 200;
 
-/// Builds the tree of one text from its tokens.
+/// Builds the tree of one piece of a text from its tokens.
 pub(crate) struct Builder<'t> {
+    piece: &'t Piece<'t>,
     text: &'t str,
     tokens: &'t [Token],
     /// The next token.
@@ -31,7 +33,7 @@ pub(crate) struct Builder<'t> {
     last: u32,
     /// How high the tree of the expression built last is.
     height: u32,
-    pub errors: Vec<SyntaxError>,
+    errors: &'t mut Vec<SyntaxError>,
 }
 
 /// A token whose parts are being consumed.
@@ -41,9 +43,9 @@ struct Inside {
 }
 
 impl<'t> Builder<'t> {
-    /// `tokens` are those of one parse of `text`.
-    pub fn new(text: &'t str, tokens: &'t [Token]) -> Self {
-        Builder { text, tokens, at: 0, limit: tokens.len(), last: 0, height: 0, errors: Vec::new() }
+    /// `tokens` are those of one parse of the piece; what is wrong is added to `errors`.
+    pub fn new(piece: &'t Piece<'t>, tokens: &'t [Token], errors: &'t mut Vec<SyntaxError>) -> Self {
+        Builder { piece, text: &piece.text, tokens, at: 0, limit: tokens.len(), last: 0, height: 0, errors }
     }
 
     fn peek(&self) -> Option<Rule> {
@@ -94,8 +96,18 @@ impl<'t> Builder<'t> {
         self.span(inside.token.start, inside.token.end)
     }
 
+    /// Where something in the piece is in the whole text.
     fn span(&self, start: u32, end: u32) -> Span {
-        Span { start, end }
+        Span { start: self.place(start), end: self.place(end) }
+    }
+
+    fn place(&self, at: u32) -> u32 {
+        let before = self.piece.added.partition_point(|&(added_at, _)| added_at < at);
+        let Some(last) = before.checked_sub(1) else { return self.piece.base + at };
+        let (added_at, added) = self.piece.added[last];
+        let earlier = last.checked_sub(1).map_or(0, |index| self.piece.added[index].1);
+        // A place inside what was added is where it was added.
+        self.piece.base + at - earlier - (added - earlier).min(at - added_at)
     }
 
     fn token_span(&self, token: Token) -> Span {
@@ -107,7 +119,9 @@ impl<'t> Builder<'t> {
     }
 
     fn report(&mut self, kind: SyntaxErrorKind, span: Span, message: String, help: Option<String>, fix: Option<String>) {
-        self.errors.push(SyntaxError { kind, span, message, help, fix });
+        if self.errors.len() < MAX_ERRORS {
+            self.errors.push(SyntaxError { kind, span, message, help, fix });
+        }
     }
 
     fn wrong(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {

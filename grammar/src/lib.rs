@@ -4,6 +4,7 @@
 
 mod build;
 mod literal;
+mod nesting;
 mod parse;
 pub mod syntax;
 
@@ -45,28 +46,40 @@ pub enum SyntaxErrorKind {
     Await,
 }
 
+/// So many errors in one file are enough for anyone.
+pub(crate) const MAX_ERRORS: usize = 1000;
+
 /// Parses one file.
 pub fn parse(text: &str) -> Parsed {
-    let mut parsed = Parsed { file: File::default(), errors: Vec::new() };
-    match parse::tokens(parse::Rule::file, text) {
-        Ok(tokens) => {
-            let mut builder = build::Builder::new(text, &tokens);
-            parsed.file.items = builder.file();
-            parsed.errors = builder.errors;
-        }
-        Err(error) => {
-            let at = match error.location {
-                pest::error::InputLocation::Pos(at) => at,
-                pest::error::InputLocation::Span((start, _)) => start,
-            };
-            parsed.errors.push(SyntaxError {
-                kind: SyntaxErrorKind::Syntax,
-                span: Span::new(at, at),
-                message: "a bracket or a quote is not closed".into(),
-                help: None,
-                fix: None,
-            });
+    let mut file = File::default();
+    if u32::try_from(text.len()).is_err() {
+        let error = SyntaxError {
+            kind: SyntaxErrorKind::Syntax,
+            span: Span::new(0, 0),
+            message: "this file is larger than 4 GB".into(),
+            help: Some("divide it into several".into()),
+            fix: None,
+        };
+        return Parsed { file, errors: vec![error] };
+    }
+    let nesting::Pieces { pieces, mut errors } = nesting::pieces(text);
+    for piece in &pieces {
+        match parse::tokens(parse::Rule::file, &piece.text) {
+            Ok(tokens) => build::Builder::new(piece, &tokens, &mut errors).file(&mut file.items),
+            Err(_) => {
+                // The grammar takes any text with balanced brackets; should it not, nothing may be lost in silence.
+                debug_assert!(false, "the grammar refuses {:?}", piece.text);
+                errors.push(SyntaxError {
+                    kind: SyntaxErrorKind::Syntax,
+                    span: Span { start: piece.base, end: piece.base },
+                    message: "the declarations from here on cannot be read".into(),
+                    help: Some("see whether brackets and quotes are closed".into()),
+                    fix: None,
+                });
+            }
         }
     }
-    parsed
+    errors.sort_by_key(|error| error.span);
+    errors.truncate(MAX_ERRORS);
+    Parsed { file, errors }
 }

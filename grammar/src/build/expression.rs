@@ -124,14 +124,14 @@ impl<'t> Builder<'t> {
         };
         let end = expr.span.end;
         if (prefixes - first) as u32 + self.height > MAX_HEIGHT {
-            let start = self.span(self.tokens[first].start, 0).start;
+            let start = self.place(self.tokens[first].start);
             expr.span = Span { start, end };
             return self.cut(expr);
         }
         for index in (first..prefixes).rev() {
             let token = self.tokens[index];
             let op = if token.rule == Rule::not { UnaryOp::Not } else { UnaryOp::Neg };
-            let start = self.token_span(token).start;
+            let start = self.place(token.start);
             expr = Expr { kind: ExprKind::Unary { op, operand: Box::new(expr) }, span: Span { start, end } };
             self.height += 1;
         }
@@ -307,7 +307,7 @@ impl<'t> Builder<'t> {
         if after.rule != Rule::lambda_body || token.next as usize >= self.limit {
             return None;
         }
-        let start = self.token_span(token).start;
+        let start = self.place(token.start);
         match token.rule {
             Rule::name | Rule::plain_name => Some((vec![self.lower()], start)),
             Rule::paren => {
@@ -474,7 +474,7 @@ impl<'t> Builder<'t> {
             self.wrong(spread.span, "a record is not copied from another", "give each cell its value: `name: r.name`");
         }
         self.leave(&inside);
-        let span = self.span(inside.token.start, 0).to(span);
+        let span = Span { start: self.place(inside.token.start), end: span.end };
         Expr { kind: ExprKind::Create { record, space, fields }, span }
     }
 
@@ -550,17 +550,21 @@ impl<'t> Builder<'t> {
             }
             height = height.max(self.height);
         }
-        let end = self.span(0, self.last).end;
-        self.leave_open(inside);
-        height += links.len() as u32 + 1;
+        self.leave(&inside);
+        let start = inside.token.start;
+        self.height = height + links.len() as u32;
+        let span = self.span(start, self.last);
+        if self.height > MAX_HEIGHT {
+            self.too_high(span);
+            self.height = 0;
+            return Expr { kind: ExprKind::Error, span };
+        }
         for (cond, then, start) in links.into_iter().rev() {
-            let span = Span { start: self.span(start, 0).start, end };
+            let span = Span { start: self.place(start), end: span.end };
             let kind = ExprKind::If { cond: Box::new(cond), then: Box::new(then), otherwise: last.take().map(Box::new) };
             last = Some(Expr { kind, span });
         }
-        let expr = last.expect("an `if` has at least one condition");
-        self.height = height;
-        if height > MAX_HEIGHT { self.cut(expr) } else { expr }
+        last.expect("an `if` has at least one condition")
     }
 
     fn match_expr(&mut self) -> Expr {

@@ -12,10 +12,9 @@ struct Before {
 }
 
 impl Builder<'_> {
-    /// All items of a file.
-    pub fn file(&mut self) -> Vec<Item> {
+    /// All items of a piece, in their order.
+    pub fn file(&mut self, items: &mut Vec<Item>) {
         let inside = self.enter();
-        let mut items = Vec::new();
         let mut before = Before::default();
         while let Some(rule) = self.peek() {
             let start = self.tokens[self.at].start;
@@ -49,7 +48,6 @@ impl Builder<'_> {
             items.push(Item { docs, allows, kind, span: self.span(start, self.last) });
         }
         self.leave_closed(inside);
-        items
     }
 
     fn use_decl(&mut self) -> Use {
@@ -87,10 +85,11 @@ impl Builder<'_> {
         while self.sees(Rule::variant) {
             let inside = self.enter();
             let docs = self.docs();
+            let start = self.tokens[self.at].start;
             let name = self.lower();
             let fields = if self.sees(Rule::params) { self.params() } else { Vec::new() };
             self.leave(&inside);
-            variants.push(Variant { docs, name, fields, span: self.span(name.span.start, self.last) });
+            variants.push(Variant { docs, name, fields, span: self.span(start, self.last) });
         }
         self.leave_closed(inside);
         EnumDecl { name, variants }

@@ -194,11 +194,11 @@ impl Builder<'_> {
                 } else if rest.len() as u32 == super::MAX_HEIGHT {
                     self.too_high(span);
                 } else if (rest.len() as u32) < super::MAX_HEIGHT {
-                    rest.push(If { cond, then, otherwise: None, span: self.span(start, 0) });
+                    rest.push(If { cond, then, otherwise: None, span: self.span(start, start) });
                 }
             }
         }
-        let end = self.span(start, self.last).end;
+        let end = self.place(self.last);
         for mut link in rest.into_iter().rev() {
             link.otherwise = last.take();
             link.span.end = end;

@@ -10,8 +10,8 @@ const MAX_OPTIONAL: usize = 8;
 impl Builder<'_> {
     /// A type: a name, and what follows it.
     pub(super) fn type_expr(&mut self) -> TypeExpr {
+        let start = self.tokens[self.at].start;
         let name = self.upper();
-        let start = name.span.start;
         let mut args = Vec::new();
         if self.sees(Rule::type_args) {
             let inside = self.enter();

@@ -172,40 +172,54 @@ fn assemble(here: &Path, root: PathBuf, wanted: &[PathBuf], files: Files) -> Loa
     Loaded { db, root, wanted }
 }
 
-/// Without a `patternc.yaml` nobody said that the files of a folder belong together. Where they declare the same names, those that imports
-/// connect are a project each.
+/// Without a `patternc.yaml` nobody said that the files of a folder belong together. Where they declare the same names, each file that no
+/// other imports is a project, with what it imports.
 fn separate(loaded: Loaded) -> Vec<Loaded> {
     let project = Project::get(&loaded.db);
     if project.config(&loaded.db).is_some() || duplicates(&loaded.db, project).is_empty() {
         return vec![loaded];
     }
-    let files = project.files(&loaded.db);
     let mut groups: Vec<BTreeSet<SourceFile>> = Vec::new();
-    for &file in files {
-        let mut group: BTreeSet<SourceFile> = scope(&loaded.db, file).imports.iter().filter_map(|i| i.file).collect();
-        group.insert(file);
-        let (joined, apart): (Vec<_>, Vec<_>) = groups.into_iter().partition(|g| !g.is_disjoint(&group));
-        group.extend(joined.into_iter().flatten());
-        groups = apart;
-        groups.push(group);
+    for &file in project.files(&loaded.db) {
+        let group = reachable(&loaded.db, file);
+        if !groups.iter().any(|other| group.is_subset(other)) {
+            groups.retain(|other| !other.is_subset(&group));
+            groups.push(group);
+        }
     }
-    let mut parts: Vec<Loaded> = groups
-        .into_iter()
-        .map(|group| {
-            let texts: Vec<(&str, &str)> = group.iter().map(|f| (&**f.path(&loaded.db), &**f.text(&loaded.db))).collect();
-            let mut db = Database::default();
-            db.set_project(&texts, None);
-            Loaded { db, root: loaded.root.clone(), wanted: loaded.wanted.clone() }
-        })
-        .collect();
-    parts.sort_by_key(|part| Project::get(&part.db).files(&part.db).first().map(|f| f.path(&part.db).clone()));
+    let mut shown = BTreeSet::new();
+    let mut parts = Vec::new();
+    for group in groups {
+        let texts: Vec<(&str, &str)> = group.iter().map(|f| (&**f.path(&loaded.db), &**f.text(&loaded.db))).collect();
+        let mut db = Database::default();
+        db.set_project(&texts, None);
+        let paths: BTreeSet<PathBuf> = texts.iter().map(|(path, _)| PathBuf::from(path)).collect();
+        let fresh = paths.difference(&shown).filter(|path| loaded.is_path_wanted(path)).cloned().collect();
+        shown.extend(paths);
+        parts.push(Loaded { db, root: loaded.root.clone(), wanted: fresh });
+    }
     parts
+}
+
+/// The file and everything it imports, directly or not.
+fn reachable(db: &Database, file: SourceFile) -> BTreeSet<SourceFile> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![file];
+    while let Some(file) = open.pop() {
+        if found.insert(file) {
+            open.extend(scope(db, file).imports.iter().filter_map(|import| import.file));
+        }
+    }
+    found
 }
 
 impl Loaded {
     /// Whether findings of this file were asked for.
     pub fn is_wanted(&self, file: SourceFile) -> bool {
-        let path = Path::new(file.path(&self.db).as_ref());
+        self.is_path_wanted(Path::new(file.path(&self.db).as_ref()))
+    }
+
+    fn is_path_wanted(&self, path: &Path) -> bool {
         path == Path::new(CONFIG) || self.wanted.iter().any(|w| path.starts_with(w))
     }
 

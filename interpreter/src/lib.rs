@@ -11,7 +11,9 @@ pub mod failure;
 pub mod host;
 pub mod json;
 pub mod limits;
+pub mod machine;
 pub mod store;
 #[cfg(test)]
 mod test_program;
+mod transaction;
 pub mod value;

@@ -9,6 +9,8 @@ pub struct Limits {
     pub collection_length: usize,
     /// `text-length`: bytes of one text.
     pub text_length: usize,
+    /// `value-nesting`: structs and enums inside one another in one value.
+    pub value_nesting: usize,
     /// `event-size`: bytes of one event or request from outside.
     pub event_size: usize,
     /// `event-nesting`: how deep values from outside may be nested.
@@ -33,6 +35,7 @@ impl Default for Limits {
             steps: 10_000_000,
             collection_length: 10_000_000,
             text_length: 16 << 20,
+            value_nesting: 100,
             event_size: 1 << 20,
             event_nesting: 64,
             queue: 100_000,

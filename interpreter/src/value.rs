@@ -138,6 +138,67 @@ impl std::fmt::Debug for RecordRef {
 }
 
 impl Value {
+    /// How many elements or entries a collection has; 0 of what is none.
+    pub fn element_count(&self) -> usize {
+        match self {
+            Value::List(list) => list.len(),
+            Value::Set(set) => set.len(),
+            Value::Map(map) => map.len(),
+            _ => 0,
+        }
+    }
+
+    /// Structs and variants inside one another, collections not counted: `None` if more than `limit`.
+    ///
+    /// The elements of one collection have one type, so the first that is there tells whether any of them can nest.
+    pub fn nesting(&self, limit: usize) -> Option<usize> {
+        fn most<'a>(mut values: impl Iterator<Item = &'a Value>, limit: usize) -> Option<usize> {
+            let mut deepest = 0;
+            let Some(first) = values.by_ref().find(|value| !matches!(value, Value::None)) else { return Some(0) };
+            if !matches!(first, Value::List(_) | Value::Set(_) | Value::Map(_) | Value::Struct(_) | Value::Variant(..)) {
+                return Some(0);
+            }
+            for value in std::iter::once(first).chain(values) {
+                deepest = deepest.max(value.nesting(limit)?);
+            }
+            Some(deepest)
+        }
+        match self {
+            Value::Struct(fields) | Value::Variant(_, fields) => {
+                let within = limit.checked_sub(1)?;
+                let mut deepest = 0;
+                for field in fields.iter() {
+                    deepest = deepest.max(field.nesting(within)?);
+                }
+                Some(deepest + 1)
+            }
+            Value::List(list) => most(list.iter(), limit),
+            Value::Set(set) => most(set.iter(), limit),
+            Value::Map(map) => Some(most(map.keys(), limit)?.max(most(map.values(), limit)?)),
+            _ => Some(0),
+        }
+    }
+
+    /// A text.
+    pub fn text(text: impl Into<Arc<str>>) -> Self {
+        Value::Text(text.into())
+    }
+
+    /// A list of these elements.
+    pub fn list(elements: impl IntoIterator<Item = Value>) -> Self {
+        Value::List(Arc::new(elements.into_iter().collect()))
+    }
+
+    /// A set of these elements.
+    pub fn set(elements: impl IntoIterator<Item = Value>) -> Self {
+        Value::Set(Arc::new(elements.into_iter().collect()))
+    }
+
+    /// A map of these entries; of equal keys the last stays.
+    pub fn map(entries: impl IntoIterator<Item = (Value, Value)>) -> Self {
+        Value::Map(Arc::new(entries.into_iter().collect()))
+    }
+
     /// The position of its type in the order of values.
     fn rank(&self) -> u8 {
         match self {

@@ -198,7 +198,7 @@ impl State {
             Write::Set { record, cell, value } => {
                 let handle = self.live(record)?;
                 self.cell_of(handle, *cell)?;
-                self.room(record, *cell, elements(value))?;
+                self.room(record, *cell, value.element_count())?;
                 self.replace(handle, *cell, value.clone(), scratch);
                 Ok(())
             }
@@ -290,7 +290,7 @@ impl State {
             }
         }
         for (cell, value) in cells.iter().enumerate() {
-            self.room(record, CellIndex(cell as u32), elements(value))?;
+            self.room(record, CellIndex(cell as u32), value.element_count())?;
         }
         Ok(())
     }
@@ -514,14 +514,4 @@ impl State {
 
 fn removes(request: &CommitRequest, event: &EventId) -> bool {
     request.outbox.iter().any(|change| matches!(change, OutboxChange::Remove(id) if id == event))
-}
-
-/// How many elements the collection has; 0 for what is none.
-fn elements(value: &Value) -> usize {
-    match value {
-        Value::List(list) => list.len(),
-        Value::Set(set) => set.len(),
-        Value::Map(map) => map.len(),
-        _ => 0,
-    }
 }

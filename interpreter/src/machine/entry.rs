@@ -94,11 +94,15 @@ impl<'a> Machine<'a> {
         let declaration = program.handler(handler);
         let record = program.record(declaration.record);
         if to.record() != declaration.record {
-            let message = format!("{} \"{}\" has no handler {}.{}", program.record(to.record()).name, to.id(), record.name, declaration.name);
+            let message =
+                format!("{} \"{}\" has no handler {}.{}", program.record(to.record()).name, to.id(), record.name, declaration.name);
             return fail(FailureKind::Rejected, message);
         }
         if declaration.internal {
-            return fail(FailureKind::Rejected, format!("{}.{} is internal: events from outside do not reach it", record.name, declaration.name));
+            return fail(
+                FailureKind::Rejected,
+                format!("{}.{} is internal: events from outside do not reach it", record.name, declaration.name),
+            );
         }
         if let Err(why) = record_space(program, to.record(), to.space()) {
             let message = format!("there is no {} in {}: {why}", record.name, text::space(program, to.space()));
@@ -122,7 +126,10 @@ impl<'a> Machine<'a> {
         let program = self.env.program;
         let declaration = program.record(record);
         if let Err(why) = record_space(program, record, space) {
-            return fail(FailureKind::Rejected, format!("a {} cannot be created in {}: {why}", declaration.name, text::space(program, space)));
+            return fail(
+                FailureKind::Rejected,
+                format!("a {} cannot be created in {}: {why}", declaration.name, text::space(program, space)),
+            );
         }
         for (at, (cell, value)) in cells.iter().enumerate() {
             let Some(of) = declaration.cells.get(cell.index()) else {

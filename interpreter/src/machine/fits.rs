@@ -42,7 +42,10 @@ pub fn fits(program: &Program, value: &Value, ty: &Type, here: Here<'_>, what: &
         if fields.len() != values.len() {
             return mistyped();
         }
-        fields.iter().zip(values).try_for_each(|(field, value)| fits(program, value, &field.ty, here, &format_args!("{what}.{}", field.name)))
+        fields
+            .iter()
+            .zip(values)
+            .try_for_each(|(field, value)| fits(program, value, &field.ty, here, &format_args!("{what}.{}", field.name)))
     };
     match (ty, value) {
         (Type::Unknown, _)
@@ -61,20 +64,25 @@ pub fn fits(program: &Program, value: &Value, ty: &Type, here: Here<'_>, what: &
         (Type::Optional(inner), value) => fits(program, value, inner, here, what),
         (Type::List(element), Value::List(list)) => list.iter().try_for_each(|value| fits(program, value, element, here, what)),
         (Type::Set(element), Value::Set(set)) => set.iter().try_for_each(|value| fits(program, value, element, here, what)),
-        (Type::Map(key, entry), Value::Map(map)) => map
-            .iter()
-            .try_for_each(|(k, v)| fits(program, k, key, here, what).and_then(|()| fits(program, v, entry, here, what))),
+        (Type::Map(key, entry), Value::Map(map)) => {
+            map.iter().try_for_each(|(k, v)| fits(program, k, key, here, what).and_then(|()| fits(program, v, entry, here, what)))
+        }
         (Type::Struct(id, place), Value::Struct(values)) => fields(&program.structs[id.index()].fields, values, here.within(*place)),
         (Type::Enum(id, place), Value::Variant(variant, values)) => match program.enums[id.index()].variants.get(*variant as usize) {
             Some(variant) => fields(&variant.fields, values, here.within(*place)),
             None => mistyped(),
         },
         (Type::Record(id, place), Value::Ref(record)) if record.record() == *id => {
-            record_space(program, *id, record.space())
-                .map_err(|why| Failure::new(FailureKind::Rejected, format!("{what} is in {}: {why}", super::text::space(program, record.space()))))?;
+            record_space(program, *id, record.space()).map_err(|why| {
+                Failure::new(FailureKind::Rejected, format!("{what} is in {}: {why}", super::text::space(program, record.space())))
+            })?;
             // All records of a type with a plain home are there, wherever they are seen from.
             let home = matches!(program.record(*id).home, Home::Plain(_));
-            if home || here.within(*place).holds(record.space()) { Ok(()) } else { Err(misplaced(program, record, here.within(*place), what)) }
+            if home || here.within(*place).holds(record.space()) {
+                Ok(())
+            } else {
+                Err(misplaced(program, record, here.within(*place), what))
+            }
         }
         (Type::SagaResult(types), Value::Struct(values)) if types.len() == values.len() => {
             types.iter().zip(values.iter()).try_for_each(|(ty, value)| fits(program, value, ty, here, what))
@@ -90,7 +98,8 @@ fn misplaced(program: &Program, record: &RecordRef, here: Here<'_>, what: &dyn s
         Here::Anywhere => "any space".to_owned(),
     };
     let name = program.record(record.record()).name;
-    let message = format!("{what} is {name} \"{}\" in space {}, but must be in {wanted}", record.id(), super::text::space(program, record.space()));
+    let message =
+        format!("{what} is {name} \"{}\" in space {}, but must be in {wanted}", record.id(), super::text::space(program, record.space()));
     Failure::new(FailureKind::Isolation, message)
 }
 
@@ -101,7 +110,9 @@ pub fn space_exists(program: &Program, space: &SpaceRef) -> Result<(), String> {
     };
     match (&declaration.key, &space.key) {
         (None, None) => Ok(()),
-        (Some(ty), Some(key)) => fits(program, key, ty, Here::Anywhere, &"the key of the space").map_err(|failure| failure.message.to_string()),
+        (Some(ty), Some(key)) => {
+            fits(program, key, ty, Here::Anywhere, &"the key of the space").map_err(|failure| failure.message.to_string())
+        }
         (None, Some(_)) => Err(format!("{} is one space and has no key", declaration.name)),
         (Some(_), None) => Err(format!("{} is a family of spaces: name one of them by its key", declaration.name)),
     }

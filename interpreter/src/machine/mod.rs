@@ -188,7 +188,10 @@ impl<'a> Machine<'a> {
 
     #[cold]
     fn exhausted<T>(&self) -> Run<T> {
-        let message = format!("the transaction takes more than {} steps (setting `steps`): do less at once, or in several events", self.env.limits.steps);
+        let message = format!(
+            "the transaction takes more than {} steps (setting `steps`): do less at once, or in several events",
+            self.env.limits.steps
+        );
         fail(FailureKind::Budget, message)
     }
 

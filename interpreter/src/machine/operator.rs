@@ -141,6 +141,9 @@ impl Machine<'_> {
         if len <= limit {
             return Ok(());
         }
-        fail(FailureKind::Overflow, format!("a collection of {len} elements is longer than the limit of {limit} (setting `collection-length`)"))
+        fail(
+            FailureKind::Overflow,
+            format!("a collection of {len} elements is longer than the limit of {limit} (setting `collection-length`)"),
+        )
     }
 }

@@ -37,12 +37,6 @@ pub(crate) fn space(program: &Program, space: &SpaceRef) -> String {
 }
 
 /// "1h30m", "250ms", "0ms".
-pub(crate) fn duration(milliseconds: i64) -> String {
-    let mut out = String::new();
-    append_duration(&mut out, milliseconds);
-    out
-}
-
 fn append_duration(out: &mut String, milliseconds: i64) {
     if milliseconds < 0 {
         out.push('-');
@@ -172,12 +166,16 @@ fn append_all<T>(out: &mut String, open: &str, close: &str, items: impl Iterator
 mod tests {
     use super::*;
 
+    fn written(milliseconds: i64) -> String {
+        quoted(&Program::default(), &Value::Duration(milliseconds), &Type::Duration)
+    }
+
     #[test]
     fn durations_read_like_literals() {
         for (milliseconds, text) in [(0, "0ms"), (250, "250ms"), (90_000, "1m30s"), (-5_400_000, "-1h30m"), (86_400_001, "1d1ms")] {
-            assert_eq!(duration(milliseconds), text);
+            assert_eq!(written(milliseconds), text);
         }
-        assert!(duration(i64::MIN).starts_with("-106751991167d"));
+        assert!(written(i64::MIN).starts_with("-106751991167d"));
     }
 
     #[test]

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use patternc_program::{Cell, CellIndex, Program, RecordId, SpaceId};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-pub(crate) use self::savepoint::Savepoint;
 use self::savepoint::Undo;
 use crate::attempt::Env;
 use crate::event::{EventId, Outgoing};
@@ -154,6 +153,11 @@ struct TouchedCell {
 }
 
 impl Nursery {
+    /// Takes the emptied lists of a request.
+    pub(crate) fn reuse(&mut self, request: CommitRequest) {
+        self.request = request;
+    }
+
     fn clear(&mut self) {
         self.records.clear();
         self.by_ref.clear();
@@ -260,16 +264,6 @@ impl<'a> Transaction<'a> {
     /// Ends the newest [`Transaction::cover`].
     pub(crate) fn uncover(&mut self) {
         self.covers.pop();
-    }
-
-    /// How many covers there are, to come back to after a failure.
-    pub(crate) fn covers(&self) -> usize {
-        self.covers.len()
-    }
-
-    /// Ends all covers but this many.
-    pub(crate) fn uncover_to(&mut self, count: usize) {
-        self.covers.truncate(count);
     }
 
     /// The whole value of a cell.
@@ -397,11 +391,8 @@ impl<'a> Transaction<'a> {
     }
 
     fn live(&mut self, at: usize) -> Run<()> {
-        match self.nursery.records[at].state {
-            RecordState::Live | RecordState::Created => Ok(()),
-            _ if self.exists_at(at)? => Ok(()),
-            _ => self.missing(at),
-        }
+        let state = self.nursery.records[at].state;
+        if matches!(state, RecordState::Live | RecordState::Created) || self.exists_at(at)? { Ok(()) } else { self.missing(at) }
     }
 
     /// The value, if a query covers the read and the transaction has not changed the cell.

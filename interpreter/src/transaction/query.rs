@@ -106,12 +106,8 @@ impl<'a> Transaction<'a> {
                     && self.find_cell(at, *cell).is_some_and(|slot| self.nursery.cells[slot].written)
             })
         });
-        let key = ReadKey::Query {
-            record,
-            space: space.clone(),
-            cells: cells.to_vec(),
-            index: index.map(|(cell, value)| (cell, value.clone())),
-        };
+        let key =
+            ReadKey::Query { record, space: space.clone(), cells: cells.to_vec(), index: index.map(|(cell, value)| (cell, value.clone())) };
         if let Some(trace) = &mut self.trace {
             trace.push(key.clone());
         }

@@ -213,7 +213,10 @@ impl Transaction<'_> {
         }
         let record = self.describe(&self.nursery.records[at].record);
         let name = self.declaration(at, cell).name;
-        fail(FailureKind::Overflow, format!("{record}.{name} would have {len} elements, the limit is {limit} (setting `collection-length`)"))
+        fail(
+            FailureKind::Overflow,
+            format!("{record}.{name} would have {len} elements, the limit is {limit} (setting `collection-length`)"),
+        )
     }
 
     /// The cell that is about to be changed. Inside `try` its value is looked at first, and the change noted.
@@ -415,11 +418,15 @@ impl Transaction<'_> {
         let was = match self.nursery.records[at].state {
             RecordState::Live | RecordState::Created => "is",
             RecordState::Deleted => "was",
-            RecordState::Unknown | RecordState::Absent if self.exists_at(at)? => "is",
-            RecordState::Unknown | RecordState::Absent if self.store_of(at).presence(record)? == Presence::Deleted => "was",
             RecordState::Unknown | RecordState::Absent => {
-                self.set_state(at, RecordState::Created);
-                return Ok(());
+                if self.exists_at(at)? {
+                    "is"
+                } else if self.store_of(at).presence(record)? == Presence::Deleted {
+                    "was"
+                } else {
+                    self.set_state(at, RecordState::Created);
+                    return Ok(());
+                }
             }
         };
         fail(FailureKind::Rejected, format!("there {was} a {} already: ids are never used again", self.describe(record)))

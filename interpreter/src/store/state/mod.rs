@@ -143,7 +143,6 @@ struct Cell {
 /// The records of one type in one space.
 #[derive(Clone, Debug)]
 struct Table {
-    record: RecordId,
     space: SpaceRef,
     live: BTreeMap<u64, Handle>,
     /// When a record was created or deleted last.
@@ -411,7 +410,6 @@ impl State {
         let cells = self.schema.records.get(record.index()).map_or(&[][..], |r| &r.cells);
         let table = u32::try_from(self.tables.len()).expect("fewer than 2^32 tables fit in memory");
         self.tables.push(Table {
-            record,
             space: space.clone(),
             live: BTreeMap::new(),
             membership: Version::default(),

@@ -73,7 +73,14 @@ impl Database {
         }
     }
 
-    /// Replaces the text of one file, as an editor does: from now on it is expected to change often.
+    /// Says that the text of a file is expected to change, as when an editor opens it. Results that do not depend on such files are not
+    /// looked at again after an edit; so the first edit of a file that was not opened costs more.
+    pub fn open(&mut self, file: SourceFile) {
+        let text = Arc::clone(file.text(self));
+        file.set_text(self).with_durability(Durability::LOW).to(text);
+    }
+
+    /// Replaces the text of one file, as an editor does: from now on it is expected to change often, as by [`Database::open`].
     pub fn set_text(&mut self, file: SourceFile, text: &str) {
         file.set_text(self).with_durability(Durability::LOW).to(Arc::from(text));
     }

@@ -1,0 +1,170 @@
+//! Which queries run again after an edit: an edit inside one body stays inside one file.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use patternc_compiler::check::{CheckOptions, check};
+use patternc_compiler::db::{Database, Project, SourceFile};
+
+const A: &str = r#"
+space home
+
+record Person in home {
+  cell name: Text = ""
+  cell friends: Set<Person> = Set[]
+
+  handler rename(to: Text) {
+    require to != "" else "a name is needed"
+    self.name = to
+  }
+
+  handler befriend(other: Person) writes Person.friends {
+    require other != self else "not oneself"
+    self.friends += other
+    other.friends += self
+  }
+}
+
+fn label(p: Person) -> Text { p.name }
+"#;
+
+const B: &str = r#"
+use "a.pattern" { home, Person, label }
+
+record Club in home {
+  cell head: Person
+  derived title: Text = label(self.head)
+
+  handler crown(name: Text) writes Person.name {
+    self.head.rename(name)
+  }
+}
+"#;
+
+const C: &str = r#"
+record Counter {
+  cell count: Int = 0
+  handler add(n: Int) { self.count += n }
+}
+"#;
+
+/// A database that writes down which queries run, as `query(file)` (or `query` for those that are not of one file).
+struct Watched {
+    db: Database,
+    ran: Arc<Mutex<Vec<String>>>,
+}
+
+impl Watched {
+    fn new() -> Self {
+        let ran = Arc::new(Mutex::new(Vec::new()));
+        let listener = {
+            let ran = Arc::clone(&ran);
+            move |event: salsa::Event| {
+                if let salsa::EventKind::WillExecute { database_key } = event.kind {
+                    ran.lock().expect("no test panics while it holds the lock").push(format!("{database_key:?}"));
+                }
+            }
+        };
+        let mut db = Database::watched(Box::new(listener));
+        db.set_project(&[("a.pattern", A), ("b.pattern", B), ("c.pattern", C)], None);
+        let mut watched = Watched { db, ran };
+        let opened = watched.file("a.pattern");
+        watched.db.open(opened);
+        assert_eq!(watched.check(), Vec::<String>::new(), "the project is clean");
+        watched.take();
+        watched
+    }
+
+    fn file(&self, path: &str) -> SourceFile {
+        let files = Project::get(&self.db).files(&self.db);
+        *files.iter().find(|file| &**file.path(&self.db) == path).expect("the file is in the project")
+    }
+
+    fn check(&self) -> Vec<String> {
+        check(&self.db, &CheckOptions::default()).into_iter().map(|finding| format!("{}: {}", finding.rule, finding.message)).collect()
+    }
+
+    /// Replaces a text that occurs once, checks, and gives the findings.
+    fn edit(&mut self, path: &str, from: &str, to: &str) -> Vec<String> {
+        let file = self.file(path);
+        let text = file.text(&self.db).to_string();
+        assert_eq!(text.matches(from).count(), 1, "{from}");
+        self.db.set_text(file, &text.replace(from, to));
+        self.check()
+    }
+
+    /// The queries that ran since the last time, each once.
+    fn take(&self) -> BTreeSet<String> {
+        let names: Vec<(String, String)> = ["a.pattern", "b.pattern", "c.pattern"]
+            .into_iter()
+            .map(|path| (format!("({:?})", salsa::plumbing::AsId::as_id(&self.file(path))), format!("({path})")))
+            .collect();
+        let ran = std::mem::take(&mut *self.ran.lock().expect("no test panics while it holds the lock"));
+        ran.into_iter().map(|key| names.iter().fold(key, |key, (id, path)| key.replace(id, path))).collect()
+    }
+}
+
+/// Queries of one file among those that ran.
+fn of_file(ran: &BTreeSet<String>, path: &str) -> Vec<String> {
+    ran.iter().filter(|query| query.contains(&format!("({path})"))).cloned().collect()
+}
+
+#[test]
+fn an_edit_inside_a_body_is_checked_in_its_file_alone() {
+    let mut watched = Watched::new();
+    assert_eq!(watched.edit("a.pattern", "a name is needed", "a name is needed, please"), [""; 0]);
+    let ran = watched.take();
+    assert!(ran.contains("parsed(a.pattern)") && ran.contains("check_file(a.pattern)"), "{ran:#?}");
+    assert_eq!(of_file(&ran, "b.pattern"), [""; 0], "{ran:#?}");
+    assert_eq!(of_file(&ran, "c.pattern"), [""; 0], "{ran:#?}");
+}
+
+#[test]
+fn white_space_and_comments_move_everything_and_change_nothing() {
+    let mut watched = Watched::new();
+    watched.edit("a.pattern", "space home\n", "// Where people live.\n\n\nspace home\n");
+    let ran = watched.take();
+    assert_eq!(of_file(&ran, "b.pattern"), [""; 0], "{ran:#?}");
+    assert_eq!(of_file(&ran, "c.pattern"), [""; 0], "{ran:#?}");
+}
+
+#[test]
+fn an_error_in_a_body_is_found_and_gone_without_other_files() {
+    let mut watched = Watched::new();
+    watched.edit("a.pattern", "self.name = to", "self.name = 5");
+    let ran = watched.take();
+    assert_eq!(of_file(&ran, "b.pattern"), [""; 0], "{ran:#?}");
+    assert_eq!(watched.edit("a.pattern", "self.name = 5", "self.name = to"), [""; 0]);
+}
+
+#[test]
+fn a_new_cell_reaches_the_files_that_import_the_record() {
+    let mut watched = Watched::new();
+    assert_eq!(watched.edit("a.pattern", "  cell name: Text = \"\"\n", "  cell name: Text = \"\"\n  cell age: Int = 0\n"), [""; 0]);
+    let ran = watched.take();
+    assert!(ran.contains("signatures(a.pattern)"), "{ran:#?}");
+    assert!(!ran.contains("parsed(b.pattern)") && !ran.contains("items(b.pattern)"), "what b says is what it said: {ran:#?}");
+    assert_eq!(of_file(&ran, "c.pattern"), [""; 0], "{ran:#?}");
+}
+
+#[test]
+fn a_name_that_goes_away_is_missed_where_it_was_imported() {
+    let mut watched = Watched::new();
+    let found = watched.edit("a.pattern", "fn label(", "fn caption(");
+    assert!(found.iter().any(|finding| finding.contains("a.pattern declares no `label`")), "{found:?}");
+    let ran = watched.take();
+    assert!(ran.contains("check_file(b.pattern)"), "{ran:#?}");
+    // What the project uses is another set now, but not for what `c` declares.
+    assert!(!ran.contains("check_file(c.pattern)"), "{ran:#?}");
+}
+
+#[test]
+fn a_file_that_comes_and_goes() {
+    let mut watched = Watched::new();
+    watched.db.set_project(&[("a.pattern", A), ("c.pattern", C)], None);
+    assert_eq!(watched.check(), ["unused-name: function `label` is never used in this project"]);
+    watched.db.set_project(&[("a.pattern", A), ("b.pattern", B), ("c.pattern", C)], None);
+    assert_eq!(watched.check(), [""; 0]);
+    watched.db.set_project(&[("b.pattern", B), ("c.pattern", C)], None);
+    assert!(watched.check().iter().any(|finding| finding.starts_with("unresolved-import")));
+}

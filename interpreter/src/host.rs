@@ -1,10 +1,89 @@
 //! What the core asks of the world: the time, and chance.
 
+use std::hash::{BuildHasher, Hasher};
+
 /// The clock and the dice. A simulation gives both from a seed.
-pub trait Host {
+pub trait Host: Send {
     /// Milliseconds since 1970-01-01T00:00:00Z.
     fn now(&mut self) -> i64;
 
     /// A fresh random number, for ids and jitter.
     fn random(&mut self) -> u64;
+}
+
+/// A small random number generator (SplitMix64, Steele, Lea and Flood 2014): enough for schedules, jitter and ids that nobody guesses at.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// The numbers that belong to this seed.
+    pub fn seeded(seed: u64) -> Self {
+        Random(seed)
+    }
+
+    /// The next number.
+    pub fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `bound`, or 0 if that is 0.
+    pub fn below(&mut self, bound: usize) -> usize {
+        // The high half of a product: no division, and a bias too small to matter here.
+        ((u128::from(self.draw()) * bound as u128) >> 64) as usize
+    }
+}
+
+/// The machine's clock, and chance from the operating system.
+#[derive(Debug)]
+pub struct SystemHost {
+    low: Random,
+    high: Random,
+}
+
+impl SystemHost {
+    /// A host with dice of its own.
+    pub fn new() -> Self {
+        // The standard library seeds its hashers from the operating system.
+        let seed = || std::collections::hash_map::RandomState::new().build_hasher().finish();
+        let time = jiff::Timestamp::now().as_nanosecond() as u64;
+        SystemHost { low: Random::seeded(seed()), high: Random::seeded(seed() ^ time.rotate_left(32)) }
+    }
+}
+
+impl Default for SystemHost {
+    fn default() -> Self {
+        SystemHost::new()
+    }
+}
+
+impl Host for SystemHost {
+    fn now(&mut self) -> i64 {
+        jiff::Timestamp::now().as_millisecond()
+    }
+
+    fn random(&mut self) -> u64 {
+        self.low.draw() ^ self.high.draw().rotate_left(17)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_gives_the_same_numbers_and_they_stay_below_the_bound() {
+        let (mut a, mut b) = (Random::seeded(7), Random::seeded(7));
+        let mut seen = [0; 5];
+        for _ in 0..1000 {
+            let n = a.below(5);
+            assert_eq!(n, b.below(5));
+            seen[n] += 1;
+        }
+        assert!(seen.iter().all(|&count| count > 100), "{seen:?}");
+        assert_eq!(a.below(0), 0);
+    }
 }

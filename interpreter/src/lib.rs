@@ -6,12 +6,15 @@
 //! [`store::CommitRequest`], the store commits it, the engine delivers what it sent.
 
 pub mod attempt;
+pub mod engine;
 pub mod event;
 pub mod failure;
 pub mod host;
 pub mod json;
 pub mod limits;
 pub mod machine;
+pub mod runtime;
+pub mod simulate;
 pub mod store;
 #[cfg(test)]
 mod test_program;

@@ -117,13 +117,18 @@ impl State {
                     Some(Received::Deferred(decider)) if removes(request, decider) => {}
                     Some(known) => return Err(Refused::Duplicate(known.clone())),
                 }
-                let new = ReceivedEvent { received: received.clone(), ty: ty.clone(), keep_until: *keep_until };
+                // The answer of a deferred event is kept as the event was: one from inside until its sender has dealt with it.
+                let keep_until = match self.inbox.get(event) {
+                    Some(deferred) if deferred.keep_until.is_none() => None,
+                    _ => *keep_until,
+                };
+                let new = ReceivedEvent { received: received.clone(), ty: ty.clone(), keep_until };
                 let old = self.inbox.insert(event.clone(), new);
                 if let Some(time) = keep_until
-                    && old.as_ref().is_none_or(|old| old.keep_until != *keep_until)
+                    && old.as_ref().is_none_or(|old| old.keep_until != keep_until)
                 {
                     // A note too many, left when this is taken back, forgets nothing: `expire` asks the event's own time.
-                    self.expiries.push_back((*time, event.clone()));
+                    self.expiries.push_back((time, event.clone()));
                 }
                 undo.push(Undo::InboxRecord(event.clone(), old));
             }
@@ -438,7 +443,9 @@ impl State {
             && *time < now
         {
             let (time, event) = self.expiries.pop_front().expect("there is a first");
-            if self.inbox.get(&event).is_some_and(|event| event.keep_until == Some(time)) {
+            // What is still to be answered stays: the answer brings a time of its own.
+            let is_old = |event: &ReceivedEvent| event.keep_until == Some(time) && !matches!(event.received, Received::Deferred(_));
+            if self.inbox.get(&event).is_some_and(is_old) {
                 self.inbox.remove(&event);
             }
         }

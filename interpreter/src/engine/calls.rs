@@ -1,0 +1,187 @@
+//! Calls to the outside: handed to the driver once nothing they follow from can be lost, answered by it.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use patternc_program::{ExternId, Repeat};
+
+use super::flight::{FlightKey, Stage};
+use super::job::{Job, Kind};
+use super::timing::Wake;
+use super::{Engine, Point, What};
+use crate::event::{Action, EventId, Outcome, OutgoingState};
+use crate::failure::{Failure, FailureKind};
+use crate::value::Value;
+
+/// A call to be made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExternCall {
+    /// The idempotency key; together with `attempt` it names the call when it is answered.
+    pub event: EventId,
+    /// Counts from 1.
+    pub attempt: u32,
+    pub of: ExternId,
+    pub operation: u32,
+    pub args: Vec<Value>,
+    /// Milliseconds it may take. After that the engine no longer waits for the answer.
+    pub timeout: i64,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CallAnswer {
+    Value(Value),
+    /// The outside refuses: it did nothing, and would do nothing if asked again.
+    Rejected(String),
+    /// Nothing reached the outside: asked again, whatever the operation is.
+    NotSent(String),
+    /// No answer, or one that says to ask again. Asked again if that is safe, else unknown.
+    Unavailable(String),
+    /// It took effect, but the answer cannot be used. Not asked again.
+    Unusable(String),
+}
+
+/// The calls of an engine.
+#[derive(Default)]
+pub(super) struct Calls {
+    /// Waits until fewer are under way.
+    queue: VecDeque<FlightKey>,
+    /// From marking (or handing out) to the answer.
+    under_way: usize,
+    handed_out: VecDeque<ExternCall>,
+    deadlines: BTreeSet<(i64, FlightKey)>,
+}
+
+impl Calls {
+    pub(super) fn any_deadline(&self) -> bool {
+        !self.deadlines.is_empty()
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<i64> {
+        self.deadlines.first().map(|&(at, _)| at)
+    }
+}
+
+impl Engine {
+    /// The next call to be made. Every call taken is answered with [`Engine::answer`], or times out.
+    pub fn take_call(&mut self) -> Option<ExternCall> {
+        self.calls.handed_out.pop_front()
+    }
+
+    /// Whether [`Engine::take_call`] has something to give.
+    pub fn has_calls(&self) -> bool {
+        !self.calls.handed_out.is_empty()
+    }
+
+    /// Calls handed out and not yet answered.
+    pub fn calls_under_way(&self) -> usize {
+        self.calls.deadlines.len()
+    }
+
+    /// A call may be made as soon as there is room.
+    pub(super) fn queue_call(&mut self, key: FlightKey) {
+        self.calls.queue.push_back(key);
+        self.begin_calls();
+    }
+
+    fn begin_calls(&mut self) {
+        while self.calls.under_way < self.limits.extern_calls.max(1) {
+            let Some(key) = self.calls.queue.pop_front() else { return };
+            let Some(flight) = self.flights.get(&key) else { continue };
+            let Action::Extern { of, operation, .. } = flight.outgoing.event.action else { continue };
+            self.calls.under_way += 1;
+            let marked = flight.state == OutgoingState::Tried;
+            if self.repeat(of, operation) == Repeat::Once && !marked {
+                self.enqueue(Job::new(Kind::MarkTried { flight: key }));
+            } else {
+                self.hand_out(key);
+            }
+        }
+    }
+
+    /// The event of a call that was about to be made is gone.
+    pub(super) fn call_dropped(&mut self) {
+        self.calls.under_way -= 1;
+        self.begin_calls();
+    }
+
+    /// That it was tried is committed, but perhaps not yet durable.
+    pub(super) fn marked_tried(&mut self, key: FlightKey, point: Point) {
+        self.set_state(key, OutgoingState::Tried);
+        if self.is_durable(point) {
+            self.hand_out(key);
+        } else {
+            self.wait_durable(point, Wake::Call(key));
+        }
+    }
+
+    pub(super) fn hand_out(&mut self, key: FlightKey) {
+        let now = self.host.now();
+        let timeout = self.limits.extern_timeout;
+        let Some(flight) = self.flights.get_mut(&key) else { return };
+        let Action::Extern { of, operation, args } = &flight.outgoing.event.action else { return };
+        flight.calls += 1;
+        let event = flight.outgoing.event.id.clone();
+        let attempt = flight.calls;
+        let call = ExternCall { event: event.clone(), attempt, of: *of, operation: *operation, args: args.clone(), timeout };
+        self.calls.handed_out.push_back(call);
+        // The driver keeps the time-out itself; this catches one that does not come back at all.
+        self.calls.deadlines.insert((now.saturating_add(timeout).saturating_add(timeout / 2), key));
+        self.note(&event, || What::Called { attempt });
+    }
+
+    /// The answer to a call. One that comes too late is ignored.
+    pub fn answer(&mut self, event: &EventId, attempt: u32, answer: CallAnswer) {
+        let Some(&key) = self.by_event.get(event) else { return };
+        let Some(flight) = self.flights.get_mut(&key) else { return };
+        if flight.stage != Stage::Calling || flight.calls != attempt || !self.calls.deadlines.iter().any(|&(_, other)| other == key) {
+            return;
+        }
+        self.calls.deadlines.retain(|&(_, other)| other != key);
+        self.calls.under_way -= 1;
+        let Action::Extern { of, operation, .. } = flight.outgoing.event.action else { return };
+        let once = self.repeat(of, operation) == Repeat::Once;
+        let outcome = match answer {
+            CallAnswer::Value(value) => Some(Outcome::Committed(value)),
+            CallAnswer::Rejected(message) => Some(failed(FailureKind::Rejected, message)),
+            CallAnswer::Unusable(message) => Some(failed(FailureKind::Unknown, message)),
+            CallAnswer::Unavailable(message) if once => Some(failed(FailureKind::Unknown, message)),
+            CallAnswer::Unavailable(message) | CallAnswer::NotSent(message) => {
+                self.call_again(key, message);
+                None
+            }
+        };
+        if let Some(outcome) = outcome {
+            self.leave_pair(key);
+            self.settle(key, outcome, None);
+        }
+        self.begin_calls();
+    }
+
+    fn call_again(&mut self, key: FlightKey, message: String) {
+        let Some(flight) = self.flights.get_mut(&key) else { return };
+        flight.trouble = Some(message);
+        let times = flight.calls;
+        let at = self.host.now().saturating_add(self.call_pause(times));
+        self.timers.insert((at, key));
+    }
+
+    /// Calls whose driver never came back.
+    pub(super) fn expire_calls(&mut self, now: i64) {
+        while let Some(&(at, key)) = self.calls.deadlines.first() {
+            if at > now {
+                return;
+            }
+            let Some(flight) = self.flights.get(&key) else {
+                self.calls.deadlines.pop_first();
+                continue;
+            };
+            let (event, attempt) = (flight.outgoing.event.id.clone(), flight.calls);
+            let message = format!("no answer within {} ms (setting `extern-timeout`)", self.limits.extern_timeout);
+            self.answer(&event, attempt, CallAnswer::Unavailable(message));
+        }
+    }
+}
+
+fn failed(kind: FailureKind, message: String) -> Outcome {
+    Outcome::Failed(Failure::new(kind, message))
+}

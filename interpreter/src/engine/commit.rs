@@ -1,0 +1,215 @@
+//! Commits: what each answer of a store means for the job.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::job::{Closed, Job, JobKey, Kind, Prepared, Then, panic_message, sent};
+use super::timing::{LOSSES_BEFORE_TURN, Wake};
+use super::{Engine, Point, What};
+use crate::event::{EventId, Outgoing, OutgoingState, Received};
+use crate::failure::FailureKind;
+use crate::store::{CommitRequest, Committed, Refused, StoreError};
+
+impl Engine {
+    /// Commits the attempt that the job has made, once what it has read in other stores is durable.
+    pub(super) fn commit_prepared(&mut self, key: JobKey, mut job: Job) {
+        let Some(prepared) = job.prepared.take() else { return self.run(key, job) };
+        if let Some(&need) = prepared.needs.iter().find(|need| !self.is_durable(**need)) {
+            if job.losses < LOSSES_BEFORE_TURN {
+                job.prepared = Some(prepared);
+                self.jobs.insert(key, job);
+                return self.wait_durable(need, Wake::Commit(key));
+            }
+            if let Err(error) = self.stores.get(need.store).wait_durable(need.version) {
+                return self.store_failed(key, job, need.store, error, false);
+            }
+        }
+        let Some(event) = self.event_of(&job.kind) else { return };
+        let Prepared { store, request, then, .. } = *prepared;
+        let sent = sent(&request);
+        let committed = self.commit(store, &request);
+        self.execution.recycle(request);
+        match committed {
+            Ok(committed) => self.committed(job, &event, then, sent, Point { store, version: committed.version }),
+            Err(Refused::Stale(read)) => {
+                self.counters.conflicts += 1;
+                self.note(&event, || What::Lost(read));
+                self.lost(key, job);
+            }
+            Err(Refused::Failed(failure)) => {
+                // The state refuses it: that is the outcome. What the attempt had read was up to date, or it would have been stale.
+                let now = job.clock.map_or(0, |(now, _)| now);
+                let then = self.fail(&job.kind, failure, Vec::new(), now);
+                match self.commit(then.store, &then.request) {
+                    Ok(committed) => self.committed(job, &event, then.then, Vec::new(), Point { store, version: committed.version }),
+                    Err(refused) => self.refused(key, job, store, refused),
+                }
+            }
+            Err(refused) => self.refused(key, job, store, refused),
+        }
+    }
+
+    fn commit(&mut self, store: usize, request: &CommitRequest) -> Result<Committed, Refused> {
+        if let Some(error) = &self.broken[store] {
+            return Err(Refused::Store(error.clone()));
+        }
+        let now = self.host.now();
+        let commit = catch_unwind(AssertUnwindSafe(|| self.stores.get_mut(store).commit(request, now)));
+        commit.unwrap_or_else(|panic| {
+            let message = format!("internal error in the store: {}; please report it", panic_message(&*panic));
+            Err(Refused::Store(StoreError { message, transient: false }))
+        })
+    }
+
+    fn committed(&mut self, job: Job, event: &EventId, then: Then, sent: Vec<Arc<Outgoing>>, point: Point) {
+        self.counters.commits += 1;
+        self.note_commit(event, point);
+        for outgoing in &sent {
+            self.note(&outgoing.event.id, || What::Sent { by: event.clone() });
+        }
+        self.adopt_all(sent, point);
+        match (job.kind, then) {
+            (Kind::Outside { event, session, ticket }, Then::Received(received)) => {
+                self.received_outside(ticket, &event.id, received, Some(point));
+                self.next_in_session(session);
+            }
+            (Kind::Deliver { flight }, Then::Received(received)) => self.delivered(flight, received, Some(point)),
+            (Kind::Deliver { flight }, Then::ReceivedAndClosed(outcome, closed)) => {
+                self.note(event, || What::Outcome(outcome));
+                self.closed(flight, closed, point);
+            }
+            (Kind::Settle { flight, .. }, Then::Closed(closed)) => self.closed(flight, closed, point),
+            (Kind::MarkTried { flight }, _) => self.marked_tried(flight, point),
+            (Kind::Deliver { flight }, Then::Closed(closed)) => self.closed(flight, closed, point),
+            (Kind::Resume { flight }, _) => self.resumed(flight, point),
+            (Kind::Forget { resume, .. }, _) => {
+                if let Some(flight) = resume {
+                    let job = self.key();
+                    self.jobs.insert(job, Job::new(Kind::Resume { flight }));
+                    self.wait_durable(point, Wake::Run(job));
+                }
+            }
+            (Kind::Outside { .. } | Kind::Deliver { .. } | Kind::Settle { .. }, _) => {
+                unreachable!("each kind of job prepares its own kind of commit")
+            }
+        }
+    }
+
+    fn closed(&mut self, flight: u64, closed: Closed, point: Point) {
+        match closed {
+            Closed::Landed(answer) => {
+                self.landed(flight, point);
+                if let Some((event, received)) = answer {
+                    self.answered(&event, received, point);
+                }
+            }
+            Closed::Parked(outcome, reason) => self.now_parked(flight, outcome, reason),
+        }
+    }
+
+    /// A refusal that is neither a stale read nor a failure of the transaction.
+    fn refused(&mut self, key: JobKey, job: Job, store: usize, refused: Refused) {
+        match refused {
+            Refused::Duplicate(received) => {
+                self.counters.duplicates += 1;
+                self.resync_after_doubt(&job, store);
+                if let Some(event) = self.event_of(&job.kind) {
+                    self.note(&event, || What::Duplicate);
+                }
+                let version = self.stores.get(store).version();
+                match job.kind {
+                    Kind::Outside { event, session, ticket } => {
+                        self.received_outside(ticket, &event.id, received, Some(Point { store, version }));
+                        self.next_in_session(session);
+                    }
+                    Kind::Deliver { flight } => self.delivered(flight, received, Some(Point { store, version })),
+                    // Its answer was recorded by someone else, who has removed the event as well.
+                    Kind::Settle { flight, .. } => self.landed(flight, Point { store, version }),
+                    Kind::MarkTried { .. } | Kind::Resume { .. } | Kind::Forget { .. } => {}
+                }
+            }
+            Refused::Gone(_) => {
+                self.counters.duplicates += 1;
+                self.resync_after_doubt(&job, store);
+                let version = self.stores.get(store).version();
+                if matches!(job.kind, Kind::MarkTried { .. }) {
+                    self.call_dropped();
+                }
+                match job.kind {
+                    Kind::Settle { flight, .. } | Kind::Deliver { flight } | Kind::MarkTried { flight } | Kind::Resume { flight } => {
+                        self.dealt_with(flight, Point { store, version });
+                    }
+                    Kind::Outside { .. } | Kind::Forget { .. } => {}
+                }
+            }
+            Refused::Stale(_) => {
+                self.counters.conflicts += 1;
+                self.lost(key, job);
+            }
+            Refused::Failed(failure) => {
+                // A commit of an outcome alone writes nothing that could fail: the store is at fault.
+                let message = format!("the store refuses to record an outcome: {failure}");
+                self.store_failed(key, job, store, StoreError { message, transient: false }, true);
+            }
+            Refused::Store(error) => self.store_failed(key, job, store, error, true),
+        }
+    }
+
+    /// The outbox no longer has the event: an earlier commit, whose success was in doubt, has dealt with it.
+    fn dealt_with(&mut self, flight: u64, point: Point) {
+        let answers = self.flights.get(&flight).and_then(|flight| flight.outgoing.answers.clone());
+        self.landed(flight, point);
+        if let Some(event) = answers
+            && let Ok(Some(received @ Received::Done(_))) = self.stores.get(point.store).received(&event)
+        {
+            self.answered(&event, received, point);
+        }
+    }
+
+    /// A commit that was in doubt has happened: what it sent is in the store, but not known here.
+    fn resync_after_doubt(&mut self, job: &Job, store: usize) {
+        if job.doubtful
+            && let Err(error) = self.adopt_stored(store)
+        {
+            self.store_broke(store, error);
+        }
+    }
+
+    fn store_broke(&mut self, store: usize, error: StoreError) {
+        if !error.transient {
+            self.broken[store].get_or_insert(error);
+        }
+    }
+
+    /// The store does not answer, or has failed for good. Nothing is lost: the job is tried again, or found again when the store is opened.
+    pub(super) fn store_failed(&mut self, key: JobKey, mut job: Job, store: usize, error: StoreError, doubtful: bool) {
+        job.doubtful |= doubtful;
+        job.prepared = None;
+        if error.transient {
+            return self.retry_later(key, job, &error);
+        }
+        self.store_broke(store, error);
+        let failure = self.broken(store).expect("a store that failed for good is broken");
+        match job.kind {
+            Kind::Outside { .. } => {
+                let message = format!("{}; whether it took effect shows when it is sent again with the same id", failure.message);
+                self.give_up(job, FailureKind::Unavailable, message);
+            }
+            Kind::Deliver { flight } | Kind::Settle { flight, .. } | Kind::MarkTried { flight } | Kind::Resume { flight } => {
+                if let Some(flight) = self.flights.get_mut(&flight) {
+                    flight.trouble = Some(failure.message.to_string());
+                }
+            }
+            Kind::Forget { .. } => {}
+        }
+    }
+
+    fn resumed(&mut self, key: u64, point: Point) {
+        self.set_state(key, OutgoingState::Pending);
+        if let Some(flight) = self.flights.get_mut(&key) {
+            flight.sent = point;
+            flight.trouble = None;
+            self.start(key);
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Events on their way: each is known in memory from the commit that sent it until its outcome has been dealt with.
+
+use std::sync::Arc;
+
+use patternc_program::{ExternId, RecordId, Repeat};
+
+use super::job::{Job, Kind};
+use super::timing::Wake;
+use super::{Engine, Point, Waiter, What};
+use crate::event::{Action, EventId, Outcome, Outgoing, OutgoingState, Received};
+use crate::failure::{Failure, FailureKind};
+use crate::value::{RecordRef, SpaceRef};
+
+/// Grows in the order in which events became known.
+pub(super) type FlightKey = u64;
+
+/// An event on its way.
+pub(super) struct Flight {
+    pub outgoing: Arc<Outgoing>,
+    pub state: OutgoingState,
+    /// The commit of the sender's store that sent it.
+    pub sent: Point,
+    pub stage: Stage,
+    /// Whether it stands in the queue of its pair.
+    pub queued: bool,
+    /// Whether a delivery has begun: nothing stands in the way of another.
+    pub started: bool,
+    /// How often the outside was asked.
+    pub calls: u32,
+    /// What went wrong last, for those who look.
+    pub trouble: Option<String>,
+}
+
+/// How far an event on its way is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Behind an earlier one to the same receiver.
+    Queued,
+    /// Waits for its time.
+    Timer,
+    /// On its way to the receiver.
+    Delivering,
+    /// An extern is asked.
+    Calling,
+    /// The receiver will answer later.
+    Deferred,
+    /// The outcome is known, the arm is to run.
+    Settling,
+    /// Waits for `patternc retry`.
+    Parked,
+}
+
+/// Order is kept from one sender to one of these.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Pair {
+    from: RecordRef,
+    to: Target,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Target {
+    Record(RecordRef),
+    /// Records of one type are created in the order sent.
+    New(RecordId, SpaceRef),
+    /// A late repetition of one call must not overtake the next.
+    Extern(ExternId),
+}
+
+impl Engine {
+    /// Where the order of this event is kept; `None` if it has none.
+    fn pair(&self, outgoing: &Outgoing) -> Option<Pair> {
+        if outgoing.due.is_some() {
+            return None;
+        }
+        let to = match &outgoing.event.action {
+            Action::Handler { to, .. } | Action::Saga { to, .. } => Target::Record(to.clone()),
+            Action::Create { record, space, .. } => Target::New(*record, space.clone()),
+            Action::Extern { of, operation, .. } => match self.repeat(*of, *operation) {
+                Repeat::Readonly => return None,
+                Repeat::Idempotent | Repeat::Once => Target::Extern(*of),
+            },
+        };
+        Some(Pair { from: outgoing.from.clone(), to })
+    }
+
+    pub(super) fn repeat(&self, of: ExternId, operation: u32) -> Repeat {
+        self.program.externs[of.index()].operations[operation as usize].repeat
+    }
+
+    /// Takes up an event that a commit has sent, or that was found in a store.
+    pub(super) fn adopt(&mut self, outgoing: Arc<Outgoing>, sent: Point) {
+        let key = self.key();
+        self.by_event.insert(outgoing.event.id.clone(), key);
+        let pair = self.pair(&outgoing);
+        let due = outgoing.due;
+        let state = outgoing.state.clone();
+        let mut flight =
+            Flight { outgoing, state: state.clone(), sent, stage: Stage::Queued, queued: false, started: false, calls: 0, trouble: None };
+        match state {
+            OutgoingState::Parked { reason, .. } => {
+                flight.trouble = Some(reason.to_string());
+                self.flights.insert(key, flight);
+                self.set_stage(key, Stage::Parked);
+            }
+            OutgoingState::Tried => {
+                self.flights.insert(key, flight);
+                let message = "the call was begun before the process ended; whether it took effect is not known";
+                self.settle(key, Outcome::Failed(Failure::new(FailureKind::Unknown, message)), None);
+            }
+            OutgoingState::Pending => {
+                flight.queued = pair.is_some();
+                self.flights.insert(key, flight);
+                if let Some(due) = due {
+                    self.set_stage(key, Stage::Timer);
+                    self.timers.insert((due, key));
+                } else if let Some(pair) = pair {
+                    let queue = self.pairs.entry(pair).or_default();
+                    queue.push_back(key);
+                    if queue.len() == 1 {
+                        self.start(key);
+                    }
+                } else {
+                    self.start(key);
+                }
+            }
+        }
+    }
+
+    pub(super) fn set_state(&mut self, key: FlightKey, state: OutgoingState) {
+        if let Some(flight) = self.flights.get_mut(&key) {
+            flight.state = state;
+        }
+    }
+
+    pub(super) fn set_stage(&mut self, key: FlightKey, stage: Stage) {
+        let rests = |stage| matches!(stage, Stage::Timer | Stage::Parked);
+        if let Some(flight) = self.flights.get_mut(&key) {
+            self.resting -= usize::from(rests(flight.stage));
+            self.resting += usize::from(rests(stage));
+            flight.stage = stage;
+        }
+    }
+
+    /// Sets an event on its way whose turn and time have come.
+    pub(super) fn start(&mut self, key: FlightKey) {
+        let Some(flight) = self.flights.get(&key) else { return };
+        let sent = flight.sent;
+        let outgoing = flight.outgoing.clone();
+        let receiver = self.receiver(&outgoing.event.action);
+        self.set_stage(key, if receiver.is_some() { Stage::Delivering } else { Stage::Calling });
+        // Nobody else may learn of a commit that a crash could undo. Within one store what follows cannot outlive it.
+        if receiver != Some(sent.store) && !self.is_durable(sent) {
+            return self.wait_durable(sent, Wake::Start(key));
+        }
+        match receiver {
+            Some(_) => {
+                if let Some(flight) = self.flights.get_mut(&key) {
+                    flight.started = true;
+                }
+                self.enqueue(Job::new(Kind::Deliver { flight: key }));
+            }
+            None => self.queue_call(key),
+        }
+    }
+
+    /// The receiver has it (or it is parked): the next one of the pair may go.
+    pub(super) fn leave_pair(&mut self, key: FlightKey) {
+        let Some(flight) = self.flights.get_mut(&key) else { return };
+        if !std::mem::take(&mut flight.queued) {
+            return;
+        }
+        let outgoing = flight.outgoing.clone();
+        let pair = self.pair(&outgoing).expect("a queued event has a pair");
+        let queue = self.pairs.get_mut(&pair).expect("a queued event is in the queue of its pair");
+        let first = queue.front() == Some(&key);
+        queue.retain(|&other| other != key);
+        match queue.front() {
+            None => {
+                self.pairs.remove(&pair);
+            }
+            Some(&next) if first => self.start(next),
+            Some(_) => {}
+        }
+    }
+
+    /// The receiver's store has recorded the event. `point`: with which commit, unless that is known to be durable.
+    pub(super) fn delivered(&mut self, key: FlightKey, received: Received, point: Option<Point>) {
+        let Some(flight) = self.flights.get(&key) else { return };
+        if !matches!(flight.stage, Stage::Delivering | Stage::Deferred) {
+            return;
+        }
+        match received {
+            Received::Deferred(_) => {
+                if flight.stage == Stage::Delivering {
+                    let id = flight.outgoing.event.id.clone();
+                    self.set_stage(key, Stage::Deferred);
+                    self.waiting_answer.entry(id).or_default().push(Waiter::Flight(key));
+                }
+                self.leave_pair(key);
+            }
+            Received::Done(outcome) => {
+                self.leave_pair(key);
+                self.settle(key, outcome, point);
+            }
+        }
+    }
+
+    /// The outcome is known: deals with it in the sender's store. `point`: the commit it comes from, if of a store.
+    pub(super) fn settle(&mut self, key: FlightKey, outcome: Outcome, point: Option<Point>) {
+        self.set_stage(key, Stage::Settling);
+        let Some(flight) = self.flights.get(&key) else { return };
+        let store = flight.sent.store;
+        let id = flight.outgoing.event.id.clone();
+        self.note(&id, || What::Outcome(outcome.clone()));
+        let job = Job::new(Kind::Settle { flight: key, outcome });
+        match point {
+            // The sender must not act on what a crash of the receiver's store could undo.
+            Some(point) if point.store != store && !self.is_durable(point) => {
+                let job_key = self.key();
+                self.jobs.insert(job_key, job);
+                self.wait_durable(point, Wake::Run(job_key));
+            }
+            _ => self.enqueue(job),
+        }
+    }
+
+    /// Its outcome has been dealt with, durably or not yet: `point` is the commit that did.
+    pub(super) fn landed(&mut self, key: FlightKey, point: Point) {
+        self.leave_pair(key);
+        // Counted as resting or not until the end.
+        self.set_stage(key, Stage::Settling);
+        let Some(flight) = self.flights.remove(&key) else { return };
+        let event = &flight.outgoing.event;
+        self.by_event.remove(&event.id);
+        if let Some(receiver) = self.receiver(&event.action)
+            && receiver != point.store
+        {
+            self.forgetting[receiver].push_back((event.id.clone(), point));
+            self.forget_soon(receiver);
+        }
+    }
+
+    /// It waits for someone to look at it.
+    pub(super) fn now_parked(&mut self, key: FlightKey, outcome: Outcome, reason: Arc<str>) {
+        self.leave_pair(key);
+        self.set_stage(key, Stage::Parked);
+        let Some(flight) = self.flights.get_mut(&key) else { return };
+        flight.trouble = Some(reason.to_string());
+        let id = flight.outgoing.event.id.clone();
+        self.note(&id, || What::Parked(reason.to_string()));
+        self.set_state(key, OutgoingState::Parked { outcome, reason });
+    }
+
+    /// An event was answered: tells those who wait for it.
+    pub(super) fn answered(&mut self, event: &EventId, received: Received, point: Point) {
+        let Received::Done(outcome) = received else { return };
+        for waiter in self.waiting_answer.remove(event).unwrap_or_default() {
+            match waiter {
+                Waiter::Ticket(ticket) => self.finish(ticket, event, outcome.clone(), Some(point)),
+                Waiter::Flight(key) => self.delivered(key, Received::Done(outcome.clone()), Some(point)),
+            }
+        }
+    }
+}

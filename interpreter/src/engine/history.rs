@@ -1,0 +1,67 @@
+//! What an engine did, in order: for tests, and to compare runs.
+
+use std::fmt;
+
+use super::{Engine, Point};
+use crate::event::{EventId, Outcome};
+use crate::store::ReadKey;
+
+/// One thing that happened to an event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    pub event: EventId,
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// An attempt read the state.
+    Ran,
+    Committed {
+        store: usize,
+        version: u64,
+    },
+    /// What the attempt had read changed before it could commit.
+    Lost(ReadKey),
+    /// The receiver knew it already.
+    Duplicate,
+    Sent {
+        by: EventId,
+    },
+    /// The outside was asked.
+    Called {
+        attempt: u32,
+    },
+    Outcome(Outcome),
+    Parked(String),
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let event = &self.event.0;
+        match &self.what {
+            What::Ran => write!(f, "{event} ran"),
+            What::Committed { store, version } => write!(f, "{event} committed in store {store} as {version}"),
+            What::Lost(key) => write!(f, "{event} lost: {key:?} changed"),
+            What::Duplicate => write!(f, "{event} was received before"),
+            What::Sent { by } => write!(f, "{event} was sent by {}", by.0),
+            What::Called { attempt } => write!(f, "{event} called the outside, attempt {attempt}"),
+            What::Outcome(Outcome::Committed(value)) => write!(f, "{event} was answered {value:?}"),
+            What::Outcome(Outcome::Failed(failure)) => write!(f, "{event} failed: {failure}"),
+            What::Parked(reason) => write!(f, "{event} was parked: {reason}"),
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn note(&mut self, event: &EventId, what: impl FnOnce() -> What) {
+        if let Some(history) = &mut self.history {
+            history.push(Entry { event: event.clone(), what: what() });
+        }
+    }
+
+    pub(super) fn note_commit(&mut self, event: &EventId, point: Point) {
+        self.note(event, || What::Committed { store: point.store, version: point.version.0 });
+    }
+}

@@ -1,0 +1,442 @@
+//! Jobs: one transaction each, from its first attempt until a store has decided it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use patternc_program::Type;
+
+use super::flight::{Flight, FlightKey};
+use super::outside::{Session, Ticket};
+use super::{Engine, Overlap, Point, Step, What};
+use crate::attempt::{Attempt, Env, Task};
+use crate::event::{Action, Event, EventId, Outcome, Outgoing, OutgoingState, PendingArm, Received};
+use crate::failure::{Failure, FailureKind};
+use crate::machine::Execution;
+use crate::store::{CommitRequest, InboxChange, OutboxChange, Read, ReadKey, StoreError};
+use crate::value::{SpaceRef, Value};
+
+pub(super) type JobKey = u64;
+
+/// A transaction that wants to happen.
+pub(super) struct Job {
+    pub kind: Kind,
+    /// `now()` and the ids it makes: fixed at the first attempt, kept by the others.
+    pub clock: Option<(i64, u128)>,
+    /// Attempts lost to others.
+    pub losses: u32,
+    /// Times its store did not answer.
+    pub faults: u32,
+    /// A store failed while committing: whether it took effect is not known.
+    pub doubtful: bool,
+    pub prepared: Option<Box<Prepared>>,
+}
+
+pub(super) enum Kind {
+    /// An event from outside.
+    Outside { event: Event, session: Session, ticket: Ticket },
+    /// An event arrives at its receiver.
+    Deliver { flight: FlightKey },
+    /// The sender deals with the outcome.
+    Settle { flight: FlightKey, outcome: Outcome },
+    /// A call that must not be repeated is about to be made.
+    MarkTried { flight: FlightKey },
+    /// A parked event is to be delivered again.
+    Resume { flight: FlightKey },
+    /// The receiver forgets events that their senders have dealt with.
+    Forget { store: usize, events: Vec<EventId>, resume: Option<FlightKey> },
+}
+
+/// An attempt that wants to be committed.
+pub(super) struct Prepared {
+    pub store: usize,
+    pub request: CommitRequest,
+    /// Commits of other stores that it has read: they must be durable before it is committed.
+    pub needs: Vec<Point>,
+    pub then: Then,
+}
+
+/// What is so once it is committed.
+pub(super) enum Then {
+    /// The event has been received.
+    Received(Received),
+    /// The event has been received, and the sender needs nothing but its bookkeeping, which was part of the commit.
+    ReceivedAndClosed(Outcome, Closed),
+    /// The sender has dealt with the outcome.
+    Closed(Closed),
+    Tried,
+    Resumed,
+    Forgotten,
+}
+
+/// What the sender's bookkeeping came to.
+pub(super) enum Closed {
+    /// It is gone; perhaps it was the answer of another event.
+    Landed(Option<(EventId, Received)>),
+    Parked(Outcome, Arc<str>),
+}
+
+impl Job {
+    pub fn new(kind: Kind) -> Self {
+        Job { kind, clock: None, losses: 0, faults: 0, doubtful: false, prepared: None }
+    }
+
+    pub fn is_outside(&self) -> bool {
+        matches!(self.kind, Kind::Outside { .. })
+    }
+}
+
+impl Flight {
+    fn arm(&self, outcome: &Outcome) -> Option<&PendingArm> {
+        match outcome {
+            Outcome::Committed(_) => self.outgoing.ok.as_ref(),
+            Outcome::Failed(_) => self.outgoing.err.as_ref(),
+        }
+    }
+}
+
+/// A request that only depends on these reads.
+fn reading(reads: Vec<Read>) -> CommitRequest {
+    CommitRequest { reads, ..CommitRequest::default() }
+}
+
+/// The value that an arm binds.
+fn bound(outcome: &Outcome) -> Value {
+    match outcome {
+        Outcome::Committed(value) => value.clone(),
+        Outcome::Failed(failure) => {
+            Value::Struct(Arc::new([Value::Text(failure.kind.name().into()), Value::Text(failure.message.clone())]))
+        }
+    }
+}
+
+impl Engine {
+    /// Puts a job at the end of the queue.
+    pub(super) fn enqueue(&mut self, job: Job) {
+        let key = self.key();
+        self.jobs.insert(key, job);
+        self.ready.push_back(Step::Run(key));
+    }
+
+    /// Runs an attempt of the job, and commits it unless that is a step of its own.
+    pub(super) fn run(&mut self, key: JobKey, mut job: Job) {
+        let Some(event) = self.event_of(&job.kind) else { return };
+        let (now, ids) = match job.clock {
+            Some(clock) => clock,
+            None => *job.clock.insert((self.host.now(), self.fresh_ids())),
+        };
+        self.note(&event, || What::Ran);
+        let mut execution = std::mem::take(&mut self.execution);
+        let attempt = catch_unwind(AssertUnwindSafe(|| self.attempt(&mut execution, &job.kind, now, ids)));
+        self.execution = execution;
+        let prepared = match attempt {
+            Ok(Ok(prepared)) => prepared,
+            // A store that cannot be read says nothing about those that can.
+            Ok(Err(error)) => return self.retry_later(key, job, &error),
+            // Attempts only read: nothing is left of it.
+            Err(panic) => match self.conclude_panic(&job.kind, &panic_message(&*panic), now) {
+                Some(prepared) => prepared,
+                None => return self.give_up(job, FailureKind::Unavailable, internal_error(&panic_message(&*panic))),
+            },
+        };
+        job.prepared = Some(Box::new(prepared));
+        // Who has lost several times commits before anyone else can come between.
+        if self.overlap == Overlap::Attempts && job.losses < super::timing::LOSSES_BEFORE_TURN {
+            self.jobs.insert(key, job);
+            self.ready.push_back(Step::Commit(key));
+        } else {
+            self.commit_prepared(key, job);
+        }
+    }
+
+    /// The event that a job is about; `None` if it has landed meanwhile.
+    pub(super) fn event_of(&self, kind: &Kind) -> Option<EventId> {
+        match kind {
+            Kind::Outside { event, .. } => Some(event.id.clone()),
+            Kind::Deliver { flight } | Kind::Settle { flight, .. } | Kind::MarkTried { flight } | Kind::Resume { flight } => {
+                self.flights.get(flight).map(|flight| flight.outgoing.event.id.clone())
+            }
+            Kind::Forget { events, .. } => events.first().cloned(),
+        }
+    }
+
+    /// One attempt: reads the state, changes nothing.
+    fn attempt(&self, execution: &mut Execution, kind: &Kind, now: i64, ids: u128) -> Result<Prepared, StoreError> {
+        let prepared = match kind {
+            Kind::Outside { event, .. } => {
+                let env = self.env(Some(&event.id), event.caller.as_ref(), now, ids);
+                match self.execute(execution, &env, Task::Event { action: &event.action, outside: true })? {
+                    Ok(run) => self.receive(kind, run, now),
+                    Err((failure, reads)) => self.fail(kind, failure, reads, now),
+                }
+            }
+            Kind::Deliver { flight } => {
+                let event = &self.flights[flight].outgoing.event;
+                let env = self.env(Some(&event.id), event.caller.as_ref(), now, ids);
+                match self.execute(execution, &env, Task::Event { action: &event.action, outside: false })? {
+                    Ok(run) => self.receive(kind, run, now),
+                    Err((failure, reads)) => self.fail(kind, failure, reads, now),
+                }
+            }
+            Kind::Settle { flight, outcome } => {
+                let flight = &self.flights[flight];
+                let outgoing = &flight.outgoing;
+                let Some(arm) = flight.arm(outcome) else {
+                    return Ok(self.close(flight, outcome.clone(), CommitRequest::default(), now));
+                };
+                let env = self.env(outgoing.answers.as_ref(), outgoing.event.caller.as_ref(), now, ids);
+                let value = bound(outcome);
+                match self.execute(execution, &env, Task::Arm { record: &outgoing.from, arm, value: &value })? {
+                    Ok(run) => self.close_with_arm(flight, arm, run, now),
+                    Err((failure, reads)) => self.fail(kind, failure, reads, now),
+                }
+            }
+            Kind::MarkTried { flight } => self.update(&self.flights[flight], OutgoingState::Tried, Then::Tried),
+            Kind::Resume { flight } => {
+                let flight = &self.flights[flight];
+                let mut prepared = self.update(flight, OutgoingState::Pending, Then::Resumed);
+                if self.receiver(&flight.outgoing.event.action) == Some(flight.sent.store) {
+                    prepared.request.inbox.push(InboxChange::Forget(flight.outgoing.event.id.clone()));
+                }
+                prepared
+            }
+            Kind::Forget { store, events, .. } => {
+                let inbox = events.iter().map(|event| InboxChange::Forget(event.clone())).collect();
+                let request = CommitRequest { inbox, ..CommitRequest::default() };
+                Prepared { store: *store, request, needs: Vec::new(), then: Then::Forgotten }
+            }
+        };
+        Ok(prepared)
+    }
+
+    fn env<'a>(&'a self, answers: Option<&'a EventId>, caller: Option<&'a Arc<str>>, now: i64, ids: u128) -> Env<'a> {
+        Env { program: &self.program, stores: &self.stores, limits: &self.limits, answers, now, ids, caller }
+    }
+
+    fn execute(&self, execution: &mut Execution, env: &Env<'_>, task: Task<'_>) -> Result<Result<Run, (Failure, Vec<Read>)>, StoreError> {
+        if let Task::Event { action: Action::Saga { saga, .. }, .. } = task {
+            let name = self.program.sagas[saga.index()].name;
+            let failure = Failure::new(FailureKind::Rejected, format!("the saga {name} cannot be run: sagas are not supported yet"));
+            return Ok(Err((failure, Vec::new())));
+        }
+        Ok(match execution.run(env, task)? {
+            Attempt::Commit(success) => Ok(Run { request: success.request, received: received(success.result, success.deferred) }),
+            Attempt::Failed { failure, reads } => Err((failure, reads)),
+        })
+    }
+
+    /// The store that receives an event; `None` for the outside.
+    pub(super) fn receiver(&self, action: &Action) -> Option<usize> {
+        match action {
+            Action::Handler { to, .. } | Action::Saga { to, .. } => Some(self.stores.place(to.space())),
+            Action::Create { space, .. } => Some(self.stores.place(space)),
+            Action::Extern { .. } => None,
+        }
+    }
+
+    /// The receiver's commit: the handler's request with the record of the event.
+    fn receive(&self, kind: &Kind, run: Run, now: i64) -> Prepared {
+        let Run { mut request, received } = run;
+        match kind {
+            Kind::Outside { event, .. } => {
+                let store = self.receiver(&event.action).expect("events from outside are never externs");
+                if let Err(failure) = self.one_store(store, &request.spaces) {
+                    return self.fail(kind, failure, request.reads, now);
+                }
+                let keep_until = Some(now.saturating_add(self.limits.keep_outcomes));
+                let ty = event.action.result_type(&self.program);
+                request.inbox.push(InboxChange::Record { event: event.id.clone(), received: received.clone(), ty, keep_until });
+                self.prepared(store, request, Then::Received(received))
+            }
+            Kind::Deliver { flight } => {
+                let flight = &self.flights[flight];
+                let event = &flight.outgoing.event;
+                let store = self.receiver(&event.action).expect("externs are called, not delivered");
+                if let Err(failure) = self.one_store(store, &request.spaces) {
+                    return self.fail(kind, failure, request.reads, now);
+                }
+                let ty = event.action.result_type(&self.program);
+                request.inbox.push(InboxChange::Record { event: event.id.clone(), received: received.clone(), ty, keep_until: None });
+                match received {
+                    // Nothing is left to do but the sender's bookkeeping, and that is in this store: one commit does both.
+                    Received::Done(outcome) if store == flight.sent.store && flight.arm(&outcome).is_none() => {
+                        let mut prepared = self.close(flight, outcome.clone(), request, now);
+                        let Then::Closed(closed) = prepared.then else { return prepared };
+                        prepared.then = Then::ReceivedAndClosed(outcome, closed);
+                        prepared
+                    }
+                    received => self.prepared(store, request, Then::Received(received)),
+                }
+            }
+            _ => unreachable!("only outside events and deliveries are received"),
+        }
+    }
+
+    /// What is committed when an attempt, or its commit, has failed for good: the outcome alone.
+    pub(super) fn fail(&self, kind: &Kind, failure: Failure, reads: Vec<Read>, now: i64) -> Prepared {
+        match kind {
+            Kind::Outside { .. } | Kind::Deliver { .. } => {
+                self.receive(kind, Run { request: reading(reads), received: Received::Done(Outcome::Failed(failure)) }, now)
+            }
+            Kind::Settle { flight, outcome } => {
+                let flight = &self.flights[flight];
+                if flight.outgoing.answers.is_some() {
+                    return self.land(flight, reading(reads), Some((Received::Done(Outcome::Failed(failure)), Type::Unknown)), now);
+                }
+                let arm = if matches!(outcome, Outcome::Committed(_)) { "ok" } else { "err" };
+                self.park(flight, outcome.clone(), format!("the `{arm}` arm failed: {failure}").into(), reading(reads))
+            }
+            Kind::MarkTried { flight } => self.update(&self.flights[flight], OutgoingState::Tried, Then::Tried),
+            Kind::Resume { flight } => self.update(&self.flights[flight], OutgoingState::Pending, Then::Resumed),
+            Kind::Forget { store, .. } => {
+                Prepared { store: *store, request: CommitRequest::default(), needs: Vec::new(), then: Then::Forgotten }
+            }
+        }
+    }
+
+    /// What is committed after a panic in an attempt; `None` if nothing is.
+    fn conclude_panic(&self, kind: &Kind, message: &str, now: i64) -> Option<Prepared> {
+        let failure = Failure::new(FailureKind::Unavailable, internal_error(message));
+        match kind {
+            Kind::Deliver { flight } => {
+                let reason = internal_error(message).into();
+                Some(self.park(&self.flights[flight], Outcome::Failed(failure), reason, CommitRequest::default()))
+            }
+            Kind::Settle { .. } => Some(self.fail(kind, failure, Vec::new(), now)),
+            _ => None,
+        }
+    }
+
+    /// The sender's bookkeeping for an outcome that no arm takes.
+    fn close(&self, flight: &Flight, outcome: Outcome, request: CommitRequest, now: i64) -> Prepared {
+        if flight.outgoing.answers.is_some() {
+            let ty = flight.outgoing.event.action.result_type(&self.program);
+            return self.land(flight, request, Some((Received::Done(outcome), ty)), now);
+        }
+        match &outcome {
+            Outcome::Committed(_) => self.land(flight, request, None, now),
+            Outcome::Failed(failure) => {
+                let reason = format!("nobody takes its failure ({failure}): the send has no `err` arm").into();
+                self.park(flight, outcome, reason, request)
+            }
+        }
+    }
+
+    fn close_with_arm(&self, flight: &Flight, arm: &PendingArm, run: Run, now: i64) -> Prepared {
+        let Run { request, received } = run;
+        if let Err(failure) = self.one_store(flight.sent.store, &request.spaces) {
+            let outcome = Outcome::Failed(failure.clone());
+            return match flight.outgoing.answers {
+                Some(_) => self.land(flight, reading(request.reads), Some((Received::Done(outcome), Type::Unknown)), now),
+                None => self.park(flight, outcome, format!("an arm failed: {failure}").into(), reading(request.reads)),
+            };
+        }
+        let answer = flight.outgoing.answers.is_some().then(|| {
+            let ty = self.program.arms[arm.arm.index()].result.clone().unwrap_or(Type::Unknown);
+            (received, ty)
+        });
+        self.land(flight, request, answer, now)
+    }
+
+    /// Removes the event from the outbox, with the answer that its end gives.
+    fn land(&self, flight: &Flight, mut request: CommitRequest, answer: Option<(Received, Type)>, now: i64) -> Prepared {
+        let event = &flight.outgoing.event;
+        request.outbox.push(OutboxChange::Remove(event.id.clone()));
+        if self.receiver(&event.action) == Some(flight.sent.store) {
+            request.inbox.push(InboxChange::Forget(event.id.clone()));
+        }
+        let answer = answer.map(|(received, ty)| {
+            let answered = flight.outgoing.answers.clone().expect("only a send that answers has an answer");
+            // Applied only to events from outside, as recorded when it was deferred.
+            let keep_until = Some(now.saturating_add(self.limits.keep_outcomes));
+            request.inbox.push(InboxChange::Record { event: answered.clone(), received: received.clone(), ty, keep_until });
+            (answered, received)
+        });
+        self.prepared(flight.sent.store, request, Then::Closed(Closed::Landed(answer)))
+    }
+
+    fn park(&self, flight: &Flight, outcome: Outcome, reason: Arc<str>, mut request: CommitRequest) -> Prepared {
+        let event = &flight.outgoing.event;
+        let state = OutgoingState::Parked { outcome: outcome.clone(), reason: reason.clone() };
+        request.outbox.push(OutboxChange::Update(event.id.clone(), state));
+        self.prepared(flight.sent.store, request, Then::Closed(Closed::Parked(outcome, reason)))
+    }
+
+    fn update(&self, flight: &Flight, state: OutgoingState, then: Then) -> Prepared {
+        let outbox = vec![OutboxChange::Update(flight.outgoing.event.id.clone(), state)];
+        let request = CommitRequest { outbox, ..CommitRequest::default() };
+        Prepared { store: flight.sent.store, request, needs: Vec::new(), then }
+    }
+
+    /// Reads of other stores are not validated at commit, but they must not be of what a crash could undo.
+    fn prepared(&self, store: usize, mut request: CommitRequest, then: Then) -> Prepared {
+        // One thread: since the attempt began, nothing has been committed.
+        request.snapshot = self.stores.get(store).version();
+        let mut needs: Vec<Point> = Vec::new();
+        if self.stores.len() > 1 {
+            request.reads.retain(|read| {
+                let place = self.stores.place(space_of(&read.key));
+                if place != store && needs.iter().all(|need| need.store != place) {
+                    needs.push(Point { store: place, version: self.stores.get(place).version() });
+                }
+                place == store
+            });
+        }
+        Prepared { store, request, needs, then }
+    }
+
+    /// Refuses to write several spaces unless one store keeps them all and can.
+    fn one_store(&self, store: usize, spaces: &[SpaceRef]) -> Result<(), Failure> {
+        let elsewhere = self.stores.len() > 1 && spaces.iter().any(|space| self.stores.place(space) != store);
+        if elsewhere {
+            return Err(Failure::new(
+                FailureKind::Isolation,
+                "the spaces written are kept by several stores: one transaction cannot write them all",
+            ));
+        }
+        if spaces.len() > 1 && !self.stores.get(store).capabilities().commits_across {
+            return Err(Failure::new(FailureKind::Isolation, "the store cannot write several spaces in one transaction"));
+        }
+        Ok(())
+    }
+}
+
+/// What an attempt came to.
+struct Run {
+    request: CommitRequest,
+    received: Received,
+}
+
+fn received(result: Value, deferred: Option<EventId>) -> Received {
+    match deferred {
+        Some(event) => Received::Deferred(event),
+        None => Received::Done(Outcome::Committed(result)),
+    }
+}
+
+fn space_of(key: &ReadKey) -> &SpaceRef {
+    match key {
+        ReadKey::Exists(record) | ReadKey::Cell(record, _) | ReadKey::Element(record, _, _) => record.space(),
+        ReadKey::Unique(_, space, _, _) | ReadKey::Query { space, .. } => space,
+    }
+}
+
+/// The outgoing events that a request adds.
+pub(super) fn sent(request: &CommitRequest) -> Vec<Arc<Outgoing>> {
+    let adds = request.outbox.iter().filter_map(|change| match change {
+        OutboxChange::Add(outgoing) => Some(outgoing.clone()),
+        OutboxChange::Remove(_) | OutboxChange::Update(..) => None,
+    });
+    adds.collect()
+}
+
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(message), _) => (*message).to_owned(),
+        (None, Some(message)) => message.clone(),
+        (None, None) => "no message".to_owned(),
+    }
+}
+
+fn internal_error(message: &str) -> String {
+    format!("internal error, nothing was written: {message}; please report it")
+}

@@ -1,0 +1,288 @@
+//! The deterministic core: takes events, runs attempts, commits, delivers what was sent.
+//!
+//! One thread, no clock, no chance, no I/O of its own: time and dice come from the [`Host`], everything durable is in the [`Stores`], calls
+//! to the outside are handed to whoever drives the engine ([`Engine::take_call`], [`Engine::answer`]).
+//!
+//! Work is a queue of steps, each of which runs one attempt and commits it. A driver calls [`Engine::wake`] (time has passed, something
+//! became durable) and [`Engine::step`] until there is nothing left. A simulation picks the steps in any order and separates the beginning of
+//! an attempt from its commit, so that attempts overlap.
+//!
+//! What the engine holds in memory can be lost at any moment: [`Engine::open`] finds all of it again in the stores. The invariants that make
+//! this so:
+//! - An outgoing event stays in the sender's store until a commit there has dealt with its outcome; that commit removes it.
+//! - The receiver's commit records the event with its writes; a redelivery finds the record. It is forgotten only after the removal.
+//! - Nothing reaches a second store, the outside, or whoever asked, before the commit that it follows from is durable.
+
+mod calls;
+mod commit;
+mod flight;
+mod history;
+mod job;
+mod outside;
+mod reading;
+mod status;
+mod timing;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use patternc_program::Program;
+use rustc_hash::FxHashMap;
+
+pub use self::calls::{CallAnswer, ExternCall};
+pub use self::flight::Stage;
+use self::flight::{Flight, FlightKey, Pair};
+pub use self::history::{Entry, What};
+pub(crate) use self::job::panic_message;
+use self::job::{Job, JobKey};
+pub use self::outside::{Receipt, Session, Submitted, Ticket};
+pub use self::reading::Reading;
+pub use self::status::{FlightStatus, RetryError, Status};
+use self::timing::Wake;
+use crate::event::{EventId, Outgoing};
+use crate::failure::{Failure, FailureKind};
+use crate::host::Host;
+use crate::limits::Limits;
+use crate::machine::Execution;
+use crate::store::{StoreError, Stores, Version};
+
+/// How attempts and commits follow one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlap {
+    /// An attempt is committed in the step that ran it. Only other processes can come between.
+    None,
+    /// An attempt and its commit are steps of their own: the driver decides what comes between.
+    Attempts,
+}
+
+/// The core. See the module's documentation.
+pub struct Engine {
+    program: Arc<Program>,
+    stores: Stores,
+    host: Box<dyn Host>,
+    limits: Limits,
+    overlap: Overlap,
+    execution: Execution,
+    /// By store: why it can no longer be used. Nothing is lost; opening it again goes on.
+    broken: Vec<Option<StoreError>>,
+
+    next_key: u64,
+    jobs: FxHashMap<JobKey, Job>,
+    /// What can be done now.
+    ready: VecDeque<Step>,
+    /// Jobs that lost or whose store did not answer, by the time of the next attempt.
+    backoffs: BTreeMap<(i64, u64), JobKey>,
+
+    flights: FxHashMap<FlightKey, Flight>,
+    by_event: FxHashMap<EventId, FlightKey>,
+    /// Undelayed events from one sender to one receiver, in the order sent; the first is on its way, the others wait.
+    pairs: FxHashMap<Pair, VecDeque<FlightKey>>,
+    /// Delayed events and repeated calls, by the time they are due.
+    timers: BTreeSet<(i64, FlightKey)>,
+    /// Who waits for the answer of a deferred event.
+    waiting_answer: FxHashMap<EventId, Vec<Waiter>>,
+    /// How many events on their way wait for their time or are parked.
+    resting: usize,
+    /// By store: what waits for its commits to be durable.
+    waiting_durable: Vec<BTreeMap<Version, Vec<Wake>>>,
+    /// By store: events of other stores that the sender has dealt with, to be forgotten once that is durable.
+    forgetting: Vec<VecDeque<(EventId, Point)>>,
+
+    /// Outside events of one session that wait for the one before them.
+    backlog: FxHashMap<Session, VecDeque<JobKey>>,
+    finished: VecDeque<(Ticket, Receipt)>,
+
+    calls: calls::Calls,
+    history: Option<Vec<Entry>>,
+    counters: Counters,
+}
+
+/// What has happened since the engine was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub commits: u64,
+    /// Attempts lost because something they read had changed.
+    pub conflicts: u64,
+    /// Deliveries that found their event received before.
+    pub duplicates: u64,
+}
+
+/// A commit of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Point {
+    store: usize,
+    version: Version,
+}
+
+/// Who waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiter {
+    Ticket(Ticket),
+    Flight(FlightKey),
+}
+
+/// One thing that can be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Runs an attempt.
+    Run(JobKey),
+    /// Commits the attempt that was run.
+    Commit(JobKey),
+}
+
+impl Engine {
+    /// An engine over these stores, going on with whatever is on its way in them.
+    pub fn open(program: Arc<Program>, stores: Stores, host: Box<dyn Host>, limits: Limits, overlap: Overlap) -> Result<Self, StoreError> {
+        let count = stores.len();
+        let mut engine = Engine {
+            program,
+            stores,
+            host,
+            limits,
+            overlap,
+            execution: Execution::default(),
+            broken: vec![None; count],
+            next_key: 0,
+            jobs: FxHashMap::default(),
+            ready: VecDeque::new(),
+            backoffs: BTreeMap::new(),
+            flights: FxHashMap::default(),
+            by_event: FxHashMap::default(),
+            pairs: FxHashMap::default(),
+            timers: BTreeSet::new(),
+            waiting_answer: FxHashMap::default(),
+            resting: 0,
+            waiting_durable: vec![BTreeMap::new(); count],
+            forgetting: vec![VecDeque::new(); count],
+            backlog: FxHashMap::default(),
+            finished: VecDeque::new(),
+            calls: calls::Calls::default(),
+            history: None,
+            counters: Counters::default(),
+        };
+        for store in 0..count {
+            engine.adopt_stored(store)?;
+        }
+        Ok(engine)
+    }
+
+    /// Takes up the events on their way in a store that are not known yet.
+    fn adopt_stored(&mut self, store: usize) -> Result<(), StoreError> {
+        let version = self.stores.get(store).version();
+        for outgoing in self.stores.get(store).outgoing()? {
+            if !self.by_event.contains_key(&outgoing.event.id) {
+                self.adopt(outgoing, Point { store, version });
+            }
+        }
+        Ok(())
+    }
+
+    /// The program it runs.
+    pub fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// The stores, for reading.
+    pub fn stores(&self) -> &Stores {
+        &self.stores
+    }
+
+    /// The limits it keeps.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The time.
+    pub fn now(&mut self) -> i64 {
+        self.host.now()
+    }
+
+    /// Numbers for ids that belong to one attempt.
+    pub fn fresh_ids(&mut self) -> u128 {
+        u128::from(self.host.random()) << 64 | u128::from(self.host.random())
+    }
+
+    /// What has happened so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Ends the engine; what it held in memory is found again in the stores.
+    pub fn into_stores(self) -> Stores {
+        self.stores
+    }
+
+    /// Keeps a history from now on.
+    pub fn record_history(&mut self) {
+        self.history.get_or_insert_default();
+    }
+
+    /// What happened since the last call; empty unless [`Engine::record_history`] was called.
+    pub fn take_history(&mut self) -> Vec<Entry> {
+        self.history.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Does the oldest thing that can be done; `false` if there is none.
+    pub fn step(&mut self) -> bool {
+        let Some(step) = self.ready.pop_front() else { return false };
+        self.take(step);
+        true
+    }
+
+    /// How many things can be done.
+    pub fn steps(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// Whether this step belongs to an event from outside; the others deliver what was sent.
+    ///
+    /// # Panics
+    /// If there are not that many steps.
+    pub fn is_outside_step(&self, index: usize) -> bool {
+        let (Step::Run(key) | Step::Commit(key)) = self.ready[index];
+        self.jobs.get(&key).is_some_and(Job::is_outside)
+    }
+
+    /// Does one of the things that can be done.
+    ///
+    /// # Panics
+    /// If there are not that many steps.
+    pub fn step_at(&mut self, index: usize) {
+        let step = self.ready.remove(index).expect("the index is below the number of steps");
+        self.take(step);
+    }
+
+    fn take(&mut self, step: Step) {
+        let (Step::Run(key) | Step::Commit(key)) = step;
+        let Some(job) = self.jobs.remove(&key) else { return };
+        match step {
+            Step::Run(_) => self.run(key, job),
+            Step::Commit(_) => self.commit_prepared(key, job),
+        }
+    }
+
+    fn key(&mut self) -> u64 {
+        self.next_key += 1;
+        self.next_key
+    }
+
+    /// Whether a commit would survive the end of the process.
+    fn is_durable(&self, point: Point) -> bool {
+        self.stores.get(point.store).durable().is_ok_and(|durable| durable >= point.version)
+    }
+
+    /// Why a store cannot be used, if so.
+    fn broken(&self, store: usize) -> Option<Failure> {
+        let error = self.broken[store].as_ref()?;
+        Some(Failure::new(FailureKind::Unavailable, format!("the store cannot be used any more: {error}; open it again")))
+    }
+
+    fn adopt_all(&mut self, sent: Vec<Arc<Outgoing>>, point: Point) {
+        for outgoing in sent {
+            self.adopt(outgoing, point);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The thread that delivers, rings timers and has the outside called.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::{Shared, lock, outside};
+
+/// Steps taken before others may have the lock.
+const STEPS_AT_ONCE: usize = 128;
+
+/// Wakes the driver.
+#[derive(Default)]
+pub(super) struct Bell {
+    state: Mutex<BellState>,
+    rung: Condvar,
+}
+
+#[derive(Default)]
+struct BellState {
+    rung: bool,
+    /// The driver waits for commits to become durable.
+    awaits_durability: bool,
+    stopped: bool,
+}
+
+impl Bell {
+    /// There is something to do.
+    pub fn ring(&self) {
+        lock(&self.state).rung = true;
+        self.rung.notify_one();
+    }
+
+    /// Something has become durable: of interest only while the driver waits for that.
+    pub fn ring_if_waiting(&self) {
+        let mut state = lock(&self.state);
+        if state.awaits_durability {
+            state.rung = true;
+            self.rung.notify_one();
+        }
+    }
+
+    /// The driver is to end.
+    pub fn stop(&self) {
+        let mut state = lock(&self.state);
+        state.stopped = true;
+        state.rung = true;
+        self.rung.notify_one();
+    }
+
+    /// From now on, durability is (not) waited for. To be said before the engine is asked what is durable, so that nothing is missed.
+    fn await_durability(&self, awaits: bool) {
+        lock(&self.state).awaits_durability = awaits;
+    }
+
+    /// Waits until it is rung, at most for so long; `false` when the driver is to end.
+    fn wait(&self, at_most: Option<Duration>) -> bool {
+        let mut state = lock(&self.state);
+        if !state.rung {
+            state = match at_most {
+                Some(at_most) => self.rung.wait_timeout(state, at_most).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.rung.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        state.rung = false;
+        !state.stopped
+    }
+}
+
+/// Drives the engine until the bell is stopped.
+pub(super) fn drive(shared: &Arc<Shared>) {
+    loop {
+        let mut core = lock(&shared.core);
+        core.alarm = None;
+        let awaits = core.engine.waits_for_durability();
+        shared.bell.await_durability(awaits);
+        core.engine.wake();
+        for _ in 0..STEPS_AT_ONCE {
+            if !core.engine.step() {
+                break;
+            }
+        }
+        while let Some((ticket, receipt)) = core.engine.take_finished() {
+            if let Some(slot) = core.pending.remove(&ticket) {
+                slot.fill(receipt);
+            }
+        }
+        let calls: Vec<_> = std::iter::from_fn(|| core.engine.take_call()).collect();
+        for call in calls {
+            outside::call(shared, &mut core.engine, call);
+        }
+        if core.idlers > 0 && core.engine.is_idle() {
+            shared.idle.notify_all();
+        }
+        let more = core.engine.steps() > 0 || core.engine.waits_for_durability() && !awaits;
+        let next = core.engine.next_wake();
+        let at_most = next.map(|at| Duration::from_millis(at.saturating_sub(core.engine.now()).max(0).unsigned_abs()));
+        core.alarm = next;
+        drop(core);
+        let at_most = if more { Some(Duration::ZERO) } else { at_most };
+        if !shared.bell.wait(at_most) {
+            return;
+        }
+    }
+}

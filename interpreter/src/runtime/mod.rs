@@ -1,0 +1,360 @@
+//! The public API: an engine with threads around it, for applications and the command line.
+//!
+//! Events are executed on the thread that submits them, under one lock, and their outcomes are waited for without it: many can be on their
+//! way at once and share a commit to disk, while one at a time costs no change of threads of ours. A driver thread delivers what they send,
+//! rings timers, and has the outside called on threads of its own.
+
+mod driver;
+mod outside;
+mod snippet;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use patternc_program::{ExternId, Program};
+use rustc_hash::FxHashMap;
+
+use self::driver::Bell;
+pub use self::outside::Callee;
+pub use self::snippet::{SnippetError, SnippetRun};
+use crate::engine::{Counters, Engine, Entry, Overlap, Receipt, RetryError, Session, Status, Submitted, Ticket};
+use crate::event::{Action, Event, EventId, Outcome};
+use crate::failure::{Failure, FailureKind};
+use crate::host::{Host, SystemHost};
+use crate::limits::Limits;
+use crate::store::{Durability, Store, StoreError, Stores};
+
+/// What a runtime is made of.
+pub struct Config {
+    pub stores: Vec<Box<dyn Store>>,
+    /// For each declared space, the index of the store that keeps it; spaces beyond the end are in the first.
+    pub places: Vec<usize>,
+    /// What each extern is bound to. Calls of an extern that is not bound wait until it is.
+    pub externs: FxHashMap<ExternId, Arc<dyn Callee>>,
+    pub limits: Limits,
+    pub host: Box<dyn Host>,
+}
+
+impl Config {
+    /// One store for all spaces, default limits, the machine's clock, no externs.
+    pub fn single(store: Box<dyn Store>) -> Self {
+        Config {
+            stores: vec![store],
+            places: Vec::new(),
+            externs: FxHashMap::default(),
+            limits: Limits::default(),
+            host: Box::new(SystemHost::new()),
+        }
+    }
+}
+
+/// A program that runs. Dropping it stops it; what is on its way is found again when the stores are opened next.
+pub struct Runtime {
+    shared: Arc<Shared>,
+    driver: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    program: Arc<Program>,
+    core: Mutex<Core>,
+    /// Rung when the driver has something to do.
+    bell: Bell,
+    /// Told when the driver has nothing left to do.
+    idle: Condvar,
+    durability: Vec<Arc<dyn Durability>>,
+    externs: FxHashMap<ExternId, Arc<dyn Callee>>,
+}
+
+/// What the lock protects.
+struct Core {
+    engine: Engine,
+    next_session: u64,
+    pending: FxHashMap<Ticket, Arc<Slot>>,
+    /// When the driver will look at the clock next, if it sleeps.
+    alarm: Option<i64>,
+    /// Threads that wait until nothing is left to do.
+    idlers: usize,
+    stopping: bool,
+}
+
+/// Where the receipt of an event is put that was not decided at once.
+#[derive(Default)]
+struct Slot {
+    receipt: Mutex<Option<Receipt>>,
+    filled: Condvar,
+}
+
+/// An event that was taken: its outcome comes, once it is durable.
+#[must_use]
+pub struct Taken {
+    id: EventId,
+    answer: Answer,
+    shared: Arc<Shared>,
+}
+
+enum Answer {
+    Receipt(Receipt),
+    Slot(Arc<Slot>),
+    /// [`Taken::poll`] has given it.
+    Told,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The engine catches panics of what it runs; what it holds in memory is whole or found again in the stores.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Runtime {
+    /// Starts the program over its stores and goes on with whatever is on its way in them.
+    pub fn open(program: Arc<Program>, config: Config) -> Result<Self, StoreError> {
+        let Config { stores, places, externs, limits, host } = config;
+        let durability: Vec<Arc<dyn Durability>> = stores.iter().map(|store| store.durability()).collect();
+        let engine = Engine::open(program.clone(), Stores::new(stores, places), host, limits, Overlap::None)?;
+        let core = Core { engine, next_session: 1, pending: FxHashMap::default(), alarm: None, idlers: 0, stopping: false };
+        let shared = Arc::new(Shared { program, core: Mutex::new(core), bell: Bell::default(), idle: Condvar::new(), durability, externs });
+        for durability in &shared.durability {
+            let listener = Arc::downgrade(&shared);
+            durability.notify(Box::new(move || {
+                if let Some(shared) = listener.upgrade() {
+                    shared.bell.ring_if_waiting();
+                }
+            }));
+        }
+        let driven = shared.clone();
+        let driver = std::thread::Builder::new().name("patternc-driver".to_owned()).spawn(move || driver::drive(&driven));
+        let driver =
+            driver.map_err(|error| StoreError { message: format!("the driver thread does not start: {error}"), transient: false })?;
+        shared.bell.ring();
+        Ok(Runtime { shared, driver: Some(driver) })
+    }
+
+    /// The program that runs.
+    pub fn program(&self) -> &Arc<Program> {
+        &self.shared.program
+    }
+
+    /// A new session: its events take effect one after the other.
+    pub fn session(&self) -> Session {
+        let mut core = lock(&self.shared.core);
+        core.next_session += 1;
+        Session(core.next_session)
+    }
+
+    /// Takes an event. With an `id` that was received before, its outcome is the recorded one.
+    pub fn submit(&self, session: Session, id: Option<EventId>, caller: Option<Arc<str>>, action: Action) -> Taken {
+        let mut core = lock(&self.shared.core);
+        let id = match id {
+            Some(id) => id,
+            None => core.engine.fresh_event_id(),
+        };
+        let answer = if core.stopping {
+            let failure = Failure::new(FailureKind::Unavailable, "the runtime is being shut down; send it again later");
+            Answer::Receipt(Receipt::refused(failure))
+        } else {
+            match core.engine.submit(session, Event { id: id.clone(), caller, action }) {
+                Submitted::Done(receipt) => Answer::Receipt(receipt),
+                Submitted::Pending(ticket) => {
+                    let slot = Arc::new(Slot::default());
+                    core.pending.insert(ticket, slot.clone());
+                    Answer::Slot(slot)
+                }
+            }
+        };
+        let rings = core.needs_driver();
+        drop(core);
+        if rings {
+            self.shared.bell.ring();
+        }
+        Taken { id, answer, shared: self.shared.clone() }
+    }
+
+    /// Reads with exclusive use of the engine, and gives what was read once it is durable.
+    pub fn read<T>(&self, read: impl FnOnce(&mut Engine) -> T) -> Result<T, StoreError> {
+        let mut core = lock(&self.shared.core);
+        let value = read(&mut core.engine);
+        let reading = core.engine.read(value);
+        drop(core);
+        reading.wait(&self.shared.durability)
+    }
+
+    /// What is on its way.
+    pub fn status(&self) -> Status {
+        lock(&self.shared.core).engine.status()
+    }
+
+    /// What has happened since the runtime was opened.
+    pub fn counters(&self) -> Counters {
+        lock(&self.shared.core).engine.counters()
+    }
+
+    /// Takes a parked event up again.
+    pub fn retry(&self, event: &EventId) -> Result<(), RetryError> {
+        let result = lock(&self.shared.core).engine.retry(event);
+        self.shared.bell.ring();
+        result
+    }
+
+    /// Takes all parked events up again; gives how many they were.
+    pub fn retry_all(&self) -> usize {
+        let mut core = lock(&self.shared.core);
+        let parked = core.engine.parked();
+        let count = parked.iter().filter(|event| core.engine.retry(event).is_ok()).count();
+        drop(core);
+        self.shared.bell.ring();
+        count
+    }
+
+    /// Keeps a history from now on, for [`Runtime::take_history`].
+    pub fn record_history(&self) {
+        lock(&self.shared.core).engine.record_history();
+    }
+
+    /// What happened since the last call.
+    pub fn take_history(&self) -> Vec<Entry> {
+        lock(&self.shared.core).engine.take_history()
+    }
+
+    /// Waits until nothing is left to do but what is delayed or parked, at most for so long; `false` if there still is.
+    pub fn wait_idle(&self, patience: Duration) -> bool {
+        let deadline = Instant::now().checked_add(patience);
+        let mut core = lock(&self.shared.core);
+        core.idlers += 1;
+        let idle = loop {
+            if core.engine.is_idle() {
+                break true;
+            }
+            self.shared.bell.ring();
+            let left = deadline.map_or(Duration::from_secs(3600), |deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                break false;
+            }
+            core = self.shared.idle.wait_timeout(core, left).unwrap_or_else(PoisonError::into_inner).0;
+        };
+        core.idlers -= 1;
+        idle
+    }
+
+    /// Takes no more events, finishes what is on its way as far as that takes no longer than `patience`, and stops. What is left is found
+    /// again when the stores are opened next. Gives whether anything (but what is delayed or parked) is left.
+    pub fn close(mut self, patience: Duration) -> bool {
+        lock(&self.shared.core).stopping = true;
+        let idle = self.wait_idle(patience);
+        self.stop();
+        !idle
+    }
+
+    fn stop(&mut self) {
+        self.shared.bell.stop();
+        if let Some(driver) = self.driver.take()
+            && driver.join().is_err()
+        {
+            // It has panicked, and said so; there is nothing left to stop.
+        }
+        let mut core = lock(&self.shared.core);
+        core.stopping = true;
+        for (_, slot) in core.pending.drain() {
+            let message =
+                "the runtime was shut down before the event was answered; its outcome shows when it is sent again with the same id";
+            slot.fill(Receipt::refused(Failure::new(FailureKind::Unavailable, message)));
+        }
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if self.driver.is_some() {
+            self.stop();
+        }
+    }
+}
+
+impl Core {
+    /// Whether the driver has something to do before it would look by itself.
+    fn needs_driver(&self) -> bool {
+        let engine = &self.engine;
+        let earlier = match (engine.next_wake(), self.alarm) {
+            (Some(next), Some(alarm)) => next < alarm,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        earlier || engine.steps() > 0 || engine.has_calls() || engine.waits_for_durability() || engine.has_finished()
+    }
+}
+
+impl Slot {
+    fn fill(&self, receipt: Receipt) {
+        *lock(&self.receipt) = Some(receipt);
+        self.filled.notify_all();
+    }
+}
+
+impl Taken {
+    /// The id of the event.
+    pub fn id(&self) -> &EventId {
+        &self.id
+    }
+
+    /// Waits for the outcome, until it is durable.
+    pub fn wait(self) -> (EventId, Outcome) {
+        let receipt = match self.answer {
+            Answer::Receipt(receipt) => receipt,
+            Answer::Slot(slot) => {
+                let mut filled = lock(&slot.receipt);
+                loop {
+                    if let Some(receipt) = filled.take() {
+                        break receipt;
+                    }
+                    filled = slot.filled.wait(filled).unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+            Answer::Told => Receipt::refused(Failure::new(FailureKind::Unknown, "the outcome was told already")),
+        };
+        let outcome = receipt.wait(&self.shared.durability);
+        (self.id, outcome)
+    }
+
+    /// Waits for the outcome, at most for so long.
+    pub fn wait_timeout(mut self, patience: Duration) -> Result<(EventId, Outcome), Taken> {
+        let deadline = Instant::now() + patience;
+        if let Answer::Slot(slot) = &self.answer {
+            let mut filled = lock(&slot.receipt);
+            while filled.is_none() {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    drop(filled);
+                    return Err(self);
+                }
+                filled = slot.filled.wait_timeout(filled, left).unwrap_or_else(PoisonError::into_inner).0;
+            }
+            let receipt = filled.take().expect("the loop ends when it is filled");
+            drop(filled);
+            self.answer = Answer::Receipt(receipt);
+        }
+        Ok(self.wait())
+    }
+
+    /// The outcome, if it is there and durable. It is given once.
+    pub fn poll(&mut self) -> Option<Outcome> {
+        if let Answer::Slot(slot) = &self.answer {
+            let receipt = lock(&slot.receipt).take()?;
+            self.answer = Answer::Receipt(receipt);
+        }
+        match std::mem::replace(&mut self.answer, Answer::Told) {
+            Answer::Receipt(receipt) => match receipt.poll(&self.shared.durability) {
+                Ok(outcome) => Some(outcome),
+                Err(receipt) => {
+                    self.answer = Answer::Receipt(receipt);
+                    None
+                }
+            },
+            other => {
+                self.answer = other;
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! What survives the death of a simulated process.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use patternc_program::{CellIndex, RecordId};
+
+use crate::event::{EventId, Outgoing, Received};
+use crate::store::memory::Memory;
+use crate::store::{Capabilities, CommitRequest, Committed, Durability, Presence, ReadKey, Refused, Store, StoreError, Version};
+use crate::value::{RecordRef, SpaceRef, Value};
+
+/// Where the stores of a simulation are, from one process to the next.
+pub trait Disk {
+    /// How many stores there are.
+    fn stores(&self) -> usize;
+
+    /// Opens a store as a new process would: with what was durable.
+    fn open(&mut self, store: usize) -> Result<Box<dyn Store>, StoreError>;
+
+    /// Whether commits of a store become durable by [`Disk::flush`] only.
+    fn is_controlled(&self, store: usize) -> bool;
+
+    /// Makes the oldest commit of a store durable that is not so yet, if there is one.
+    fn flush(&mut self, store: usize);
+}
+
+/// Stores in memory whose commits become durable later, one by one, as the simulation decides. What was not is lost with the process.
+pub struct MemoryDisk {
+    platters: Vec<Arc<Mutex<Platter>>>,
+}
+
+struct Platter {
+    /// With every commit, as the running process sees it.
+    live: Memory,
+    /// With the durable ones only.
+    durable: Memory,
+    /// Committed, not durable yet.
+    log: VecDeque<(CommitRequest, i64)>,
+    /// Commits refused by injected faults from now on: each is decided by the front element.
+    faults: VecDeque<Fault>,
+    /// Grows with every process: a store of an earlier one is no longer listened to.
+    process: u64,
+}
+
+/// A fault of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The commit does not happen, and says so.
+    Refused,
+    /// The commit happens, but its success is not told.
+    AnswerLost,
+}
+
+fn lock(platter: &Mutex<Platter>) -> MutexGuard<'_, Platter> {
+    // A panic inside a store of a simulation fails its test; the data stay whole, since commits are all or nothing.
+    platter.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl MemoryDisk {
+    /// `count` stores that begin as `empty`.
+    pub fn new(empty: &Memory, count: usize) -> Self {
+        let platter = || {
+            let (live, durable) = (empty.clone(), empty.clone());
+            Arc::new(Mutex::new(Platter { live, durable, log: VecDeque::new(), faults: VecDeque::new(), process: 0 }))
+        };
+        MemoryDisk { platters: (0..count).map(|_| platter()).collect() }
+    }
+
+    /// Has the next commit of a store fail.
+    pub fn inject(&self, store: usize, fault: Fault) {
+        lock(&self.platters[store]).faults.push_back(fault);
+    }
+
+    /// A copy of what is durable in a store.
+    pub fn durable(&self, store: usize) -> Memory {
+        lock(&self.platters[store]).durable.clone()
+    }
+}
+
+impl Disk for MemoryDisk {
+    fn stores(&self) -> usize {
+        self.platters.len()
+    }
+
+    fn open(&mut self, store: usize) -> Result<Box<dyn Store>, StoreError> {
+        let mut platter = lock(&self.platters[store]);
+        platter.live = platter.durable.clone();
+        platter.log.clear();
+        platter.faults.clear();
+        platter.process += 1;
+        Ok(Box::new(Head { process: platter.process, platter: self.platters[store].clone() }))
+    }
+
+    fn is_controlled(&self, _store: usize) -> bool {
+        true
+    }
+
+    fn flush(&mut self, store: usize) {
+        lock(&self.platters[store]).flush();
+    }
+}
+
+impl Platter {
+    fn flush(&mut self) -> bool {
+        let Some((request, now)) = self.log.pop_front() else { return false };
+        self.durable.commit(&request, now).expect("the same commits on the same data are accepted again");
+        true
+    }
+
+    fn durable_version(&self) -> Version {
+        self.durable.version()
+    }
+}
+
+/// The store of one process.
+struct Head {
+    process: u64,
+    platter: Arc<Mutex<Platter>>,
+}
+
+impl Head {
+    fn on<T>(&self, read: impl FnOnce(&Memory) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        read(&lock(&self.platter).live)
+    }
+}
+
+impl Store for Head {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { commits_across: true, durable: true }
+    }
+
+    fn version(&self) -> Version {
+        lock(&self.platter).live.version()
+    }
+
+    fn presence(&self, record: &RecordRef) -> Result<Presence, StoreError> {
+        self.on(|store| store.presence(record))
+    }
+
+    fn cell(&self, record: &RecordRef, cell: CellIndex) -> Result<Option<Value>, StoreError> {
+        self.on(|store| store.cell(record, cell))
+    }
+
+    fn element(&self, record: &RecordRef, cell: CellIndex, key: &Value) -> Result<Option<Value>, StoreError> {
+        self.on(|store| store.element(record, cell, key))
+    }
+
+    fn unique(&self, record: RecordId, space: &SpaceRef, cell: CellIndex, value: &Value) -> Result<Option<RecordRef>, StoreError> {
+        self.on(|store| store.unique(record, space, cell, value))
+    }
+
+    fn scan(&self, record: RecordId, space: &SpaceRef, index: Option<(CellIndex, &Value)>) -> Result<Vec<RecordRef>, StoreError> {
+        self.on(|store| store.scan(record, space, index))
+    }
+
+    fn spaces(&self) -> Result<Vec<SpaceRef>, StoreError> {
+        self.on(Memory::spaces)
+    }
+
+    fn dependents(&self, key: &ReadKey) -> Result<Vec<(u32, RecordRef)>, StoreError> {
+        self.on(|store| store.dependents(key))
+    }
+
+    fn received(&self, event: &EventId) -> Result<Option<Received>, StoreError> {
+        self.on(|store| store.received(event))
+    }
+
+    fn outgoing(&self) -> Result<Vec<Arc<Outgoing>>, StoreError> {
+        self.on(Memory::outgoing)
+    }
+
+    fn commit(&mut self, request: &CommitRequest, now: i64) -> Result<Committed, Refused> {
+        let mut platter = lock(&self.platter);
+        if platter.process != self.process {
+            return Err(StoreError { message: "this process has ended".to_owned(), transient: false }.into());
+        }
+        let fault = platter.faults.pop_front();
+        let failing = || Refused::Store(StoreError { message: "injected fault".to_owned(), transient: true });
+        if fault == Some(Fault::Refused) {
+            return Err(failing());
+        }
+        let committed = platter.live.commit(request, now)?;
+        platter.log.push_back((request.clone(), now));
+        match fault {
+            Some(_) => Err(failing()),
+            None => Ok(committed),
+        }
+    }
+
+    fn durable(&self) -> Result<Version, StoreError> {
+        Ok(lock(&self.platter).durable_version())
+    }
+
+    fn wait_durable(&self, version: Version) -> Result<(), StoreError> {
+        let mut platter = lock(&self.platter);
+        while platter.durable_version() < version {
+            if !platter.flush() {
+                return Err(StoreError { message: format!("there is no commit {version:?} to wait for"), transient: false });
+            }
+        }
+        Ok(())
+    }
+
+    fn durability(&self) -> Arc<dyn Durability> {
+        Arc::new(PlatterDurability(self.platter.clone()))
+    }
+}
+
+struct PlatterDurability(Arc<Mutex<Platter>>);
+
+impl Durability for PlatterDurability {
+    fn durable(&self) -> Result<Version, StoreError> {
+        Ok(lock(&self.0).durable_version())
+    }
+
+    fn wait_durable(&self, version: Version) -> Result<(), StoreError> {
+        let mut platter = lock(&self.0);
+        while platter.durable_version() < version {
+            if !platter.flush() {
+                return Err(StoreError { message: format!("there is no commit {version:?} to wait for"), transient: false });
+            }
+        }
+        Ok(())
+    }
+
+    fn notify(&self, _callback: Box<dyn Fn() + Send + Sync>) {}
+}
+
+/// Opens a store; called again after each death of the process, when the one before is closed.
+pub type Opener = Box<dyn FnMut() -> Result<Box<dyn Store>, StoreError>>;
+
+/// Stores that keep their own data, such as files.
+pub struct ReopenedDisk(Vec<Opener>);
+
+impl ReopenedDisk {
+    /// Each store is opened, and opened again after a crash, by its function.
+    pub fn new(openers: Vec<Opener>) -> Self {
+        ReopenedDisk(openers)
+    }
+}
+
+impl Disk for ReopenedDisk {
+    fn stores(&self) -> usize {
+        self.0.len()
+    }
+
+    fn open(&mut self, store: usize) -> Result<Box<dyn Store>, StoreError> {
+        (self.0[store])()
+    }
+
+    fn is_controlled(&self, _store: usize) -> bool {
+        false
+    }
+
+    fn flush(&mut self, _store: usize) {}
+}

@@ -1,0 +1,64 @@
+//! A seeded scheduler: runs tests, and any workload, over chosen interleavings, crashes and mishaps.
+//!
+//! The same program, test and seed give the same history, byte for byte.
+
+mod disk;
+mod report;
+mod script;
+mod session;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use patternc_program::{Program, Test};
+
+pub use self::disk::{Disk, Fault, MemoryDisk, Opener, ReopenedDisk};
+pub use self::report::{TestFailure, TestReport};
+use self::script::Script;
+pub use self::world::{Mishaps, Outside, Request, World};
+use crate::limits::Limits;
+use crate::store::memory::Memory;
+use crate::store::state::Schema;
+
+/// How a test is run.
+pub struct Options {
+    pub seed: u64,
+    pub limits: Limits,
+    /// The stores; without it, one in memory.
+    pub disk: Option<Box<dyn Disk>>,
+    /// For each declared space, the store that keeps it; spaces beyond the end are in the first.
+    pub places: Vec<usize>,
+    pub mishaps: Mishaps,
+    /// Whether the report has the history.
+    pub history: bool,
+}
+
+impl Options {
+    /// One store in memory, nothing out of the ordinary.
+    pub fn seeded(seed: u64) -> Self {
+        Options { seed, limits: Limits::default(), disk: None, places: Vec::new(), mishaps: Mishaps::default(), history: false }
+    }
+}
+
+/// Runs a test of the program once.
+pub fn run_test(program: &Arc<Program>, test: &Test, options: Options) -> TestReport {
+    let Options { seed, limits, disk, places, mishaps, history } = options;
+    let disk = disk.unwrap_or_else(|| memory_disk(program, &limits, places.iter().max().map_or(1, |most| most + 1)));
+    let mut world = match World::new(program.clone(), disk, places, limits, seed) {
+        Ok(world) => world,
+        Err(error) => return TestReport::not_begun(test, seed, &error),
+    };
+    if history {
+        world.record_history();
+    }
+    world.set_mishaps(mishaps);
+    Script::new(program.clone(), world).run(test, seed)
+}
+
+/// Empty stores in memory for a program.
+pub fn memory_disk(program: &Program, limits: &Limits, stores: usize) -> Box<dyn Disk> {
+    Box::new(MemoryDisk::new(&Memory::new(Arc::new(Schema::new(program)), limits), stores))
+}

@@ -1,0 +1,536 @@
+//! Runs the statements of a test in a world.
+
+use std::sync::Arc;
+
+use patternc_program::{Answer, Binary, Expr, ExternId, Program, Slot, Source, Test, TestEvent, TestStmt, Type};
+
+use super::report::{TestFailure, TestReport};
+use super::session::{Awaited, End, Thread, Waits};
+use super::world::{Outside, World};
+use crate::engine::{CallAnswer, Engine, ExternCall, Session};
+use crate::event::Outcome;
+use crate::failure::Failure;
+use crate::json;
+use crate::value::Value;
+
+/// A test on its way.
+pub(super) struct Script<'p> {
+    program: Arc<Program>,
+    world: World,
+    outside: Givens<'p>,
+    next_session: u64,
+    expectations: u64,
+    /// Events whose answers come after their statement: held, or decided by something delayed.
+    late: Vec<Waits<'p>>,
+}
+
+type Run<T> = Result<T, TestFailure>;
+
+/// What a session did.
+enum Moved {
+    On,
+    /// It waits for the outcome of an event.
+    Waits,
+    Done,
+}
+
+fn failure<T>(at: Source, message: impl Into<String>) -> Run<T> {
+    Err(TestFailure { at, message: message.into(), notes: Vec::new() })
+}
+
+impl<'p> Script<'p> {
+    pub fn new(program: Arc<Program>, world: World) -> Self {
+        Script { program, world, outside: Givens { givens: Vec::new() }, next_session: 1, expectations: 0, late: Vec::new() }
+    }
+
+    /// Runs the test to its end, or to the first thing that is not as expected.
+    pub fn run(mut self, test: &'p Test, seed: u64) -> TestReport {
+        let frame = vec![Value::None; test.slots as usize];
+        let mut thread = Thread::new(Session(0), None, frame, &test.body);
+        let failure = self.run_alone(&mut thread, test.at).err();
+        let engine = self.world.engine();
+        let parked = engine.status().flights.into_iter().filter(|flight| flight.outcome.is_some());
+        let parked = parked.map(|flight| format!("{}: {}", engine.describe(&flight.event.action), flight.trouble.unwrap_or_default()));
+        TestReport {
+            name: test.name.clone(),
+            seed,
+            failure,
+            expectations: self.expectations,
+            parked: parked.collect(),
+            counters: self.world.counters(),
+            crashes: self.world.crashes(),
+            history: self.world.take_history(),
+        }
+    }
+
+    /// Runs the session of the test itself: what an event has sent is delivered before the next statement.
+    fn run_alone(&mut self, thread: &mut Thread<'p>, at: Source) -> Run<()> {
+        loop {
+            match self.step(thread)? {
+                Moved::On => {}
+                Moved::Done => break,
+                Moved::Waits => {
+                    let waits = thread.waits.take().expect("a session that waits says for what");
+                    let at = waits.at;
+                    self.world.run_until_idle(&mut self.outside);
+                    self.check_trouble(at)?;
+                    match self.world.take_outcome(waits.request) {
+                        Some(outcome) => self.resume(thread, &waits, outcome)?,
+                        None => self.answer_later(waits)?,
+                    }
+                    self.check_late()?;
+                    self.check_eventually(at)?;
+                }
+            }
+        }
+        self.world.run_until_idle(&mut self.outside);
+        self.check_trouble(at)?;
+        self.check_late()?;
+        if let Some(waits) = self.late.first() {
+            return failure(waits.at, format!("{} was never answered", waits.what));
+        }
+        self.check_eventually(at)
+    }
+
+    /// Runs sessions side by side: chance decides whose turn it is, and what is delivered in between.
+    fn run_together(&mut self, mut threads: Vec<Thread<'p>>, at: Source) -> Run<()> {
+        loop {
+            for thread in &mut threads {
+                if let Some(waits) = thread.waits.take_if(|waits| self.world.has_outcome(waits.request)) {
+                    let outcome = self.world.take_outcome(waits.request).expect("it has one");
+                    self.resume(thread, &waits, outcome)?;
+                }
+            }
+            let able: Vec<usize> = (0..threads.len()).filter(|&i| threads[i].waits.is_none() && !threads[i].is_done()).collect();
+            let choice = self.world.random().below(able.len() + 1);
+            if let Some(&index) = able.get(choice) {
+                self.step(&mut threads[index])?;
+                continue;
+            }
+            let happened = self.world.happen(&mut self.outside);
+            self.check_trouble(at)?;
+            if !happened && able.is_empty() {
+                let Some(thread) =
+                    threads.iter_mut().find(|thread| thread.waits.as_ref().is_some_and(|w| !self.world.has_outcome(w.request)))
+                else {
+                    if threads.iter().all(Thread::is_done) {
+                        break;
+                    }
+                    continue;
+                };
+                let waits = thread.waits.take().expect("it was just found waiting");
+                self.answer_later(waits)?;
+            }
+        }
+        self.world.run_until_idle(&mut self.outside);
+        self.check_trouble(at)?;
+        self.check_late()
+    }
+
+    /// Nothing more can happen, and the event has no answer yet.
+    fn answer_later(&mut self, waits: Waits<'p>) -> Run<()> {
+        match waits.then {
+            Awaited::Result(None) => {
+                self.late.push(waits);
+                Ok(())
+            }
+            Awaited::Result(Some(_)) | Awaited::Failure { .. } => {
+                let why = if self.world.is_held() {
+                    "what it waits for is held; use its outcome after the `hold`"
+                } else {
+                    "what it waits for is delayed or parked; use its outcome after an `advance`"
+                };
+                failure(waits.at, format!("{} has no answer yet: {why}", waits.what))
+            }
+        }
+    }
+
+    fn check_late(&mut self) -> Run<()> {
+        let mut index = 0;
+        while index < self.late.len() {
+            match self.world.take_outcome(self.late[index].request) {
+                None => index += 1,
+                Some(Outcome::Committed(_)) => {
+                    self.late.remove(index);
+                }
+                Some(Outcome::Failed(why)) => {
+                    let waits = self.late.remove(index);
+                    return failure(waits.at, format!("{} failed: {why}", waits.what));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_trouble(&mut self, at: Source) -> Run<()> {
+        match self.world.take_trouble() {
+            Some(trouble) => failure(at, trouble),
+            None => Ok(()),
+        }
+    }
+
+    /// Does one statement, or what comes at the end of a block.
+    fn step(&mut self, thread: &mut Thread<'p>) -> Run<Moved> {
+        if let Some(end) = thread.ended.take() {
+            self.end_block(thread, end)?;
+            return Ok(if thread.is_done() { Moved::Done } else { Moved::On });
+        }
+        match thread.next() {
+            Some(stmt) => self.statement(thread, stmt),
+            None if thread.is_done() => Ok(Moved::Done),
+            None => Ok(Moved::On),
+        }
+    }
+
+    fn end_block(&mut self, thread: &mut Thread<'p>, end: End<'p>) -> Run<()> {
+        match end {
+            End::Nothing => {}
+            End::Stop => thread.stop(),
+            End::Caller(caller) => thread.caller = caller,
+            End::Release => {
+                self.world.release();
+                self.world.run_until_idle(&mut self.outside);
+                self.check_late()?;
+            }
+            End::Loop { key, item, mut rest, body } => {
+                if let Some((k, v)) = rest.next() {
+                    if let Some(key) = key {
+                        thread.set(key, k);
+                    }
+                    thread.set(item, v);
+                    thread.enter(body, End::Loop { key, item, rest, body });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn statement(&mut self, thread: &mut Thread<'p>, stmt: &'p TestStmt) -> Run<Moved> {
+        match stmt {
+            TestStmt::Let { slot, value } => {
+                let value = self.value(thread, value, None)?;
+                thread.set(*slot, value);
+            }
+            TestStmt::LetElse { slot, value, otherwise } => match self.value(thread, value, None)? {
+                Value::None => thread.enter(std::slice::from_ref(otherwise), End::Stop),
+                value => thread.set(*slot, value),
+            },
+            TestStmt::Event { result, event, at } => {
+                self.send(thread, event, *at, Awaited::Result(*result))?;
+                return Ok(Moved::Waits);
+            }
+            TestStmt::ExpectFail { call, with, kind, at } => {
+                self.send(thread, call, *at, Awaited::Failure { with: with.as_ref(), kind: kind.as_deref() })?;
+                return Ok(Moved::Waits);
+            }
+            TestStmt::If { cond, then, otherwise } => {
+                let holds = self.value(thread, cond, None)? == Value::Bool(true);
+                thread.enter(if holds { then } else { otherwise }, End::Nothing);
+            }
+            TestStmt::IfLet { slot, value, then, otherwise } => match self.value(thread, value, None)? {
+                Value::None => thread.enter(otherwise, End::Nothing),
+                value => {
+                    thread.set(*slot, value);
+                    thread.enter(then, End::Nothing);
+                }
+            },
+            TestStmt::For { key, item, iter, body } => {
+                let items: Vec<(Value, Value)> = match self.value(thread, iter, None)? {
+                    Value::List(items) => items.iter().map(|item| (Value::None, item.clone())).collect(),
+                    Value::Set(items) => items.iter().map(|item| (Value::None, item.clone())).collect(),
+                    Value::Map(entries) => entries.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+                    _ => Vec::new(),
+                };
+                self.end_block(thread, End::Loop { key: *key, item: *item, rest: items.into_iter(), body })?;
+            }
+            TestStmt::Match { subject, arms } => {
+                let subject = self.value(thread, subject, None)?;
+                for (pattern, body) in arms {
+                    let matched = self.world.engine_mut().matches(pattern, &subject, &mut thread.frame);
+                    if matched.map_err(|why| self.no_value(None, &why))? {
+                        thread.enter(body, End::Nothing);
+                        break;
+                    }
+                }
+            }
+            TestStmt::Expect { cond, at } => self.expect(thread, cond, *at)?,
+            TestStmt::Concurrently { times, body, at } => self.concurrently(thread, times.as_ref(), body, *at)?,
+            TestStmt::Hold(body) => {
+                self.world.hold();
+                thread.enter(body, End::Release);
+            }
+            TestStmt::Crash => {
+                self.world.crash();
+                self.world.run_until_idle(&mut self.outside);
+                self.check_late()?;
+            }
+            TestStmt::Advance(by) => {
+                if let Value::Duration(milliseconds) = self.value(thread, by, None)? {
+                    self.world.advance(milliseconds, &mut self.outside);
+                    self.check_late()?;
+                }
+            }
+            TestStmt::Given { of, operation, params, answer } => {
+                let answer = match answer {
+                    Answer::Value(value) => GivenAnswer::Value { params, value, frame: thread.frame.clone() },
+                    Answer::Fails { message, times } => {
+                        let message = match self.value(thread, message, None)? {
+                            Value::Text(message) => message.to_string(),
+                            other => self.show(&other, &Type::Unknown),
+                        };
+                        let left = match times {
+                            Some(times) => Some(self.count(thread, times)?),
+                            None => None,
+                        };
+                        GivenAnswer::Fails { message, left }
+                    }
+                };
+                self.outside.givens.push(Given { of: *of, operation: *operation, answer });
+            }
+            TestStmt::As { caller, body } => {
+                let Value::Text(name) = self.value(thread, caller, None)? else { return Ok(Moved::On) };
+                let before = thread.caller.replace(name);
+                thread.enter(body, End::Caller(before));
+            }
+            TestStmt::Reconcile { at, .. } => return failure(*at, "`reconcile` cannot be run: mirrors are not supported yet"),
+            TestStmt::Fail { message, at } => {
+                let message = match self.value(thread, message, Some(*at))? {
+                    Value::Text(message) => message.to_string(),
+                    other => self.show(&other, &Type::Unknown),
+                };
+                return failure(*at, message);
+            }
+        }
+        Ok(Moved::On)
+    }
+
+    fn concurrently(&mut self, thread: &mut Thread<'p>, times: Option<&'p Expr>, body: &'p [TestStmt], at: Source) -> Run<()> {
+        let copies = match times {
+            Some(times) => self.count(thread, times)?,
+            None => 1,
+        };
+        let mut threads = Vec::new();
+        for _ in 0..copies {
+            for stmt in body {
+                let session = Session(self.next_session);
+                self.next_session += 1;
+                threads.push(Thread::new(session, thread.caller.clone(), thread.frame.clone(), std::slice::from_ref(stmt)));
+            }
+        }
+        self.run_together(threads, at)
+    }
+
+    fn send(&mut self, thread: &mut Thread<'p>, event: &'p TestEvent, at: Source, then: Awaited<'p>) -> Run<()> {
+        let action = self.world.engine_mut().action(event, &mut thread.frame, thread.caller.as_ref());
+        let action = action.map_err(|why| self.no_value(Some(at), &why))?;
+        let what = self.world.engine().describe(&action);
+        let request = self.world.send(thread.session, thread.caller.clone(), action);
+        thread.waits = Some(Waits { request, what, at, then });
+        Ok(())
+    }
+
+    /// The outcome of the event that a session waits for is here.
+    fn resume(&mut self, thread: &mut Thread<'p>, waits: &Waits<'p>, outcome: Outcome) -> Run<()> {
+        let what = &waits.what;
+        match (&waits.then, outcome) {
+            (Awaited::Result(slot), Outcome::Committed(value)) => {
+                if let Some(slot) = slot {
+                    thread.set(*slot, value);
+                }
+                Ok(())
+            }
+            (Awaited::Result(_), Outcome::Failed(why)) => failure(waits.at, format!("{what} failed: {why}")),
+            (Awaited::Failure { .. }, Outcome::Committed(_)) => failure(waits.at, format!("{what} was expected to fail, and committed")),
+            (Awaited::Failure { with, kind }, Outcome::Failed(why)) => {
+                if let Some(kind) = kind
+                    && why.kind.name() != *kind
+                {
+                    return failure(waits.at, format!("{what} was expected to fail with kind {kind}, and failed: {why}"));
+                }
+                if let Some(with) = with
+                    && let Value::Text(text) = self.value(thread, with, Some(waits.at))?
+                    && !why.message.contains(&*text)
+                {
+                    return failure(waits.at, format!("{what} was expected to fail with \"{text}\", and failed: {why}"));
+                }
+                self.expectations += 1;
+                Ok(())
+            }
+        }
+    }
+
+    fn value(&mut self, thread: &mut Thread<'p>, expr: &Expr, at: Option<Source>) -> Run<Value> {
+        let value = self.world.engine_mut().evaluate(expr, &mut thread.frame, thread.caller.as_ref());
+        value.map_err(|why| self.no_value(at.or_else(|| place(expr)), &why))
+    }
+
+    fn no_value(&self, at: Option<Source>, why: &Failure) -> TestFailure {
+        let at = at.unwrap_or(Source { file: patternc_program::FileId(0), start: 0, end: 0 });
+        TestFailure { at, message: format!("this has no value: {why}"), notes: Vec::new() }
+    }
+
+    fn count(&mut self, thread: &mut Thread<'p>, times: &Expr) -> Run<u64> {
+        match self.value(thread, times, None)? {
+            Value::Int(times) => Ok(u64::try_from(times).unwrap_or(0)),
+            _ => Ok(0),
+        }
+    }
+
+    fn expect(&mut self, thread: &mut Thread<'p>, cond: &Expr, at: Source) -> Run<()> {
+        if self.value(thread, cond, Some(at))? == Value::Bool(true) {
+            self.expectations += 1;
+            return Ok(());
+        }
+        let mut notes = Vec::new();
+        self.explain(thread, cond, &mut notes);
+        Err(TestFailure { at, message: "this does not hold".to_owned(), notes })
+    }
+
+    /// Says which part of a condition does not hold, with the values of both sides.
+    fn explain(&mut self, thread: &mut Thread<'p>, cond: &Expr, notes: &mut Vec<String>) {
+        match cond {
+            Expr::And(left, right) => {
+                let first = self.value(thread, left, None) != Ok(Value::Bool(true));
+                self.explain(thread, if first { left } else { right }, notes);
+            }
+            Expr::Or(left, right) => {
+                self.explain(thread, left, notes);
+                self.explain(thread, right, notes);
+            }
+            Expr::Binary { op: Binary::Eq | Binary::Ne | Binary::Lt | Binary::Le | Binary::Gt | Binary::Ge, left, right, .. } => {
+                self.sides(thread, ("left", left), ("right", right), notes);
+            }
+            Expr::In { element, collection } => self.sides(thread, ("element", element), ("collection", collection), notes),
+            Expr::Not(inner) => self.explain(thread, inner, notes),
+            _ => {}
+        }
+    }
+
+    fn sides(&mut self, thread: &mut Thread<'p>, left: (&str, &Expr), right: (&str, &Expr), notes: &mut Vec<String>) {
+        let program = self.program.clone();
+        let ty = [left.1, right.1].into_iter().find_map(|expr| type_of(&program, expr)).unwrap_or(Type::Unknown);
+        for (name, expr) in [left, right] {
+            if let Ok(value) = self.value(thread, expr, None) {
+                let ty = type_of(&program, expr).unwrap_or_else(|| ty.clone());
+                notes.push(format!("{name}: {}", self.show(&value, &ty)));
+            }
+        }
+    }
+
+    fn show(&self, value: &Value, ty: &Type) -> String {
+        json::to_text(&self.program, value, ty)
+    }
+
+    /// Invariants that need to hold only when nothing is on its way.
+    fn check_eventually(&mut self, at: Source) -> Run<()> {
+        let program = self.program.clone();
+        if program.invariants.iter().all(|invariant| !invariant.eventually) || !self.world.engine().status().flights.is_empty() {
+            return Ok(());
+        }
+        for invariant in program.invariants.iter().filter(|invariant| invariant.eventually) {
+            for record in self.world.records(invariant.record).map_err(|why| TestFailure {
+                at,
+                message: format!("the store cannot be read: {why}"),
+                notes: Vec::new(),
+            })? {
+                let held = self.world.engine_mut().evaluate_body(invariant.body, &record);
+                let broken = match held {
+                    Ok(Value::Bool(true)) => continue,
+                    Ok(_) => String::new(),
+                    Err(why) => format!(" ({why})"),
+                };
+                let record = json::reference_text(&program, &record);
+                let message = format!("nothing is on its way, and the invariant {} does not hold for {record}{broken}", invariant.name);
+                return failure(at, message);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the outside answers, the most recent last.
+struct Givens<'p> {
+    givens: Vec<Given<'p>>,
+}
+
+struct Given<'p> {
+    of: ExternId,
+    operation: u32,
+    answer: GivenAnswer<'p>,
+}
+
+enum GivenAnswer<'p> {
+    /// Evaluated in the frame as it was when it was given, with the arguments in `params`.
+    Value { params: &'p [Slot], value: &'p Expr, frame: Vec<Value> },
+    /// The outside refuses, so many times; `None`: always.
+    Fails { message: String, left: Option<u64> },
+}
+
+impl Outside for Givens<'_> {
+    fn call(&mut self, engine: &mut Engine, call: &ExternCall) -> Result<CallAnswer, String> {
+        let fits = |given: &Given<'_>| {
+            given.of == call.of && given.operation == call.operation && !matches!(given.answer, GivenAnswer::Fails { left: Some(0), .. })
+        };
+        let Some(given) = self.givens.iter_mut().rfind(|given| fits(given)) else {
+            let of = &engine.program().externs[call.of.index()];
+            let (name, operation) = (of.name, of.operations[call.operation as usize].name);
+            return Err(format!(
+                "{name}.{operation} was called, and the test does not say what it answers: add `given {name}.{operation}(…) => …`"
+            ));
+        };
+        match &mut given.answer {
+            GivenAnswer::Fails { message, left } => {
+                if let Some(left) = left {
+                    *left -= 1;
+                }
+                Ok(CallAnswer::Rejected(message.clone()))
+            }
+            GivenAnswer::Value { params, value, frame } => {
+                let mut frame = frame.clone();
+                for (slot, arg) in params.iter().zip(&call.args) {
+                    frame[slot.index()] = arg.clone();
+                }
+                let answer = engine.evaluate(value, &mut frame, None);
+                answer.map(CallAnswer::Value).map_err(|why| format!("what a `given` answers has no value: {why}"))
+            }
+        }
+    }
+}
+
+/// The type of an expression's value, where the program says it.
+fn type_of(program: &Program, expr: &Expr) -> Option<Type> {
+    match expr {
+        Expr::Cell { of, cell, .. } => Some(program.record(*of).cells[cell.index()].ty.clone()),
+        Expr::Derived { of, derived, .. } => Some(program.record(*of).derived[derived.index()].ty.clone()),
+        Expr::Struct { of, .. } | Expr::Update { of, .. } => Some(Type::Struct(*of, patternc_program::Place::Any)),
+        Expr::Variant { of, .. } => Some(Type::Enum(*of, patternc_program::Place::Any)),
+        Expr::ListIndex { base, .. } => match type_of(program, base)? {
+            Type::List(of) => Some(*of),
+            _ => None,
+        },
+        Expr::MapIndex { base, .. } => match type_of(program, base)? {
+            Type::Map(_, of) => Some(Type::Optional(of)),
+            _ => None,
+        },
+        Expr::List(items) => items.iter().find_map(|item| type_of(program, item)).map(|of| Type::List(Box::new(of))),
+        Expr::Set(items) => items.iter().find_map(|item| type_of(program, item)).map(|of| Type::Set(Box::new(of))),
+        _ => None,
+    }
+}
+
+/// Where an expression stands, if it knows.
+fn place(expr: &Expr) -> Option<Source> {
+    match expr {
+        Expr::Cell { at, .. }
+        | Expr::Derived { at, .. }
+        | Expr::ListIndex { at, .. }
+        | Expr::Method { at, .. }
+        | Expr::Apply { at, .. }
+        | Expr::Binary { at, .. }
+        | Expr::Neg(_, at) => Some(*at),
+        Expr::And(left, right) | Expr::Or(left, right) | Expr::Coalesce(left, right) => place(left).or_else(|| place(right)),
+        Expr::Not(inner) | Expr::Exists(inner) => place(inner),
+        Expr::MapIndex { base, .. } | Expr::Field { base, .. } => place(base),
+        _ => None,
+    }
+}

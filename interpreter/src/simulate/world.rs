@@ -1,0 +1,419 @@
+//! A simulated world: an engine, its disk, a clock and dice from one seed, and whoever sends events from outside.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use patternc_program::{Program, RecordId};
+
+use super::disk::Disk;
+use crate::engine::{CallAnswer, Counters, Engine, ExternCall, Overlap, Receipt, Session, Submitted, Ticket};
+use crate::event::{Action, Event, Outcome};
+use crate::host::{Host, Random};
+use crate::limits::Limits;
+use crate::store::{StoreError, Stores};
+use crate::value::RecordRef;
+
+/// 2026-01-01T00:00:00Z: when simulations begin.
+const BEGINNING: i64 = 1_767_225_600_000;
+
+/// Mishaps that a simulation brings about by chance, each in so many of a thousand steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mishaps {
+    /// The process dies.
+    pub crash: u32,
+    /// An event is delivered once more.
+    pub duplicate: u32,
+    /// The answer of a repeatable call is lost.
+    pub lost_answer: u32,
+}
+
+/// An event from outside, over all deaths of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Request(u64);
+
+struct Asked {
+    session: Session,
+    event: Event,
+    ticket: Option<Ticket>,
+    receipt: Option<Receipt>,
+}
+
+/// Answers the calls of a simulation.
+pub trait Outside {
+    /// The answer, or why the simulation cannot go on.
+    fn call(&mut self, engine: &mut Engine, call: &ExternCall) -> Result<CallAnswer, String>;
+}
+
+/// See the module's documentation.
+pub struct World {
+    program: Arc<Program>,
+    places: Vec<usize>,
+    limits: Limits,
+    disk: Box<dyn Disk>,
+    engine: Option<Engine>,
+    clock: Arc<AtomicI64>,
+    random: Random,
+    mishaps: Mishaps,
+    next_request: u64,
+    asked: BTreeMap<Request, Asked>,
+    outcomes: BTreeMap<Request, Outcome>,
+    calls: Vec<ExternCall>,
+    /// What is sent waits while this is above 0.
+    holds: u32,
+    counters: Counters,
+    crashes: u64,
+    history: Option<Vec<String>>,
+    trouble: Option<String>,
+}
+
+struct SimulatedHost {
+    clock: Arc<AtomicI64>,
+    random: Random,
+}
+
+impl Host for SimulatedHost {
+    fn now(&mut self) -> i64 {
+        self.clock.load(Ordering::Relaxed)
+    }
+
+    fn random(&mut self) -> u64 {
+        self.random.draw()
+    }
+}
+
+/// One thing that can happen next.
+#[derive(Clone, Copy)]
+enum Choice {
+    Step(usize),
+    Answer(usize),
+    Flush(usize),
+    EndPauses,
+}
+
+impl World {
+    /// A world that has just begun. `places`: for each declared space, the store on the disk that keeps it.
+    pub fn new(program: Arc<Program>, disk: Box<dyn Disk>, places: Vec<usize>, limits: Limits, seed: u64) -> Result<Self, StoreError> {
+        let mut world = World {
+            program,
+            places,
+            limits,
+            disk,
+            engine: None,
+            clock: Arc::new(AtomicI64::new(BEGINNING)),
+            random: Random::seeded(seed),
+            mishaps: Mishaps::default(),
+            next_request: 0,
+            asked: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
+            calls: Vec::new(),
+            holds: 0,
+            counters: Counters::default(),
+            crashes: 0,
+            history: None,
+            trouble: None,
+        };
+        world.boot()?;
+        Ok(world)
+    }
+
+    /// Brings about mishaps from now on.
+    pub fn set_mishaps(&mut self, mishaps: Mishaps) {
+        self.mishaps = mishaps;
+    }
+
+    /// Keeps a history from now on.
+    pub fn record_history(&mut self) {
+        self.history.get_or_insert_default();
+        self.engine_mut().record_history();
+    }
+
+    /// What happened so far, a line each.
+    pub fn take_history(&mut self) -> Vec<String> {
+        self.collect_history();
+        self.history.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn collect_history(&mut self) {
+        if let Some(engine) = &mut self.engine {
+            let entries = engine.take_history();
+            if let Some(history) = &mut self.history {
+                history.extend(entries.iter().map(ToString::to_string));
+            }
+        }
+    }
+
+    fn note(&mut self, line: impl FnOnce() -> String) {
+        if self.history.is_some() {
+            self.collect_history();
+        }
+        if let Some(history) = &mut self.history {
+            history.push(line());
+        }
+    }
+
+    fn boot(&mut self) -> Result<(), StoreError> {
+        let mut stores = Vec::with_capacity(self.disk.stores());
+        for store in 0..self.disk.stores() {
+            stores.push(self.disk.open(store)?);
+        }
+        let stores = Stores::new(stores, self.places.clone());
+        let host = Box::new(SimulatedHost { clock: self.clock.clone(), random: Random::seeded(self.random.draw()) });
+        let mut engine = Engine::open(self.program.clone(), stores, host, self.limits.clone(), Overlap::Attempts)?;
+        if self.history.is_some() {
+            engine.record_history();
+        }
+        self.engine = Some(engine);
+        Ok(())
+    }
+
+    /// The engine of the process that runs.
+    pub fn engine(&self) -> &Engine {
+        self.engine.as_ref().expect("a process runs, except while it is started")
+    }
+
+    /// The same, to be changed.
+    pub fn engine_mut(&mut self) -> &mut Engine {
+        self.engine.as_mut().expect("a process runs, except while it is started")
+    }
+
+    /// The time.
+    pub fn now(&self) -> i64 {
+        self.clock.load(Ordering::Relaxed)
+    }
+
+    /// The dice of the world.
+    pub fn random(&mut self) -> &mut Random {
+        &mut self.random
+    }
+
+    /// What has happened, over all processes.
+    pub fn counters(&self) -> Counters {
+        let now = self.engine().counters();
+        Counters {
+            commits: self.counters.commits + now.commits,
+            conflicts: self.counters.conflicts + now.conflicts,
+            duplicates: self.counters.duplicates + now.duplicates,
+        }
+    }
+
+    /// How often the process has died.
+    pub fn crashes(&self) -> u64 {
+        self.crashes
+    }
+
+    /// Why the world cannot go on, if so: a store that does not open, a call that nothing answers.
+    pub fn take_trouble(&mut self) -> Option<String> {
+        self.trouble.take()
+    }
+
+    /// Sends an event from outside. It is sent again, with the same id, after a crash that comes before its outcome.
+    pub fn send(&mut self, session: Session, caller: Option<Arc<str>>, action: Action) -> Request {
+        let id = self.engine_mut().fresh_event_id();
+        let event = Event { id, caller, action };
+        self.next_request += 1;
+        let request = Request(self.next_request);
+        self.asked.insert(request, Asked { session, event, ticket: None, receipt: None });
+        self.submit(request);
+        request
+    }
+
+    fn submit(&mut self, request: Request) {
+        let asked = self.asked.get_mut(&request).expect("what is submitted was asked");
+        let engine = self.engine.as_mut().expect("a process runs");
+        match engine.submit(asked.session, asked.event.clone()) {
+            Submitted::Done(receipt) => asked.receipt = Some(receipt),
+            Submitted::Pending(ticket) => asked.ticket = Some(ticket),
+        }
+    }
+
+    /// The outcome of an event from outside, once it is durable.
+    pub fn take_outcome(&mut self, request: Request) -> Option<Outcome> {
+        self.outcomes.remove(&request)
+    }
+
+    /// Whether the outcome of an event from outside is known.
+    pub fn has_outcome(&self, request: Request) -> bool {
+        self.outcomes.contains_key(&request)
+    }
+
+    /// From now on, what is sent is not delivered.
+    pub fn hold(&mut self) {
+        self.holds += 1;
+    }
+
+    /// Ends a [`World::hold`].
+    pub fn release(&mut self) {
+        self.holds = self.holds.saturating_sub(1);
+    }
+
+    /// Whether deliveries wait.
+    pub fn is_held(&self) -> bool {
+        self.holds > 0
+    }
+
+    /// The process dies: what was durable comes back, and whoever has no outcome yet asks again.
+    pub fn crash(&mut self) {
+        self.note(|| "the process died".to_owned());
+        self.crashes += 1;
+        self.counters = self.counters();
+        self.calls.clear();
+        drop(self.engine.take());
+        if let Err(error) = self.boot() {
+            self.trouble = Some(format!("the store does not open after the crash: {error}"));
+            return;
+        }
+        let requests: Vec<Request> = self.asked.keys().copied().collect();
+        for request in requests {
+            let asked = self.asked.get_mut(&request).expect("the keys were just taken");
+            asked.ticket = None;
+            asked.receipt = None;
+            self.submit(request);
+        }
+    }
+
+    /// Moves the clock on, past everything that becomes due on the way.
+    pub fn advance(&mut self, milliseconds: i64, outside: &mut dyn Outside) {
+        let target = self.now().saturating_add(milliseconds);
+        self.note(|| format!("{milliseconds} ms pass"));
+        while self.trouble.is_none()
+            && let Some(due) = self.engine().next_delayed()
+            && due <= target
+        {
+            self.clock.fetch_max(due, Ordering::Relaxed);
+            self.engine_mut().wake();
+            self.run_until_idle(outside);
+            if self.is_held() {
+                break;
+            }
+        }
+        self.clock.fetch_max(target, Ordering::Relaxed);
+        self.run_until_idle(outside);
+    }
+
+    /// Lets things happen until nothing more can, unless time passes.
+    pub fn run_until_idle(&mut self, outside: &mut dyn Outside) {
+        while self.happen(outside) {}
+    }
+
+    /// Lets one thing happen, chosen by chance; `false` if there is none.
+    pub fn happen(&mut self, outside: &mut dyn Outside) -> bool {
+        if self.trouble.is_some() {
+            return false;
+        }
+        self.look();
+        let choices = self.choices();
+        if self.trouble.is_some() || choices.is_empty() {
+            return false;
+        }
+        if self.chance(self.mishaps.crash) {
+            self.crash();
+            return true;
+        }
+        if self.chance(self.mishaps.duplicate) {
+            let which = self.random.draw();
+            self.engine_mut().deliver_again(which);
+        }
+        match choices[self.random.below(choices.len())] {
+            Choice::Step(index) => self.engine_mut().step_at(index),
+            Choice::Answer(index) => self.answer(index, outside),
+            Choice::Flush(store) => {
+                self.disk.flush(store);
+            }
+            Choice::EndPauses => self.engine_mut().end_pauses(),
+        }
+        self.look();
+        true
+    }
+
+    fn chance(&mut self, of_a_thousand: u32) -> bool {
+        of_a_thousand > 0 && self.random.below(1000) < of_a_thousand as usize
+    }
+
+    fn choices(&mut self) -> Vec<Choice> {
+        let held = self.is_held();
+        let engine = self.engine.as_ref().expect("a process runs");
+        let mut choices: Vec<Choice> =
+            (0..engine.steps()).filter(|&step| !held || engine.is_outside_step(step)).map(Choice::Step).collect();
+        if !held {
+            choices.extend((0..self.calls.len()).map(Choice::Answer));
+        }
+        if engine.waits_for_durability() || self.asked.values().any(|asked| asked.receipt.is_some()) {
+            choices.extend(
+                (0..self.disk.stores()).filter(|&store| self.disk.is_controlled(store) && self.has_unflushed(store)).map(Choice::Flush),
+            );
+        }
+        if choices.is_empty() && engine.has_pauses(held) {
+            choices.push(Choice::EndPauses);
+        }
+        choices
+    }
+
+    fn has_unflushed(&self, store: usize) -> bool {
+        let store = self.engine().stores().get(store);
+        store.durable().is_ok_and(|durable| durable < store.version())
+    }
+
+    /// The records of a type in all stores.
+    pub fn records(&self, record: RecordId) -> Result<Vec<RecordRef>, StoreError> {
+        let mut records = Vec::new();
+        let stores = self.engine().stores();
+        for store in 0..stores.len() {
+            for space in stores.get(store).spaces()? {
+                records.extend(stores.get(store).scan(record, &space, None)?);
+            }
+        }
+        Ok(records)
+    }
+
+    /// Where commits become durable when they like, they are waited for, so that the seed alone decides what happens.
+    fn wait_durable(&mut self) {
+        for store in (0..self.disk.stores()).filter(|&store| !self.disk.is_controlled(store)) {
+            let store = self.engine().stores().get(store);
+            if let Err(error) = store.wait_durable(store.version()) {
+                self.trouble = Some(format!("the store failed: {error}"));
+                return;
+            }
+        }
+    }
+
+    /// Takes what the engine has to say.
+    fn look(&mut self) {
+        self.wait_durable();
+        let engine = self.engine.as_mut().expect("a process runs");
+        engine.wake();
+        while let Some(call) = engine.take_call() {
+            self.calls.push(call);
+        }
+        while let Some((ticket, receipt)) = engine.take_finished() {
+            if let Some(asked) = self.asked.values_mut().find(|asked| asked.ticket == Some(ticket)) {
+                asked.receipt = Some(receipt);
+            }
+        }
+        let mut told = Vec::new();
+        for (request, asked) in &mut self.asked {
+            if let Some(receipt) = asked.receipt.take() {
+                match receipt.open(engine) {
+                    Ok(outcome) => told.push((*request, outcome)),
+                    Err(receipt) => asked.receipt = Some(receipt),
+                }
+            }
+        }
+        for (request, outcome) in told {
+            self.asked.remove(&request);
+            self.outcomes.insert(request, outcome);
+        }
+    }
+
+    fn answer(&mut self, index: usize, outside: &mut dyn Outside) {
+        let call = self.calls.remove(index);
+        match outside.call(self.engine.as_mut().expect("a process runs"), &call) {
+            Ok(answer) => {
+                let lost = self.chance(self.mishaps.lost_answer);
+                let answer = if lost { CallAnswer::Unavailable("the answer was lost".to_owned()) } else { answer };
+                self.engine_mut().answer(&call.event, call.attempt, answer);
+            }
+            Err(trouble) => self.trouble = Some(trouble),
+        }
+    }
+}

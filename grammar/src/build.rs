@@ -10,6 +10,8 @@ mod types;
 
 use ustr::ustr;
 
+use crate::diagnose;
+use crate::habits::{self, Place};
 use crate::literal;
 use crate::nesting::Piece;
 use crate::parse::{Rule, Token};
@@ -34,6 +36,12 @@ pub(crate) struct Builder<'t> {
     /// How high the tree of the expression built last is.
     height: u32,
     errors: &'t mut Vec<SyntaxError>,
+    /// How many errors were known before, in the order of the text: those about brackets and quotes.
+    known_errors: usize,
+    /// Names that are values in other languages, and are reported unless something here has that name.
+    suspects: Vec<Ident>,
+    /// Names of things that are values in other languages.
+    bound: Vec<Name>,
 }
 
 /// A token whose parts are being consumed.
@@ -44,8 +52,21 @@ struct Inside {
 
 impl<'t> Builder<'t> {
     /// `tokens` are those of one parse of the piece; what is wrong is added to `errors`.
-    pub fn new(piece: &'t Piece<'t>, tokens: &'t [Token], errors: &'t mut Vec<SyntaxError>) -> Self {
-        Builder { piece, text: &piece.text, tokens, at: 0, limit: tokens.len(), last: 0, height: 0, errors }
+    /// The first `known_errors` of them are in the order of the text.
+    pub fn new(piece: &'t Piece<'t>, tokens: &'t [Token], errors: &'t mut Vec<SyntaxError>, known_errors: usize) -> Self {
+        Builder {
+            piece,
+            text: &piece.text,
+            tokens,
+            at: 0,
+            limit: tokens.len(),
+            last: 0,
+            height: 0,
+            errors,
+            known_errors,
+            suspects: Vec::new(),
+            bound: Vec::new(),
+        }
     }
 
     fn peek(&self) -> Option<Rule> {
@@ -153,8 +174,21 @@ impl<'t> Builder<'t> {
             );
         } else if literal::is_reserved(word) {
             self.wrong(ident.span, format!("`{word}` is a word of the language and cannot be a name"), "choose another name");
+        } else if habits::value(word).is_some() {
+            self.bound.push(ident.name);
         }
         ident
+    }
+
+    /// Reports names that are values in other languages, such as `null`, where nothing has that name.
+    fn report_suspects(&mut self) {
+        for ident in std::mem::take(&mut self.suspects) {
+            if let Some((fix, help)) = habits::value(&ident.name)
+                && !self.bound.contains(&ident.name)
+            {
+                self.misspelt(ident.span, format!("`{}` is not a word of the language", ident.name), format!("write `{fix}`: {help}"), fix);
+            }
+        }
     }
 
     /// The name of a type, where it is declared or must stand.
@@ -207,14 +241,35 @@ impl<'t> Builder<'t> {
         Allow { rule, reason, span: self.leave_closed(inside) }
     }
 
-    /// What no rule of the grammar could take.
-    fn lost(&mut self, what: &str) -> Span {
+    /// What no rule of the grammar could take. `before` is where the part before it began, which may be the reason.
+    fn lost(&mut self, place: Place, before: Option<u32>) -> Span {
         let token = self.leaf();
-        let text = self.slice(token);
-        let trimmed = text.trim_end();
-        let span = self.span(token.start, token.start + trimmed.len() as u32);
-        self.last = token.start + trimmed.len() as u32;
-        self.wrong(span, format!("this is not {what}"), "see the reference for what may stand here");
+        let end = token.start + self.slice(token).trim_end().len() as u32;
+        self.last = end;
+        let span = self.span(token.start, end);
+        let line = self.line_start(token.start);
+        if self.has_error(self.place(line), span.end) || self.errors.len() >= MAX_ERRORS {
+            return span;
+        }
+        let from = before.filter(|&before| before >= line).unwrap_or(token.start);
+        let habit = diagnose::explain(&self.text[from as usize..], (token.start - from) as usize, (end - from) as usize, place);
+        let at = self.span(from + habit.start as u32, from + habit.end as u32);
+        self.report(habit.kind, at, habit.message, Some(habit.help), habit.fix);
         span
+    }
+
+    /// Where the line of a place begins. Very long lines are cut short: they are not written by hand.
+    fn line_start(&self, at: u32) -> u32 {
+        let earliest = at.saturating_sub(500);
+        let before = &self.text.as_bytes()[earliest as usize..at as usize];
+        before.iter().rposition(|&byte| byte == b'\n').map_or(earliest, |newline| earliest + newline as u32 + 1)
+    }
+
+    /// Whether something is reported between two places of the whole text.
+    fn has_error(&self, start: u32, end: u32) -> bool {
+        let within = |error: &SyntaxError| error.span.start >= start && error.span.start < end.max(start + 1);
+        let (earlier, own) = self.errors.split_at(self.known_errors);
+        let first = earlier.partition_point(|error| error.span.start < start);
+        earlier.get(first).is_some_and(within) || own.iter().rev().take(16).any(within)
     }
 }

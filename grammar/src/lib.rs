@@ -3,6 +3,8 @@
 //! [`parse`] never fails: whatever the bytes, it gives a tree of what could be understood and the errors for the rest.
 
 mod build;
+mod diagnose;
+mod habits;
 mod literal;
 mod nesting;
 mod parse;
@@ -63,9 +65,10 @@ pub fn parse(text: &str) -> Parsed {
         return Parsed { file, errors: vec![error] };
     }
     let nesting::Pieces { pieces, mut errors } = nesting::pieces(text);
+    let known = errors.len();
     for piece in &pieces {
         match parse::tokens(parse::Rule::file, &piece.text) {
-            Ok(tokens) => build::Builder::new(piece, &tokens, &mut errors).file(&mut file.items),
+            Ok(tokens) => build::Builder::new(piece, &tokens, &mut errors, known).file(&mut file.items),
             Err(_) => {
                 // The grammar takes any text with balanced brackets; should it not, nothing may be lost in silence.
                 debug_assert!(false, "the grammar refuses {:?}", piece.text);

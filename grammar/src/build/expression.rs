@@ -1,6 +1,7 @@
 //! Expressions: operands, suffixes, and the climbing of precedence over the flat list of operators.
 
 use super::Builder;
+use crate::habits::{self, Place};
 use crate::literal::{self, Number};
 use crate::parse::{Rule, Token};
 use crate::syntax::*;
@@ -385,7 +386,13 @@ impl<'t> Builder<'t> {
                 let args = self.unnamed(args);
                 return Expr { kind: ExprKind::Call { name, args }, span: span.to(args_span) };
             }
-            _ => ExprKind::Name(self.ident_of(token)),
+            _ => {
+                let name = self.ident_of(token);
+                if habits::value(word).is_some() {
+                    self.suspects.push(name);
+                }
+                ExprKind::Name(name)
+            }
         };
         Expr { kind, span }
     }
@@ -485,7 +492,9 @@ impl<'t> Builder<'t> {
         let mut value: Option<Box<Expr>> = None;
         let mut allows = Vec::new();
         let mut height = 0;
+        let mut before_start = None;
         while let Some(rule) = self.peek() {
+            let start = self.tokens[self.at].start;
             match rule {
                 Rule::allow => allows.push(self.allow()),
                 Rule::value => {
@@ -499,7 +508,7 @@ impl<'t> Builder<'t> {
                 }
                 _ => {
                     let errors = self.errors.len();
-                    let Some(mut stmt) = self.stmt() else {
+                    let Some(mut stmt) = self.stmt(Place::ValueBlock, before_start) else {
                         continue;
                     };
                     height = height.max(self.height);
@@ -510,6 +519,7 @@ impl<'t> Builder<'t> {
                     lets.push(stmt);
                 }
             }
+            before_start = Some(start);
         }
         self.height = height + 1;
         Expr { kind: ExprKind::Block { lets, value }, span: self.leave_closed(inside) }
@@ -572,12 +582,14 @@ impl<'t> Builder<'t> {
         let subject = Box::new(self.expr());
         let mut height = self.height;
         let mut arms = Vec::new();
+        let mut before = None;
         while let Some(rule) = self.peek() {
             if rule != Rule::expr_arm {
-                self.lost("an arm of a `match`");
+                self.lost(Place::ExprArms, before);
                 continue;
             }
             let inside = self.enter();
+            before = Some(inside.token.start);
             let pattern = self.pattern();
             let value = self.expr();
             height = height.max(self.height);

@@ -1,6 +1,7 @@
 //! Declarations at the top of a file, and the members of records.
 
 use super::Builder;
+use crate::habits::Place;
 use crate::parse::Rule;
 use crate::syntax::*;
 
@@ -16,6 +17,8 @@ impl Builder<'_> {
     pub fn file(&mut self, items: &mut Vec<Item>) {
         let inside = self.enter();
         let mut before = Before::default();
+        // Where the one before began.
+        let mut before_start = None;
         while let Some(rule) = self.peek() {
             let start = self.tokens[self.at].start;
             let kind = match rule {
@@ -28,7 +31,7 @@ impl Builder<'_> {
                     continue;
                 }
                 Rule::lost_item => {
-                    self.lost("a declaration");
+                    self.lost(Place::File, before_start.filter(|&at| at < start));
                     before = Before::default();
                     continue;
                 }
@@ -45,9 +48,11 @@ impl Builder<'_> {
                 other => unreachable!("{other:?} is no item of the grammar"),
             };
             let Before { docs, allows } = std::mem::take(&mut before);
+            before_start = Some(start);
             items.push(Item { docs, allows, kind, span: self.span(start, self.last) });
         }
         self.leave_closed(inside);
+        self.report_suspects();
     }
 
     fn use_decl(&mut self) -> Use {
@@ -128,15 +133,18 @@ impl Builder<'_> {
         let name = self.lower();
         let mut operations = Vec::new();
         let mut docs = None;
+        let mut before_start = None;
         while let Some(rule) = self.peek() {
+            let start = self.tokens[self.at].start;
             match rule {
                 Rule::doc => docs = self.docs(),
                 Rule::operation => {
                     let docs = docs.take();
                     operations.push(self.operation(docs));
+                    before_start = Some(start);
                 }
                 _ => {
-                    self.lost("an operation");
+                    self.lost(Place::Extern, before_start);
                     docs = None;
                 }
             }
@@ -167,12 +175,14 @@ impl Builder<'_> {
         let record = self.upper();
         let target = self.lower();
         let mut clauses = Vec::new();
+        let mut before_start = None;
         while let Some(rule) = self.peek() {
             if rule != Rule::mirror_clause {
-                self.lost("a clause of a mirror");
+                self.lost(Place::Mirror, before_start);
                 continue;
             }
             let inside = self.enter();
+            before_start = Some(inside.token.start);
             let name = self.lower();
             let params = self.names();
             let value = self.expr();
@@ -199,6 +209,8 @@ impl Builder<'_> {
     fn members(&mut self) -> Vec<Member> {
         let mut members = Vec::new();
         let mut before = Before::default();
+        // Where the one before began.
+        let mut before_start = None;
         while let Some(rule) = self.peek() {
             let start = self.tokens[self.at].start;
             let kind = match rule {
@@ -211,7 +223,7 @@ impl Builder<'_> {
                     continue;
                 }
                 Rule::lost_member => {
-                    self.lost("a member of a record");
+                    self.lost(Place::Record, before_start.filter(|&at| at < start));
                     before = Before::default();
                     continue;
                 }
@@ -228,6 +240,7 @@ impl Builder<'_> {
                 other => unreachable!("{other:?} is no member of the grammar"),
             };
             let Before { docs, allows } = std::mem::take(&mut before);
+            before_start = Some(start);
             members.push(Member { docs, allows, kind, span: self.span(start, self.last) });
         }
         members
@@ -321,13 +334,15 @@ impl Builder<'_> {
         let mut prelude = Vec::new();
         let mut steps = Vec::new();
         let mut allows = Vec::new();
+        let mut before_start = None;
         while let Some(rule) = self.peek() {
+            let start = self.tokens[self.at].start;
             match rule {
                 Rule::allow => allows.push(self.allow()),
                 Rule::step => steps.push(self.step(std::mem::take(&mut allows))),
                 _ => {
                     let errors = self.errors.len();
-                    let Some(mut stmt) = self.stmt() else {
+                    let Some(mut stmt) = self.stmt(Place::Saga, before_start) else {
                         continue;
                     };
                     stmt.allows = std::mem::take(&mut allows);
@@ -350,6 +365,7 @@ impl Builder<'_> {
                     prelude.push(stmt);
                 }
             }
+            before_start = Some(start);
         }
         self.leave_closed(inside);
         SagaDecl { name, params, prelude, steps, signature_span }

@@ -1,6 +1,7 @@
 //! Statements, blocks, and the statements of tests.
 
 use super::Builder;
+use crate::habits::{self, Place};
 use crate::parse::Rule;
 use crate::syntax::*;
 
@@ -10,19 +11,22 @@ impl Builder<'_> {
         let inside = self.enter();
         let mut stmts = Vec::new();
         let mut allows = Vec::new();
+        let mut before = None;
         while let Some(rule) = self.peek() {
+            let start = self.tokens[self.at].start;
             if rule == Rule::allow {
                 allows.push(self.allow());
-            } else if let Some(mut stmt) = self.stmt() {
+            } else if let Some(mut stmt) = self.stmt(Place::Block, before) {
                 stmt.allows = std::mem::take(&mut allows);
                 stmts.push(stmt);
             }
+            before = (rule != Rule::semicolon).then_some(start);
         }
         Block { stmts, span: self.leave_closed(inside) }
     }
 
-    /// One statement; `None` for a stray `;`.
-    pub(super) fn stmt(&mut self) -> Option<Stmt> {
+    /// One statement; `None` for a stray `;`. `before` is where the statement before it began.
+    pub(super) fn stmt(&mut self, place: Place, before: Option<u32>) -> Option<Stmt> {
         let rule = self.peek().expect("called where a statement stands");
         if rule == Rule::semicolon {
             let token = self.leaf();
@@ -31,7 +35,7 @@ impl Builder<'_> {
             return None;
         }
         if rule == Rule::lost_stmt {
-            let span = self.lost("a statement");
+            let span = self.lost(place, before);
             return Some(Stmt { allows: Vec::new(), kind: StmtKind::Error, span });
         }
         let inside = self.enter();
@@ -65,11 +69,13 @@ impl Builder<'_> {
             Rule::match_stmt => {
                 let subject = self.expr();
                 let mut arms = Vec::new();
+                let mut before = None;
                 while let Some(rule) = self.peek() {
                     if rule == Rule::stmt_arm {
+                        before = Some(self.tokens[self.at].start);
                         arms.push(self.stmt_arm());
                     } else {
-                        self.lost("an arm of a `match`");
+                        self.lost(Place::StmtArms, before);
                     }
                 }
                 StmtKind::Match { subject, arms }
@@ -114,6 +120,12 @@ impl Builder<'_> {
     fn simple(&mut self) -> StmtKind {
         let target = self.expr();
         let Some(op) = self.leaf_if(Rule::assign) else {
+            if let ExprKind::Name(name) = &target.kind
+                && let Some(help) = habits::lone_word(&name.name)
+            {
+                self.wrong(name.span, format!("`{}` is not a word of the language", name.name), help);
+                return StmtKind::Error;
+            }
             return StmtKind::Expr(target);
         };
         let op = match self.slice(op) {
@@ -148,7 +160,7 @@ impl Builder<'_> {
         let value = self.expr();
         let otherwise = self.sees(Rule::let_else).then(|| {
             let inside = self.enter();
-            let stmt = self.stmt().expect("`else` of a `let` is followed by `fail` or `return`");
+            let stmt = self.stmt(Place::Block, None).expect("`else` of a `let` is followed by `fail` or `return`");
             self.leave_open(inside);
             Box::new(stmt)
         });
@@ -215,7 +227,7 @@ impl Builder<'_> {
         let body = if self.sees(Rule::block) {
             self.block()
         } else {
-            let stmts: Vec<Stmt> = self.stmt().into_iter().collect();
+            let stmts: Vec<Stmt> = self.stmt(Place::Block, None).into_iter().collect();
             let span = stmts.first().map_or(pattern.span, |stmt| stmt.span);
             Block { stmts, span }
         };
@@ -266,11 +278,13 @@ impl Builder<'_> {
                 self.leave_open(inside);
                 continue;
             }
+            let mut before = None;
             while let Some(rule) = self.peek() {
                 if rule == Rule::send_arm {
+                    before = Some(self.tokens[self.at].start);
                     self.send_arm(&mut send);
                 } else {
-                    self.lost("an arm of a `send`");
+                    self.lost(Place::SendArms, before);
                 }
             }
             self.leave_closed(inside);
@@ -312,7 +326,7 @@ impl Builder<'_> {
             return StmtKind::Expect(self.expr());
         }
         let inside = self.enter();
-        let call = Box::new(self.stmt().expect("`expect fail` is followed by a statement"));
+        let call = Box::new(self.stmt(Place::Block, None).expect("`expect fail` is followed by a statement"));
         let mut with = None;
         let mut kind = None;
         while let Some(rule) = self.peek() {

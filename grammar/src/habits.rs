@@ -1,0 +1,375 @@
+//! Habits from other languages: what was meant, and how it is written here.
+
+use crate::SyntaxErrorKind;
+
+/// In what a text was found that could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    File,
+    Record,
+    Extern,
+    Mirror,
+    Saga,
+    Block,
+    /// A block whose last expression is its value.
+    ValueBlock,
+    StmtArms,
+    ExprArms,
+    SendArms,
+}
+
+/// A habit that was recognised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Habit {
+    pub kind: SyntaxErrorKind,
+    /// Where it is in the text looked at.
+    pub start: usize,
+    pub end: usize,
+    pub message: String,
+    pub help: String,
+    /// What to write instead of it, where that is certain.
+    pub fix: Option<String>,
+}
+
+impl Habit {
+    fn new(start: usize, end: usize, message: impl Into<String>, help: impl Into<String>) -> Self {
+        let kind = SyntaxErrorKind::Syntax;
+        Habit { kind, start, end, message: message.into(), help: help.into(), fix: None }
+    }
+
+    fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = Some(fix.into());
+        self
+    }
+}
+
+/// The word at the start of a text, which may be empty.
+pub(crate) fn word(text: &str) -> &str {
+    &text[..text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len())]
+}
+
+/// What the first word of a text that could not be read was meant to be. The text may go on after what was lost.
+pub(crate) fn first_word(text: &str, place: Place) -> Option<Habit> {
+    let first = word(text);
+    if first.is_empty() {
+        return None;
+    }
+    let after = &text[first.len()..];
+    let rest = after.trim_start_matches([' ', '\t']);
+    // The word and the space after it: what to take away.
+    let with_space = text.len() - rest.len();
+    let no_such = |help: &str| Some(Habit::new(0, first.len(), format!("`{first}` is not a word of the language"), help));
+    let block = matches!(place, Place::Block | Place::Saga | Place::ValueBlock | Place::StmtArms);
+    match first {
+        "await" => {
+            let mut habit = Habit::new(
+                0,
+                first.len(),
+                "a transaction cannot wait for an answer",
+                "send it, and go on in an arm: `send … then { ok(result) => { … } err(e) => { … } }`",
+            );
+            habit.kind = SyntaxErrorKind::Await;
+            Some(habit)
+        }
+        "const" | "var" | "val" | "auto" if block => {
+            let habit = no_such("write `let`; a name keeps its value, what changes over time is a cell")?;
+            Some(if word(rest).is_empty() { habit } else { habit.fix("let") })
+        }
+        "let" | "const" | "var" | "val" if place == Place::Record => {
+            no_such("what a record keeps is a `cell`, what it computes is `derived`")
+                .filter(|_| first != "let")
+                .or_else(|| Some(Habit::new(0, first.len(), "a `let` stands in a handler", "what a record keeps is a `cell`")))
+        }
+        "let" | "const" | "var" | "val" if place == Place::File => Some(Habit::new(
+            0,
+            first.len(),
+            "a file has no variables",
+            "what lasts is a `cell` of a record; for a constant write `fn name() -> Int { … }`",
+        )),
+        "while" | "loop" | "until" | "do" if block => Some(Habit::new(
+            0,
+            first.len(),
+            format!("there is no `{first}`: every handler ends"),
+            "walk over a collection with `for x in xs { … }`, or over numbers with `for i in range(n) { … }`",
+        )),
+        "for" if block && rest.starts_with('(') => {
+            Some(Habit::new(0, with_space + 1, "`for` has no brackets", "write `for x in xs { … }`, or `for i in range(n) { … }`"))
+        }
+        "catch" | "finally" if block => {
+            Some(Habit::new(0, first.len(), format!("this `{first}` belongs to no `try`"), "write `try { … } catch e { … }`"))
+        }
+        "else" if block => Some(Habit::new(0, first.len(), "this `else` belongs to no `if`", "write `if … { … } else { … }`")),
+        "elif" | "elsif" | "elseif" if block => no_such("write `else if`").map(|habit| habit.fix("else if")),
+        "throw" | "raise" | "panic" | "abort" if block => {
+            let habit = no_such("write `fail \"why\"`: the event is rejected, and nothing of it remains")?;
+            Some(if rest.starts_with('"') { habit.fix("fail") } else { habit })
+        }
+        "assert" if block => no_such("write `require … else \"why\"` in a handler, `expect …` in a test"),
+        "switch" | "case" | "when" if place != Place::File && place != Place::Record => {
+            if first == "case" && matches!(place, Place::StmtArms | Place::ExprArms) {
+                Some(Habit::new(0, with_space, "an arm begins with its pattern", "leave `case` out").fix(""))
+            } else {
+                no_such("write `match e { Status.open => … _ => … }`")
+            }
+        }
+        "emit" | "dispatch" | "publish" | "spawn" | "go" | "defer" if block => {
+            no_such("write `send target.handler(…)`: it is delivered after this transaction has committed")
+        }
+        "new" if block => no_such("write `create Person { … }` for a record, `Message { … }` for a struct"),
+        "not" if block => Some(Habit::new(0, with_space, "`not` is not an operator here", "write `!`").fix("!")),
+        "return" if place == Place::ValueBlock => Some(
+            Habit::new(0, with_space, "there is no `return` here", "the last expression of the block is its value: leave the word out")
+                .fix(""),
+        ),
+        "require" | "fail" | "send" | "delete" | "try" | "for" | "expect" if place == Place::ValueBlock => Some(Habit::new(
+            0,
+            first.len(),
+            format!("`{first}` cannot stand in an expression"),
+            "such a block consists of `let`s and, at its end, one expression: its value; a handler can do the rest",
+        )),
+        "function" | "def" | "func" | "fun" | "sub" | "proc" | "method" => {
+            let habit = if place == Place::Record {
+                no_such("an event is a `handler name(…) { … }`; a function without effect stands outside: `fn name(…) -> Type { … }`")
+            } else {
+                no_such("a function is written `fn name(x: Int) -> Int { … }`, outside of records")
+            }?;
+            Some(if place == Place::File { habit.fix("fn") } else { habit })
+        }
+        "fn" if place != Place::File => {
+            Some(Habit::new(0, first.len(), "a `fn` stands outside of records", "move it there, or make it a `handler`"))
+        }
+        "handler" | "cell" | "derived" | "saga" if place != Place::Record => {
+            Some(Habit::new(0, first.len(), format!("a `{first}` stands in a record"), "move it to the record it belongs to"))
+        }
+        "record" | "struct" | "enum" | "space" | "extern" | "mirror" | "invariant" | "test" | "use" if place != Place::File => {
+            Some(Habit::new(0, first.len(), format!("a `{first}` stands at the top of a file"), "move it out of these braces"))
+        }
+        "class" | "object" | "interface" | "type" | "trait" | "impl" | "entity" | "model" | "table" => {
+            no_such("what has an identity is a `record`, a plain value a `struct`, a choice an `enum`")
+        }
+        "import" | "from" | "include" | "package" | "module" | "namespace" if place == Place::File => {
+            no_such("write `use \"file.pattern\" { Person, label }`")
+        }
+        "async" | "public" | "pub" | "export" | "static" | "override" | "abstract" | "final" | "default"
+            if !rest.is_empty() && !matches!(place, Place::StmtArms | Place::ExprArms) =>
+        {
+            let help = match first {
+                "async" => "leave it out: a handler is one transaction, what comes later is sent",
+                _ => "leave it out: everything can be used from other files; `internal handler` hides one from outside",
+            };
+            Some(Habit::new(0, with_space, format!("`{first}` is not a word of the language"), help).fix(""))
+        }
+        "private" | "protected" => {
+            let habit = no_such("a handler that is not reached from outside is an `internal handler`")?;
+            Some(if rest.starts_with("handler") { habit.fix("internal") } else { habit })
+        }
+        "field" | "property" | "attribute" | "state" | "column" if place == Place::Record => no_such("write `cell name: Type`"),
+        "get" | "computed" | "getter" if place == Place::Record => no_such("write `derived name: Type = …`"),
+        "event" | "action" | "command" | "on" if place == Place::Record => no_such("write `handler name(…) { … }`"),
+        "constructor" | "init" | "__init__" if place == Place::Record => {
+            no_such("write `create { … }`: it runs in the transaction that creates one")
+        }
+        _ if place == Place::Record && rest.starts_with(':') => Some(
+            Habit::new(0, first.len(), "expected a member of a record", format!("a cell is written `cell {first}: Type`"))
+                .fix(format!("cell {first}")),
+        ),
+        _ => None,
+    }
+}
+
+/// A name that is a value in other languages: what it was meant to be.
+pub(crate) fn value(word: &str) -> Option<(&'static str, &'static str)> {
+    Some(match word {
+        "null" | "nil" | "undefined" | "None" | "NULL" | "Nil" => ("none", "a value that is absent is `none`"),
+        "this" | "Self" => ("self", "the record of this handler is `self`"),
+        "True" => ("true", "truth values are written small"),
+        "False" => ("false", "truth values are written small"),
+        _ => return None,
+    })
+}
+
+/// Statements of one word in other languages.
+pub(crate) fn lone_word(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "break" | "continue" => "choose what to walk over before: `for x in xs.filter(x => …) { … }`, `xs.find(x => …)`",
+        "pass" => "an empty block is `{ }`",
+        _ => return None,
+    })
+}
+
+const OPERATORS: &str = "=<>!+-*/%&|^~?:.;,'`#$@\\";
+
+/// What the token at `at` of a text was meant to be. The text begins with the statement or declaration that it is in, what
+/// was lost of it begins at `lost`.
+pub(crate) fn token(text: &str, lost: usize, at: usize, place: Place) -> Option<Habit> {
+    // The whole run of operator characters around the place.
+    let is_operator = |byte: u8| OPERATORS.as_bytes().contains(&byte);
+    let bytes = text.as_bytes();
+    let mut from = at;
+    while from > 0 && is_operator(bytes[from - 1]) {
+        from -= 1;
+    }
+    let mut to = at;
+    while to < bytes.len() && is_operator(bytes[to]) {
+        to += 1;
+    }
+    let found = word(&text[at..]);
+    if !found.is_empty() {
+        return word_token(text, at, found, place);
+    }
+    let run = &text[from..to];
+    let after = text[to..].trim_start_matches([' ', '\t']);
+    let ends_line = after.is_empty() || after.starts_with(['\n', '\r', '}']);
+    let not_operator = |help: &str| Some(Habit::new(from, to, format!("`{run}` is not an operator here"), help));
+    let at_char = Habit::new(at, (at + 1).min(text.len()), "", "");
+    let as_char = |message: &str, help: &str| Some(Habit { message: message.to_owned(), help: help.to_owned(), ..at_char.clone() });
+    let first = word(text);
+    let code = matches!(place, Place::Block | Place::Saga | Place::ValueBlock | Place::StmtArms | Place::ExprArms | Place::SendArms);
+    match run {
+        "++" | "--" => {
+            let op = &run[..1];
+            let habit = not_operator(&format!("write `x {op}= 1`"))?;
+            Some(if ends_line { habit.fix(format!(" {op}= 1")) } else { habit })
+        }
+        "**" => not_operator("multiply: `x * x`"),
+        "*=" | "/=" | "%=" | "??=" | "||=" | "&&=" | "**=" => {
+            let op = &run[..run.len() - 1];
+            not_operator(&format!("write `x = x {op} …`"))
+        }
+        "===" | "!==" => not_operator(&format!("write `{}`", &run[..2])).map(|habit| habit.fix(&run[..2])),
+        "<>" => not_operator("write `!=`").map(|habit| habit.fix("!=")),
+        ":=" => not_operator("write `=`").map(|habit| habit.fix("=")),
+        "::" => not_operator("write `.`").map(|habit| habit.fix(".")),
+        "..." | ".." | "..=" => not_operator("for numbers write `range(n)`, for a part of a list `xs.skip(a).take(b)`"),
+        "&" if code => not_operator("write `&&`").map(|habit| habit.fix("&&")),
+        "|" if code => not_operator("write `||`").map(|habit| habit.fix("||")),
+        "^" | "~" | "<<" | ">>" | ">>>" => not_operator("there are no operators on bits"),
+        "->" if matches!(place, Place::StmtArms | Place::ExprArms | Place::SendArms) => {
+            not_operator("an arm is written `pattern => …`").map(|habit| habit.fix("=>"))
+        }
+        "=>" if matches!(place, Place::Record | Place::File | Place::Extern) => {
+            not_operator("a result is written `-> Type`, a body in braces")
+        }
+        "=" if matches!(first, "if" | "require" | "expect" | "else") => not_operator("compare with `==`").map(|habit| habit.fix("==")),
+        "=" if matches!(place, Place::StmtArms | Place::ExprArms | Place::SendArms) => {
+            not_operator("an arm is written `pattern => …`").map(|habit| habit.fix("=>"))
+        }
+        "?" => Some(Habit::new(
+            from,
+            to,
+            "there is no `? :`",
+            "write `if condition { a } else { b }`; for a value that may be absent `x ?? instead`",
+        )),
+        ":" if matches!(place, Place::Record | Place::File | Place::Extern) && text[..from].trim_end().ends_with(')') => {
+            not_operator("a result is written `-> Type`").map(|habit| habit.fix(" ->"))
+        }
+        ":" if matches!(place, Place::Block | Place::Saga) && first.len() == text[..from].trim_end().len() => {
+            not_operator(&format!("write `let {first}: Type = …`"))
+        }
+        ":" if place == Place::ValueBlock => not_operator("a struct is written `Message { text: t }`, a map `Map[\"key\": value]`"),
+        "=>" if matches!(place, Place::Block | Place::ValueBlock | Place::Saga) => {
+            not_operator("a lambda stands between the brackets of a call: `xs.map(x => …)`")
+        }
+        ":" => not_operator("a block is written in braces: `{ … }`").filter(|_| ends_line),
+        "/*" | "/**" => Some(Habit::new(from, to, "there are no comments of this kind", "write `//` before each line")),
+        _ if text[at..].starts_with('\'') => {
+            let rest = &text[at + 1..];
+            let line = &rest[..rest.find('\n').unwrap_or(rest.len())];
+            let close = line.find('\'');
+            let habit = as_char("a text is written in double quotes", "write `\"…\"`")?;
+            Some(match close {
+                Some(close) if !line[..close].contains(['"', '{', '\\']) => {
+                    Habit { end: at + close + 2, ..habit }.fix(format!("\"{}\"", &line[..close]))
+                }
+                _ => habit,
+            })
+        }
+        _ if text[at..].starts_with('`') => as_char("a text is written in double quotes", "write `\"… {value} …\"`"),
+        _ if text[at..].starts_with('#') => as_char("`#` begins nothing here", "a comment is written `// …`"),
+        _ if text[at..].starts_with('$') => as_char("names have no `$`", "in a text write `\"… {value} …\"`"),
+        _ if text[at..].starts_with(';') => as_char("there is no `;` here", "leave it out").map(|habit| habit.fix("")),
+        _ if text[at..].starts_with(',') && matches!(place, Place::Record | Place::File | Place::Block | Place::Extern | Place::Mirror) => {
+            as_char("no comma stands here", "leave it out: each begins on a line of its own")
+                .filter(|_| at == lost)
+                .map(|habit| habit.fix(""))
+        }
+        _ if text[at..].starts_with('@') => {
+            as_char("`@` stands here without a meaning", "a warning is switched off with `@allow(rule-name, \"why\")`")
+        }
+        _ if text[at..].starts_with("///") => None,
+        _ => None,
+    }
+}
+
+fn word_token(text: &str, at: usize, found: &str, place: Place) -> Option<Habit> {
+    let end = at + found.len();
+    let first = word(text);
+    let before = text[..at].trim_end_matches([' ', '\t']);
+    let word_before = &before[before.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(0, |at| at + 1)..];
+    let word_at = before.len() - word_before.len();
+    let not_operator = |help: &str| Some(Habit::new(at, end, format!("`{found}` is not an operator here"), help));
+    let rest = text[end..].trim_start();
+    match word_before {
+        "not" => return Some(Habit::new(word_at, at, "`not` is not an operator here", "write `!`").fix("!")),
+        "new" => {
+            let help = format!("write `create {found} {{ … }}` for a record, `{found} {{ … }}` for a struct");
+            return Some(Habit::new(word_at, before.len(), "`new` is not a word of the language", help));
+        }
+        _ => {}
+    }
+    match found {
+        "and" => not_operator("write `&&`").map(|habit| habit.fix("&&")),
+        "or" => not_operator("write `||`").map(|habit| habit.fix("||")),
+        "is" | "eq" | "equals" => not_operator("write `==`").map(|habit| habit.fix("==")),
+        "not" => {
+            let with_space = text.len() - rest.len();
+            Some(Habit::new(at, with_space, "`not` is not an operator here", "write `!`").fix("!"))
+        }
+        "instanceof" => not_operator("look at the variant with `match`"),
+        "of" if first == "for" => not_operator("write `in`").map(|habit| habit.fix("in")),
+        "then" | "do" if matches!(first, "if" | "else" | "for" | "match") => {
+            Some(Habit::new(at, end, format!("no `{found}` stands here"), "a block is written in braces: `{ … }`"))
+        }
+        "await" => first_word(&text[at..], place).map(|habit| Habit { start: at, end, ..habit }),
+        _ if place == Place::Block
+            && !word_before.is_empty()
+            && word_before.len() == before.len()
+            && !crate::literal::is_reserved(first) =>
+        {
+            let help = format!("a call is written `{word_before}({found})`; a new statement begins on a line of its own");
+            Some(Habit::new(at, end, format!("unexpected `{found}` after `{word_before}`"), help))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fix_replaces_what_the_habit_covers() {
+        let mend = |text: &str, place| {
+            let habit = first_word(text, place).expect("a habit");
+            format!("{}{}", habit.fix.expect("a fix"), &text[habit.end..])
+        };
+        assert_eq!(mend("const x = 1", Place::Block), "let x = 1");
+        assert_eq!(mend("throw \"why\"", Place::Block), "fail \"why\"");
+        assert_eq!(mend("elif x { }", Place::Block), "else if x { }");
+        assert_eq!(mend("async handler f() { }", Place::Record), "handler f() { }");
+        assert_eq!(mend("private handler f() { }", Place::Record), "internal handler f() { }");
+        assert_eq!(mend("name: Text", Place::Record), "cell name: Text");
+        assert_eq!(mend("case Status.open => 1", Place::ExprArms), "Status.open => 1");
+        assert_eq!(mend("return x", Place::ValueBlock), "x");
+    }
+
+    #[test]
+    fn tokens_are_found_around_the_place_where_reading_stopped() {
+        let habit = token("a === b", 0, 4, Place::Block).expect("a habit");
+        assert_eq!((habit.start, habit.end, habit.fix.as_deref()), (2, 5, Some("==")));
+        let habit = token("x = 'a b' + c", 0, 4, Place::Block).expect("a habit");
+        assert_eq!((habit.start, habit.end, habit.fix.as_deref()), (4, 9, Some("\"a b\"")));
+        let habit = token("x++", 0, 2, Place::Block).expect("a habit");
+        assert_eq!((habit.start, habit.end, habit.fix.as_deref()), (1, 3, Some(" += 1")));
+    }
+}

@@ -16,9 +16,7 @@ use patternc_grammar::syntax::{Name, Span};
 pub use self::template::{MissingVariable, Secret, Template};
 use crate::db::{Db, Project, SourceFile};
 use crate::diagnostic::{Diagnostic, Level};
-
-/// The rule under which mistakes in `patternc.yaml` are reported.
-pub const RULE: &str = "configuration";
+use crate::rules;
 
 /// What `patternc.yaml` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,7 +176,7 @@ pub fn diagnostics(db: &dyn Db) -> Vec<Diagnostic> {
 }
 
 fn finding(file: SourceFile, problem: Problem) -> Diagnostic {
-    let finding = Diagnostic::error(RULE, file, problem.span, problem.message);
+    let finding = Diagnostic::error(rules::configuration::RULE.name, file, problem.span, problem.message);
     match problem.help {
         Some(help) => finding.help(help),
         None => finding,

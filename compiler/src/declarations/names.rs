@@ -96,6 +96,9 @@ impl Names {
 }
 
 fn params(checker: &mut Checker<'_>, params: &[Param], what: &str) {
+    if params.len() < 2 {
+        return;
+    }
     let mut names = Names::default();
     for param in params {
         names.add(checker, param.name, what);

@@ -39,6 +39,7 @@ rules![
     derived_cycle,
     no_expectation,
     nesting_limit,
+    configuration,
     unused_import,
     unused_name,
     unreachable_arm,

@@ -87,3 +87,36 @@ fn syntax_finding(file: SourceFile, error: &SyntaxError) -> Diagnostic {
         None => finding,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::Database;
+
+    /// Findings as `level rule`, with a configuration and levels from a command line.
+    fn levels(text: &str, config: &str, options: &[(&'static str, Level)]) -> Vec<String> {
+        let mut db = Database::default();
+        db.set_project(&[("main.pattern", text)], Some(("patternc.yaml", config)));
+        let options = CheckOptions { levels: options.to_vec() };
+        check(&db, &options).into_iter().map(|finding| format!("{} {}", finding.level.name(), finding.rule)).collect()
+    }
+
+    const UNUSED: &str = "enum Kind { a }";
+
+    #[test]
+    fn the_project_sets_levels_and_the_command_line_sets_them_again() {
+        assert_eq!(levels(UNUSED, "", &[]), ["warn unused-name"]);
+        assert_eq!(levels(UNUSED, "rules: { unused-name: error }", &[]), ["error unused-name"]);
+        assert_eq!(levels(UNUSED, "rules: { unused-name: off }", &[]), [""; 0]);
+        assert_eq!(levels(UNUSED, "rules: { unused-name: off }", &[("unused-name", Level::Info)]), ["info unused-name"]);
+        assert_eq!(levels(UNUSED, "", &[("unused-name", Level::Error), ("unused-name", Level::Off)]), [""; 0]);
+    }
+
+    #[test]
+    fn an_error_stays_one() {
+        let text = "record Person { cell boss: Boss? }";
+        assert_eq!(levels(text, "", &[("unknown-name", Level::Off)]), ["error unknown-name"]);
+        let found = levels(text, "rules: { unknown-name: off }", &[]);
+        assert_eq!(found, ["error unknown-name", "error configuration"]);
+    }
+}

@@ -2,6 +2,7 @@
 
 use patternc_grammar::{SyntaxError, SyntaxErrorKind};
 
+use crate::bodies::bodies;
 use crate::db::{Db, Project, SourceFile};
 use crate::diagnostic::{Diagnostic, Level, Location, Safety};
 use crate::items::parsed;
@@ -15,6 +16,7 @@ use crate::{allow, config, declarations, rules, unused};
 pub fn check_file(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
     let mut findings: Vec<Diagnostic> = parsed(db, file).errors.iter().map(|error| syntax_finding(file, error)).collect();
     findings.extend_from_slice(signature_diagnostics(db, file));
+    findings.extend_from_slice(&bodies(db, file).diagnostics);
     findings.extend(rules::run(db, file));
     declarations::check(db, file, &mut findings);
     unused::check(db, file, &mut findings);

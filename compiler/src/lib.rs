@@ -4,6 +4,7 @@
 //! `check` (types and spaces, giving [`hir`]), [`effects`], `graph`, `rules`, `lower`.
 
 pub mod allow;
+pub mod bodies;
 pub mod check;
 pub mod config;
 pub mod db;

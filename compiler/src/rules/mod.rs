@@ -42,6 +42,7 @@ rules![
     configuration,
     unused_import,
     unused_name,
+    unused_value,
     unreachable_arm,
     constant_condition,
     shadowed_name,

@@ -26,6 +26,8 @@ pub trait Disk {
 }
 
 /// Stores in memory whose commits become durable later, one by one, as the simulation decides. What was not is lost with the process.
+/// A clone is the same disk.
+#[derive(Clone)]
 pub struct MemoryDisk {
     platters: Vec<Arc<Mutex<Platter>>>,
 }
@@ -72,9 +74,9 @@ impl MemoryDisk {
         lock(&self.platters[store]).faults.push_back(fault);
     }
 
-    /// A copy of what is durable in a store.
-    pub fn durable(&self, store: usize) -> Memory {
-        lock(&self.platters[store]).durable.clone()
+    /// A copy of a store as the running process sees it.
+    pub fn live(&self, store: usize) -> Memory {
+        lock(&self.platters[store]).live.clone()
     }
 }
 

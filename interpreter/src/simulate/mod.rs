@@ -46,7 +46,8 @@ impl Options {
 /// Runs a test of the program once.
 pub fn run_test(program: &Arc<Program>, test: &Test, options: Options) -> TestReport {
     let Options { seed, limits, disk, places, mishaps, history } = options;
-    let disk = disk.unwrap_or_else(|| memory_disk(program, &limits, places.iter().max().map_or(1, |most| most + 1)));
+    let stores = places.iter().max().map_or(1, |most| most + 1);
+    let disk = disk.unwrap_or_else(|| Box::new(memory_disk(program, &limits, stores)));
     let mut world = match World::new(program.clone(), disk, places, limits, seed) {
         Ok(world) => world,
         Err(error) => return TestReport::not_begun(test, seed, &error),
@@ -59,6 +60,6 @@ pub fn run_test(program: &Arc<Program>, test: &Test, options: Options) -> TestRe
 }
 
 /// Empty stores in memory for a program.
-pub fn memory_disk(program: &Program, limits: &Limits, stores: usize) -> Box<dyn Disk> {
-    Box::new(MemoryDisk::new(&Memory::new(Arc::new(Schema::new(program)), limits), stores))
+pub fn memory_disk(program: &Program, limits: &Limits, stores: usize) -> MemoryDisk {
+    MemoryDisk::new(&Memory::new(Arc::new(Schema::new(program)), limits), stores)
 }

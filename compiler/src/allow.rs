@@ -5,7 +5,7 @@ use patternc_grammar::syntax::{Allow, Item, ItemKind, MemberKind, Span, Stmt};
 use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Level, Location, Safety};
 use crate::items::parsed;
-use crate::location::locate;
+use crate::location::{locate, removal};
 use crate::names;
 use crate::resolve::did_you_mean;
 use crate::rules;
@@ -48,12 +48,12 @@ pub fn apply(db: &dyn Db, file: SourceFile, findings: &mut Vec<Diagnostic>) {
     });
     let broken = !parsed(db, file).errors.is_empty();
     for (index, scope) in scopes.0.iter().enumerate() {
-        about(file, scope.allow, used[index], of_errors[index], broken, findings);
+        about(file, file.text(db), scope.allow, used[index], of_errors[index], broken, findings);
     }
 }
 
 /// What is wrong with one `@allow`.
-fn about(file: SourceFile, allow: &Allow, used: bool, of_error: bool, broken: bool, findings: &mut Vec<Diagnostic>) {
+fn about(file: SourceFile, text: &str, allow: &Allow, used: bool, of_error: bool, broken: bool, findings: &mut Vec<Diagnostic>) {
     let (name, at) = (allow.rule.name.as_str(), Location::Span(file, allow.span));
     if rules::named(name).is_none() {
         let rule_at = Location::Span(file, allow.rule.span);
@@ -83,6 +83,7 @@ fn about(file: SourceFile, allow: &Allow, used: bool, of_error: bool, broken: bo
         return;
     }
     let unused = &rules::unused_allow::RULE;
+    let gone = removal(text, allow.span);
     findings.push(if of_error {
         unused
             .at(at, "switches nothing off", format!("`{name}` is an error here, and an error cannot be allowed away"))
@@ -93,7 +94,7 @@ fn about(file: SourceFile, allow: &Allow, used: bool, of_error: bool, broken: bo
             "remove the `@allow`",
             Safety::Safe,
             file,
-            allow.span,
+            gone,
             "",
         )
     });

@@ -9,7 +9,7 @@ use crate::items::parsed;
 use crate::location::located;
 use crate::project_names::duplicates;
 use crate::signature::signature_diagnostics;
-use crate::{allow, config, declarations, rules, unused};
+use crate::{allow, config, cycles, declarations, rules, unused};
 
 /// What is found in one file, at the levels of the rules.
 #[salsa::tracked(returns(ref))]
@@ -19,6 +19,7 @@ pub fn check_file(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
     findings.extend_from_slice(&bodies(db, file).diagnostics);
     findings.extend(rules::run(db, file));
     declarations::check(db, file, &mut findings);
+    cycles::check(db, file, &mut findings);
     unused::check(db, file, &mut findings);
     allow::apply(db, file, &mut findings);
     findings

@@ -7,6 +7,7 @@ pub mod allow;
 pub mod bodies;
 pub mod check;
 pub mod config;
+mod cycles;
 pub mod db;
 mod declarations;
 pub mod diagnostic;

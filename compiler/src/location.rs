@@ -33,6 +33,19 @@ pub fn located(db: &dyn Db, finding: &Diagnostic) -> Diagnostic {
     finding
 }
 
+/// What to remove so that nothing is left of `span`: with it the line it stands on, if nothing else stands there, or the spaces behind it.
+pub fn removal(text: &str, span: Span) -> Span {
+    let (before, after) = (&text[..span.start as usize], &text[span.end as usize..]);
+    let indent = before.len() - before.trim_end_matches([' ', '\t']).len();
+    let spaces = after.len() - after.trim_start_matches([' ', '\t']).len();
+    let starts_line = before.len() == indent || before[..before.len() - indent].ends_with('\n');
+    let rest = &after[spaces..];
+    match rest.chars().next() {
+        Some('\n') if starts_line => Span::new(before.len() - indent, span.end as usize + spaces + 1),
+        _ => Span::new(span.start as usize, span.end as usize + spaces),
+    }
+}
+
 /// The declaration that a body belongs to.
 pub fn owner_item(owner: BodyOwner) -> Option<ItemId> {
     match owner {
@@ -91,5 +104,25 @@ fn members(db: &dyn Db, record: ItemId) -> &[Member] {
     match item(db, record).map(|item| &item.kind) {
         Some(ItemKind::Record(record)) => &record.members,
         _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn without(text: &str, piece: &str) -> String {
+        let at = text.find(piece).expect("the piece is in the text");
+        let gone = removal(text, Span::new(at, at + piece.len()));
+        format!("{}{}", &text[..gone.start as usize], &text[gone.end as usize..])
+    }
+
+    #[test]
+    fn a_line_of_its_own_goes_whole() {
+        assert_eq!(without("a\n  @x\n  b\n", "@x"), "a\n  b\n");
+        assert_eq!(without("@x\nb\n", "@x"), "b\n");
+        assert_eq!(without("a\n  @x b\n", "@x"), "a\n  b\n");
+        assert_eq!(without("a @x\nb\n", "@x"), "a \nb\n");
+        assert_eq!(without("a\n@x", "@x"), "a\n");
     }
 }

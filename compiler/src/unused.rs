@@ -9,7 +9,7 @@ use rustc_hash::FxHashSet;
 use crate::db::{Db, Project, SourceFile};
 use crate::diagnostic::{Diagnostic, Edit, Location, Safety};
 use crate::items::{ItemHead, parsed};
-use crate::location::item;
+use crate::location::{item, removal};
 use crate::names;
 use crate::resolve::scope;
 use crate::rules;
@@ -182,7 +182,7 @@ fn imports(db: &dyn Db, file: SourceFile, findings: &mut Vec<Diagnostic>) {
         let whole = unused.len() == tree.names.len();
         for name in &unused {
             let edit = if whole {
-                Edit { file, span: declared.span, text: String::new() }
+                Edit { file, span: removal(file.text(db), declared.span), text: String::new() }
             } else {
                 let rest: Vec<&str> = tree.names.iter().filter(|kept| !unused.contains(kept)).map(|kept| kept.name.as_str()).collect();
                 let text = format!("use \"{}\" {{ {} }}", tree.path.value, rest.join(", "));

@@ -15,6 +15,7 @@ pub mod effects;
 pub mod hir;
 pub mod items;
 pub mod location;
+pub mod lower;
 mod names;
 pub mod project_names;
 pub mod resolve;

@@ -12,6 +12,8 @@ pub mod db;
 mod declarations;
 pub mod diagnostic;
 pub mod effects;
+pub mod facts;
+pub mod graph;
 pub mod hir;
 pub mod items;
 pub mod location;

@@ -15,7 +15,9 @@ use crate::types::{CellId, HandlerId, ItemId};
 pub fn locate(db: &dyn Db, location: Location) -> Option<(SourceFile, Span)> {
     match location {
         Location::Span(file, span) => Some((file, span)),
-        Location::Site(site) => owner_item(site.body).map(|item| (item.file, item_span(db, item))),
+        Location::Site(site) => {
+            crate::effects::site_span(db, site).or_else(|| owner_item(site.body).map(|item| (item.file, item_span(db, item))))
+        }
         Location::Item(item) => Some((item.file, item_span(db, item))),
         Location::Cell(cell) => Some((cell.record.file, cell_span(db, cell))),
         Location::Handler(handler) => Some((handler.record.file, handler_span(db, handler))),

@@ -20,8 +20,9 @@ A value that no arm takes would leave nothing to do. Name every variant, or end 
 
 ```pattern
 enum Status { open, done }
-fn label(s: Status) -> Text {
-  match s {
+record Task {
+  cell status: Status = Status.open
+  derived label: Text = match self.status {
     Status.open => "open"
   }
 }
@@ -31,8 +32,9 @@ fn label(s: Status) -> Text {
 
 ```pattern
 enum Status { open, done }
-fn label(s: Status) -> Text {
-  match s {
+record Task {
+  cell status: Status = Status.open
+  derived label: Text = match self.status {
     Status.open => "open",
     Status.done => "done"
   }

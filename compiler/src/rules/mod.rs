@@ -4,8 +4,14 @@
 //! name its module in the list below. Rules without `check` are found where names, types or text are understood; their file is where
 //! they are named and explained.
 
+mod context;
+mod edits;
+mod reach;
+
 use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Level, Location};
+
+pub use context::{Callable, Context};
 
 /// Declares the modules of all rules, and [`ALL`].
 macro_rules! rules {
@@ -19,12 +25,28 @@ macro_rules! rules {
 
 rules![
     // Spaces.
+    cross_space_write,
+    undeclared_write,
+    unused_write,
+    invariant_across_spaces,
     space_escape,
     inverse_across_spaces,
     derived_write,
     // Atomicity.
     extern_in_transaction,
     impure_expression,
+    dual_write,
+    stale_capture,
+    early_answer,
+    read_after_send,
+    // Conflicts and liveness.
+    overwrite_append,
+    overwrite_count,
+    read_then_append,
+    dropped_failure,
+    swallowed_failure,
+    split_update,
+    // Conflicts and liveness.
     // Names, types, hygiene.
     syntax,
     wrong_case,
@@ -36,6 +58,7 @@ rules![
     missing_cell,
     missing_arm,
     recursive_fn,
+    recursive_call,
     derived_cycle,
     no_expectation,
     nesting_limit,
@@ -60,17 +83,12 @@ pub struct Rule {
     pub level: Level,
     /// What it reports, as the rest of "reports …".
     pub summary: &'static str,
-    /// Markdown with the sections "What goes wrong", "Bad", "Good" and, for warnings, "When it is fine". A `pattern` block may name its file
-    /// (`file=people.pattern`; `main.pattern` otherwise) and rules that its bad example also breaks (`also=unused-name`).
+    /// Markdown with the sections "What goes wrong", "Bad", "Good" and, for warnings, "When it is fine". The blocks marked `pattern` run as
+    /// tests: a bad one reports this rule and no other (but those behind `ignore=`), a good one nothing. Blocks of one section that start with
+    /// `// file: name.pattern` are one project.
     pub page: &'static str,
     /// Looks at one file. `None` for rules that are found while names, types or text are understood.
     pub check: Option<fn(&Context<'_>, &mut Vec<Diagnostic>)>,
-}
-
-/// What a rule sees of the file it checks.
-pub struct Context<'db> {
-    pub db: &'db dyn Db,
-    pub file: SourceFile,
 }
 
 impl Rule {
@@ -87,8 +105,11 @@ pub fn named(name: &str) -> Option<&'static Rule> {
 
 /// What the rules over effects find in one file, at their default levels; `@allow` and configuration come later.
 pub fn run(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
-    let context = Context { db, file };
+    let context = Context::new(db, file);
     let mut findings = Vec::new();
+    if context.callables.is_empty() {
+        return findings;
+    }
     for check in ALL.iter().filter_map(|rule| rule.check) {
         check(&context, &mut findings);
     }

@@ -19,12 +19,13 @@ A test without `expect` passes whatever the pattern does.
 ## Bad
 
 ```pattern
-record Counter {
+space home
+record Counter in home {
   cell count: Int = 0
   handler add() { self.count += 1 }
 }
 test "counting" {
-  let c = create Counter { }
+  let c = create Counter in home { }
   c.add()
 }
 ```
@@ -32,12 +33,13 @@ test "counting" {
 ## Good
 
 ```pattern
-record Counter {
+space home
+record Counter in home {
   cell count: Int = 0
   handler add() { self.count += 1 }
 }
 test "counting" {
-  let c = create Counter { }
+  let c = create Counter in home { }
   c.add()
   expect c.count == 1
 }

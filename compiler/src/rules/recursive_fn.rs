@@ -21,11 +21,19 @@ Every handler ends, because nothing in it can go round for ever. A function that
 
 ```pattern
 fn count(n: Int) -> Int { if n == 0 { 0 } else { 1 + count(n - 1) } }
+record Pile {
+  cell size: Int = 0
+  derived counted: Int = count(self.size)
+}
 ```
 
 ## Good
 
 ```pattern
 fn count(n: Int) -> Int { range(n).len() }
+record Pile {
+  cell size: Int = 0
+  derived counted: Int = count(self.size)
+}
 ```
 "##;

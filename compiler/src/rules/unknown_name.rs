@@ -21,7 +21,7 @@ Nothing with this name exists here: it is misspelt, declared elsewhere and not i
 ```pattern
 record Note {
   cell text: Text = ""
-  handler set(text: Text) { self.text = txt }
+  handler clear() { self.txt = "" }
 }
 ```
 
@@ -30,7 +30,7 @@ record Note {
 ```pattern
 record Note {
   cell text: Text = ""
-  handler set(text: Text) { self.text = text }
+  handler clear() { self.text = "" }
 }
 ```
 "##;

@@ -20,8 +20,9 @@ The arm never runs: every value it could take is taken by an arm before it.
 
 ```pattern
 enum Status { open, done }
-fn label(s: Status) -> Text {
-  match s {
+record Task {
+  cell status: Status = Status.open
+  derived label: Text = match self.status {
     Status.open => "open",
     _ => "other",
     Status.done => "done"
@@ -33,8 +34,9 @@ fn label(s: Status) -> Text {
 
 ```pattern
 enum Status { open, done }
-fn label(s: Status) -> Text {
-  match s {
+record Task {
+  cell status: Status = Status.open
+  derived label: Text = match self.status {
     Status.open => "open",
     Status.done => "done"
   }

@@ -27,10 +27,13 @@ use "missing.pattern" { Person }
 ```pattern
 use "people.pattern" { Person }
 
-fn label(p: Person) -> Text { p.name }
+record Note {
+  cell author: Person
+}
 ```
 
-```pattern file=people.pattern
+```pattern
+// file: people.pattern
 record Person {
   cell name: Text
 }

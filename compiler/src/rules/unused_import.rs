@@ -21,15 +21,22 @@ Nothing, but whoever reads the file looks for a use that is not there.
 ```pattern
 use "people.pattern" { Person, label }
 
-fn title(p: Person) -> Text { p.name }
+record Note {
+  cell author: Person
+  derived title: Text = self.author.name
+}
 ```
 
-```pattern file=people.pattern
+```pattern
+// file: people.pattern
 record Person {
   cell name: Text
 }
 fn label(p: Person) -> Text { "{p.name}!" }
-fn twice(p: Person) -> Text { "{label(p)}{label(p)}" }
+record Card {
+  cell person: Person
+  derived label: Text = label(self.person)
+}
 ```
 
 ## Good
@@ -37,10 +44,14 @@ fn twice(p: Person) -> Text { "{label(p)}{label(p)}" }
 ```pattern
 use "people.pattern" { Person, label }
 
-fn title(p: Person) -> Text { label(p) }
+record Note {
+  cell author: Person
+  derived title: Text = label(self.author)
+}
 ```
 
-```pattern file=people.pattern
+```pattern
+// file: people.pattern
 record Person {
   cell name: Text
 }

@@ -20,13 +20,19 @@ A call gives a value for each parameter, in their order. There are no optional p
 
 ```pattern
 fn double(n: Int) -> Int { n * 2 }
-fn four() -> Int { double(1, 2) }
+record Counter {
+  cell count: Int = 0
+  derived twice: Int = double(self.count, 2)
+}
 ```
 
 ## Good
 
 ```pattern
 fn double(n: Int) -> Int { n * 2 }
-fn four() -> Int { double(2) }
+record Counter {
+  cell count: Int = 0
+  derived twice: Int = double(self.count)
+}
 ```
 "##;

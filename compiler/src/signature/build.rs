@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use patternc_grammar::syntax::{
-    self, CellDecl, HandlerDecl, Ident, ItemKind, MemberKind, Name, Param, RecordDecl, SagaDecl, TypeExpr, WritesEntry,
+    self, CellDecl, HandlerDecl, Ident, ItemKind, MemberKind, Name, Param, RecordDecl, SagaDecl, Span, TypeExpr, WritesEntry,
 };
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     RecordSig, Signature, SpaceSig, StructSig, VariantSig, WriteSig,
 };
 use crate::db::{Db, SourceFile};
-use crate::diagnostic::{Diagnostic, Location};
+use crate::diagnostic::{Diagnostic, Location, Safety};
 use crate::items::{ItemHead, head, parsed, record_head_of};
 use crate::resolve::{Here, cased_as, did_you_mean, home, resolve_plain_space, resolve_type, scope, unknown_name, with_article};
 use crate::types::{CellId, ItemId, Ty};
@@ -147,9 +147,27 @@ impl Builder<'_> {
             params: self.params(&decl.params, here),
             result: self.result(decl.result.as_ref(), here),
             writes: decl.writes.as_ref().map(|clause| clause.entries.iter().filter_map(|entry| self.write(entry)).collect()),
-            across: decl.across.iter().filter_map(|space| resolve_plain_space(self.db, self.file, *space, &mut self.diagnostics)).collect(),
+            across: self.across(&decl.across),
             member,
         }
+    }
+
+    /// The spaces of an `across` clause, each once.
+    fn across(&mut self, spaces: &[Ident]) -> Arc<[ItemId]> {
+        let mut resolved = Vec::new();
+        for (index, space) in spaces.iter().enumerate() {
+            let Some(id) = resolve_plain_space(self.db, self.file, *space, &mut self.diagnostics) else { continue };
+            if resolved.contains(&id) {
+                let message = format!("`{}` is named twice in `across`", space.name);
+                let (before, remove) = (spaces[index - 1].span, "remove it");
+                let span = Span { start: before.end, end: space.span.end };
+                let finding = Diagnostic::error("duplicate-name", self.file, space.span, message).help(remove);
+                self.diagnostics.push(finding.replace(remove, Safety::Safe, self.file, span, ""));
+            } else {
+                resolved.push(id);
+            }
+        }
+        resolved.into()
     }
 
     fn saga(&mut self, decl: &SagaDecl, here: Here, member: u32) -> HandlerSig {

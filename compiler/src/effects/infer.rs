@@ -1,0 +1,782 @@
+//! What a body does itself: one walk over its tree.
+
+use std::sync::Arc;
+
+use patternc_grammar::syntax::{AssignOp, BinaryOp, Span};
+use patternc_program::Method;
+use rustc_hash::FxHashMap;
+
+use super::{
+    Argument, Block, BlockId, BlockKind, BodyEffects, CallEffect, CallPath, EffectSpace, Effects, FailureCause, FailureEffect, Grain,
+    Layout, Read, SendEffect, SendRole, SendTarget, Site, Target, Value, WriteEffect, WriteKind,
+};
+use crate::db::Db;
+use crate::hir::{
+    self, Arg, Body, BodyKind, BodyOwner, Create, Expr, ExprKind, HandlerCall, Send, SendArm, SendEvent, SpaceExpr, Step, Stmt, StmtKind,
+    TextPart, Write, WriteOp,
+};
+use crate::signature::{Home, RecordSig, record_sig};
+use crate::types::{CellId, ItemId, LocalId, Place, Ty};
+
+/// Cells that a path may go through before it is given up.
+const LONGEST_PATH: usize = 4;
+
+/// Infers the effects of bodies one after another; remembers the signatures they share.
+pub(super) struct Inference<'db> {
+    db: &'db dyn Db,
+    records: FxHashMap<ItemId, Option<&'db RecordSig>>,
+}
+
+impl<'db> Inference<'db> {
+    pub(super) fn new(db: &'db dyn Db) -> Self {
+        Inference { db, records: FxHashMap::default() }
+    }
+
+    /// What the body does, and where its sites are. `None` for tests: each of their calls is an event of its own.
+    pub(super) fn body(&mut self, body: &Body) -> Option<(BodyEffects, Vec<Span>)> {
+        if matches!(body.owner, BodyOwner::Test(_)) {
+            return None;
+        }
+        let home = body.self_record.and_then(|record| self.plain_home(record)).or_else(|| self.bound_home(body));
+        let layout =
+            Layout { blocks: vec![Block { parent: BlockId(0), kind: BlockKind::Body, leaves: false, fails: false }], block_of: Vec::new() };
+        let mut walk = Walk {
+            inference: self,
+            body,
+            home,
+            found: Effects::default(),
+            layout,
+            spans: Vec::new(),
+            block: BlockId(0),
+            decisions: 0,
+            tries: 0,
+            known: vec![None; body.locals.len()],
+            queried: Vec::new(),
+        };
+        match &body.kind {
+            BodyKind::Block(block) => {
+                walk.stmts(&block.stmts);
+            }
+            BodyKind::Expr(value) => walk.expr(value),
+            BodyKind::Saga { prelude, steps } => {
+                walk.stmts(&prelude.stmts);
+                steps.iter().for_each(|step| walk.step(step));
+            }
+        }
+        let Walk { found, layout, spans, .. } = walk;
+        Some((BodyEffects { owner: body.owner, own: Arc::new(found), layout: Arc::new(layout) }, spans))
+    }
+
+    fn record(&mut self, id: ItemId) -> Option<&'db RecordSig> {
+        let db = self.db;
+        *self.records.entry(id).or_insert_with(|| record_sig(db, id))
+    }
+
+    /// The plain space that every instance of a record is in.
+    fn plain_home(&mut self, record: ItemId) -> Option<ItemId> {
+        match self.record(record)?.home {
+            Home::Plain(space) => Some(space),
+            Home::Family(_) | Home::Floating => None,
+        }
+    }
+
+    /// The same for the record an invariant or mirror is about, which is its first parameter.
+    fn bound_home(&mut self, body: &Body) -> Option<ItemId> {
+        match (body.owner, body.locals.first()) {
+            (BodyOwner::Invariant(_) | BodyOwner::Mirror(..), Some(local)) => self.plain_home(record_of(&local.ty)?.0),
+            _ => None,
+        }
+    }
+}
+
+/// The record type of a reference, or of an optional one, and its place.
+fn record_of(ty: &Ty) -> Option<(ItemId, Place)> {
+    match ty {
+        Ty::Record(record, place) => Some((*record, *place)),
+        Ty::Optional(inner) => record_of(inner),
+        _ => None,
+    }
+}
+
+/// The walk over one body.
+struct Walk<'a, 'db> {
+    inference: &'a mut Inference<'db>,
+    body: &'a Body,
+    /// The plain space of `self`, if it is in one.
+    home: Option<ItemId>,
+    /// Of the piece being walked: the body, or the arm of a send.
+    found: Effects,
+    layout: Layout,
+    spans: Vec<Span>,
+    block: BlockId,
+    decisions: u32,
+    /// How many `try` blocks of this piece are around.
+    tries: u32,
+    /// What a local that has a record stands for, where that is known better than the local itself.
+    known: Vec<Option<Target>>,
+    /// The parameters of the queries around.
+    queried: Vec<LocalId>,
+}
+
+/// How a block ends: whether its end is reached, and if not, whether always by failing.
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    Reached,
+    Returns,
+    Fails,
+}
+
+impl End {
+    /// Of two blocks of which one runs.
+    fn or(self, other: End) -> End {
+        match (self, other) {
+            (End::Reached, _) | (_, End::Reached) => End::Reached,
+            (End::Fails, End::Fails) => End::Fails,
+            _ => End::Returns,
+        }
+    }
+}
+
+impl Walk<'_, '_> {
+    fn site(&mut self, span: Span) -> Site {
+        let index = self.spans.len() as u32;
+        self.spans.push(span);
+        self.layout.block_of.push(self.block);
+        Site { body: self.body.owner, index }
+    }
+
+    fn decision(&mut self) -> u32 {
+        self.decisions += 1;
+        self.decisions
+    }
+
+    fn block(&mut self, kind: BlockKind, stmts: &[Stmt]) -> End {
+        let id = BlockId(self.layout.blocks.len() as u32);
+        self.layout.blocks.push(Block { parent: self.block, kind, leaves: false, fails: false });
+        let around = std::mem::replace(&mut self.block, id);
+        let end = self.stmts(stmts);
+        self.block = around;
+        let made = &mut self.layout.blocks[id.0 as usize];
+        (made.leaves, made.fails) = (end != End::Reached, end == End::Fails);
+        end
+    }
+
+    /// Two blocks of which at most one runs.
+    fn branches(&mut self, then: &hir::Block, otherwise: Option<&hir::Block>) -> End {
+        let decision = self.decision();
+        let end = self.block(BlockKind::Branch(decision), &then.stmts);
+        match otherwise {
+            Some(otherwise) => end.or(self.block(BlockKind::Branch(decision), &otherwise.stmts)),
+            None => End::Reached,
+        }
+    }
+
+    fn stmts(&mut self, stmts: &[Stmt]) -> End {
+        let mut end = End::Reached;
+        for stmt in stmts {
+            let this = self.stmt(stmt);
+            if end == End::Reached {
+                end = this;
+            }
+        }
+        end
+    }
+
+    fn stmt(&mut self, stmt: &Stmt) -> End {
+        match &stmt.kind {
+            StmtKind::Let { local, value } => {
+                self.expr(value);
+                self.know(*local, value);
+            }
+            StmtKind::LetElse { local, value, otherwise } => {
+                self.expr(value);
+                let decision = self.decision();
+                self.block(BlockKind::Branch(decision), std::slice::from_ref(otherwise));
+                self.know(*local, value);
+            }
+            StmtKind::LetCall { call, .. } | StmtKind::Call(call) => self.call(call),
+            StmtKind::Write(write) => self.write(write, stmt.span),
+            StmtKind::DeleteRecord(record) => {
+                self.expr(record);
+                self.delete(record, stmt.span);
+            }
+            StmtKind::Require { cond, message } => {
+                self.expr(cond);
+                message.iter().for_each(|message| self.expr(message));
+                self.failure(FailureCause::Require, stmt.span);
+            }
+            StmtKind::Fail(message) => {
+                self.expr(message);
+                self.failure(FailureCause::Fail, stmt.span);
+                return End::Fails;
+            }
+            StmtKind::If { cond, then, otherwise } => {
+                self.expr(cond);
+                return self.branches(then, otherwise.as_ref());
+            }
+            StmtKind::IfLet { local, value, then, otherwise } => {
+                self.expr(value);
+                self.know(*local, value);
+                return self.branches(then, otherwise.as_ref());
+            }
+            StmtKind::For { iter, body, .. } => {
+                self.expr(iter);
+                self.block(BlockKind::Loop, &body.stmts);
+            }
+            StmtKind::Match { subject, arms } => {
+                self.expr(subject);
+                let decision = self.decision();
+                let ends: Vec<End> = arms.iter().map(|arm| self.block(BlockKind::Branch(decision), &arm.body.stmts)).collect();
+                return ends.into_iter().reduce(End::or).unwrap_or(End::Reached);
+            }
+            StmtKind::Return(value) => {
+                value.iter().for_each(|value| self.expr(value));
+                return End::Returns;
+            }
+            StmtKind::Send(send) => {
+                self.send(send);
+                if send.answer {
+                    return End::Returns;
+                }
+            }
+            StmtKind::Try { body, catch, .. } => {
+                let decision = self.decision();
+                self.tries += 1;
+                let end = self.block(BlockKind::Try(decision), &body.stmts);
+                self.tries -= 1;
+                // What fails inside goes on in `catch`, so only both together decide.
+                let caught = self.block(BlockKind::Catch(decision), &catch.stmts);
+                return if end == End::Fails { caught } else { end.or(caught) };
+            }
+            StmtKind::Expr(value) => self.expr(value),
+            StmtKind::Test(_) => {}
+            StmtKind::Error => self.found.incomplete = true,
+        }
+        End::Reached
+    }
+
+    // ---- What is known of values.
+
+    fn know(&mut self, local: LocalId, value: &Expr) {
+        if record_of(&value.ty).is_some() {
+            let target = target(&self.known, value);
+            if let Some(known) = self.known.get_mut(local.0 as usize) {
+                *known = (target != Target::Unknown).then_some(target);
+            }
+        }
+    }
+
+    fn target(&self, record: &Expr) -> Target {
+        target(&self.known, record)
+    }
+
+    fn space(&mut self, record: &Expr) -> EffectSpace {
+        let Some((of, place)) = record_of(&record.ty) else {
+            self.found.incomplete |= record.ty == Ty::Error;
+            return EffectSpace::Any;
+        };
+        if let Some(space) = self.inference.plain_home(of) {
+            return self.plain(space);
+        }
+        match (place, &record.kind) {
+            (Place::Any, ExprKind::Local(local)) => EffectSpace::Of(*local),
+            (place, _) => self.place(place),
+        }
+    }
+
+    fn place(&self, place: Place) -> EffectSpace {
+        match place {
+            Place::Here => EffectSpace::Here,
+            Place::Plain(space) => self.plain(space),
+            // What an invariant or mirror binds is where it is *here*.
+            Place::Of(LocalId(0)) if matches!(self.body.owner, BodyOwner::Invariant(_) | BodyOwner::Mirror(..)) => EffectSpace::Here,
+            Place::Of(local) => EffectSpace::Of(local),
+            Place::Any => EffectSpace::Any,
+        }
+    }
+
+    fn plain(&self, space: ItemId) -> EffectSpace {
+        if self.home == Some(space) { EffectSpace::Here } else { EffectSpace::Plain(space) }
+    }
+
+    fn value(&self, value: &Expr) -> Option<Value> {
+        value_of(&self.known, value)
+    }
+
+    fn arguments(&mut self, args: &[Expr]) -> Arc<[Argument]> {
+        args.iter().map(|arg| self.argument(arg)).collect()
+    }
+
+    fn argument(&mut self, arg: &Expr) -> Argument {
+        if record_of(&arg.ty).is_some() {
+            return Argument::Record { target: self.target(arg), space: self.space(arg) };
+        }
+        self.value(arg).map_or(Argument::Unknown, Argument::Value)
+    }
+
+    // ---- Entries.
+
+    fn failure(&mut self, cause: FailureCause, span: Span) {
+        let site = self.site(span);
+        let caught = self.tries > 0;
+        self.found.failures.push(FailureEffect { cause, site, path: CallPath::default(), caught });
+    }
+
+    fn push_call(&mut self, callee: BodyOwner, target: Target, space: EffectSpace, args: Arc<[Argument]>, site: Site) {
+        let (path, caught) = (CallPath::default(), self.tries > 0);
+        self.found.calls.push(CallEffect { callee, target, space, args, site, path, caught });
+    }
+
+    /// Arithmetic can overflow nearly everywhere: one entry says so.
+    fn overflow(&mut self, span: Span) {
+        if !self.found.failures.iter().any(|failure| failure.cause == FailureCause::Overflow) {
+            self.failure(FailureCause::Overflow, span);
+        }
+    }
+
+    /// A read of a cell through `base`.
+    fn read(&mut self, base: &Expr, cell: CellId, grain: Grain, span: Span) {
+        let (target, space) = (self.target(base), self.space(base));
+        let queried = matches!(&target, Target::Local(local) if self.queried.contains(local));
+        let (target, grain) = if queried { (Target::Unknown, Grain::Query) } else { (target, grain) };
+        let site = self.site(span);
+        let derived = self.inference.record(cell.record).and_then(|sig| sig.cells.get(cell.index as usize)).is_some_and(|sig| sig.derived);
+        if derived {
+            let callee = BodyOwner::Derived(cell);
+            let target = target.clone();
+            self.push_call(callee, target, space, Arc::default(), site);
+        }
+        let (record, cell, path) = (cell.record, Some(cell), CallPath::default());
+        self.found.reads.push(Read { record, cell, target, space, grain, site, path });
+    }
+
+    /// A read of which records there are, or whether one is.
+    fn read_records(&mut self, record: ItemId, target: Target, space: EffectSpace, span: Span) {
+        let grain = if target == Target::Unknown { Grain::Query } else { Grain::Whole };
+        let site = self.site(span);
+        self.found.reads.push(Read { record, cell: None, target, space, grain, site, path: CallPath::default() });
+    }
+
+    fn query_space(&mut self, record: ItemId) -> EffectSpace {
+        match self.inference.plain_home(record) {
+            Some(space) => self.plain(space),
+            None => EffectSpace::Here,
+        }
+    }
+
+    // ---- Writes.
+
+    fn write(&mut self, write: &Write, span: Span) {
+        self.expr(&write.record);
+        write.key.iter().for_each(|key| self.expr(key));
+        let value = match &write.op {
+            WriteOp::Assign { value, .. } => Some(value),
+            WriteOp::Delete => None,
+        };
+        value.iter().for_each(|value| self.expr(value));
+
+        let sig = self.inference.record(write.cell.record).and_then(|sig| sig.cells.get(write.cell.index as usize));
+        let element = |walk: &Self| Grain::Element(value.and_then(|value| walk.value(value)));
+        let entry = write.key.as_ref().map(|key| Grain::Element(self.value(key)));
+        let (kind, grain, reads) = match (&write.op, entry, sig.map(|sig| &sig.ty)) {
+            (WriteOp::Delete, entry, _) => (WriteKind::Remove, entry.unwrap_or(Grain::Whole), false),
+            (WriteOp::Assign { op, .. }, Some(entry), _) => (WriteKind::Set, entry, *op != AssignOp::Set),
+            (WriteOp::Assign { op: AssignOp::Set, .. }, None, _) => (WriteKind::Set, Grain::Whole, false),
+            (WriteOp::Assign { .. }, None, Some(Ty::Int)) => (WriteKind::Add, Grain::Whole, false),
+            (WriteOp::Assign { op: AssignOp::Add, .. }, None, Some(Ty::List(_))) => (WriteKind::Append, element(self), false),
+            (WriteOp::Assign { op: AssignOp::Add, .. }, None, Some(Ty::Set(_))) => (WriteKind::Insert, element(self), false),
+            (WriteOp::Assign { op: AssignOp::Sub, .. }, None, Some(Ty::List(_) | Ty::Set(_))) => (WriteKind::Remove, element(self), false),
+            (WriteOp::Assign { .. }, None, _) => (WriteKind::Set, Grain::Whole, true),
+        };
+        if reads {
+            self.read(&write.record, write.cell, grain.clone(), write.target_span);
+            if write.key.is_some() {
+                self.failure(FailureCause::Missing, write.target_span);
+            }
+        }
+        if matches!(&write.op, WriteOp::Assign { op: AssignOp::Add | AssignOp::Sub, .. }) && matches!(kind, WriteKind::Add | WriteKind::Set)
+        {
+            self.overflow(span);
+        }
+        let (target, space) = (self.target(&write.record), self.space(&write.record));
+        let site = self.site(span);
+        self.found.writes.push(WriteEffect {
+            record: write.cell.record,
+            cell: Some(write.cell),
+            target: target.clone(),
+            space,
+            kind,
+            grain,
+            site,
+            path: CallPath::default(),
+            inverse: false,
+        });
+        let Some(sig) = sig else { return };
+        if sig.key || sig.unique {
+            self.failure(FailureCause::Unique(write.cell), span);
+        }
+        if let Some(other) = sig.inverse {
+            if kind == WriteKind::Set {
+                // The record that was linked before loses the link.
+                let before = match (&sig.ty, extended(&target, write.cell)) {
+                    (Ty::Record(..) | Ty::Optional(_), Some(path)) => path,
+                    _ => Target::Unknown,
+                };
+                self.write_end(other, before, space, WriteKind::Remove, span);
+            }
+            if let Some(value) = value
+                && value.ty != Ty::None
+            {
+                let linked = if record_of(&value.ty).is_some() { self.target(value) } else { Target::Unknown };
+                let kind = if kind == WriteKind::Remove { WriteKind::Remove } else { WriteKind::Insert };
+                self.write_end(other, linked, space, kind, span);
+            }
+        }
+    }
+
+    /// The runtime's write of the other end of a link. `kind` is what happens to the link: `Insert` or `Remove`.
+    fn write_end(&mut self, cell: CellId, target: Target, space: EffectSpace, kind: WriteKind, span: Span) {
+        let sig = self.inference.record(cell.record).and_then(|sig| sig.cells.get(cell.index as usize));
+        let (kind, grain) = match (sig.map(|sig| &sig.ty), kind) {
+            (Some(Ty::List(_)), WriteKind::Insert) => (WriteKind::Append, Grain::Element(None)),
+            (Some(Ty::List(_) | Ty::Set(_)), kind) => (kind, Grain::Element(None)),
+            _ => (WriteKind::Set, Grain::Whole),
+        };
+        let site = self.site(span);
+        let (record, cell, path) = (cell.record, Some(cell), CallPath::default());
+        self.found.writes.push(WriteEffect { record, cell, target, space, kind, grain, site, path, inverse: true });
+    }
+
+    /// The other ends of all links of a record that is created or deleted.
+    fn write_ends(&mut self, record: ItemId, cells: impl Fn(u32) -> bool, space: EffectSpace, kind: WriteKind, span: Span) {
+        let Some(sig) = self.inference.record(record) else { return };
+        for (index, cell) in sig.cells.iter().enumerate() {
+            if let Some(other) = cell.inverse
+                && cells(index as u32)
+            {
+                self.write_end(other, Target::Unknown, space, kind, span);
+            }
+        }
+    }
+
+    fn delete(&mut self, record: &Expr, span: Span) {
+        let Some((of, _)) = record_of(&record.ty) else {
+            self.found.incomplete = true;
+            return;
+        };
+        let (target, space) = (self.target(record), self.space(record));
+        let site = self.site(span);
+        let (kind, grain, path) = (WriteKind::Delete, Grain::Whole, CallPath::default());
+        self.found.writes.push(WriteEffect { record: of, cell: None, target, space, kind, grain, site, path, inverse: false });
+        self.write_ends(of, |_| true, space, WriteKind::Remove, span);
+    }
+
+    fn created_cells(&mut self, create: &Create) {
+        match &create.space {
+            Some(SpaceExpr::Family(_, key)) => self.expr(key),
+            Some(SpaceExpr::Of(space)) => self.expr(space),
+            Some(SpaceExpr::Plain(_)) | None => {}
+        }
+        create.cells.iter().for_each(|(_, value)| self.expr(value));
+    }
+
+    fn create(&mut self, create: &Create) {
+        self.created_cells(create);
+        let space = match self.inference.plain_home(create.record) {
+            Some(space) => self.plain(space),
+            None => self.place(create.place),
+        };
+        let site = self.site(create.span);
+        let (record, path) = (create.record, CallPath::default());
+        let (kind, grain) = (WriteKind::Create, Grain::Whole);
+        self.found.writes.push(WriteEffect { record, cell: None, target: Target::Fresh, space, kind, grain, site, path, inverse: false });
+        self.push_call(BodyOwner::Create(record), Target::Fresh, space, Arc::default(), site);
+        if let Some(sig) = self.inference.record(record)
+            && let Some(index) = sig.cells.iter().position(|cell| cell.key || cell.unique)
+        {
+            self.failure(FailureCause::Unique(CellId { record, index: index as u32 }), create.span);
+        }
+        let given = |index: u32| create.cells.iter().any(|(cell, value)| *cell == index && value.ty != Ty::None);
+        self.write_ends(record, given, space, WriteKind::Insert, create.span);
+    }
+
+    // ---- Calls and sends.
+
+    fn call(&mut self, call: &HandlerCall) {
+        self.expr(&call.target);
+        call.args.iter().for_each(|arg| self.expr(arg));
+        let (target, space) = (self.target(&call.target), self.space(&call.target));
+        let args = self.arguments(&call.args);
+        let site = self.site(call.span);
+        self.push_call(BodyOwner::Handler(call.handler), target, space, args, site);
+    }
+
+    fn send(&mut self, send: &Send) {
+        send.after.iter().for_each(|after| self.expr(after));
+        let role = if send.answer { SendRole::Answer } else { SendRole::Send };
+        let mut effect = self.event(&send.event, role, send.span);
+        effect.delayed = send.after.is_some();
+        let decision = self.decision();
+        effect.ok = send.ok.as_ref().map(|arm| self.arm(arm, decision));
+        effect.err = send.err.as_ref().map(|arm| self.arm(arm, decision));
+        self.found.sends.push(effect);
+    }
+
+    /// An arm is a transaction of its own, with a table of its own.
+    fn arm(&mut self, arm: &SendArm, decision: u32) -> Arc<Effects> {
+        let around = std::mem::take(&mut self.found);
+        let tries = std::mem::take(&mut self.tries);
+        self.block(BlockKind::Arm(decision), &arm.body.stmts);
+        self.tries = tries;
+        Arc::new(std::mem::replace(&mut self.found, around))
+    }
+
+    fn event(&mut self, event: &SendEvent, role: SendRole, span: Span) -> SendEffect {
+        let (to, target, space, args) = match event {
+            SendEvent::Handler { target, handler, args } => {
+                self.expr(target);
+                args.iter().for_each(|arg| self.expr(arg));
+                (SendTarget::Handler(*handler), self.target(target), self.space(target), self.arguments(args))
+            }
+            SendEvent::Extern { operation, args } => {
+                args.iter().for_each(|arg| self.expr(arg));
+                (SendTarget::Extern(*operation), Target::Unknown, EffectSpace::Here, self.arguments(args))
+            }
+            SendEvent::Create(create) => {
+                self.created_cells(create);
+                let space = match self.inference.plain_home(create.record) {
+                    Some(space) => self.plain(space),
+                    None => self.place(create.place),
+                };
+                (SendTarget::Create(create.record), Target::Fresh, space, Arc::default())
+            }
+            SendEvent::Error => {
+                self.found.incomplete = true;
+                (SendTarget::Unknown, Target::Unknown, EffectSpace::Any, Arc::default())
+            }
+        };
+        let site = self.site(span);
+        let (path, sender) = (CallPath::default(), EffectSpace::Here);
+        SendEffect { to, target, space, args, role, delayed: false, ok: None, err: None, site, path, sender }
+    }
+
+    fn step(&mut self, step: &Step) {
+        let action = self.event(&step.action, SendRole::Step { pivot: step.pivot }, step.span);
+        self.found.sends.push(action);
+        if let Some(undo) = &step.undo {
+            let undo = self.event(undo, SendRole::Undo, step.undo_span.unwrap_or(step.span));
+            self.found.sends.push(undo);
+        }
+    }
+
+    // ---- Expressions.
+
+    fn exprs<'e>(&mut self, values: impl IntoIterator<Item = &'e Expr>) {
+        values.into_iter().for_each(|value| self.expr(value));
+    }
+
+    /// A collection of which one element or entry is looked at.
+    fn element(&mut self, collection: &Expr, element: Option<Value>) {
+        match &collection.kind {
+            ExprKind::Cell { base, cell, .. } => {
+                self.expr(base);
+                self.read(base, *cell, Grain::Element(element), collection.span);
+            }
+            _ => self.expr(collection),
+        }
+    }
+
+    fn expr(&mut self, expr: &Expr) {
+        match &expr.kind {
+            ExprKind::Cell { base, cell, .. } => {
+                self.expr(base);
+                self.read(base, *cell, Grain::Whole, expr.span);
+            }
+            ExprKind::MapIndex { base, key } => {
+                self.expr(key);
+                let key = self.value(key);
+                self.element(base, key);
+            }
+            ExprKind::Binary { op: BinaryOp::In, left, right } => {
+                self.expr(left);
+                let element = self.value(left);
+                self.element(right, element);
+            }
+            ExprKind::Method { method, base, args, .. } => self.method(*method, base, args),
+            ExprKind::Binary { op, left, right } => {
+                self.expr(left);
+                self.expr(right);
+                if expr.ty == Ty::Int && matches!(op, BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::Rem) {
+                    self.overflow(expr.span);
+                }
+            }
+            ExprKind::Lookup { record, key } => {
+                self.expr(key);
+                let space = self.query_space(*record);
+                let target = self.target(expr);
+                self.read_records(*record, target, space, expr.span);
+            }
+            ExprKind::All { record } => {
+                let space = self.query_space(*record);
+                self.read_records(*record, Target::Unknown, space, expr.span);
+            }
+            ExprKind::Where { record, param, cond } => {
+                let space = self.query_space(*record);
+                self.read_records(*record, Target::Unknown, space, expr.span);
+                self.queried.push(*param);
+                self.expr(cond);
+                self.queried.pop();
+            }
+            ExprKind::Exists(record) => {
+                self.expr(record);
+                if let Some((of, _)) = record_of(&record.ty) {
+                    let (target, space) = (self.target(record), self.space(record));
+                    self.read_records(of, target, space, expr.span);
+                }
+            }
+            ExprKind::CallFn { of, args } => {
+                self.exprs(args);
+                let args = self.arguments(args);
+                let site = self.site(expr.span);
+                let space = common_space(&args);
+                self.push_call(BodyOwner::Fn(*of), Target::Unknown, space, args, site);
+            }
+            ExprKind::Create(create) => self.create(create),
+            ExprKind::ListIndex { base, index } => {
+                self.expr(base);
+                self.expr(index);
+                self.failure(FailureCause::Missing, expr.span);
+            }
+            ExprKind::Block { lets, value } => {
+                lets.iter().for_each(|stmt| {
+                    self.stmt(stmt);
+                });
+                self.expr(value);
+            }
+            ExprKind::IfLet { local, value, then, otherwise } => {
+                self.expr(value);
+                self.know(*local, value);
+                self.expr(then);
+                self.expr(otherwise);
+            }
+            ExprKind::If { cond, then, otherwise } => self.exprs([&**cond, then, otherwise]),
+            ExprKind::Match { subject, arms } => {
+                self.expr(subject);
+                self.exprs(arms.iter().map(|(_, value)| value));
+            }
+            ExprKind::Interpolation(parts) => self.exprs(parts.iter().filter_map(|part| match part {
+                TextPart::Expr(value) => Some(value),
+                TextPart::Text(_) => None,
+            })),
+            ExprKind::Field { base, .. } | ExprKind::FailureField { base, .. } | ExprKind::SagaField { base, .. } => self.expr(base),
+            ExprKind::List(values) | ExprKind::Set(values) => self.exprs(values),
+            ExprKind::Map(entries) => self.exprs(entries.iter().flat_map(|(key, value)| [key, value])),
+            ExprKind::Struct { spread, fields, .. } => {
+                self.exprs(spread.as_deref());
+                self.exprs(fields.iter().flatten());
+            }
+            ExprKind::Variant { args, .. } => self.exprs(args),
+            ExprKind::SpaceOf(inner) | ExprKind::SameSpace(inner) | ExprKind::Range(inner) | ExprKind::Unary { operand: inner, .. } => {
+                self.expr(inner);
+            }
+            ExprKind::ForbiddenCall(_) | ExprKind::Error => self.found.incomplete = true,
+            ExprKind::Bool(_)
+            | ExprKind::None
+            | ExprKind::Int(_)
+            | ExprKind::Float(_)
+            | ExprKind::Text(_)
+            | ExprKind::Duration(_)
+            | ExprKind::SelfRef
+            | ExprKind::Local(_)
+            | ExprKind::Now
+            | ExprKind::NewId
+            | ExprKind::Caller => {}
+        }
+    }
+
+    fn method(&mut self, method: Method, base: &Expr, args: &[Arg]) {
+        let list = matches!(base.ty, Ty::List(_));
+        match (method, args.first()) {
+            (Method::Contains | Method::Get, Some(Arg::Value(key))) => {
+                let key = self.value(key);
+                self.element(base, key);
+            }
+            (Method::Any | Method::All | Method::Find, _) if list => self.element(base, None),
+            _ => self.expr(base),
+        }
+        for arg in args {
+            match arg {
+                Arg::Value(value) => self.expr(value),
+                Arg::Lambda(lambda) => {
+                    // The records of `R.all.filter(x => …)` are all looked at, as those of `R.where(x => …)`.
+                    let query = matches!(base.kind, ExprKind::All { .. } | ExprKind::Where { .. });
+                    let before = self.queried.len();
+                    if query {
+                        self.queried.extend(&lambda.params);
+                    }
+                    self.expr(&lambda.body);
+                    self.queried.truncate(before);
+                }
+            }
+        }
+    }
+}
+
+/// The space that all records among the arguments are in, as far as known.
+fn common_space(args: &[Argument]) -> EffectSpace {
+    let mut spaces = args.iter().filter_map(|arg| match arg {
+        Argument::Record { space, .. } => Some(*space),
+        Argument::Value(_) | Argument::Unknown => None,
+    });
+    let first = spaces.next().unwrap_or(EffectSpace::Here);
+    if spaces.all(|space| space == first) { first } else { EffectSpace::Any }
+}
+
+/// The record that an expression gives.
+fn target(known: &[Option<Target>], record: &Expr) -> Target {
+    match &record.kind {
+        ExprKind::SelfRef => Target::SelfRecord,
+        ExprKind::Local(local) => match known.get(local.0 as usize) {
+            Some(Some(target)) => target.clone(),
+            _ => Target::Local(*local),
+        },
+        ExprKind::Cell { base, cell, .. } => extended(&target(known, base), *cell).unwrap_or(Target::Unknown),
+        ExprKind::Lookup { record, key } => value_of(known, key).map_or(Target::Unknown, |key| Target::Key(*record, key)),
+        ExprKind::Create(_) => Target::Fresh,
+        ExprKind::Binary { op: BinaryOp::Coalesce, .. } => Target::Unknown,
+        ExprKind::Block { value, .. } => target(known, value),
+        _ => Target::Unknown,
+    }
+}
+
+/// The target that the cell of another holds.
+fn extended(base: &Target, cell: CellId) -> Option<Target> {
+    let mut length = 0;
+    let mut root = base;
+    while let Target::Path(path) = root {
+        root = &path.0;
+        length += 1;
+    }
+    let known = !matches!(root, Target::Unknown | Target::Fresh) && length < LONGEST_PATH;
+    known.then(|| Target::Path(Arc::new((base.clone(), cell))))
+}
+
+fn value_of(known: &[Option<Target>], value: &Expr) -> Option<Value> {
+    match &value.kind {
+        ExprKind::SelfRef => Some(Value::SelfRecord),
+        ExprKind::Local(local) => Some(match known.get(local.0 as usize) {
+            Some(Some(Target::SelfRecord)) => Value::SelfRecord,
+            Some(Some(Target::Local(alias))) => Value::Local(*alias),
+            Some(Some(Target::Path(path))) => Value::Cell(Arc::clone(path)),
+            _ => Value::Local(*local),
+        }),
+        ExprKind::Text(text) => Some(Value::Literal(format!("{text:?}").into())),
+        ExprKind::Int(number) => Some(Value::Literal(number.to_string().into())),
+        ExprKind::Bool(truth) => Some(Value::Literal(truth.to_string().into())),
+        ExprKind::Cell { base, cell, .. } => match target(known, base) {
+            Target::Unknown | Target::Fresh => None,
+            base => Some(Value::Cell(Arc::new((base, *cell)))),
+        },
+        _ => None,
+    }
+}

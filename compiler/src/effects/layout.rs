@@ -1,0 +1,114 @@
+//! How the sites of a body lie to each other: which can happen after which, and what is inside a `try`.
+
+use super::Site;
+
+/// A block of a body, by position in [`Layout`]. The first one is the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BlockId(pub u32);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// The block around it; the body is its own.
+    pub parent: BlockId,
+    pub kind: BlockKind,
+    /// Its end is never reached: it always returns or fails.
+    pub leaves: bool,
+    /// It always ends with a failure of its own.
+    pub fails: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockKind {
+    Body,
+    /// One of several of which at most one runs. The number tells the decision.
+    Branch(u32),
+    Loop,
+    /// The part of a `try` that can be undone. The number tells the decision between it having happened and its `catch`.
+    Try(u32),
+    Catch(u32),
+    /// An arm of a send: a transaction of its own. Either arm of one send runs; the number tells the decision.
+    Arm(u32),
+}
+
+/// The blocks of a body, and the block of each of its sites.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    pub blocks: Vec<Block>,
+    pub block_of: Vec<BlockId>,
+}
+
+impl Layout {
+    /// Whether `second` can happen, and still counts, after `first` has happened. Both are sites of this body, `first` earlier in the order
+    /// of evaluation; another round of a loop is not considered.
+    pub fn can_follow(&self, first: Site, second: Site) -> bool {
+        if first.index >= second.index {
+            return false;
+        }
+        let (before, after) = (self.around(first), self.around(second));
+        let shared = before.iter().rev().zip(after.iter().rev()).take_while(|(a, b)| a == b).count();
+        let (before, after) = (&before[..before.len() - shared], &after[..after.len() - shared]);
+        if before.iter().any(|&block| self[block].leaves) {
+            return false;
+        }
+        match (before.last(), after.last()) {
+            (Some(&a), Some(&b)) => self[a].decision().is_none() || self[a].decision() != self[b].decision(),
+            _ => true,
+        }
+    }
+
+    /// The `try` blocks around a site, innermost first, as far as they are of the same transaction.
+    pub fn tries(&self, site: Site) -> impl Iterator<Item = BlockId> + '_ {
+        let piece = self.around(site).into_iter().take_while(|&block| !matches!(self[block].kind, BlockKind::Arm(_)));
+        piece.filter(|&block| matches!(self[block].kind, BlockKind::Try(_)))
+    }
+
+    /// Whether a site is in a block, directly or deeper.
+    pub fn is_in(&self, site: Site, block: BlockId) -> bool {
+        self.around(site).contains(&block)
+    }
+
+    /// The `catch` that belongs to a `try`.
+    pub fn catch_of(&self, of: BlockId) -> Option<BlockId> {
+        let BlockKind::Try(decision) = self[of].kind else { return None };
+        let found = self.blocks.iter().position(|block| block.kind == BlockKind::Catch(decision))?;
+        Some(BlockId(found as u32))
+    }
+
+    /// The blocks of a kind.
+    pub fn blocks(&self, kind: impl Fn(BlockKind) -> bool) -> impl Iterator<Item = BlockId> {
+        self.blocks.iter().enumerate().filter(move |(_, block)| kind(block.kind)).map(|(index, _)| BlockId(index as u32))
+    }
+
+    /// The blocks around a site, from the innermost to the body.
+    fn around(&self, site: Site) -> Vec<BlockId> {
+        let mut around = Vec::new();
+        let Some(&innermost) = self.block_of.get(site.index as usize) else { return around };
+        let mut block = innermost;
+        loop {
+            around.push(block);
+            if self[block].kind == BlockKind::Body {
+                return around;
+            }
+            block = self[block].parent;
+        }
+    }
+}
+
+impl Block {
+    fn decision(&self) -> Option<u32> {
+        match self.kind {
+            BlockKind::Branch(decision) | BlockKind::Try(decision) | BlockKind::Catch(decision) | BlockKind::Arm(decision) => {
+                Some(decision)
+            }
+            BlockKind::Body | BlockKind::Loop => None,
+        }
+    }
+}
+
+impl std::ops::Index<BlockId> for Layout {
+    type Output = Block;
+
+    fn index(&self, block: BlockId) -> &Block {
+        &self.blocks[block.0 as usize]
+    }
+}

@@ -1,0 +1,263 @@
+//! What a body does through others: the effects of what it calls, as seen from the caller.
+
+use std::sync::Arc;
+
+use super::{
+    Argument, CallEffect, CallPath, EffectSpace, Effects, Entry, FailureEffect, Grain, Read, SendEffect, Target, Value, WriteEffect,
+};
+use crate::db::Db;
+use crate::hir::BodyOwner;
+use crate::signature::{Home, record_sig};
+use crate::types::{CellId, ItemId, LocalId};
+
+/// A body as a key of queries.
+#[salsa::interned(debug)]
+struct BodyKey<'db> {
+    #[returns(copy)]
+    owner: BodyOwner,
+}
+
+/// Everything that `owner` does: itself, and through direct calls, functions, derived cells, `create` blocks and defaults. Empty for a body
+/// that does not exist. [`BodyOwner::Create`] stands for the `create` block of a record, if any, and the defaults of its cells.
+pub fn effects(db: &dyn Db, owner: BodyOwner) -> &Effects {
+    resolved(db, BodyKey::new(db, owner))
+}
+
+// Body by body, so that a body whose text changed and whose effects did not goes no further.
+#[salsa::tracked(returns(deref), cycle_result = in_cycle)]
+fn resolved<'db>(db: &'db dyn Db, key: BodyKey<'db>) -> Arc<Effects> {
+    let owner = key.owner(db);
+    let mut found = super::own(db, owner).map(|body| Arc::clone(&body.own)).unwrap_or_default();
+    if found.is_open() {
+        found = Arc::new(resolve(db, home(db, owner), &found));
+    }
+    if let BodyOwner::Create(record) = owner {
+        let defaults = record_sig(db, record).map(|sig| &sig.cells[..]).unwrap_or_default();
+        for (index, _) in defaults.iter().enumerate().filter(|(_, cell)| cell.has_default) {
+            let owner = BodyOwner::Default(CellId { record, index: index as u32 });
+            // Most defaults are literals: then there is nothing to ask for.
+            if super::own(db, owner).is_some_and(|body| *body.own != Effects::default()) {
+                Arc::make_mut(&mut found).extend(effects(db, owner).clone());
+            }
+        }
+    }
+    found
+}
+
+/// The value for every body of a cycle of calls: what it does itself, and the mark.
+fn in_cycle<'db>(db: &'db dyn Db, _: salsa::Id, key: BodyKey<'db>) -> Arc<Effects> {
+    let own = super::own(db, key.owner(db)).map(|body| Effects::clone(&body.own)).unwrap_or_default();
+    Arc::new(Effects { recursive: true, ..own })
+}
+
+/// The effects of a snippet with its calls.
+pub fn resolve_snippet(db: &dyn Db, own: &Effects) -> Effects {
+    resolve(db, None, own)
+}
+
+/// The plain space that the record of a body is in: what *here* is called when it has a name.
+pub fn home(db: &dyn Db, owner: BodyOwner) -> Option<ItemId> {
+    let record = match owner {
+        BodyOwner::Handler(handler) | BodyOwner::Saga(handler) => handler.record,
+        BodyOwner::Create(record) => record,
+        BodyOwner::Default(cell) | BodyOwner::Derived(cell) => cell.record,
+        BodyOwner::Invariant(item) => crate::signature::invariant_sig(db, item)?.record?,
+        BodyOwner::Mirror(item, _) => crate::signature::mirror_sig(db, item)?.record?,
+        BodyOwner::Fn(_) | BodyOwner::Test(_) | BodyOwner::Snippet => return None,
+    };
+    match record_sig(db, record)?.home {
+        Home::Plain(space) => Some(space),
+        Home::Family(_) | Home::Floating => None,
+    }
+}
+
+fn resolve(db: &dyn Db, home: Option<ItemId>, own: &Effects) -> Effects {
+    let mut all = own.clone();
+    for send in &mut all.sends {
+        for arm in [&mut send.ok, &mut send.err].into_iter().flatten().filter(|arm| arm.is_open()) {
+            *arm = Arc::new(resolve(db, home, arm));
+        }
+    }
+    for call in &own.calls {
+        let callee = effects(db, call.callee);
+        if *callee != Effects::default() {
+            all.extend(Frame { call, home }.effects(callee));
+        }
+    }
+    all
+}
+
+impl Effects {
+    /// Adds the effects of a callee, as seen from here.
+    fn extend(&mut self, other: Effects) {
+        self.reads.extend(other.reads);
+        self.writes.extend(other.writes);
+        self.calls.extend(other.calls);
+        self.sends.extend(other.sends);
+        self.failures.extend(other.failures);
+        self.incomplete |= other.incomplete;
+    }
+}
+
+/// How a callee's effects look from its caller.
+pub struct Frame<'a> {
+    pub call: &'a CallEffect,
+    /// The plain space of the caller.
+    pub home: Option<ItemId>,
+}
+
+impl Frame<'_> {
+    /// The callee's table seen from the caller. What several places of the callee do alike is listed once: the caller has one place for
+    /// all of them, and tables stay small however often a call is repeated on the way.
+    pub fn effects(&self, callee: &Effects) -> Effects {
+        let reads = callee.reads.iter().map(|read| Read {
+            target: self.target(&read.target),
+            space: self.space(read.space),
+            grain: self.grain(&read.grain),
+            path: self.path(read),
+            ..*read
+        });
+        let writes = callee.writes.iter().map(|write| WriteEffect {
+            target: self.target(&write.target),
+            space: self.space(write.space),
+            grain: self.grain(&write.grain),
+            path: self.path(write),
+            ..*write
+        });
+        let calls = callee.calls.iter().map(|call| CallEffect {
+            target: self.target(&call.target),
+            space: self.space(call.space),
+            args: self.args(&call.args),
+            path: self.path(call),
+            caught: call.caught || self.call.caught,
+            ..*call
+        });
+        let failures = callee.failures.iter().map(|failure| FailureEffect {
+            path: self.path(failure),
+            caught: failure.caught || self.call.caught,
+            ..*failure
+        });
+        Effects {
+            reads: unlike(reads, |a, b| {
+                (a.record, a.cell, &a.target, a.space, &a.grain) == (b.record, b.cell, &b.target, b.space, &b.grain)
+            }),
+            writes: unlike(writes, |a, b| {
+                (a.record, a.cell, &a.target, a.space, a.kind, &a.grain, a.inverse)
+                    == (b.record, b.cell, &b.target, b.space, b.kind, &b.grain, b.inverse)
+            }),
+            calls: unlike(calls, |a, b| (a.callee, &a.target, a.space, &a.args) == (b.callee, &b.target, b.space, &b.args)),
+            sends: callee.sends.iter().map(|send| self.send(send)).collect(),
+            failures: unlike(failures, |a, b| (a.cause, a.caught) == (b.cause, b.caught)),
+            recursive: false,
+            incomplete: callee.incomplete,
+        }
+    }
+
+    fn send(&self, send: &SendEffect) -> SendEffect {
+        let arm = |arm: &Option<Arc<Effects>>| arm.as_ref().map(|arm| Arc::new(self.effects(arm)));
+        SendEffect {
+            target: self.target(&send.target),
+            space: self.space(send.space),
+            args: self.args(&send.args),
+            ok: arm(&send.ok),
+            err: arm(&send.err),
+            path: self.path(send),
+            sender: self.space(send.sender),
+            ..*send
+        }
+    }
+
+    fn path(&self, entry: &impl Entry) -> CallPath {
+        CallPath::through(self.call.site, entry.path())
+    }
+
+    fn argument(&self, local: LocalId) -> Option<&Argument> {
+        self.call.args.get(local.0 as usize)
+    }
+
+    fn args(&self, args: &Arc<[Argument]>) -> Arc<[Argument]> {
+        if args.is_empty() {
+            return Arc::clone(args);
+        }
+        let seen = |arg: &Argument| match arg {
+            Argument::Record { target, space } => Argument::Record { target: self.target(target), space: self.space(*space) },
+            Argument::Value(value) => self.value(value).map_or(Argument::Unknown, Argument::Value),
+            Argument::Unknown => Argument::Unknown,
+        };
+        args.iter().map(seen).collect()
+    }
+
+    /// The callee's target as seen by the caller.
+    pub fn target(&self, target: &Target) -> Target {
+        match target {
+            Target::SelfRecord => self.call.target.clone(),
+            Target::Local(local) => match self.argument(*local) {
+                Some(Argument::Record { target, .. }) => target.clone(),
+                _ => Target::Unknown,
+            },
+            Target::Key(record, key) => self.value(key).map_or(Target::Unknown, |key| Target::Key(*record, key)),
+            Target::Path(path) => match self.target(&path.0) {
+                Target::Unknown | Target::Fresh => Target::Unknown,
+                base => Target::Path(Arc::new((base, path.1))),
+            },
+            Target::Fresh => Target::Fresh,
+            Target::Unknown => Target::Unknown,
+        }
+    }
+
+    fn value(&self, value: &Value) -> Option<Value> {
+        match value {
+            Value::Literal(_) => Some(value.clone()),
+            Value::Local(local) => match self.argument(*local)? {
+                Argument::Value(value) => Some(value.clone()),
+                Argument::Record { target, .. } => as_value(target),
+                Argument::Unknown => None,
+            },
+            Value::SelfRecord => as_value(&self.call.target),
+            Value::Cell(path) => match self.target(&path.0) {
+                Target::Unknown | Target::Fresh => None,
+                base => Some(Value::Cell(Arc::new((base, path.1)))),
+            },
+        }
+    }
+
+    fn space(&self, space: EffectSpace) -> EffectSpace {
+        match space {
+            EffectSpace::Here => self.call.space,
+            EffectSpace::Plain(space) if self.home == Some(space) => EffectSpace::Here,
+            EffectSpace::Of(local) => match self.argument(local) {
+                Some(Argument::Record { space, .. }) => *space,
+                _ => EffectSpace::Any,
+            },
+            EffectSpace::Plain(_) | EffectSpace::Any => space,
+        }
+    }
+
+    fn grain(&self, grain: &Grain) -> Grain {
+        match grain {
+            Grain::Element(Some(element)) => Grain::Element(self.value(element)),
+            Grain::Element(None) | Grain::Whole | Grain::Query => grain.clone(),
+        }
+    }
+}
+
+/// The record as an element or key.
+fn as_value(target: &Target) -> Option<Value> {
+    match target {
+        Target::SelfRecord => Some(Value::SelfRecord),
+        Target::Local(local) => Some(Value::Local(*local)),
+        Target::Path(path) => Some(Value::Cell(Arc::clone(path))),
+        Target::Key(..) | Target::Fresh | Target::Unknown => None,
+    }
+}
+
+/// The first of each kind.
+fn unlike<T>(entries: impl Iterator<Item = T>, alike: impl Fn(&T, &T) -> bool) -> Vec<T> {
+    let mut kept: Vec<T> = Vec::new();
+    for entry in entries {
+        if !kept.iter().any(|other| alike(other, &entry)) {
+            kept.push(entry);
+        }
+    }
+    kept
+}

@@ -1,0 +1,93 @@
+//! What is true of the whole project: gathered from small summaries of each file, so that an edit which changes none of them goes no
+//! further.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::db::{Db, Project, SourceFile};
+use crate::effects::{self, WriteKind};
+use crate::hir::BodyOwner;
+use crate::items::{ItemHead, items};
+use crate::types::{CellId, ItemId};
+
+/// Invariants, and the cells that each reads.
+#[salsa::tracked(returns(ref))]
+fn invariants_of(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, Vec<CellId>)> {
+    let mut found = Vec::new();
+    for (index, head) in items(db, file).heads.iter().enumerate() {
+        if matches!(head, ItemHead::Invariant { .. }) {
+            let item = ItemId { file, index: index as u32 };
+            let mut cells: Vec<CellId> =
+                effects::effects(db, BodyOwner::Invariant(item)).reads.iter().filter_map(|read| read.cell).collect();
+            cells.sort_unstable();
+            cells.dedup();
+            found.push((item, cells));
+        }
+    }
+    found
+}
+
+#[salsa::tracked(returns(ref))]
+fn invariants_by_cell(db: &dyn Db) -> FxHashMap<CellId, Vec<ItemId>> {
+    let mut by_cell: FxHashMap<CellId, Vec<ItemId>> = FxHashMap::default();
+    for &file in files(db) {
+        for (invariant, cells) in invariants_of(db, file) {
+            cells.iter().for_each(|cell| by_cell.entry(*cell).or_default().push(*invariant));
+        }
+    }
+    by_cell
+}
+
+/// The invariants that read a cell, also the `eventually` ones.
+pub fn invariants_on(db: &dyn Db, cell: CellId) -> &[ItemId] {
+    invariants_by_cell(db).get(&cell).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The cells that the bodies of a file write after the creation of their record, and the records that they delete.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Changed {
+    cells: Vec<CellId>,
+    deleted: Vec<ItemId>,
+}
+
+#[salsa::tracked(returns(ref))]
+fn changed_in(db: &dyn Db, file: SourceFile) -> Changed {
+    let mut changed = Changed::default();
+    let bodies = &effects::file_effects(db, file).bodies;
+    for write in bodies.iter().flat_map(|body| body.own.pieces()).flat_map(|piece| &piece.writes) {
+        match (write.cell, write.kind) {
+            (Some(cell), _) => changed.cells.push(cell),
+            (None, WriteKind::Delete) => changed.deleted.push(write.record),
+            (None, _) => {}
+        }
+    }
+    changed.cells.sort_unstable();
+    changed.cells.dedup();
+    changed.deleted.sort_unstable();
+    changed.deleted.dedup();
+    changed
+}
+
+#[salsa::tracked(returns(ref))]
+fn changed(db: &dyn Db) -> (FxHashSet<CellId>, FxHashSet<ItemId>) {
+    let (mut cells, mut deleted) = (FxHashSet::default(), FxHashSet::default());
+    for &file in files(db) {
+        let changed = changed_in(db, file);
+        cells.extend(changed.cells.iter().copied());
+        deleted.extend(changed.deleted.iter().copied());
+    }
+    (cells, deleted)
+}
+
+/// Whether some body of the project writes the cell after the creation of its record.
+pub fn is_changed(db: &dyn Db, cell: CellId) -> bool {
+    changed(db).0.contains(&cell)
+}
+
+/// Whether some body of the project deletes records of this type.
+pub fn is_deleted(db: &dyn Db, record: ItemId) -> bool {
+    changed(db).1.contains(&record)
+}
+
+fn files(db: &dyn Db) -> &[SourceFile] {
+    Project::try_get(db).map(|project| project.files(db).as_slice()).unwrap_or_default()
+}

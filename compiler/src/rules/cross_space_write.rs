@@ -1,0 +1,325 @@
+//! `cross-space-write`: a transaction that writes a space other than its own.
+
+use patternc_grammar::syntax::AssignOp;
+
+use super::context::{Callable, Context, with_path};
+use super::{Rule, edits};
+use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
+use crate::effects::describe::record_name;
+use crate::effects::{self, EffectSpace, Effects, Entry, SendEffect, Site, Target, WriteEffect, WriteKind};
+use crate::hir::{BodyOwner, ExprKind, StmtKind, Write, WriteOp};
+use crate::resolve::space_name;
+use crate::signature::{HandlerSig, Home, RecordSig, cell_sig, record_sig};
+use crate::types::{CellId, HandlerId, Ty};
+
+pub static RULE: Rule = Rule {
+    name: "cross-space-write",
+    level: Level::Error,
+    summary: "a write, create, delete or direct call whose effects fall outside the space of `self`",
+    page: PAGE,
+    check: Some(check),
+};
+
+/// What happens outside the space of `self`.
+enum Outside<'e> {
+    Write(&'e WriteEffect),
+    /// An event that a handler of another space, called directly, sends: it would be stored there.
+    Send(&'e SendEffect),
+}
+
+impl Outside<'_> {
+    fn here(&self) -> Site {
+        match self {
+            Outside::Write(write) => write.here(),
+            Outside::Send(send) => send.here(),
+        }
+    }
+
+    fn space(&self) -> EffectSpace {
+        match self {
+            Outside::Write(write) => write.space,
+            Outside::Send(send) => send.sender,
+        }
+    }
+}
+
+fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
+    for callable in context.transactions() {
+        for piece in callable.pieces.iter().copied() {
+            check_piece(context, callable, piece, findings);
+        }
+    }
+}
+
+fn check_piece(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, findings: &mut Vec<Diagnostic>) {
+    let across = callable.handler().map(|sig| &sig.across[..]).unwrap_or_default();
+    let allowed = |space: EffectSpace| match space {
+        EffectSpace::Here => true,
+        EffectSpace::Plain(space) => across.contains(&space),
+        EffectSpace::Of(_) | EffectSpace::Any => false,
+    };
+    let writes = piece.writes.iter().filter(|write| !write.inverse && !allowed(write.space)).map(Outside::Write);
+    let sends = piece.sends.iter().filter(|send| !allowed(send.sender)).map(Outside::Send);
+    let mut seen: Vec<(Site, EffectSpace)> = Vec::new();
+    for outside in writes.chain(sends) {
+        // One finding for each place and space: a call may write many cells there.
+        let key = (outside.here(), outside.space());
+        if !seen.contains(&key) {
+            seen.push(key);
+            findings.push(finding(context, callable, piece, &outside));
+        }
+    }
+}
+
+fn finding(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, outside: &Outside<'_>) -> Diagnostic {
+    let words = callable.words();
+    let there = words.space(outside.space());
+    let what = match outside {
+        Outside::Write(write) => written(callable, write),
+        Outside::Send(send) => format!("sends `{}`", words.event(send)),
+    };
+    let own = piece.writes.iter().find(|write| write.space == EffectSpace::Here && !write.inverse);
+    let here = words.space(EffectSpace::Here);
+    let message = match own {
+        Some(own) => format!(
+            "`{}` {} in {here}, and {what} in {there}: one transaction writes one space, so it fails with `isolation` when it runs, and nothing \
+             of it stays",
+            callable.name(),
+            written(callable, own),
+        ),
+        None => format!(
+            "`{}` {what} in {there}, but its transaction may write only {here}: it fails with `isolation` when it runs, and nothing of it stays",
+            callable.name(),
+        ),
+    };
+    let path = match outside {
+        Outside::Write(write) => write.path(),
+        Outside::Send(send) => send.path(),
+    };
+    let label = if path.is_empty() { format!("{what} in {there}") } else { format!("this {what} in {there}") };
+    let mut finding = RULE.at(callable.place(outside.here()), label, message);
+    finding = match outside {
+        Outside::Write(write) => with_path(finding, context.db, *write, format!("{what} here")),
+        Outside::Send(send) => with_path(finding, context.db, *send, "sent here"),
+    };
+    finding = match own {
+        Some(own) => {
+            let label = format!("{} in {here}", written(callable, own));
+            with_path(finding.label(callable.place(own.here()), label), context.db, own, "written here")
+        }
+        None => match callable.body.owner {
+            BodyOwner::Handler(handler) => finding.label(Location::Handler(handler), format!("its transaction writes {here}")),
+            _ => finding,
+        },
+    };
+    ways_out(context, callable, outside, finding)
+}
+
+/// "writes `target.members`", "creates a `Note`".
+fn written(callable: &Callable<'_>, write: &WriteEffect) -> String {
+    let words = callable.words();
+    match (write.kind, write.cell) {
+        (WriteKind::Create, _) => format!("creates a `{}`", record_name(callable.db, write.record)),
+        (WriteKind::Delete, _) => match words.target(&write.target) {
+            Some(target) => format!("deletes `{target}`"),
+            None => format!("deletes a `{}`", record_name(callable.db, write.record)),
+        },
+        (_, Some(cell)) => format!("writes `{}`", words.cell_of(&write.target, cell)),
+        (_, None) => format!("writes a `{}`", record_name(callable.db, write.record)),
+    }
+}
+
+fn ways_out(context: &Context<'_>, callable: &Callable<'_>, outside: &Outside<'_>, finding: Diagnostic) -> Diagnostic {
+    let words = callable.words();
+    let span = callable.span(outside.here());
+    let statement = callable.statement(span).map(|(_, stmt)| stmt);
+    let mut ways = Vec::new();
+    let mut finding = finding;
+
+    match statement.map(|stmt| (stmt, &stmt.kind)) {
+        Some((stmt, StmtKind::Call(call))) if call.span == span => {
+            let call = edits::text(context.db, context.file, span);
+            ways.push(format!("`send {call}`: an event of its own, there, applied once this has committed"));
+            let edit = edits::insert(context.file, stmt.span.start, "send ");
+            finding = finding.fix(format!("send `{call}` as an event"), Safety::Unsafe, vec![edit]);
+        }
+        Some((_, StmtKind::LetCall { call, local })) if call.span == span => {
+            let call = edits::text(context.db, context.file, span);
+            let local = words.local(*local);
+            ways.push(format!("`send {call} then {{ ok({local}) => {{ … }} err(e) => {{ … }} }}`, with what follows in the `ok` arm"));
+        }
+        Some((stmt, StmtKind::Expr(value))) if matches!(value.kind, ExprKind::Create(_)) => {
+            ways.push("`send create …`: the record is created there once this has committed".to_owned());
+            let edit = edits::insert(context.file, stmt.span.start, "send ");
+            finding = finding.fix("send the `create` as an event", Safety::Unsafe, vec![edit]);
+        }
+        Some((stmt, StmtKind::Write(write))) => match send_instead(context, write) {
+            Some((event, more)) => {
+                ways.push(format!("`{event}`, whose handler writes it in its own transaction"));
+                let mut all = vec![Edit { file: context.file, span: stmt.span, text: event.clone() }];
+                all.extend(more);
+                finding = finding.fix(format!("write `{event}`"), Safety::Unsafe, all);
+            }
+            None => ways.push("`send` an event to a handler of that record, which writes it in its own transaction".to_owned()),
+        },
+        _ => ways.push("`send` an event there, whose handler does it in its own transaction".to_owned()),
+    }
+    match outside.space() {
+        EffectSpace::Of(local) => {
+            let name = words.local(local);
+            ways.push(format!("`require same_space({name})` before it, if both are meant to be in one space"));
+            if let Some(stmt) = statement {
+                let require = format!("require same_space({name}) else \"`{name}` is in another space\"");
+                let edit = edits::statement_before(context.db, context.file, stmt, &require);
+                finding = finding.fix(format!("require that `{name}` is in this space"), Safety::Unsafe, vec![edit]);
+            }
+        }
+        EffectSpace::Plain(space) if effects::home(context.db, callable.body.owner).is_some() => {
+            let name = space_name(context.db, space);
+            ways.push(format!("`across {name}`, if one store keeps both spaces"));
+            if let BodyOwner::Handler(handler) = callable.body.owner
+                && let Some(decl) = edits::handler_decl(context.db, handler)
+            {
+                let edit = edits::add_across(context.db, context.file, decl, name.as_str());
+                finding = finding.fix(format!("declare `across {name}`"), Safety::Unsafe, vec![edit]);
+            }
+        }
+        EffectSpace::Plain(_) | EffectSpace::Any | EffectSpace::Here => {}
+    }
+    finding.help(ways.join("; or "))
+}
+
+/// The send that does what a write does, to a handler that is there or to one that is added.
+fn send_instead(context: &Context<'_>, write: &Write) -> Option<(String, Vec<Edit>)> {
+    let WriteOp::Assign { op, value } = &write.op else { return None };
+    if write.key.is_some() {
+        return None;
+    }
+    let record = record_sig(context.db, write.cell.record)?;
+    let target = edits::text(context.db, context.file, write.record.span);
+    let given = edits::text(context.db, context.file, value.span);
+    if let Some((name, takes_value)) = handler_that_writes(context, record, write.cell, &value.ty) {
+        return Some((format!("send {target}.{name}({})", if takes_value { given } else { "" }), Vec::new()));
+    }
+    let cell = cell_sig(context.db, write.cell)?;
+    let (verb, op) = match op {
+        AssignOp::Set => ("set", "="),
+        AssignOp::Add => ("add", "+="),
+        AssignOp::Sub => ("remove", "-="),
+    };
+    let (element, inner) = match &cell.ty {
+        Ty::List(inner) | Ty::Set(inner) if op != "=" => (true, &**inner),
+        ty => (false, ty),
+    };
+    if !is_same_everywhere(context, inner) {
+        return None;
+    }
+    let name = format!("{verb}_{}", cell.name);
+    if record.handler(name.as_str().into()).is_some() {
+        return None;
+    }
+    let file = write.cell.record.file;
+    let decl = edits::record_decl(context.db, write.cell.record)?;
+    let member = decl.members.get(cell.member as usize)?;
+    let patternc_grammar::syntax::MemberKind::Cell(declared) = &member.kind else { return None };
+    let ty = match &declared.ty.kind {
+        patternc_grammar::syntax::TypeKind::Named { args, .. } if element => args.first()?.span,
+        _ => declared.ty.span,
+    };
+    let ty = edits::text(context.db, file, ty);
+    let handler = format!("\n\n  internal handler {name}(value: {ty}) {{\n    self.{} {op} value\n  }}", cell.name);
+    let at = decl.members.last()?.span.end;
+    Some((format!("send {target}.{name}({given})"), vec![edits::insert(file, at, handler)]))
+}
+
+/// A handler of the record that writes the cell of `self` and takes nothing, or the value. The second tells which.
+fn handler_that_writes(context: &Context<'_>, record: &RecordSig, cell: CellId, value: &Ty) -> Option<(String, bool)> {
+    let writes = |index: usize| {
+        let handler = HandlerId { record: cell.record, index: index as u32 };
+        let effects = effects::effects(context.db, BodyOwner::Handler(handler));
+        let writes = |piece: &&Effects| piece.writes.iter().any(|write| write.cell == Some(cell) && write.target == Target::SelfRecord);
+        effects.pieces().iter().any(writes)
+    };
+    let fitting = |takes_value: bool| {
+        let fits = |handler: &HandlerSig| match &handler.params[..] {
+            [] => !takes_value,
+            [param] => takes_value && param.ty == *value && is_same_everywhere(context, value),
+            _ => false,
+        };
+        let found = record.handlers.iter().enumerate().find(|(index, handler)| fits(handler) && writes(*index));
+        found.map(|(_, handler)| (handler.name.to_string(), takes_value))
+    };
+    fitting(true).or_else(|| fitting(false))
+}
+
+/// Whether a type holds no reference that depends on where it is seen from.
+fn is_same_everywhere(context: &Context<'_>, ty: &Ty) -> bool {
+    match ty {
+        Ty::Bool | Ty::Int | Ty::Float | Ty::Text | Ty::Bytes | Ty::Time | Ty::Duration => true,
+        Ty::List(inner) | Ty::Set(inner) | Ty::Optional(inner) => is_same_everywhere(context, inner),
+        Ty::Map(key, value) => is_same_everywhere(context, key) && is_same_everywhere(context, value),
+        Ty::Record(record, _) => record_sig(context.db, *record).is_some_and(|sig| matches!(sig.home, Home::Plain(_))),
+        _ => false,
+    }
+}
+
+const PAGE: &str = r##"
+## What goes wrong
+
+A transaction writes the space of its record and no other: two spaces may be kept by two stores, and nothing can commit both at once. When
+the handler runs, its first write elsewhere fails with `isolation`, no `try` catches that, and nothing of the transaction stays.
+
+The same holds for what it does through direct calls, which run as part of it, and for records it creates or deletes.
+
+## Bad
+
+```pattern
+space accounts
+space agents
+
+record Account in accounts {
+  cell token: Text = ""
+}
+
+record Agent in agents {
+  cell account: Account
+  cell status: Text = ""
+
+  handler renew(token: Text) writes Account.token {
+    self.status = "renewed"
+    self.account.token = token
+  }
+}
+```
+
+## Good
+
+```pattern
+space accounts
+space agents
+
+record Account in accounts {
+  cell token: Text = ""
+
+  handler set_token(token: Text) {
+    self.token = token
+  }
+}
+
+record Agent in agents {
+  cell account: Account
+  cell status: Text = ""
+
+  handler renew(token: Text) {
+    self.status = "asked"
+    send self.account.set_token(token) then {
+      ok() => { self.status = "renewed" }
+      err(e) => { self.status = "failed: {e.message}" }
+    }
+  }
+}
+```
+
+If both records are meant to be in one space, `require same_space(x)` says so. If one store keeps both spaces, `across` at the end of the
+signature makes the two writes one commit.
+"##;

@@ -1,0 +1,83 @@
+//! `overwrite-count`: a number replaced by itself plus or minus something.
+
+use patternc_grammar::syntax::BinaryOp;
+
+use super::context::Context;
+use super::overwrite_append::{is_same_cell, replacements};
+use super::{Rule, edits};
+use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
+use crate::hir::ExprKind;
+use crate::types::Ty;
+
+pub static RULE: Rule = Rule {
+    name: "overwrite-count",
+    level: Level::Warn,
+    summary: "`n = n + 1`: a read and a write of the number, where `+=` adds",
+    page: PAGE,
+    check: Some(check),
+};
+
+fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
+    for callable in context.transactions() {
+        for (write, value, span) in replacements(callable) {
+            let ExprKind::Binary { op, left, right } = &value.kind else { continue };
+            // On Float there is no such operation: `+=` is a read and a write as well.
+            if value.ty != Ty::Int {
+                continue;
+            }
+            let (op, by) = match op {
+                BinaryOp::Add if is_same_cell(write, left) => ("+=", right),
+                BinaryOp::Add if is_same_cell(write, right) => ("+=", left),
+                BinaryOp::Sub if is_same_cell(write, left) => ("-=", right),
+                _ => continue,
+            };
+            let text = |span| edits::text(context.db, context.file, span);
+            let target = text(write.target_span);
+            let change = format!("{target} {op} {}", text(by.span));
+            let message = format!(
+                "`{}` reads and replaces `{target}`: two transactions that only count would conflict, and one must run again",
+                callable.name(),
+            );
+            findings.push(
+                RULE.at(Location::Span(context.file, span), format!("`{op}` changes the number without looking at it"), message)
+                    .help(format!("write `{change}`"))
+                    .fix(format!("write `{op}`"), Safety::Safe, vec![Edit { file: context.file, span, text: change }]),
+            );
+        }
+    }
+}
+
+const PAGE: &str = r##"
+## What goes wrong
+
+`n = n + 1` reads the number and replaces it. Two sessions that count at the same time conflict, and one of them runs again. `n += 1` is an
+operation that is applied at the commit, whatever the number is by then: any number of them commit side by side.
+
+## Bad
+
+```pattern
+space shop
+record Product in shop {
+  cell sold: Int = 0
+  handler sell(n: Int) {
+    self.sold = self.sold + n
+  }
+}
+```
+
+## Good
+
+```pattern
+space shop
+record Product in shop {
+  cell sold: Int = 0
+  handler sell(n: Int) {
+    self.sold += n
+  }
+}
+```
+
+## When it is fine
+
+When the handler has to look at the number anyway, and there is never more than one at a time. `+=` is right then too.
+"##;

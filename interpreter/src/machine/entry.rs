@@ -64,7 +64,7 @@ impl Execution {
         across: &'a [SpaceId],
         run: impl FnOnce(&mut Machine<'a>) -> Run<Value>,
     ) -> Result<Attempt, StoreError> {
-        let tx = Transaction::new(env, Some(space), across, std::mem::take(&mut self.nursery));
+        let tx = Transaction::new(env, Some(space), across, self.take_nursery());
         let mut machine = Machine::new(*env, tx, std::mem::take(&mut self.slots));
         let result = run(&mut machine).and_then(|value| machine.check_invariants().map(|()| value));
         machine.slots.clear();
@@ -72,12 +72,12 @@ impl Execution {
         match result {
             Ok(result) => {
                 let (request, deferred, nursery) = machine.tx.finish();
-                self.nursery = nursery;
+                self.nursery = Some(nursery);
                 Ok(Attempt::Commit(Box::new(Success { request, result, deferred })))
             }
             Err(stop) => {
                 let (reads, nursery) = machine.tx.abandon();
-                self.nursery = nursery;
+                self.nursery = Some(nursery);
                 match *stop {
                     Stop::Failure(failure) => Ok(Attempt::Failed { failure, reads }),
                     Stop::Store(error) => Err(error),

@@ -37,7 +37,7 @@ impl<'a> Machine<'a> {
             (Value::Float(x), []) if method == Method::Round => {
                 let rounded = x.round();
                 // 2^63 is the first that does not fit.
-                if rounded >= -9_223_372_036_854_775_808.0 && rounded < 9_223_372_036_854_775_808.0 {
+                if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&rounded) {
                     Ok(Value::Int(rounded as i64))
                 } else {
                     fail(FailureKind::Overflow, format!("{x:?} rounded does not fit an Int"))

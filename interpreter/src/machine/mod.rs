@@ -36,7 +36,8 @@ const STACK_PIECE: usize = 4 << 20;
 #[derive(Debug, Default)]
 pub struct Execution {
     slots: Vec<Value>,
-    nursery: Nursery,
+    /// Missing while an attempt runs.
+    nursery: Option<Box<Nursery>>,
 }
 
 /// What an evaluation gave, and what it read if that was asked for.
@@ -71,7 +72,7 @@ impl Execution {
         request.inbox.clear();
         request.invariant_reads.clear();
         request.spaces.clear();
-        self.nursery.reuse(request);
+        self.nursery().reuse(request);
     }
 
     /// Evaluates an expression over the slots, in a transaction that only reads: a line of a test, a query from outside.
@@ -126,17 +127,25 @@ impl Execution {
         Ok(Evaluation { value, reads })
     }
 
+    fn nursery(&mut self) -> &mut Nursery {
+        self.nursery.get_or_insert_default()
+    }
+
+    fn take_nursery(&mut self) -> Box<Nursery> {
+        self.nursery.take().unwrap_or_default()
+    }
+
     fn reading<'a, T>(
         &mut self,
         env: &Env<'a>,
         frame: &mut Vec<Value>,
         run: impl FnOnce(&mut Machine<'a>) -> Run<T>,
     ) -> Result<Result<T, Failure>, StoreError> {
-        let tx = Transaction::new(env, None, &[], std::mem::take(&mut self.nursery));
+        let tx = Transaction::new(env, None, &[], self.take_nursery());
         let mut machine = Machine::new(*env, tx, std::mem::take(frame));
         let result = run(&mut machine);
         *frame = machine.slots;
-        (_, self.nursery) = machine.tx.abandon();
+        self.nursery = Some(machine.tx.abandon().1);
         match result {
             Ok(value) => Ok(Ok(value)),
             Err(stop) => match *stop {

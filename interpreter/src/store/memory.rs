@@ -66,7 +66,7 @@ impl Store for Memory {
     }
 
     fn received(&self, event: &EventId) -> Result<Option<Received>, StoreError> {
-        Ok(self.state.received(event).cloned())
+        Ok(self.state.received(event))
     }
 
     fn outgoing(&self) -> Result<Vec<Arc<Outgoing>>, StoreError> {

@@ -73,7 +73,7 @@ pub(crate) struct Transaction<'a> {
     covers: Vec<(RecordRef, &'a [CellIndex])>,
     /// Gathers what an invariant reads.
     trace: Option<Vec<ReadKey>>,
-    nursery: Nursery,
+    nursery: Box<Nursery>,
 }
 
 /// Lists that serve one transaction after another.
@@ -149,7 +149,7 @@ struct TouchedCell {
     /// The value as the transaction sees it, once it is known.
     current: Option<Value>,
     /// Elements and entries as the transaction sees them, while the whole value is not known.
-    elements: Option<Box<BTreeMap<Value, Option<Value>>>>,
+    elements: Option<BTreeMap<Value, Option<Value>>>,
 }
 
 impl Nursery {
@@ -174,7 +174,7 @@ impl Nursery {
 
 impl<'a> Transaction<'a> {
     /// A transaction that may write the space, and `across`. Without a space it only reads.
-    pub(crate) fn new(env: &Env<'a>, writer: Option<SpaceRef>, across: &'a [SpaceId], mut nursery: Nursery) -> Self {
+    pub(crate) fn new(env: &Env<'a>, writer: Option<SpaceRef>, across: &'a [SpaceId], mut nursery: Box<Nursery>) -> Self {
         nursery.clear();
         let home = writer.as_ref().map(|space| {
             let place = env.stores.place(space);
@@ -188,7 +188,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// The request of the transaction, and the event that decides its answer. The lists go back to serve the next one.
-    pub(crate) fn finish(mut self) -> (CommitRequest, Option<EventId>, Nursery) {
+    pub(crate) fn finish(mut self) -> (CommitRequest, Option<EventId>, Box<Nursery>) {
         let mut request = std::mem::take(&mut self.nursery.request);
         if !request.writes.is_empty() {
             let mut spaces = std::mem::take(&mut request.spaces);
@@ -204,7 +204,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// What was read, when the transaction failed.
-    pub(crate) fn abandon(mut self) -> (Vec<Read>, Nursery) {
+    pub(crate) fn abandon(mut self) -> (Vec<Read>, Box<Nursery>) {
         let reads = std::mem::take(&mut self.nursery.request.reads);
         let request = &mut self.nursery.request;
         request.writes.clear();

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use patternc_program::CellIndex;
 use rustc_hash::FxBuildHasher;
 
-use super::{Cell, Handle, ReceivedEvent, State};
+use super::{Cell, Handle, InboxEntry, State};
 use crate::event::{EventId, Outgoing, Received};
 use crate::failure::{Failure, FailureKind};
 use crate::store::{CommitRequest, InboxChange, OutboxChange, Presence, Refused, StoreError, Version, Write};
@@ -46,8 +46,8 @@ enum Undo {
     OutboxAdd(EventId),
     OutboxRemove(u64, Arc<Outgoing>),
     OutboxUpdate(u64, Arc<Outgoing>),
-    InboxRecord(EventId, Option<ReceivedEvent>),
-    InboxForget(EventId, ReceivedEvent),
+    InboxRecord(EventId, Option<InboxEntry>),
+    InboxForget(EventId, InboxEntry),
 }
 
 impl State {
@@ -112,21 +112,19 @@ impl State {
     fn change_inbox(&mut self, change: &InboxChange, request: &CommitRequest, undo: &mut Vec<Undo>) -> Result<(), Refused> {
         match change {
             InboxChange::Record { event, received, ty, keep_until } => {
-                match self.inbox.get(event).map(|event| &event.received) {
-                    None => {}
-                    Some(Received::Deferred(decider)) if removes(request, decider) => {}
-                    Some(known) => return Err(Refused::Duplicate(known.clone())),
+                if let Some(known) = self.inbox.get(event).map(InboxEntry::received) {
+                    let decided = matches!(&known, Received::Deferred(decider) if removes(request, decider));
+                    if !decided {
+                        return Err(Refused::Duplicate(known));
+                    }
                 }
                 // The answer of a deferred event is kept as the event was: one from inside until its sender has dealt with it.
                 let keep_until = match self.inbox.get(event) {
-                    Some(deferred) if deferred.keep_until.is_none() => None,
+                    Some(deferred) if deferred.keep_until == i64::MAX => None,
                     _ => *keep_until,
                 };
-                let new = ReceivedEvent { received: received.clone(), ty: ty.clone(), keep_until };
-                let old = self.inbox.insert(event.clone(), new);
-                if let Some(time) = keep_until
-                    && old.as_ref().is_none_or(|old| old.keep_until != keep_until)
-                {
+                let old = self.inbox.insert(event.clone(), InboxEntry::new(received, ty, keep_until));
+                if let Some(time) = keep_until {
                     // A note too many, left when this is taken back, forgets nothing: `expire` asks the event's own time.
                     self.expiries.push_back((time, event.clone()));
                 }
@@ -444,7 +442,7 @@ impl State {
         {
             let (time, event) = self.expiries.pop_front().expect("there is a first");
             // What is still to be answered stays: the answer brings a time of its own.
-            let is_old = |event: &ReceivedEvent| event.keep_until == Some(time) && !matches!(event.received, Received::Deferred(_));
+            let is_old = |entry: &InboxEntry| entry.keep_until == time && !matches!(entry.received(), Received::Deferred(_));
             if self.inbox.get(&event).is_some_and(is_old) {
                 self.inbox.remove(&event);
             }

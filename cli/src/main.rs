@@ -31,6 +31,8 @@ enum Command {
     New(command::new::Arguments),
     /// Report everything that could go wrong when the patterns run.
     Check(command::check::Arguments),
+    /// Run the `test` blocks.
+    Test(command::test::Arguments),
     /// Show what a rule reports, why, and the way out.
     Explain(command::explain::Arguments),
 }
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::New(a) => command::new::run(&a),
         Command::Check(a) => command::check::run(&a, arguments.quiet),
+        Command::Test(a) => command::test::run(&a, arguments.quiet),
         Command::Explain(a) => command::explain::run(&a),
     };
     match result {

@@ -219,13 +219,25 @@ impl Loaded {
         self.is_path_wanted(Path::new(file.path(&self.db).as_ref()))
     }
 
-    fn is_path_wanted(&self, path: &Path) -> bool {
+    /// Whether a file of the project, by its path, was asked for.
+    pub fn is_path_wanted(&self, path: &Path) -> bool {
         path == Path::new(CONFIG) || self.wanted.iter().any(|w| path.starts_with(w))
     }
 
     /// How a file of the project is shown.
     pub fn shown(&self, file: SourceFile) -> String {
-        slashed(&self.root.join(file.path(&self.db).as_ref()))
+        self.shown_path(file.path(&self.db))
+    }
+
+    /// How a file of the project is shown, by its path in the project.
+    pub fn shown_path(&self, path: &str) -> String {
+        slashed(&self.root.join(path))
+    }
+
+    /// The text of a file, by its path in the project.
+    pub fn text_of(&self, path: &str) -> Arc<str> {
+        let files = Project::get(&self.db).files(&self.db);
+        files.iter().find(|f| &**f.path(&self.db) == path).map_or_else(|| Arc::from(""), |f| f.text(&self.db).clone())
     }
 }
 

@@ -11,7 +11,7 @@ use patternc_compiler::diagnostic::Level;
 
 use crate::fault::Fault;
 use crate::project::{self, Overlay};
-use crate::render::{self, Report};
+use crate::render::{self, Report, count};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -87,7 +87,6 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
 }
 
 fn summary(files: usize, errors: usize, warnings: usize) -> String {
-    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     match (files, errors, warnings) {
         (0, ..) => "no pattern files found".to_string(),
         (_, 0, 0) => format!("{} checked, nothing found", count(files, "file")),

@@ -13,7 +13,7 @@ use patternc_compiler::location::locate;
 use patternc_grammar::syntax::Span;
 
 use crate::project::Loaded;
-use position::Position;
+pub use position::Position;
 
 /// A finding with everything needed to show it.
 pub struct Report {
@@ -59,4 +59,9 @@ fn place(project: &Loaded, file: SourceFile, span: Span, label: &str) -> Place {
     let text = file.text(&project.db).clone();
     let (start, end) = (Position::of(&text, span.start), Position::of(&text, span.end));
     Place { path: project.shown(file), text, span, start, end, label: label.to_string() }
+}
+
+/// "1 error", "2 errors".
+pub fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

@@ -1,0 +1,191 @@
+//! `patternc test`
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use patternc_compiler::check::{self, CheckOptions};
+use patternc_compiler::diagnostic::Level;
+use patternc_compiler::lower;
+use patternc_interpreter::simulate::{self, Options, TestReport};
+use patternc_program::{Program, Source};
+use serde_json::{Value, json};
+
+use crate::fault::Fault;
+use crate::project::{self, Loaded};
+use crate::render::{self, Position, Report};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Files or folders.
+    #[arg(default_value = ".")]
+    paths: Vec<PathBuf>,
+    /// Run only tests whose name contains this.
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// The first seed: the same seed gives the same run.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// With how many seeds each test is run.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    runs: u64,
+    /// Where the data of a test is kept.
+    #[arg(long, value_enum, default_value_t = Store::Memory)]
+    store: Store,
+    /// How results are written.
+    #[arg(long, value_enum, default_value_t = Format::Full)]
+    output_format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Store {
+    Memory,
+    Sqlite,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A line a test, and why it failed.
+    Full,
+    /// One JSON object.
+    Json,
+}
+
+/// A test with how all of its runs went: the first failure, or the last success.
+struct Ran {
+    report: TestReport,
+    path: String,
+    start: Position,
+    /// Runs done.
+    runs: u64,
+    /// Transactions that had to run again, over all runs.
+    conflicts: u64,
+    /// Where the failure is.
+    failed_at: Option<(String, Position)>,
+}
+
+pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
+    let projects = project::load(&arguments.paths, None)?;
+    let mut ran = Vec::new();
+    let mut out = io::stdout().lock();
+    for project in &projects {
+        if let Some(code) = refuse_errors(project)? {
+            return Ok(code);
+        }
+        let program = Arc::new(lower::lower(&project.db));
+        for test in program.tests.iter().filter(|t| arguments.filter.as_ref().is_none_or(|f| t.name.contains(f.as_str()))) {
+            let place = place(project, &program, test.at);
+            if !project.is_path_wanted(Path::new(&*program.files[test.at.file.index()])) {
+                continue;
+            }
+            let result = run_test(arguments, project, &program, test, place)?;
+            if arguments.output_format == Format::Full && (!quiet || !result.report.passed()) {
+                write_full(&mut out, &result)?;
+            }
+            ran.push(result);
+        }
+    }
+    let failed = ran.iter().filter(|r| !r.report.passed()).count();
+    match arguments.output_format {
+        Format::Full => {
+            if ran.is_empty() {
+                writeln!(out, "no tests found")?;
+            } else {
+                writeln!(out, "{} passed, {failed} failed", ran.len() - failed)?;
+            }
+        }
+        Format::Json => {
+            let tests: Vec<Value> = ran.iter().map(json).collect();
+            let all = json!({ "tests": tests, "passed": ran.len() - failed, "failed": failed });
+            serde_json::to_writer_pretty(&mut out, &all).map_err(io::Error::from)?;
+            writeln!(out)?;
+        }
+    }
+    out.flush()?;
+    Ok(if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Patterns with errors are not run: their findings are shown instead.
+pub fn refuse_errors(project: &Loaded) -> Result<Option<ExitCode>, Fault> {
+    let findings = check::check(&project.db, &CheckOptions::default());
+    let errors: Vec<Report> =
+        findings.into_iter().filter(|f| f.level == Level::Error).map(|finding| Report::new(project, finding)).collect();
+    if errors.is_empty() {
+        return Ok(None);
+    }
+    render::full::write(&mut io::stdout().lock(), &errors)?;
+    eprintln!("{} in the patterns: nothing was run", render::count(errors.len(), "error"));
+    Ok(Some(ExitCode::FAILURE))
+}
+
+fn run_test(
+    arguments: &Arguments,
+    project: &Loaded,
+    program: &Arc<Program>,
+    test: &patternc_program::Test,
+    (path, start): (String, Position),
+) -> Result<Ran, Fault> {
+    let mut runs = 0;
+    let mut conflicts = 0;
+    loop {
+        let seed = arguments.seed.wrapping_add(runs);
+        let options = Options::seeded(seed);
+        let report = simulate::run_test(program, test, options);
+        runs += 1;
+        conflicts += report.counters.conflicts;
+        if !report.passed() || runs == arguments.runs {
+            let failed_at = report.failure.as_ref().map(|f| place(project, program, f.at));
+            return Ok(Ran { report, path, start, runs, conflicts, failed_at });
+        }
+    }
+}
+
+fn place(project: &Loaded, program: &Program, at: Source) -> (String, Position) {
+    let name = &program.files[at.file.index()];
+    let text = project.text_of(name);
+    (project.shown_path(name), Position::of(&text, at.start))
+}
+
+fn write_full(out: &mut impl Write, ran: &Ran) -> io::Result<()> {
+    let mark = if ran.report.passed() { "ok" } else { "FAILED" };
+    let mut about = Vec::new();
+    if ran.runs > 1 {
+        about.push(render::count(ran.runs as usize, "run"));
+    }
+    if ran.conflicts > 0 {
+        about.push(render::count(ran.conflicts as usize, "conflict"));
+    }
+    let about = if about.is_empty() { String::new() } else { format!(" ({})", about.join(", ")) };
+    writeln!(out, "{mark:<6} {}:{}: {}{about}", ran.path, ran.start.line, ran.report.name)?;
+    if let (Some(failure), Some((path, at))) = (&ran.report.failure, &ran.failed_at) {
+        writeln!(out, "       {path}:{}:{}: {}", at.line, at.column, failure.message)?;
+        for note in &failure.notes {
+            writeln!(out, "         {note}")?;
+        }
+        for parked in &ran.report.parked {
+            writeln!(out, "         parked: {parked}")?;
+        }
+        writeln!(out, "         the same run again: --seed {}", ran.report.seed)?;
+    }
+    Ok(())
+}
+
+fn json(ran: &Ran) -> Value {
+    let mut object = json!({
+        "name": ran.report.name,
+        "path": ran.path,
+        "line": ran.start.line,
+        "outcome": if ran.report.passed() { "passed" } else { "failed" },
+        "runs": ran.runs,
+        "seed": ran.report.seed,
+        "conflicts": ran.conflicts,
+    });
+    if let (Some(failure), Some((path, at))) = (&ran.report.failure, &ran.failed_at) {
+        object["failure"] = json!({
+            "path": path, "line": at.line, "column": at.column, "message": failure.message, "notes": failure.notes,
+        });
+    }
+    object
+}

@@ -274,11 +274,12 @@ impl<'db> Checker<'db> {
 
     fn shadowing(&mut self, name: Ident, id: LocalId) {
         let Some(other) = self.local_named(name.name) else { return };
-        if name.name.as_str().starts_with('_') || self.cx.mode == Mode::Snippet {
+        let (kind, other_kind, other) = (self.local(id).kind, self.local(other).kind, self.local(other).span);
+        // Two parameters of one name are an error in the signature.
+        let reported = kind == LocalKind::Param && other_kind == LocalKind::Param;
+        if name.name.as_str().starts_with('_') || self.cx.mode == Mode::Snippet || reported {
             return;
         }
-        let other = self.local(other).span;
-        let kind = self.local(id).kind;
         let what = if kind == LocalKind::Let { "`let`" } else { "name" };
         let finding = Diagnostic::warn(
             "shadowed-name",
@@ -293,7 +294,8 @@ impl<'db> Checker<'db> {
     }
 
     fn unused_locals(&mut self) {
-        if self.cx.mode == Mode::Snippet {
+        // The parameters of a mirror's clauses are part of their form.
+        if matches!(self.cx.mode, Mode::Snippet | Mode::Mirror) {
             return;
         }
         for index in 0..self.cx.locals.len() {

@@ -271,7 +271,13 @@ impl Checker<'_> {
         let direct = matches!(unwrap(&made.ty).0, Ty::Record(id, _) if *id == of);
         let (found_at, wanted_at) = (self.show_place(found), self.show_place(wanted));
         let holds = if direct { String::new() } else { format!("holds a `{name}` ") };
+        let own = match (&made.kind, found) {
+            (ExprKind::Local(local), Place::Of(of)) if direct && *local == of => Some(self.local(of).name),
+            _ => None,
+        };
+        let found_at = if own.is_some() { self.show_place(Place::Any) } else { found_at };
         let message = match (found, direct) {
+            _ if let Some(own) = own => format!("`{own}` may be in any space, but {goal} must be {wanted_at}"),
             (Place::Any, true) => format!("this `{name}` may be in any space, but {goal} must be {wanted_at}"),
             (Place::Any, false) => format!("this holds a `{name}` that may be in any space, but in {goal} it must be {wanted_at}"),
             (_, true) => format!("this `{name}` is {found_at}, but {goal} must be {wanted_at}"),

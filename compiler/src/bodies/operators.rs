@@ -47,9 +47,11 @@ impl Checker<'_> {
                     let message = format!("`-` is for Int, Float and Duration, but this is {found}");
                     let finding = self.error("type-mismatch", operand.span, message);
                     self.push(finding);
+                    (operand, Ty::Error)
+                } else {
+                    let ty = operand.ty.clone();
+                    (operand, ty)
                 }
-                let ty = operand.ty.clone();
-                (operand, ty)
             }
         };
         Expr { kind: ExprKind::Unary { op, operand: Box::new(operand) }, ty, span }

@@ -305,8 +305,8 @@ impl Checker<'_> {
                         one_statement(send)
                     })
                 }
-                // No clause of a mirror, as was reported; its names still mean something.
-                _ => self.clause(id, index, sig.record, clause, Ty::Error, |checker| BodyKind::Expr(checker.expr(&clause.value))),
+                // No clause of a mirror, as was reported.
+                _ => continue,
             };
             out.push(body);
         }

@@ -157,23 +157,12 @@ impl Checker<'_> {
     pub fn saga(&mut self, saga: &syn::SagaDecl, span: Span) -> (Block, Vec<Step>) {
         let mut prelude = Vec::with_capacity(saga.prelude.len());
         for stmt in &saga.prelude {
-            let reported_there = matches!(
-                stmt.kind,
-                syn::StmtKind::Let { .. }
-                    | syn::StmtKind::Require { .. }
-                    | syn::StmtKind::Error
-                    | syn::StmtKind::Assign { .. }
-                    | syn::StmtKind::Delete(_)
-                    | syn::StmtKind::Send(_)
-                    | syn::StmtKind::Expr(_)
-            );
-            if !reported_there {
-                let finding = self
-                    .error("impure-expression", stmt.span, "before the steps of a saga stand only `let` and `require`")
-                    .help("what changes something is a `step`");
-                self.push(finding);
-            }
+            let findings = self.diagnostics.len();
             self.stmt(stmt, &mut prelude);
+            // Other statements were reported as such: nothing more is to be said of what they do.
+            if !matches!(stmt.kind, syn::StmtKind::Let { .. } | syn::StmtKind::Require { .. }) {
+                self.diagnostics.truncate(findings);
+            }
         }
         let steps = saga.steps.iter().map(|step| self.step(step)).collect();
         (Block { stmts: prelude, span }, steps)

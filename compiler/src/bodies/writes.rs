@@ -69,7 +69,8 @@ impl Checker<'_> {
         if let S::Index { base, .. } = &target.kind
             && matches!(base.kind, S::Field { .. })
         {
-            let Some(into) = self.target(target, AssignOp::Set) else { return StmtKind::Error };
+            // Which entry is meant is told by equality: where the records of its key are does not matter.
+            let Some(into) = self.target(target, AssignOp::Sub) else { return StmtKind::Error };
             self.may_write(span);
             if self.is_derived(into.cell) {
                 self.derived_write(into.cell, target.span);
@@ -141,8 +142,8 @@ impl Checker<'_> {
             S::Field { base, name, optional } => {
                 let field = self.field(base, *name, *optional, target.span);
                 match field.kind {
-                    ExprKind::Cell { base, cell, optional } => {
-                        if optional {
+                    ExprKind::Cell { base, cell, .. } => {
+                        if *optional {
                             self.maybe_nobody(&base);
                         }
                         let place = self.base_place(&base.ty);
@@ -162,8 +163,8 @@ impl Checker<'_> {
                 let (inner, _) = unwrap(&base_expr.ty);
                 let inner = inner.clone();
                 match (base_expr.kind, inner) {
-                    (ExprKind::Cell { base: record, cell, optional }, Ty::Map(key_ty, _)) => {
-                        if optional {
+                    (ExprKind::Cell { base: record, cell, .. }, Ty::Map(key_ty, _)) => {
+                        if matches!(base.kind, S::Field { optional: true, .. }) {
                             self.maybe_nobody(&record);
                         }
                         let place = self.base_place(&record.ty);
@@ -266,12 +267,10 @@ impl Checker<'_> {
     }
 
     fn maybe_nobody(&mut self, record: &Expr) {
-        if !matches!(record.ty, Ty::Optional(_)) {
-            let finding = self
-                .error("type-mismatch", record.span, "a write goes to a record that is there, so `?.` does not write")
-                .help("test first that it is there: `if x.exists() { … }`");
-            self.push(finding);
-        }
+        let finding = self
+            .error("type-mismatch", record.span, "a write goes to a record that is there, so `?.` does not write")
+            .help("see first that it is there: `if let x = … { x.cell = … }`, or `if x.exists() { … }`");
+        self.push(finding);
     }
 
     fn not_a_cell(&mut self, made: &Expr, span: Span) -> Diagnostic {

@@ -62,6 +62,11 @@ impl FailureKind {
         }
     }
 
+    /// Whether it follows from the pattern and the data alone, not from the state of stores and the outside.
+    pub fn is_decided_by_the_program(self) -> bool {
+        matches!(self, FailureKind::Rejected | FailureKind::Missing | FailureKind::Overflow | FailureKind::Invariant)
+    }
+
     /// Whether a `try` catches it.
     pub fn is_caught(self) -> bool {
         matches!(self, FailureKind::Rejected | FailureKind::Missing | FailureKind::Overflow)

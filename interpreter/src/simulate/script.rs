@@ -305,17 +305,15 @@ impl<'p> Script<'p> {
     }
 
     fn concurrently(&mut self, thread: &mut Thread<'p>, times: Option<&'p Expr>, body: &'p [TestStmt], at: Source) -> Run<()> {
-        let copies = match times {
-            Some(times) => self.count(thread, times)?,
-            None => 1,
+        let sessions: Vec<&'p [TestStmt]> = match times {
+            Some(times) => (0..self.count(thread, times)?).map(|_| body).collect(),
+            None => body.iter().map(std::slice::from_ref).collect(),
         };
         let mut threads = Vec::new();
-        for _ in 0..copies {
-            for stmt in body {
-                let session = Session(self.next_session);
-                self.next_session += 1;
-                threads.push(Thread::new(session, thread.caller.clone(), thread.frame.clone(), std::slice::from_ref(stmt)));
-            }
+        for stmts in sessions {
+            let session = Session(self.next_session);
+            self.next_session += 1;
+            threads.push(Thread::racing(session, thread.caller.clone(), thread.frame.clone(), stmts));
         }
         self.run_together(threads, at)
     }
@@ -337,6 +335,11 @@ impl<'p> Script<'p> {
                 if let Some(slot) = slot {
                     thread.set(*slot, value);
                 }
+                Ok(())
+            }
+            // Who loses a race is told so; what has to hold whoever wins is expected after the block.
+            (Awaited::Result(_), Outcome::Failed(why)) if thread.races && why.kind.is_decided_by_the_program() => {
+                thread.stop();
                 Ok(())
             }
             (Awaited::Result(_), Outcome::Failed(why)) => failure(waits.at, format!("{what} failed: {why}")),

@@ -17,6 +17,8 @@ pub(super) struct Thread<'p> {
     pub waits: Option<Waits<'p>>,
     /// How the block that was left last has to be ended.
     pub ended: Option<End<'p>>,
+    /// One of several at once: a rejection is a way to lose, not a failure of the test.
+    pub races: bool,
 }
 
 struct Block<'p> {
@@ -61,7 +63,12 @@ pub(super) enum Awaited<'p> {
 impl<'p> Thread<'p> {
     pub fn new(session: Session, caller: Option<Arc<str>>, frame: Vec<Value>, stmts: &'p [TestStmt]) -> Self {
         let blocks = vec![Block { stmts, next: 0, end: End::Nothing }];
-        Thread { session, caller, frame, blocks, waits: None, ended: None }
+        Thread { session, caller, frame, blocks, waits: None, ended: None, races: false }
+    }
+
+    /// A session of `concurrently`.
+    pub fn racing(session: Session, caller: Option<Arc<str>>, frame: Vec<Value>, stmts: &'p [TestStmt]) -> Self {
+        Thread { races: true, ..Thread::new(session, caller, frame, stmts) }
     }
 
     pub fn enter(&mut self, stmts: &'p [TestStmt], end: End<'p>) {

@@ -1,14 +1,12 @@
 //! What a rule sees of the file it checks: its bodies with their effects, and words for them.
 
-use std::sync::Arc;
-
 use patternc_grammar::syntax::Span;
 
 use crate::bodies;
 use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Location};
 use crate::effects::describe::{Describe, body_name};
-use crate::effects::{self, CallPath, Effects, Entry, Layout, Site};
+use crate::effects::{self, BlockId, BlockKind, CallPath, Effects, Entry, Layout, SendEffect, Site};
 use crate::hir::{Block, Body, BodyKind, BodyOwner, Stmt, StmtKind};
 use crate::signature::{HandlerSig, handler_sig};
 
@@ -16,7 +14,7 @@ use crate::signature::{HandlerSig, handler_sig};
 pub struct Context<'db> {
     pub db: &'db dyn Db,
     pub file: SourceFile,
-    /// All bodies but tests, in the order of the text.
+    /// All bodies but tests.
     pub callables: Vec<Callable<'db>>,
 }
 
@@ -28,9 +26,10 @@ pub struct Callable<'db> {
     pub own: &'db Effects,
     /// What it does with everything it calls.
     pub effects: &'db Effects,
-    /// The transactions that its text describes: itself, and the arms of its sends.
+    /// The transactions that its text describes: itself, and the arms of its own sends. The arms of a send in a handler that it calls are
+    /// that handler's.
     pub pieces: Vec<&'db Effects>,
-    pub layout: &'db Arc<Layout>,
+    layout: &'db Layout,
 }
 
 impl<'db> Context<'db> {
@@ -41,7 +40,7 @@ impl<'db> Context<'db> {
             let body = &**bodies.get(found.owner)?;
             // Most bodies call nothing: then there is nothing to ask for.
             let effects = if found.own.is_open() { effects::effects(db, found.owner) } else { &*found.own };
-            Some(Callable { db, body, own: &found.own, effects, pieces: effects.pieces(), layout: &found.layout })
+            Some(Callable { db, body, own: &found.own, effects, pieces: own_pieces(effects), layout: &found.layout })
         });
         Context { db, file, callables: callables.collect() }
     }
@@ -71,9 +70,39 @@ impl<'db> Callable<'db> {
         }
     }
 
+    /// Whether `second` can happen, and still counts, after `first`: see [`Layout::can_follow`].
+    pub fn can_follow(&self, first: Site, second: Site) -> bool {
+        self.is_own(first) && self.is_own(second) && self.layout.can_follow(first, second)
+    }
+
+    /// Whether a site is in a block of this body.
+    pub fn is_in(&self, site: Site, block: BlockId) -> bool {
+        self.is_own(site) && self.layout.is_in(site, block)
+    }
+
+    /// The `catch` of a `try`, and whether it always fails.
+    pub fn catch_of(&self, of: BlockId) -> Option<(BlockId, bool)> {
+        self.layout.catch_of(of).map(|catch| (catch, self.layout[catch].fails))
+    }
+
+    /// The `try` blocks of the body with their statements.
+    pub fn tries(&self) -> Vec<(BlockId, &'db Stmt)> {
+        let mut blocks = self.layout.blocks(|kind| matches!(kind, BlockKind::Try(_))).peekable();
+        if blocks.peek().is_none() {
+            return Vec::new();
+        }
+        // Both are in the order of the text, outer ones first.
+        let stmts = self.statements().into_iter().filter(|stmt| matches!(stmt.kind, StmtKind::Try { .. }));
+        blocks.zip(stmts).collect()
+    }
+
+    // The defaults of the cells of a record that this body creates have sites of their own.
+    fn is_own(&self, site: Site) -> bool {
+        site.body == self.body.owner
+    }
+
     /// The span of a site of this body.
     pub fn span(&self, site: Site) -> Span {
-        debug_assert_eq!(site.body, self.body.owner, "a site of this body");
         effects::site_span(self.db, site).map_or(self.body.span, |(_, span)| span)
     }
 
@@ -104,6 +133,17 @@ impl<'db> Callable<'db> {
         }
         all
     }
+}
+
+/// A piece and the arms of its own sends, and theirs.
+fn own_pieces(effects: &Effects) -> Vec<&Effects> {
+    let mut pieces = vec![effects];
+    let mut next = 0;
+    while let Some(piece) = pieces.get(next).copied() {
+        pieces.extend(piece.sends.iter().filter(|send| send.path.is_empty()).flat_map(SendEffect::arms));
+        next += 1;
+    }
+    pieces
 }
 
 /// Labels for the calls between a body and what happens in another one, and for what happens there.

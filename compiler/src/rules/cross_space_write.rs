@@ -9,7 +9,7 @@ use crate::effects::describe::record_name;
 use crate::effects::{self, EffectSpace, Effects, Entry, SendEffect, Site, Target, WriteEffect, WriteKind};
 use crate::hir::{BodyOwner, ExprKind, StmtKind, Write, WriteOp};
 use crate::resolve::space_name;
-use crate::signature::{HandlerSig, Home, RecordSig, cell_sig, record_sig};
+use crate::signature::{HandlerSig, Home, RecordSig, cell_sig, handler_sig, record_sig};
 use crate::types::{CellId, HandlerId, Ty};
 
 pub static RULE: Rule = Rule {
@@ -52,22 +52,46 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
 }
 
 fn check_piece(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, findings: &mut Vec<Diagnostic>) {
-    let across = callable.handler().map(|sig| &sig.across[..]).unwrap_or_default();
-    let allowed = |space: EffectSpace| match space {
-        EffectSpace::Here => true,
-        EffectSpace::Plain(space) => across.contains(&space),
-        EffectSpace::Of(_) | EffectSpace::Any => false,
-    };
+    let allowed = |space| is_allowed(context, callable.body.owner, space);
     let writes = piece.writes.iter().filter(|write| !write.inverse && !allowed(write.space)).map(Outside::Write);
     let sends = piece.sends.iter().filter(|send| !allowed(send.sender)).map(Outside::Send);
     let mut seen: Vec<(Site, EffectSpace)> = Vec::new();
     for outside in writes.chain(sends) {
         // One finding for each place and space: a call may write many cells there.
         let key = (outside.here(), outside.space());
-        if !seen.contains(&key) {
+        if !seen.contains(&key) && !is_reported_in_callee(context, &outside) {
             seen.push(key);
             findings.push(finding(context, callable, piece, &outside));
         }
+    }
+}
+
+/// Whether a transaction of `owner` may write a space, as seen from it.
+fn is_allowed(context: &Context<'_>, owner: BodyOwner, space: EffectSpace) -> bool {
+    match (space, owner) {
+        (EffectSpace::Here, _) => true,
+        (EffectSpace::Plain(space), BodyOwner::Handler(handler)) => {
+            handler_sig(context.db, handler).is_some_and(|sig| sig.across.contains(&space))
+        }
+        _ => false,
+    }
+}
+
+/// Whether the handler that is called does what it may not do by itself already: then the finding is there, and mended there.
+fn is_reported_in_callee(context: &Context<'_>, outside: &Outside<'_>) -> bool {
+    let (path, site) = match outside {
+        Outside::Write(write) => (&write.path, write.site),
+        Outside::Send(send) => (&send.path, send.site),
+    };
+    if path.is_empty() {
+        return false;
+    }
+    let callee = path.get(1).map_or(site.body, |next| next.body);
+    let effects = effects::effects(context.db, callee);
+    let refused = |space| !is_allowed(context, callee, space);
+    match outside {
+        Outside::Write(_) => effects.writes.iter().any(|write| write.site == site && refused(write.space)),
+        Outside::Send(_) => effects.sends.iter().any(|send| send.site == site && refused(send.sender)),
     }
 }
 

@@ -48,7 +48,8 @@ fn visit<'e>(
                 findings.push(finding(context, callable, written, send, level, &call));
             }
         }
-        send.arms().for_each(|arm| visit(context, callable, arm, written, findings));
+        let own = send.path.is_empty();
+        send.arms().filter(|_| own).for_each(|arm| visit(context, callable, arm, written, findings));
     }
     written.truncate(before);
 }

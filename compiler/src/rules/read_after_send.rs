@@ -27,8 +27,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
 }
 
 fn first_read(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, send: &SendEffect) -> Option<Diagnostic> {
-    let layout = callable.layout;
-    let mut after = piece.reads.iter().filter(|read| is_known(read) && layout.can_follow(send.here(), read.here())).peekable();
+    let mut after = piece.reads.iter().filter(|read| is_known(read) && callable.can_follow(send.here(), read.here())).peekable();
     after.peek()?;
     let effects = reach::received(context.db, callable.body.owner, send)?;
     after.find_map(|read| {

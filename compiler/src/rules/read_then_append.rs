@@ -25,7 +25,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
                     read.cell == append.cell
                         && read.target == append.target
                         && matches!(read.grain, Grain::Element(_))
-                        && callable.layout.can_follow(read.here(), append.here())
+                        && callable.can_follow(read.here(), append.here())
                 };
                 let Some(test) = piece.reads.iter().find(is_test) else { continue };
                 let is_list = cell_sig(context.db, cell).is_some_and(|sig| matches!(sig.ty, Ty::List(_)));

@@ -4,7 +4,7 @@ use super::Rule;
 use super::context::{Callable, Context, with_path};
 use super::edits;
 use crate::diagnostic::{Diagnostic, Level, Location, Safety};
-use crate::effects::{BlockId, BlockKind, Effects, Entry, FailureCause, Target, WriteEffect, WriteKind};
+use crate::effects::{BlockId, Effects, Entry, FailureCause, Target, WriteEffect, WriteKind};
 use crate::facts;
 use crate::hir::{Block, BodyOwner, Stmt, StmtKind};
 use crate::types::{ItemId, LocalId};
@@ -28,7 +28,7 @@ pub struct Split<'e> {
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     for callable in context.transactions() {
         let pieces = &callable.pieces;
-        for (of, stmt) in tries(callable) {
+        for (of, stmt) in callable.tries() {
             if let Some(split) = pieces.iter().find_map(|piece| split(callable, piece, of)) {
                 findings.push(finding(context, callable, stmt, &split));
             }
@@ -36,20 +36,9 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The `try` blocks of a body with their statements.
-pub fn tries<'db>(callable: &Callable<'db>) -> Vec<(BlockId, &'db Stmt)> {
-    let mut blocks = callable.layout.blocks(|kind| matches!(kind, BlockKind::Try(_))).peekable();
-    if blocks.peek().is_none() {
-        return Vec::new();
-    }
-    // Both are in the order of the text, outer ones first.
-    let stmts = callable.statements().into_iter().filter(|stmt| matches!(stmt.kind, StmtKind::Try { .. }));
-    blocks.zip(stmts).collect()
-}
-
 /// Whether something inside a `try` of the piece can fail in a way that it catches: a write of another record can, because that may be gone.
 pub fn can_fail(callable: &Callable<'_>, piece: &Effects, of: BlockId) -> bool {
-    let inside = |entry: &dyn Entry| callable.layout.is_in(entry.here(), of);
+    let inside = |entry: &dyn Entry| callable.is_in(entry.here(), of);
     piece.failures.iter().any(|failure| failure.cause != FailureCause::Overflow && inside(failure))
         || piece.writes.iter().any(|write| is_elsewhere(write) && inside(write))
         || piece.reads.iter().any(|read| !matches!(read.target, Target::SelfRecord | Target::Unknown) && inside(read))
@@ -61,12 +50,11 @@ fn is_elsewhere(write: &WriteEffect) -> bool {
 
 /// The writes that a `try` can tear apart.
 pub fn split<'e>(callable: &Callable<'_>, piece: &'e Effects, of: BlockId) -> Option<Split<'e>> {
-    let layout = callable.layout;
-    let catch = layout.catch_of(of)?;
-    if layout[catch].fails || !can_fail(callable, piece, of) {
+    let (catch, fails) = callable.catch_of(of)?;
+    if fails || !can_fail(callable, piece, of) {
         return None;
     }
-    let is_in = |write: &WriteEffect, block: BlockId| layout.is_in(write.here(), block);
+    let is_in = |write: &WriteEffect, block: BlockId| callable.is_in(write.here(), block);
     let writes = || piece.writes.iter().filter(|write| !write.inverse);
     let mut found: Option<Split<'e>> = None;
     for stays in writes().filter(|write| !is_in(write, of) && !is_in(write, catch)) {
@@ -77,7 +65,7 @@ pub fn split<'e>(callable: &Callable<'_>, piece: &'e Effects, of: BlockId) -> Op
         let notes = writes().any(|write| repairs(&write));
         for undone in writes().filter(|write| is_in(write, of)) {
             let (stays_at, undone_at) = (stays.here(), undone.here());
-            let together = layout.can_follow(stays_at, undone_at) || layout.can_follow(undone_at, stays_at);
+            let together = callable.can_follow(stays_at, undone_at) || callable.can_follow(undone_at, stays_at);
             if undone.target == stays.target || !together {
                 continue;
             }

@@ -18,7 +18,7 @@ pub static RULE: Rule = Rule {
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     for callable in context.transactions() {
         let pieces = &callable.pieces;
-        for (of, stmt) in split_update::tries(callable) {
+        for (of, stmt) in callable.tries() {
             let StmtKind::Try { catch, body, .. } = &stmt.kind else { continue };
             let can_fail = pieces.iter().any(|piece| split_update::can_fail(callable, piece, of));
             // What is torn apart by the same `try` says all of this, and more.
@@ -39,8 +39,8 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
 
 /// Whether the `catch` of a `try` fails, writes, sends or deletes something.
 fn acts(callable: &Callable<'_>, piece: &Effects, of: BlockId) -> bool {
-    let Some(catch) = callable.layout.catch_of(of) else { return true };
-    let inside = |entry: &dyn Entry| callable.layout.is_in(entry.here(), catch);
+    let Some((catch, _)) = callable.catch_of(of) else { return true };
+    let inside = |entry: &dyn Entry| callable.is_in(entry.here(), catch);
     piece.incomplete
         || piece.writes.iter().any(|write| inside(write))
         || piece.sends.iter().any(|send| inside(send))

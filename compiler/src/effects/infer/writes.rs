@@ -1,0 +1,147 @@
+//! Writes, creates and deletes, with what the runtime writes along: the other ends of links.
+
+use std::sync::Arc;
+
+use patternc_grammar::syntax::{AssignOp, Span};
+
+use super::values::extended;
+use super::{Walk, record_of};
+use crate::effects::{CallPath, EffectSpace, FailureCause, Grain, Target, WriteEffect, WriteKind};
+use crate::hir::{BodyOwner, Create, Expr, SpaceExpr, Write, WriteOp};
+use crate::types::{CellId, ItemId, Ty};
+
+impl Walk<'_, '_> {
+    pub(super) fn write(&mut self, write: &Write, span: Span) {
+        self.expr(&write.record);
+        write.key.iter().for_each(|key| self.expr(key));
+        let value = match &write.op {
+            WriteOp::Assign { value, .. } => Some(value),
+            WriteOp::Delete => None,
+        };
+        value.iter().for_each(|value| self.expr(value));
+
+        let sig = self.inference.record(write.cell.record).and_then(|sig| sig.cells.get(write.cell.index as usize));
+        let element = |walk: &Self| Grain::Element(value.and_then(|value| walk.value(value)));
+        let entry = write.key.as_ref().map(|key| Grain::Element(self.value(key)));
+        let (kind, grain, reads) = match (&write.op, entry, sig.map(|sig| &sig.ty)) {
+            (WriteOp::Delete, entry, _) => (WriteKind::Remove, entry.unwrap_or(Grain::Whole), false),
+            (WriteOp::Assign { op, .. }, Some(entry), _) => (WriteKind::Set, entry, *op != AssignOp::Set),
+            (WriteOp::Assign { op: AssignOp::Set, .. }, None, _) => (WriteKind::Set, Grain::Whole, false),
+            (WriteOp::Assign { .. }, None, Some(Ty::Int)) => (WriteKind::Add, Grain::Whole, false),
+            (WriteOp::Assign { op: AssignOp::Add, .. }, None, Some(Ty::List(_))) => (WriteKind::Append, element(self), false),
+            (WriteOp::Assign { op: AssignOp::Add, .. }, None, Some(Ty::Set(_))) => (WriteKind::Insert, element(self), false),
+            (WriteOp::Assign { op: AssignOp::Sub, .. }, None, Some(Ty::List(_) | Ty::Set(_))) => (WriteKind::Remove, element(self), false),
+            (WriteOp::Assign { .. }, None, _) => (WriteKind::Set, Grain::Whole, true),
+        };
+        if reads {
+            self.read(&write.record, write.cell, grain.clone(), write.target_span);
+            if write.key.is_some() {
+                self.failure(FailureCause::Missing, write.target_span);
+            }
+        }
+        if matches!(&write.op, WriteOp::Assign { op: AssignOp::Add | AssignOp::Sub, .. }) && matches!(kind, WriteKind::Add | WriteKind::Set)
+        {
+            self.overflow(span);
+        }
+        let (target, space) = (self.target(&write.record), self.space(&write.record));
+        let site = self.site(span);
+        self.found.writes.push(WriteEffect {
+            record: write.cell.record,
+            cell: Some(write.cell),
+            target: target.clone(),
+            space,
+            kind,
+            grain,
+            site,
+            path: CallPath::default(),
+            inverse: false,
+        });
+        let Some(sig) = sig else { return };
+        if sig.key || sig.unique {
+            self.failure(FailureCause::Unique(write.cell), span);
+        }
+        if let Some(other) = sig.inverse {
+            if kind == WriteKind::Set {
+                // The record that was linked before loses the link.
+                let before = match (&sig.ty, extended(&target, write.cell)) {
+                    (Ty::Record(..) | Ty::Optional(_), Some(path)) => path,
+                    _ => Target::Unknown,
+                };
+                self.write_end(other, before, space, WriteKind::Remove, span);
+            }
+            if let Some(value) = value
+                && value.ty != Ty::None
+            {
+                let linked = if record_of(&value.ty).is_some() { self.target(value) } else { Target::Unknown };
+                let kind = if kind == WriteKind::Remove { WriteKind::Remove } else { WriteKind::Insert };
+                self.write_end(other, linked, space, kind, span);
+            }
+        }
+    }
+
+    /// The runtime's write of the other end of a link. `kind` is what happens to the link: `Insert` or `Remove`.
+    fn write_end(&mut self, cell: CellId, target: Target, space: EffectSpace, kind: WriteKind, span: Span) {
+        let sig = self.inference.record(cell.record).and_then(|sig| sig.cells.get(cell.index as usize));
+        let (kind, grain) = match (sig.map(|sig| &sig.ty), kind) {
+            (Some(Ty::List(_)), WriteKind::Insert) => (WriteKind::Append, Grain::Element(None)),
+            (Some(Ty::List(_) | Ty::Set(_)), kind) => (kind, Grain::Element(None)),
+            _ => (WriteKind::Set, Grain::Whole),
+        };
+        let site = self.site(span);
+        let (record, cell, path) = (cell.record, Some(cell), CallPath::default());
+        self.found.writes.push(WriteEffect { record, cell, target, space, kind, grain, site, path, inverse: true });
+    }
+
+    /// The other ends of all links of a record that is created or deleted.
+    fn write_ends(&mut self, record: ItemId, cells: impl Fn(u32) -> bool, space: EffectSpace, kind: WriteKind, span: Span) {
+        let Some(sig) = self.inference.record(record) else { return };
+        for (index, cell) in sig.cells.iter().enumerate() {
+            if let Some(other) = cell.inverse
+                && cells(index as u32)
+            {
+                self.write_end(other, Target::Unknown, space, kind, span);
+            }
+        }
+    }
+
+    pub(super) fn delete(&mut self, record: &Expr, span: Span) {
+        let Some((of, _)) = record_of(&record.ty) else {
+            self.found.incomplete = true;
+            return;
+        };
+        let (target, space) = (self.target(record), self.space(record));
+        let site = self.site(span);
+        let (kind, grain, path) = (WriteKind::Delete, Grain::Whole, CallPath::default());
+        self.found.writes.push(WriteEffect { record: of, cell: None, target, space, kind, grain, site, path, inverse: false });
+        self.write_ends(of, |_| true, space, WriteKind::Remove, span);
+    }
+
+    pub(super) fn created_cells(&mut self, create: &Create) {
+        match &create.space {
+            Some(SpaceExpr::Family(_, key)) => self.expr(key),
+            Some(SpaceExpr::Of(space)) => self.expr(space),
+            Some(SpaceExpr::Plain(_)) | None => {}
+        }
+        create.cells.iter().for_each(|(_, value)| self.expr(value));
+    }
+
+    pub(super) fn create(&mut self, create: &Create) {
+        self.created_cells(create);
+        let space = match self.inference.plain_home(create.record) {
+            Some(space) => self.plain(space),
+            None => self.place(create.place),
+        };
+        let site = self.site(create.span);
+        let (record, path) = (create.record, CallPath::default());
+        let (kind, grain) = (WriteKind::Create, Grain::Whole);
+        self.found.writes.push(WriteEffect { record, cell: None, target: Target::Fresh, space, kind, grain, site, path, inverse: false });
+        self.push_call(BodyOwner::Create(record), Target::Fresh, space, Arc::default(), site);
+        if let Some(sig) = self.inference.record(record)
+            && let Some(index) = sig.cells.iter().position(|cell| cell.key || cell.unique)
+        {
+            self.failure(FailureCause::Unique(CellId { record, index: index as u32 }), create.span);
+        }
+        let given = |index: u32| create.cells.iter().any(|(cell, value)| *cell == index && value.ty != Ty::None);
+        self.write_ends(record, given, space, WriteKind::Insert, create.span);
+    }
+}

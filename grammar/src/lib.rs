@@ -8,8 +8,10 @@ mod habits;
 mod literal;
 mod nesting;
 mod parse;
+mod statements;
 pub mod syntax;
 
+pub use statements::{ParsedStatements, parse_statements};
 use syntax::{File, Span};
 
 /// What [`parse`] gives: a tree, and what was wrong with the text.

@@ -35,14 +35,15 @@ fn main() {
     db.set_project(&files, None);
     assert_clean(&db);
     let (path, text) = &files[files.len() / 2];
-    let file = db.file(path).expect("it is a file of the project");
-    db.edit(file, text);
+    let files_by_path = patternc_compiler::resolve::files_by_path(&db);
+    let file = files_by_path[path.as_str()];
+    db.set_text(file, text);
     assert_clean(&db);
     let edit = median((0..EDITS).map(|n| {
         let edited = text.replacen("an amount is more than nothing", &format!("an amount is more than nothing {n}"), 1);
         assert_ne!(&edited, text);
         timed(|| {
-            db.edit(file, &edited);
+            db.set_text(file, &edited);
             assert_clean(&db);
         })
     }));

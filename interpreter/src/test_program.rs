@@ -20,6 +20,20 @@ pub const MESSAGE: StructId = StructId(0);
 pub const TREE: StructId = StructId(1);
 pub const STATUS: EnumId = EnumId(0);
 
+/// `Person`: its cells.
+pub mod person {
+    use patternc_program::CellIndex;
+
+    pub const KEY: CellIndex = CellIndex(0);
+    pub const BALANCE: CellIndex = CellIndex(1);
+    pub const ITEMS: CellIndex = CellIndex(2);
+    pub const MEMBERS: CellIndex = CellIndex(3);
+    pub const SCORES: CellIndex = CellIndex(4);
+    pub const STATUS: CellIndex = CellIndex(5);
+    pub const NICK: CellIndex = CellIndex(6);
+    pub const BEST: CellIndex = CellIndex(7);
+}
+
 pub fn field(name: &str, ty: Type) -> Field {
     Field { name: Name::from(name), ty }
 }
@@ -180,6 +194,20 @@ pub fn a_list(items: impl IntoIterator<Item = Value>) -> Value {
     Value::List(Arc::new(items.into_iter().collect()))
 }
 
+/// The cells of a person that owns nothing.
+pub fn person_cells(key: &str, balance: i64) -> Vec<Value> {
+    vec![
+        text(key),
+        Value::Int(balance),
+        a_list([]),
+        Value::Set(Arc::default()),
+        Value::Map(Arc::default()),
+        Value::Variant(0, Arc::from([])),
+        Value::None,
+        Value::None,
+    ]
+}
+
 fn any_text() -> BoxedStrategy<String> {
     prop_oneof![3 => "[a-z]{0,6}", 1 => any::<String>(), 1 => "[\"@%/\\[\\] \\n\\\\é]{0,8}"].boxed()
 }
@@ -218,6 +246,8 @@ pub fn any_value(program: &Program, ty: &Type, depth: u32) -> BoxedStrategy<Valu
         Type::Space => any_space().prop_map(Value::Space).boxed(),
         Type::Record(id, _) => any_ref(*id).prop_map(Value::Ref).boxed(),
         Type::Failure => (any_text(), any_text()).prop_map(|(k, m)| Value::Struct([text(&k), text(&m)].into())).boxed(),
+        // Types may contain themselves in collections.
+        Type::List(_) if depth == 0 => Just(a_list([])).boxed(),
         // Types may contain themselves in collections.
         Type::List(_) if depth == 0 => Just(a_list([])).boxed(),
         Type::List(of) => prop::collection::vec(inner(of), size).prop_map(a_list).boxed(),

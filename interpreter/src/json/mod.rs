@@ -21,9 +21,12 @@ use patternc_program::{Program, RecordId, SpaceId, Type};
 use rustc_hash::FxHashMap;
 
 pub use self::error::{JsonError, Path};
+pub(crate) use self::event::from_text;
 pub use self::event::{CellName, EventLine, Request, parse};
 pub use self::outcome::OutcomeLine;
 pub use self::read::{Keys, Reader};
+pub(crate) use self::reference::unescape;
+pub(crate) use self::write::write_text;
 pub use self::write::write_value;
 use crate::value::{RecordRef, SpaceRef, Value};
 
@@ -73,4 +76,9 @@ pub fn space_text(program: &Program, space: &SpaceRef) -> String {
     let mut out = String::new();
     reference::write_space(&mut out, program, space);
     out
+}
+
+/// The id of a record as it is written in references.
+pub(crate) fn id_text(record: &RecordRef) -> String {
+    reference::id_text(record)
 }

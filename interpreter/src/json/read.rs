@@ -232,7 +232,7 @@ impl Reader<'_> {
     }
 
     /// Reads named values in the order of their declaration. Optional ones may be left out.
-    pub(super) fn fields<'n>(
+    pub(crate) fn fields<'n>(
         &self,
         object: &serde_json::Map<String, Json>,
         fields: impl Iterator<Item = (&'n str, &'n Type)> + Clone,

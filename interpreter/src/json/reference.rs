@@ -22,6 +22,13 @@ pub(super) fn write_reference(out: &mut String, program: &Program, form: Form, r
     }
 }
 
+/// The id of a record as it is written in references.
+pub(super) fn id_text(record: &RecordRef) -> String {
+    let mut out = String::new();
+    escape(&mut out, record.id(), "%@");
+    out
+}
+
 /// Appends a space.
 pub(super) fn write_space(out: &mut String, program: &Program, space: &SpaceRef) {
     out.push_str(program.spaces[space.space.index()].name.as_str());
@@ -54,7 +61,8 @@ fn escape(out: &mut String, text: &str, special: &str) {
     }
 }
 
-fn unescape(text: &str) -> Result<String, String> {
+/// Reads what [`id_text`] wrote.
+pub(crate) fn unescape(text: &str) -> Result<String, String> {
     if !text.contains('%') {
         return Ok(text.to_owned());
     }

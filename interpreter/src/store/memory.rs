@@ -22,6 +22,11 @@ impl Memory {
         Memory { state: State::new(schema, limits) }
     }
 
+    /// A store of what is kept.
+    pub fn with_state(state: State) -> Self {
+        Memory { state }
+    }
+
     /// What is kept.
     pub fn state(&self) -> &State {
         &self.state
@@ -104,4 +109,15 @@ impl Durability for AtOnce {
     }
 
     fn notify(&self, _callback: Box<dyn Fn() + Send + Sync>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_program::program;
+
+    crate::store::conformance::store_conformance!({
+        let schema = Arc::new(Schema::new(&program()));
+        (Box::new(Memory::new(schema, &Limits::default())), ())
+    });
 }

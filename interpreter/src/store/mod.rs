@@ -3,7 +3,10 @@
 //! Everything durable goes through [`CommitRequest`]: cells, outgoing events, received event ids, arms and their captures, timers. There is
 //! one place to prove and one to attack.
 
+#[cfg(test)]
+mod conformance;
 pub mod memory;
+pub mod sqlite;
 pub mod state;
 mod stores;
 
@@ -235,6 +238,12 @@ pub trait Store: Send {
     ///
     /// Of a [`ReadKey::Query`] with `cells`: whose query read one of them. Without: whose query asked which records there are.
     fn dependents(&self, key: &ReadKey) -> Result<Vec<(u32, RecordRef)>, StoreError>;
+
+    /// Whether [`Store::dependents`] knows the evaluations of all live records. A store that was opened with data does not: then each
+    /// invariant is to be evaluated for each live record of its type, and what it read committed, before anything else is.
+    fn knows_invariant_reads(&self) -> bool {
+        true
+    }
 
     fn received(&self, event: &EventId) -> Result<Option<Received>, StoreError>;
 

@@ -23,6 +23,8 @@ pub(super) struct Scratch {
     touched: Vec<(Handle, CellIndex)>,
     /// Records created or deleted.
     members: Vec<Handle>,
+    /// Where each removal from a list found its element. Kept until the next request.
+    removals: Vec<Option<usize>>,
     /// Indexed cells written, with the value they had before.
     reindex: IndexMap<(Handle, CellIndex), Option<Value>, FxBuildHasher>,
 }
@@ -65,6 +67,7 @@ impl State {
     /// or a unique value is taken.
     pub fn apply(&mut self, request: &CommitRequest, now: i64) -> Result<Version, Refused> {
         let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.removals.clear();
         let version = Version(self.version.0 + 1);
         let applied = self.apply_steps(request, &mut scratch).and_then(|()| self.reindex(&scratch.reindex, version));
         match &applied {
@@ -94,6 +97,11 @@ impl State {
         scratch.reindex.clear();
         self.scratch = scratch;
         applied.map(|()| version)
+    }
+
+    /// Where each [`Write::RemoveFirst`] of the request applied last found its element, in the order of the writes.
+    pub fn removals(&self) -> &[Option<usize>] {
+        &self.scratch.removals
     }
 
     fn apply_steps(&mut self, request: &CommitRequest, scratch: &mut Scratch) -> Result<(), Refused> {
@@ -216,7 +224,9 @@ impl State {
             Write::RemoveFirst { record, cell, value } => {
                 let handle = self.prepare(record, *cell, scratch)?;
                 let Value::List(list) = self.cell_mut(handle, *cell) else { return Err(self.mistyped(record, *cell)) };
-                if let Some(at) = list.index_of(value) {
+                let found = list.index_of(value);
+                scratch.removals.push(found);
+                if let Some(at) = found {
                     let old = Arc::make_mut(list).remove(at);
                     scratch.undo.push(Undo::RemoveFirst(handle, *cell, at, old));
                 }

@@ -325,6 +325,12 @@ impl State {
         (entry.presence != Presence::Never).then(|| Self::stored(entry))
     }
 
+    /// The record's place in the order of creation; `None` if it never was.
+    pub fn order(&self, record: &RecordRef) -> Option<u64> {
+        let entry = self.entry(self.find(record)?);
+        (entry.presence != Presence::Never).then_some(entry.order)
+    }
+
     fn stored(entry: &Entry) -> StoredRecord<'_> {
         let cells = (entry.presence == Presence::Live).then(|| StoredCells(entry.cells.iter()));
         StoredRecord { record: &entry.key, order: entry.order, cells }

@@ -1,0 +1,58 @@
+//! One process owns a store: a lock on a file beside it says so.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use crate::store::StoreError;
+
+/// The ownership of a store. It ends with the process, however that ends.
+#[derive(Debug)]
+pub(super) struct Lock {
+    /// Open as long as the store is owned.
+    _file: File,
+}
+
+impl Lock {
+    /// The file that is locked for the store at this path.
+    pub(super) fn path(store: &Path) -> PathBuf {
+        let mut path = store.as_os_str().to_owned();
+        path.push(".lock");
+        path.into()
+    }
+
+    /// Takes the ownership, or says who has it.
+    pub(super) fn take(store: &Path) -> Result<Lock, StoreError> {
+        let path = Lock::path(store);
+        let failed = |what: &str, error: std::io::Error| StoreError {
+            message: format!("cannot {what} {}: {error}", path.display()),
+            transient: false,
+        };
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = file.map_err(|error| failed("open the lock file", error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut owner = String::new();
+                // What cannot be read is only missing in the message.
+                let _ = file.read_to_string(&mut owner);
+                let owner = match owner.trim() {
+                    "" => "another process".to_owned(),
+                    pid => format!("the process {pid}"),
+                };
+                let store = store.display();
+                return Err(StoreError {
+                    message: format!(
+                        "{store} is in use by {owner}: only one process writes a store. Stop that process, or send what is to be done to it; \
+                         reading the file with any SQLite tool is possible meanwhile"
+                    ),
+                    transient: true,
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed("lock", error)),
+        }
+        let named = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
+        named.map_err(|error| failed("write", error))?;
+        Ok(Lock { _file: file })
+    }
+}

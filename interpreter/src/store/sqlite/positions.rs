@@ -1,0 +1,113 @@
+//! Where the elements of a list stand in their table.
+
+use std::collections::VecDeque;
+
+/// The positions of the elements of one list: from `start` to `next`, but for the gaps. An element keeps its position, so that appending
+/// and removing touch one row however long the list is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Positions {
+    start: i64,
+    next: i64,
+    /// Ascending, between the first and the last element.
+    gaps: VecDeque<i64>,
+}
+
+impl Positions {
+    /// Those of a list that was written as a whole.
+    pub(super) fn contiguous(len: usize) -> Self {
+        Positions { start: 0, next: len as i64, gaps: VecDeque::new() }
+    }
+
+    /// Takes positions as they are read from the table, ascending.
+    pub(super) fn from_ascending(positions: impl IntoIterator<Item = i64>) -> Self {
+        let mut all: Option<Positions> = None;
+        for position in positions {
+            match &mut all {
+                None => all = Some(Positions { start: position, next: position + 1, gaps: VecDeque::new() }),
+                Some(all) => {
+                    all.gaps.extend(all.next..position);
+                    all.next = position + 1;
+                }
+            }
+        }
+        all.unwrap_or_default()
+    }
+
+    /// Whether every element's position is its index.
+    pub(super) fn is_trivial(&self) -> bool {
+        self.start == 0 && self.gaps.is_empty()
+    }
+
+    /// Whether there are so many gaps that writing the list anew is cheaper than keeping them.
+    pub(super) fn is_sparse(&self) -> bool {
+        self.gaps.len() > 64 && self.gaps.len() as i64 > (self.next - self.start) / 2
+    }
+
+    /// The position of an element appended.
+    pub(super) fn push(&mut self) -> i64 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    /// Takes out the element of this index, and gives its position.
+    pub(super) fn remove(&mut self, index: usize) -> i64 {
+        let base = self.start + index as i64;
+        // Each gap that is not behind the element moves it by one.
+        let before = self.gaps_before(base);
+        let position = base + before as i64;
+        if position == self.start {
+            self.start += 1;
+            while self.gaps.front() == Some(&self.start) {
+                self.gaps.pop_front();
+                self.start += 1;
+            }
+        } else {
+            self.gaps.insert(before, position);
+        }
+        position
+    }
+
+    /// How many gaps are before the element that would stand at `base` without any.
+    fn gaps_before(&self, base: i64) -> usize {
+        let (mut low, mut high) = (0, self.gaps.len());
+        while low < high {
+            let middle = (low + high) / 2;
+            if self.gaps[middle] - middle as i64 <= base {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn positions_follow_a_list(steps in prop::collection::vec(prop_oneof![Just(None), (0..40usize).prop_map(Some)], 0..300)) {
+            let mut model: Vec<i64> = (0..5).collect();
+            let mut positions = Positions::contiguous(5);
+            for step in steps {
+                match step {
+                    None => model.push(positions.push()),
+                    Some(index) if index < model.len() => prop_assert_eq!(positions.remove(index), model.remove(index)),
+                    Some(_) => {}
+                }
+                prop_assert!(model.is_sorted());
+            }
+            if !model.is_empty() {
+                let mut read = Positions::from_ascending(model.iter().copied());
+                prop_assert_eq!(read.is_trivial(), model.iter().enumerate().all(|(i, p)| i as i64 == *p));
+                for index in [model.len() - 1, model.len() / 2, 0] {
+                    prop_assert_eq!(read.clone().remove(index), model[index]);
+                }
+                prop_assert!(read.push() > model[model.len() - 1]);
+            }
+        }
+    }
+}

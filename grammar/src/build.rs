@@ -3,8 +3,10 @@
 //! Each function here consumes the tokens of one construct. A token that has parts is entered and left; in between only
 //! its parts can be seen.
 
+mod compound;
 mod expression;
 mod item;
+mod literals;
 mod statement;
 mod types;
 
@@ -13,7 +15,7 @@ use ustr::ustr;
 use crate::diagnose;
 use crate::habits::{self, Place};
 use crate::literal;
-use crate::nesting::Piece;
+use crate::mend::Piece;
 use crate::parse::{Rule, Token};
 use crate::syntax::*;
 use crate::{MAX_ERRORS, SyntaxError, SyntaxErrorKind};

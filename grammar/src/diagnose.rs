@@ -28,7 +28,9 @@ pub(crate) fn explain(whole: &str, lost: usize, end: usize, place: Place) -> Hab
         };
     }
     let (at, expected) = furthest(text, place).unwrap_or((lost, Vec::new()));
-    let at = skip_space(text, at);
+    // These could begin an operand, so the grammar looks for one after them.
+    let counted = text[lost..].starts_with("--") || text[lost..].starts_with("++");
+    let at = if counted { lost } else { skip_space(text, at) };
     if let Some(habit) = habits::token(text, lost, at, place) {
         return habit;
     }
@@ -136,7 +138,7 @@ fn describe(text: &str, at: usize, expected: &[String]) -> String {
     let before = text[..at].chars().next_back();
     let continues_word = before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
     // A range of characters is shown as `a..z`.
-    let range = |range: &str| !continues_word && expected.iter().any(|token| token == range);
+    let range = |range: &str| expected.iter().any(|token| token == range);
     let (letter, capital, digit) = (range("a..z"), range("A..Z"), range("0..9"));
     let has = |wanted: &str| expected.iter().any(|token| token == wanted);
     let mut names: Vec<String> = Vec::new();
@@ -146,7 +148,7 @@ fn describe(text: &str, at: usize, expected: &[String]) -> String {
     if complete {
     } else if digit && has("\"") && has("(") {
         names.push("an expression".into());
-    } else if letter || capital {
+    } else if !continues_word && (letter || capital) {
         let last = text[..at].trim_end();
         let type_position = last.ends_with(':') || last.ends_with("->") || last.ends_with('<');
         names.push(if type_position || (capital && !letter) { "a type" } else { "a name" }.into());
@@ -190,6 +192,9 @@ fn describe(text: &str, at: usize, expected: &[String]) -> String {
         }
     }
     names.truncate(4);
+    if names.is_empty() && letter && !operators {
+        names.push("a name".into());
+    }
     match names.split_last() {
         None if operators => "an operator or a new line".to_owned(),
         None => String::new(),

@@ -188,6 +188,16 @@ pub(crate) fn value(word: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
+/// A name that is an operator before its operand in other languages. `text` begins with it.
+pub(crate) fn prefix(text: &str) -> Option<Habit> {
+    let found = word(text);
+    let rest = text[found.len()..].trim_start_matches([' ', '\t']);
+    if !matches!(found, "not" | "new") || !rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '"') || rest.starts_with("in ") {
+        return None;
+    }
+    word_token(text, text.len() - rest.len(), word(rest), Place::Block)
+}
+
 /// Statements of one word in other languages.
 pub(crate) fn lone_word(word: &str) -> Option<&'static str> {
     Some(match word {
@@ -205,8 +215,9 @@ pub(crate) fn token(text: &str, lost: usize, at: usize, place: Place) -> Option<
     // The whole run of operator characters around the place.
     let is_operator = |byte: u8| OPERATORS.as_bytes().contains(&byte);
     let bytes = text.as_bytes();
+    let here = bytes.get(at).is_some_and(|&byte| is_operator(byte));
     let mut from = at;
-    while from > 0 && is_operator(bytes[from - 1]) {
+    while here && from > 0 && is_operator(bytes[from - 1]) {
         from -= 1;
     }
     let mut to = at;
@@ -271,6 +282,7 @@ pub(crate) fn token(text: &str, lost: usize, at: usize, place: Place) -> Option<
             not_operator("a lambda stands between the brackets of a call: `xs.map(x => …)`")
         }
         ":" => not_operator("a block is written in braces: `{ … }`").filter(|_| ends_line),
+        "///" => Some(Habit::new(from, to, "`///` documents a declaration, and none follows", "a comment is written `// …`").fix("//")),
         "/*" | "/**" => Some(Habit::new(from, to, "there are no comments of this kind", "write `//` before each line")),
         _ if text[at..].starts_with('\'') => {
             let rest = &text[at + 1..];
@@ -296,7 +308,6 @@ pub(crate) fn token(text: &str, lost: usize, at: usize, place: Place) -> Option<
         _ if text[at..].starts_with('@') => {
             as_char("`@` stands here without a meaning", "a warning is switched off with `@allow(rule-name, \"why\")`")
         }
-        _ if text[at..].starts_with("///") => None,
         _ => None,
     }
 }
@@ -310,6 +321,15 @@ fn word_token(text: &str, at: usize, found: &str, place: Place) -> Option<Habit>
     let not_operator = |help: &str| Some(Habit::new(at, end, format!("`{found}` is not an operator here"), help));
     let rest = text[end..].trim_start();
     match word_before {
+        "and" | "or" | "is" if word_at > 0 => {
+            let op = match word_before {
+                "and" => "&&",
+                "or" => "||",
+                _ => "==",
+            };
+            let message = format!("`{word_before}` is not an operator here");
+            return Some(Habit::new(word_at, before.len(), message, format!("write `{op}`")).fix(op));
+        }
         "not" => return Some(Habit::new(word_at, at, "`not` is not an operator here", "write `!`").fix("!")),
         "new" => {
             let help = format!("write `create {found} {{ … }}` for a record, `{found} {{ … }}` for a struct");

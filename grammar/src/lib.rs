@@ -6,6 +6,7 @@ mod build;
 mod diagnose;
 mod habits;
 mod literal;
+mod mend;
 mod nesting;
 mod parse;
 mod statements;
@@ -66,7 +67,7 @@ pub fn parse(text: &str) -> Parsed {
         };
         return Parsed { file, errors: vec![error] };
     }
-    let nesting::Pieces { pieces, mut errors } = nesting::pieces(text);
+    let mend::Pieces { pieces, mut errors } = nesting::pieces(text);
     let known = errors.len();
     for piece in &pieces {
         match parse::tokens(parse::Rule::file, &piece.text) {

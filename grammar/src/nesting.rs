@@ -4,8 +4,7 @@
 //! copy of a piece whose brackets or quotes do not match, so that the grammar always sees balanced text: a missing bracket
 //! then costs one error, not the rest of the file. The grammar's recursion is bounded by what is counted here.
 
-use std::borrow::Cow;
-
+use crate::mend::{Mend, Pieces, assemble};
 use crate::syntax::Span;
 use crate::{MAX_ERRORS, SyntaxError, SyntaxErrorKind};
 
@@ -15,22 +14,6 @@ pub(crate) const MAX_NESTING: usize = 100;
 
 /// A piece is at least this long, unless it is the last: short enough for its tokens to stay in the cache.
 const PIECE: usize = 16 * 1024;
-
-/// Some whole declarations of a text, with balanced brackets and quotes.
-pub(crate) struct Piece<'t> {
-    /// Where it stands in the text.
-    pub base: u32,
-    /// What to parse: the text itself, or a mended copy.
-    pub text: Cow<'t, str>,
-    /// What the copy has in addition, in ascending order: the place in the copy, and the number of bytes added up to there.
-    pub added: Vec<(u32, u32)>,
-}
-
-/// The pieces of a text, and what was wrong with its brackets and quotes.
-pub(crate) struct Pieces<'t> {
-    pub pieces: Vec<Piece<'t>>,
-    pub errors: Vec<SyntaxError>,
-}
 
 /// What opened a level.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,29 +53,15 @@ struct Open {
     waiting: usize,
     /// The line on which it stands.
     line: u32,
-    /// Where what began on its line ends so far: after the brackets that were opened on that line, and on the lines where
-    /// those were closed. A bracket that was forgotten is thought to be missing at the end of that line.
-    reach: usize,
+    /// The line on which what began on its line ends so far: brackets that were opened on that line may be closed on a
+    /// later one. A bracket that was forgotten is thought to be missing at the end of it.
     reach_line: u32,
+    /// Where that line ends, once it has ended: before white space and a comment.
+    reach_end: usize,
     /// How far the line on which it stands is indented.
     indent: usize,
     /// Where the text began that an interpolation is in.
     text_at: usize,
-}
-
-/// A change to the copy that is parsed.
-enum Mend {
-    Insert(usize, &'static str),
-    /// Blanks the bytes, so that all places stay the same.
-    Blank(usize, usize),
-}
-
-impl Mend {
-    fn at(&self) -> usize {
-        match self {
-            Mend::Insert(at, _) | Mend::Blank(at, _) => *at,
-        }
-    }
 }
 
 const SKIP: u8 = 0;
@@ -139,6 +108,10 @@ struct Scanner<'t> {
     angles: usize,
     line_start: usize,
     line: u32,
+    /// Where a comment began on this line.
+    comment_at: Option<usize>,
+    /// Where the last text ended.
+    text_end: usize,
     /// Only white space was seen on this line.
     fresh: bool,
     /// Where the declaration at hand begins, with what documents it.
@@ -164,6 +137,8 @@ pub(crate) fn pieces(text: &str) -> Pieces<'_> {
         angles: 0,
         line_start: 0,
         line: 0,
+        comment_at: None,
+        text_end: 0,
         fresh: true,
         item_at: 0,
         item_mends: 0,
@@ -173,7 +148,9 @@ pub(crate) fn pieces(text: &str) -> Pieces<'_> {
         errors: Vec::new(),
     };
     scanner.scan();
-    scanner.finish()
+    let Scanner { mends, cuts, mut errors, .. } = scanner;
+    errors.sort_by_key(|error| error.span);
+    Pieces { pieces: assemble(text, mends, cuts), errors }
 }
 
 impl<'t> Scanner<'t> {
@@ -189,7 +166,10 @@ impl<'t> Scanner<'t> {
                     self.at += 1;
                     self.inside_text(start);
                 }
-                SLASH if self.bytes.get(self.at + 1) == Some(&b'/') => self.at = self.line_end(self.at),
+                SLASH if self.bytes.get(self.at + 1) == Some(&b'/') => {
+                    self.comment_at = Some(self.at);
+                    self.at = self.line_end(self.at);
+                }
                 OPEN => {
                     self.fresh = false;
                     let kind = match byte {
@@ -213,7 +193,8 @@ impl<'t> Scanner<'t> {
                 }
             }
         }
-        self.close_down_to(0, self.bytes.len());
+        // Nothing can be added after a comment.
+        self.close_down_to(0, self.comment_at.unwrap_or(self.bytes.len()));
     }
 
     fn line_end(&self, from: usize) -> usize {
@@ -228,8 +209,14 @@ impl<'t> Scanner<'t> {
             if self.errors.last().is_none_or(|error| (error.span.start as usize) < self.line_start) {
                 self.unclosed_text(self.open[level].text_at);
             }
-            self.discard_down_to(level, self.at);
+            self.text_end = self.comment_at.unwrap_or(self.at);
+            self.discard_down_to(level, self.text_end);
         }
+        let end = self.content_end(self.at);
+        for open in self.open.iter_mut().rev().take_while(|open| open.reach_line == self.line) {
+            open.reach_end = end;
+        }
+        self.comment_at = None;
         self.at += 1;
         self.line_start = self.at;
         self.line += 1;
@@ -290,7 +277,8 @@ impl<'t> Scanner<'t> {
             }
             start = before;
         }
-        start
+        // An `@allow` that is itself not closed documents nothing.
+        if self.open.last().is_some_and(|open| open.at >= start) { self.line_start } else { start }
     }
 
     fn angle(&mut self, byte: u8) {
@@ -325,8 +313,8 @@ impl<'t> Scanner<'t> {
             at: self.at,
             waiting: self.waiting,
             line: self.line,
-            reach: self.at,
             reach_line: self.line,
+            reach_end: self.at + 1,
             indent,
             text_at,
         });
@@ -379,17 +367,17 @@ impl<'t> Scanner<'t> {
         self.at += 1;
         match self.open.last_mut() {
             Some(outer) if outer.reach_line == open.line => {
-                outer.reach = self.at;
                 outer.reach_line = self.line;
             }
             Some(_) => {}
-            None => {
+            None if byte == b'}' => {
                 self.item_begins(self.at);
                 let piece_start = self.cuts.last().copied().unwrap_or(0);
-                if byte == b'}' && self.at - piece_start >= PIECE {
+                if self.at - piece_start >= PIECE {
                     self.cuts.push(self.at);
                 }
             }
+            None => {}
         }
         if open.kind == Kind::Interpolation {
             self.inside_text(open.text_at);
@@ -402,6 +390,7 @@ impl<'t> Scanner<'t> {
             match self.bytes.get(self.at) {
                 Some(b'"') => {
                     self.at += 1;
+                    self.text_end = self.at;
                     return;
                 }
                 Some(b'\\') => self.at = self.escape_end(),
@@ -409,6 +398,7 @@ impl<'t> Scanner<'t> {
                 Some(b'\n') | None => {
                     self.unclosed_text(start);
                     self.mends.push(Mend::Insert(self.at, "\""));
+                    self.text_end = self.at;
                     return;
                 }
                 Some(_) => self.at += 1,
@@ -470,7 +460,8 @@ impl<'t> Scanner<'t> {
             }
             let mut at = match open.kind {
                 Kind::Curly => limit,
-                _ => self.content_end(open.reach, limit),
+                _ if open.reach_line == self.line => self.content_end(limit).max(open.at + 1),
+                _ => open.reach_end.min(limit),
             };
             // What begins inside ends inside.
             for &(inner_at, inner_end) in closed.iter().rev() {
@@ -483,8 +474,8 @@ impl<'t> Scanner<'t> {
             if let Some(outer) = self.open.last_mut()
                 && outer.reach_line == open.line
             {
-                outer.reach = at;
                 outer.reach_line = open.reach_line;
+                outer.reach_end = at;
             }
         }
     }
@@ -503,12 +494,13 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Where the line of `from` ends, without white space and a comment at its end, or `limit` if that comes first.
-    fn content_end(&self, from: usize, limit: usize) -> usize {
-        let rest = &self.text[from.min(limit)..limit];
-        let line = rest.find('\n').map_or(rest, |end| &rest[..end]);
-        let line = line.find("//").map_or(line, |comment| &line[..comment]);
-        (from + line.trim_end().len()).min(limit)
+    /// Where the current line ends, at the latest at `limit`, without white space and a comment at its end.
+    fn content_end(&self, limit: usize) -> usize {
+        let limit = self.comment_at.map_or(limit, |comment| comment.min(limit));
+        // The white space at the end of a text that was not closed is its own.
+        let from = self.text_end.max(self.line_start).min(limit);
+        let blank = self.bytes[from..limit].iter().rev().take_while(|&&byte| CLASS[byte as usize] == BLANK).count();
+        limit - blank
     }
 
     /// Leaves out the declaration at hand: it is nested too deep to be parsed.
@@ -545,6 +537,7 @@ impl<'t> Scanner<'t> {
         self.at = end;
         self.item_begins(end);
         self.line_start = end;
+        self.comment_at = None;
         self.line += 1;
         self.fresh = true;
     }
@@ -567,53 +560,6 @@ impl<'t> Scanner<'t> {
             help: Some(help),
             fix: None,
         });
-    }
-
-    fn finish(self) -> Pieces<'t> {
-        let Scanner { text, mut mends, mut cuts, mut errors, .. } = self;
-        // Those at the same place stay in the order in which they were made: from the inside out.
-        mends.sort_by_key(Mend::at);
-        errors.sort_by_key(|error| error.span);
-        cuts.retain(|&cut| cut < text.len());
-        cuts.push(text.len());
-        let mut pieces = Vec::with_capacity(cuts.len());
-        let mut mends = mends.into_iter().peekable();
-        let mut start = 0;
-        for (index, &end) in cuts.iter().enumerate() {
-            let last = index + 1 == cuts.len();
-            let mut piece = Piece { base: start as u32, text: Cow::Borrowed(&text[start..end]), added: Vec::new() };
-            let mut copied = start;
-            let mut added = 0;
-            while let Some(mend) = mends.next_if(|mend| mend.at() < end || last) {
-                let copy = match &mut piece.text {
-                    Cow::Owned(copy) => copy,
-                    borrowed => {
-                        *borrowed = Cow::Owned(String::with_capacity(end - start + 16));
-                        borrowed.to_mut()
-                    }
-                };
-                copy.push_str(&text[copied..mend.at().max(copied)]);
-                copied = copied.max(mend.at());
-                match mend {
-                    Mend::Insert(_, closing) => {
-                        added += closing.len() as u32;
-                        piece.added.push((copy.len() as u32, added));
-                        copy.push_str(closing);
-                    }
-                    Mend::Blank(_, blank_end) if blank_end > copied => {
-                        copy.extend(std::iter::repeat_n(' ', blank_end - copied));
-                        copied = blank_end;
-                    }
-                    Mend::Blank(..) => {}
-                }
-            }
-            if let Cow::Owned(copy) = &mut piece.text {
-                copy.push_str(&text[copied..end.max(copied)]);
-            }
-            pieces.push(piece);
-            start = end;
-        }
-        Pieces { pieces, errors }
     }
 }
 

@@ -1,9 +1,9 @@
 //! Expressions: operands, suffixes, and the climbing of precedence over the flat list of operators.
 
 use super::Builder;
-use crate::habits::{self, Place};
-use crate::literal::{self, Number};
-use crate::parse::{Rule, Token};
+use crate::habits;
+use crate::literal;
+use crate::parse::Rule;
 use crate::syntax::*;
 use crate::{SyntaxErrorKind, build::MAX_HEIGHT};
 
@@ -17,7 +17,7 @@ enum Arg {
     Pair(Expr, Expr),
 }
 
-impl<'t> Builder<'t> {
+impl Builder<'_> {
     /// One expression.
     pub(super) fn expr(&mut self) -> Expr {
         self.climb(0)
@@ -91,8 +91,15 @@ impl<'t> Builder<'t> {
         Expr { kind: ExprKind::Error, span: expr.span }
     }
 
-    /// Reports something that consists of too many parts one inside the other.
+    /// Reports something that consists of too many parts one inside the other; once, if it goes on after that.
     pub(super) fn too_high(&mut self, span: Span) {
+        if let Some(last) = self.errors.last_mut()
+            && last.kind == SyntaxErrorKind::NestingLimit
+            && last.span.start == span.start
+        {
+            last.span = last.span.to(span);
+            return;
+        }
         self.report(
             SyntaxErrorKind::NestingLimit,
             span,
@@ -390,6 +397,9 @@ impl<'t> Builder<'t> {
                 let name = self.ident_of(token);
                 if habits::value(word).is_some() {
                     self.suspects.push(name);
+                } else if let Some(habit) = habits::prefix(&self.text[token.start as usize..]) {
+                    let span = self.span(token.start + habit.start as u32, token.start + habit.end as u32);
+                    self.report(habit.kind, span, habit.message, Some(habit.help), habit.fix);
                 }
                 ExprKind::Name(name)
             }
@@ -406,6 +416,9 @@ impl<'t> Builder<'t> {
             return Expr { kind: ExprKind::Struct { name, spread, fields }, span };
         }
         if !self.sees(Rule::index) || !matches!(name.name.as_str(), "Set" | "Map" | "List") {
+            if habits::value(&name.name).is_some() {
+                self.suspects.push(name);
+            }
             return Expr { kind: ExprKind::TypeName(name), span: name.span };
         }
         let (args, span) = self.bracketed();
@@ -483,211 +496,5 @@ impl<'t> Builder<'t> {
         self.leave(&inside);
         let span = Span { start: self.place(inside.token.start), end: span.end };
         Expr { kind: ExprKind::Create { record, space, fields }, span }
-    }
-
-    /// `{ let … value }`.
-    pub(super) fn expr_block(&mut self) -> Expr {
-        let inside = self.enter();
-        let mut lets = Vec::new();
-        let mut value: Option<Box<Expr>> = None;
-        let mut allows = Vec::new();
-        let mut height = 0;
-        let mut before_start = None;
-        while let Some(rule) = self.peek() {
-            let start = self.tokens[self.at].start;
-            match rule {
-                Rule::allow => allows.push(self.allow()),
-                Rule::value => {
-                    let inside = self.enter();
-                    let expr = self.expr();
-                    self.leave_open(inside);
-                    height = height.max(self.height);
-                    if let Some(before) = value.replace(Box::new(expr)) {
-                        self.not_in_value_block(before.span);
-                    }
-                }
-                _ => {
-                    let errors = self.errors.len();
-                    let Some(mut stmt) = self.stmt(Place::ValueBlock, before_start) else {
-                        continue;
-                    };
-                    height = height.max(self.height);
-                    stmt.allows = std::mem::take(&mut allows);
-                    if let (Some(before), true) = (value.take(), self.errors.len() == errors) {
-                        self.not_in_value_block(before.span);
-                    }
-                    lets.push(stmt);
-                }
-            }
-            before_start = Some(start);
-        }
-        self.height = height + 1;
-        Expr { kind: ExprKind::Block { lets, value }, span: self.leave_closed(inside) }
-    }
-
-    fn not_in_value_block(&mut self, span: Span) {
-        self.wrong(
-            span,
-            "the value of this expression is not used",
-            "such a block consists of `let`s and, at its end, one expression: its value",
-        );
-    }
-
-    fn if_expr(&mut self) -> Expr {
-        let inside = self.enter();
-        let mut height = 0;
-        let mut links: Vec<(Cond, Expr, u32)> = Vec::new();
-        let mut last: Option<Expr> = None;
-        let cond = self.cond();
-        height = height.max(self.height);
-        let then = self.expr_block();
-        height = height.max(self.height);
-        links.push((cond, then, inside.token.start));
-        while let Some(rule) = self.peek() {
-            if last.is_some() {
-                let span = self.token_span(self.tokens[self.at]);
-                self.leaf();
-                self.wrong(span, "an `if` has one `else`", "the first `else` without `if` is the last");
-            } else if rule == Rule::expr_block {
-                last = Some(self.expr_block());
-            } else {
-                let link = self.enter();
-                let cond = self.cond();
-                height = height.max(self.height);
-                let then = self.expr_block();
-                self.leave(&link);
-                links.push((cond, then, link.token.start));
-            }
-            height = height.max(self.height);
-        }
-        self.leave(&inside);
-        let start = inside.token.start;
-        self.height = height + links.len() as u32;
-        let span = self.span(start, self.last);
-        if self.height > MAX_HEIGHT {
-            self.too_high(span);
-            self.height = 0;
-            return Expr { kind: ExprKind::Error, span };
-        }
-        for (cond, then, start) in links.into_iter().rev() {
-            let span = Span { start: self.place(start), end: span.end };
-            let kind = ExprKind::If { cond: Box::new(cond), then: Box::new(then), otherwise: last.take().map(Box::new) };
-            last = Some(Expr { kind, span });
-        }
-        last.expect("an `if` has at least one condition")
-    }
-
-    fn match_expr(&mut self) -> Expr {
-        let inside = self.enter();
-        let subject = Box::new(self.expr());
-        let mut height = self.height;
-        let mut arms = Vec::new();
-        let mut before = None;
-        while let Some(rule) = self.peek() {
-            if rule != Rule::expr_arm {
-                self.lost(Place::ExprArms, before);
-                continue;
-            }
-            let inside = self.enter();
-            before = Some(inside.token.start);
-            let pattern = self.pattern();
-            let value = self.expr();
-            height = height.max(self.height);
-            let span = pattern.span.to(value.span);
-            self.leave_open(inside);
-            arms.push(ExprArm { pattern, value, span });
-        }
-        self.height = height + 1;
-        Expr { kind: ExprKind::Match { subject, arms }, span: self.leave_closed(inside) }
-    }
-
-    fn number(&mut self) -> Expr {
-        let token = self.leaf();
-        let span = self.token_span(token);
-        let kind = match literal::number(self.slice(token)) {
-            Ok(Number::Int(value)) => ExprKind::Int(value),
-            Ok(Number::Float(value)) => ExprKind::Float(value),
-            Ok(Number::Duration(ms)) => ExprKind::Duration(ms),
-            Err(error) => {
-                self.wrong(span, error.message, error.help);
-                ExprKind::Error
-            }
-        };
-        Expr { kind, span }
-    }
-
-    fn text(&mut self) -> Expr {
-        let inside = self.enter();
-        let mut parts: Vec<TextPart> = Vec::new();
-        let mut buffer = String::new();
-        let mut height = 0;
-        while let Some(rule) = self.peek() {
-            match rule {
-                Rule::interpolation => {
-                    if !buffer.is_empty() {
-                        parts.push(TextPart::Text(std::mem::take(&mut buffer).into_boxed_str()));
-                    }
-                    let inside = self.enter();
-                    parts.push(TextPart::Expr(self.expr()));
-                    height = height.max(self.height);
-                    self.leave_closed(inside);
-                }
-                Rule::run => {
-                    let token = self.leaf();
-                    if token.next as usize == self.limit && parts.is_empty() && buffer.is_empty() {
-                        // One run, no escapes: the usual case.
-                        let value = self.slice(token).into();
-                        return Expr { kind: ExprKind::Text(value), span: self.leave_closed(inside) };
-                    }
-                    buffer.push_str(self.slice(token));
-                }
-                _ => {
-                    let token = self.leaf();
-                    self.escape(token, &mut buffer);
-                }
-            }
-        }
-        let span = self.leave_closed(inside);
-        self.height = height + 1;
-        if parts.is_empty() {
-            return Expr { kind: ExprKind::Text(buffer.into_boxed_str()), span };
-        }
-        if !buffer.is_empty() {
-            parts.push(TextPart::Text(buffer.into_boxed_str()));
-        }
-        Expr { kind: ExprKind::Interpolation(parts), span }
-    }
-
-    fn escape(&mut self, token: Token, buffer: &mut String) {
-        let text = self.slice(token);
-        match literal::escape(text) {
-            Some(c) => buffer.push(c),
-            None => {
-                let span = self.token_span(token);
-                self.wrong(
-                    span,
-                    format!("`{text}` is not an escape"),
-                    r#"the escapes are `\n` `\t` `\r` `\0` `\\` `\"` `\{` `\}` and `\u{1F600}`"#,
-                );
-            }
-        }
-    }
-
-    /// A text where nothing can be interpolated.
-    pub(super) fn plain_text(&mut self) -> Str {
-        let expr = self.text();
-        let value = match expr.kind {
-            ExprKind::Text(value) => value,
-            ExprKind::Interpolation(parts) => {
-                self.wrong(expr.span, "this text is fixed: nothing can be inserted", r"write `\{` for a brace");
-                let texts = parts.iter().filter_map(|part| match part {
-                    TextPart::Text(text) => Some(&**text),
-                    TextPart::Expr(_) => None,
-                });
-                texts.collect::<String>().into_boxed_str()
-            }
-            _ => unreachable!("a text is a text or an interpolation"),
-        };
-        Str { value, span: expr.span }
     }
 }

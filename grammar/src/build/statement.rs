@@ -45,6 +45,9 @@ impl Builder<'_> {
             Rule::require_stmt => {
                 let cond = self.expr();
                 let message = self.peek().is_some().then(|| self.expr());
+                if message.is_none() {
+                    self.forgotten_else();
+                }
                 StmtKind::Require { cond, message }
             }
             Rule::if_stmt => StmtKind::If(self.if_parts(inside.token.start)),
@@ -116,14 +119,37 @@ impl Builder<'_> {
         Some(Stmt { allows: Vec::new(), kind, span })
     }
 
+    /// Whether a name that stands alone is a habit, such as `break` or `do { … }`, which is reported then.
+    fn lone_name(&mut self, name: &Ident) -> bool {
+        if let Some(help) = habits::lone_word(&name.name) {
+            self.wrong(name.span, format!("`{}` is not a word of the language", name.name), help);
+            return true;
+        }
+        let text = &self.text[self.last as usize - name.name.len()..];
+        let before_brace = text[name.name.len()..].trim_start_matches([' ', '\t']).starts_with('{');
+        let Some(habit) = habits::first_word(text, Place::Block).filter(|_| before_brace) else { return false };
+        self.report(habit.kind, name.span, habit.message, Some(habit.help), None);
+        true
+    }
+
+    /// Reports a text that stands directly after a `require`.
+    fn forgotten_else(&mut self) {
+        let Some(next) = self.tokens.get(self.limit) else { return };
+        let between = self.text.get(self.last as usize..next.start as usize);
+        if next.rule == Rule::simple && self.text[next.start as usize..].starts_with('"') && between.is_some_and(|gap| !gap.contains('\n'))
+        {
+            let span = self.span(next.start, next.start);
+            self.misspelt(span, "expected `else` before the reason", "a `require` is written `require condition else \"why\"`", "else ");
+        }
+    }
+
     /// An expression that stands alone, or an assignment.
     fn simple(&mut self) -> StmtKind {
         let target = self.expr();
         let Some(op) = self.leaf_if(Rule::assign) else {
             if let ExprKind::Name(name) = &target.kind
-                && let Some(help) = habits::lone_word(&name.name)
+                && self.lone_name(name)
             {
-                self.wrong(name.span, format!("`{}` is not a word of the language", name.name), help);
                 return StmtKind::Error;
             }
             return StmtKind::Expr(target);
@@ -204,7 +230,7 @@ impl Builder<'_> {
                 if chain_ended {
                     self.wrong(span, "this `else if` comes after the last `else`", "move it before that `else`");
                 } else if rest.len() as u32 == super::MAX_HEIGHT {
-                    self.too_high(span);
+                    self.too_high(Span { start: first.span.start, end: span.end });
                 } else if (rest.len() as u32) < super::MAX_HEIGHT {
                     rest.push(If { cond, then, otherwise: None, span: self.span(start, start) });
                 }

@@ -1,6 +1,6 @@
 //! Statements without a declaration around them: a line typed at the REPL, a query.
 
-use crate::nesting::Piece;
+use crate::mend::{Piece, Pieces};
 use crate::syntax::{Block, File, ItemKind, Span};
 use crate::{SyntaxError, build, nesting, parse};
 
@@ -19,7 +19,7 @@ pub struct ParsedStatements {
 
 /// Parses the statements of a line typed at the REPL, or a query: those that a test can have. A value alone is a statement too.
 pub fn parse_statements(text: &str) -> ParsedStatements {
-    let nesting::Pieces { pieces, mut errors } = nesting::pieces(text);
+    let Pieces { pieces, mut errors } = nesting::pieces(text);
     let known = errors.len();
     let mut block = Block { stmts: Vec::new(), span: Span::new(0, text.len()) };
     for piece in &pieces {

@@ -1,6 +1,7 @@
 //! What the core asks of the world: the time, and chance.
 
 use std::hash::{BuildHasher, Hasher};
+use std::time::SystemTime;
 
 /// The clock and the dice. A simulation gives both from a seed.
 pub trait Host: Send {
@@ -49,8 +50,7 @@ impl SystemHost {
     pub fn new() -> Self {
         // The standard library seeds its hashers from the operating system.
         let seed = || std::collections::hash_map::RandomState::new().build_hasher().finish();
-        let time = jiff::Timestamp::now().as_nanosecond() as u64;
-        SystemHost { low: Random::seeded(seed()), high: Random::seeded(seed() ^ time.rotate_left(32)) }
+        SystemHost { low: Random::seeded(seed()), high: Random::seeded(seed()) }
     }
 }
 
@@ -62,7 +62,9 @@ impl Default for SystemHost {
 
 impl Host for SystemHost {
     fn now(&mut self) -> i64 {
-        jiff::Timestamp::now().as_millisecond()
+        // A clock before 1970 is as wrong as one at it.
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     }
 
     fn random(&mut self) -> u64 {

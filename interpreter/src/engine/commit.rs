@@ -6,17 +6,24 @@ use std::sync::Arc;
 use super::job::{Closed, Job, JobKey, Kind, Prepared, Then, panic_message, sent};
 use super::timing::{LOSSES_BEFORE_TURN, Wake};
 use super::{Engine, Point, What};
-use crate::event::{EventId, Outgoing, OutgoingState, Received};
+use crate::event::{Outgoing, OutgoingState, Received};
 use crate::failure::FailureKind;
 use crate::store::{CommitRequest, Committed, Refused, StoreError};
 
 impl Engine {
     /// Commits the attempt that the job has made, once what it has read in other stores is durable.
     pub(super) fn commit_prepared(&mut self, key: JobKey, mut job: Job) {
-        let Some(prepared) = job.prepared.take() else { return self.run(key, job) };
+        match job.prepared.take() {
+            Some(prepared) => self.commit(key, job, *prepared),
+            None => self.run(key, job),
+        }
+    }
+
+    /// Commits an attempt of the job.
+    pub(super) fn commit(&mut self, key: JobKey, mut job: Job, prepared: Prepared) {
         if let Some(&need) = prepared.needs.iter().find(|need| !self.is_durable(**need)) {
             if job.losses < LOSSES_BEFORE_TURN {
-                job.prepared = Some(prepared);
+                job.prepared = Some(Box::new(prepared));
                 self.jobs.insert(key, job);
                 return self.wait_durable(need, Wake::Commit(key));
             }
@@ -24,24 +31,26 @@ impl Engine {
                 return self.store_failed(key, job, need.store, error, false);
             }
         }
-        let Some(event) = self.event_of(&job.kind) else { return };
-        let Prepared { store, request, then, .. } = *prepared;
+        if !self.is_current(&job.kind) {
+            return;
+        }
+        let Prepared { store, request, then, .. } = prepared;
         let sent = sent(&request);
-        let committed = self.commit(store, &request);
+        let now = job.clock.map_or(0, |(now, _)| now);
+        let committed = self.commit_request(store, &request, now);
         self.execution.recycle(request);
         match committed {
-            Ok(committed) => self.committed(job, &event, then, sent, Point { store, version: committed.version }),
+            Ok(committed) => self.committed(job, then, sent, Point { store, version: committed.version }),
             Err(Refused::Stale(read)) => {
                 self.counters.conflicts += 1;
-                self.note(&event, || What::Lost(read));
+                self.note_job(&job, || What::Lost(read));
                 self.lost(key, job);
             }
             Err(Refused::Failed(failure)) => {
                 // The state refuses it: that is the outcome. What the attempt had read was up to date, or it would have been stale.
-                let now = job.clock.map_or(0, |(now, _)| now);
                 let then = self.fail(&job.kind, failure, Vec::new(), now);
-                match self.commit(then.store, &then.request) {
-                    Ok(committed) => self.committed(job, &event, then.then, Vec::new(), Point { store, version: committed.version }),
+                match self.commit_request(then.store, &then.request, now) {
+                    Ok(committed) => self.committed(job, then.then, Vec::new(), Point { store, version: committed.version }),
                     Err(refused) => self.refused(key, job, store, refused),
                 }
             }
@@ -49,11 +58,11 @@ impl Engine {
         }
     }
 
-    fn commit(&mut self, store: usize, request: &CommitRequest) -> Result<Committed, Refused> {
+    /// `now`: when the attempt ran; good enough to forget old events by.
+    fn commit_request(&mut self, store: usize, request: &CommitRequest, now: i64) -> Result<Committed, Refused> {
         if let Some(error) = &self.broken[store] {
             return Err(Refused::Store(error.clone()));
         }
-        let now = self.host.now();
         let commit = catch_unwind(AssertUnwindSafe(|| self.stores.get_mut(store).commit(request, now)));
         commit.unwrap_or_else(|panic| {
             let message = format!("internal error in the store: {}; please report it", panic_message(&*panic));
@@ -61,11 +70,15 @@ impl Engine {
         })
     }
 
-    fn committed(&mut self, job: Job, event: &EventId, then: Then, sent: Vec<Arc<Outgoing>>, point: Point) {
+    fn committed(&mut self, job: Job, then: Then, sent: Vec<Arc<Outgoing>>, point: Point) {
         self.counters.commits += 1;
-        self.note_commit(event, point);
-        for outgoing in &sent {
-            self.note(&outgoing.event.id, || What::Sent { by: event.clone() });
+        self.note_job(&job, || What::Committed { store: point.store, version: point.version.0 });
+        if self.history.is_some()
+            && let Some(by) = self.event_of(&job.kind).cloned()
+        {
+            for outgoing in &sent {
+                self.note(&outgoing.event.id, || What::Sent { by: by.clone() });
+            }
         }
         self.adopt_all(sent, point);
         match (job.kind, then) {
@@ -75,7 +88,9 @@ impl Engine {
             }
             (Kind::Deliver { flight }, Then::Received(received)) => self.delivered(flight, received, Some(point)),
             (Kind::Deliver { flight }, Then::ReceivedAndClosed(outcome, closed)) => {
-                self.note(event, || What::Outcome(outcome));
+                if let Some(event) = self.flights.get(&flight).map(|flight| flight.outgoing.event.id.clone()) {
+                    self.note(&event, || What::Outcome(outcome));
+                }
                 self.closed(flight, closed, point);
             }
             (Kind::Settle { flight, .. }, Then::Closed(closed)) => self.closed(flight, closed, point),
@@ -113,9 +128,7 @@ impl Engine {
             Refused::Duplicate(received) => {
                 self.counters.duplicates += 1;
                 self.resync_after_doubt(&job, store);
-                if let Some(event) = self.event_of(&job.kind) {
-                    self.note(&event, || What::Duplicate);
-                }
+                self.note_job(&job, || What::Duplicate);
                 let version = self.stores.get(store).version();
                 match job.kind {
                     Kind::Outside { event, session, ticket } => {

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Engine, Point};
+use super::Engine;
+use super::job::Job;
 use crate::event::{EventId, Outcome};
 use crate::store::ReadKey;
 
@@ -61,7 +62,11 @@ impl Engine {
         }
     }
 
-    pub(super) fn note_commit(&mut self, event: &EventId, point: Point) {
-        self.note(event, || What::Committed { store: point.store, version: point.version.0 });
+    pub(super) fn note_job(&mut self, job: &Job, what: impl FnOnce() -> What) {
+        if self.history.is_some()
+            && let Some(event) = self.event_of(&job.kind).cloned()
+        {
+            self.note(&event, what);
+        }
     }
 }

@@ -119,12 +119,14 @@ impl Engine {
 
     /// Runs an attempt of the job, and commits it unless that is a step of its own.
     pub(super) fn run(&mut self, key: JobKey, mut job: Job) {
-        let Some(event) = self.event_of(&job.kind) else { return };
+        if !self.is_current(&job.kind) {
+            return;
+        }
         let (now, ids) = match job.clock {
             Some(clock) => clock,
             None => *job.clock.insert((self.host.now(), self.fresh_ids())),
         };
-        self.note(&event, || What::Ran);
+        self.note_job(&job, || What::Ran);
         let mut execution = std::mem::take(&mut self.execution);
         let attempt = catch_unwind(AssertUnwindSafe(|| self.attempt(&mut execution, &job.kind, now, ids)));
         self.execution = execution;
@@ -138,25 +140,30 @@ impl Engine {
                 None => return self.give_up(job, FailureKind::Unavailable, internal_error(&panic_message(&*panic))),
             },
         };
-        job.prepared = Some(Box::new(prepared));
         // Who has lost several times commits before anyone else can come between.
         if self.overlap == Overlap::Attempts && job.losses < super::timing::LOSSES_BEFORE_TURN {
+            job.prepared = Some(Box::new(prepared));
             self.jobs.insert(key, job);
             self.ready.push_back(Step::Commit(key));
         } else {
-            self.commit_prepared(key, job);
+            self.commit(key, job, prepared);
         }
     }
 
     /// The event that a job is about; `None` if it has landed meanwhile.
-    pub(super) fn event_of(&self, kind: &Kind) -> Option<EventId> {
+    pub(super) fn event_of<'a>(&'a self, kind: &'a Kind) -> Option<&'a EventId> {
         match kind {
-            Kind::Outside { event, .. } => Some(event.id.clone()),
+            Kind::Outside { event, .. } => Some(&event.id),
             Kind::Deliver { flight } | Kind::Settle { flight, .. } | Kind::MarkTried { flight } | Kind::Resume { flight } => {
-                self.flights.get(flight).map(|flight| flight.outgoing.event.id.clone())
+                self.flights.get(flight).map(|flight| &flight.outgoing.event.id)
             }
-            Kind::Forget { events, .. } => events.first().cloned(),
+            Kind::Forget { events, .. } => events.first(),
         }
+    }
+
+    /// Whether there still is something to do for the job.
+    pub(super) fn is_current(&self, kind: &Kind) -> bool {
+        self.event_of(kind).is_some()
     }
 
     /// One attempt: reads the state, changes nothing.

@@ -9,8 +9,8 @@ use indexmap::IndexMap;
 use patternc_program::CellIndex;
 use rustc_hash::FxBuildHasher;
 
-use super::{Cell, Handle, InboxEntry, State};
-use crate::event::{EventId, Outgoing, Received};
+use super::{Cell, Handle, ReceivedEvent, State};
+use crate::event::{EventId, Outgoing};
 use crate::failure::{Failure, FailureKind};
 use crate::store::{CommitRequest, InboxChange, OutboxChange, Presence, Refused, StoreError, Version, Write};
 use crate::value::{RecordRef, Value};
@@ -48,8 +48,8 @@ enum Undo {
     OutboxAdd(EventId),
     OutboxRemove(u64, Arc<Outgoing>),
     OutboxUpdate(u64, Arc<Outgoing>),
-    InboxRecord(EventId, Option<InboxEntry>),
-    InboxForget(EventId, InboxEntry),
+    InboxRecord(EventId, Option<Box<ReceivedEvent>>),
+    InboxForget(EventId, Box<ReceivedEvent>),
 }
 
 impl State {
@@ -83,7 +83,7 @@ impl State {
                         self.remember_reads(*invariant, handle, reads);
                     }
                 }
-                self.expire(now);
+                self.inbox.expire(now);
             }
             Err(_) => {
                 while let Some(undo) = scratch.undo.pop() {
@@ -120,27 +120,12 @@ impl State {
     fn change_inbox(&mut self, change: &InboxChange, request: &CommitRequest, undo: &mut Vec<Undo>) -> Result<(), Refused> {
         match change {
             InboxChange::Record { event, received, ty, keep_until } => {
-                if let Some(known) = self.inbox.get(event).map(InboxEntry::received) {
-                    let decided = matches!(&known, Received::Deferred(decider) if removes(request, decider));
-                    if !decided {
-                        return Err(Refused::Duplicate(known));
-                    }
-                }
-                // The answer of a deferred event is kept as the event was: one from inside until its sender has dealt with it.
-                let keep_until = match self.inbox.get(event) {
-                    Some(deferred) if deferred.keep_until == i64::MAX => None,
-                    _ => *keep_until,
-                };
-                let old = self.inbox.insert(event.clone(), InboxEntry::new(received, ty, keep_until));
-                if let Some(time) = keep_until {
-                    // A note too many, left when this is taken back, forgets nothing: `expire` asks the event's own time.
-                    self.expiries.push_back((time, event.clone()));
-                }
-                undo.push(Undo::InboxRecord(event.clone(), old));
+                let old = self.inbox.record(event, received, ty, *keep_until, |decider| removes(request, decider));
+                undo.push(Undo::InboxRecord(event.clone(), old.map_err(Refused::Duplicate)?.map(Box::new)));
             }
             InboxChange::Forget(event) => {
-                if let Some(old) = self.inbox.remove(event) {
-                    undo.push(Undo::InboxForget(event.clone(), old));
+                if let Some(old) = self.inbox.forget(event) {
+                    undo.push(Undo::InboxForget(event.clone(), Box::new(old)));
                 }
             }
         }
@@ -446,19 +431,6 @@ impl State {
         }
     }
 
-    fn expire(&mut self, now: i64) {
-        while let Some((time, _)) = self.expiries.front()
-            && *time < now
-        {
-            let (time, event) = self.expiries.pop_front().expect("there is a first");
-            // What is still to be answered stays: the answer brings a time of its own.
-            let is_old = |entry: &InboxEntry| entry.keep_until == time && !matches!(entry.received(), Received::Deferred(_));
-            if self.inbox.get(&event).is_some_and(is_old) {
-                self.inbox.remove(&event);
-            }
-        }
-    }
-
     fn take_back(&mut self, undo: Undo) {
         match undo {
             Undo::Cell(handle, cell, old) => *self.cell_mut(handle, cell) = old,
@@ -518,10 +490,10 @@ impl State {
                 self.outbox.insert(sent, outgoing);
             }
             Undo::InboxRecord(id, None) => {
-                self.inbox.remove(&id);
+                self.inbox.forget(&id);
             }
             Undo::InboxRecord(id, Some(old)) | Undo::InboxForget(id, old) => {
-                self.inbox.insert(id, old);
+                self.inbox.restore(id, *old);
             }
         }
     }

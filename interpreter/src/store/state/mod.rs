@@ -5,22 +5,25 @@
 //! iterators.
 
 mod apply;
+mod inbox;
 mod index;
 mod readers;
 mod validate;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use patternc_program::{CellIndex, Program, RecordId, Type};
+use patternc_program::{CellIndex, Program, RecordId};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use self::apply::Scratch;
+use self::inbox::Inbox;
+pub use self::inbox::ReceivedEvent;
 use self::index::Index;
 use self::readers::{Readers, TableReaders};
 use super::{Presence, ReadKey, StoreError, Version};
-use crate::event::{EventId, Outcome, Outgoing, Received};
+use crate::event::{EventId, Outgoing, Received};
 use crate::limits::Limits;
 use crate::value::{RecordRef, SpaceRef, Value};
 
@@ -84,54 +87,10 @@ pub struct State {
     outbox: BTreeMap<u64, Arc<Outgoing>>,
     outbox_by_id: HashMap<EventId, u64>,
     next_sent: u64,
-    inbox: HashMap<EventId, InboxEntry>,
-    /// Events to forget, by the time kept until. Times grow with the clock; a clock set back only delays forgetting.
-    expiries: VecDeque<(i64, EventId)>,
+    inbox: Inbox,
     /// What the last evaluation of an invariant for a record read.
     invariant_reads: FxHashMap<(u32, Handle), Box<[ReadKey]>>,
     scratch: Scratch,
-}
-
-/// What is remembered of an event received.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ReceivedEvent {
-    pub received: Received,
-    /// The type of the value in it.
-    pub ty: Type,
-    /// Milliseconds since the epoch; `None`: until the sender has dealt with the outcome.
-    pub keep_until: Option<i64>,
-}
-
-/// A [`ReceivedEvent`] in little room: most events committed without a result, and there may be millions of them.
-#[derive(Clone, Debug)]
-struct InboxEntry {
-    /// `i64::MAX`: until the sender has dealt with the outcome.
-    keep_until: i64,
-    /// `None`: committed without a result.
-    detail: Option<Box<(Received, Type)>>,
-}
-
-impl InboxEntry {
-    fn new(received: &Received, ty: &Type, keep_until: Option<i64>) -> Self {
-        let plain = matches!(received, Received::Done(Outcome::Committed(Value::None)));
-        let detail = (!plain).then(|| Box::new((received.clone(), ty.clone())));
-        InboxEntry { keep_until: keep_until.unwrap_or(i64::MAX), detail }
-    }
-
-    fn received(&self) -> Received {
-        match &self.detail {
-            None => Received::Done(Outcome::Committed(Value::None)),
-            Some(detail) => detail.0.clone(),
-        }
-    }
-
-    fn event(&self) -> ReceivedEvent {
-        ReceivedEvent {
-            received: self.received(),
-            ty: self.detail.as_ref().map_or(Type::Unknown, |detail| detail.1.clone()),
-            keep_until: (self.keep_until != i64::MAX).then_some(self.keep_until),
-        }
-    }
 }
 
 /// Tells the states of a process apart, so that a hint left in a reference by one is not followed in another.
@@ -223,8 +182,7 @@ impl State {
             outbox: BTreeMap::new(),
             outbox_by_id: HashMap::new(),
             next_sent: 0,
-            inbox: HashMap::new(),
-            expiries: VecDeque::new(),
+            inbox: Inbox::default(),
             invariant_reads: FxHashMap::default(),
             scratch: Scratch::default(),
         }
@@ -294,7 +252,7 @@ impl State {
 
     /// What is known of an event received.
     pub fn received(&self, event: &EventId) -> Option<Received> {
-        self.inbox.get(event).map(InboxEntry::received)
+        self.inbox.received(event).cloned()
     }
 
     /// Every outgoing event, in the order they were sent.
@@ -309,7 +267,7 @@ impl State {
 
     /// Every event received. In no order.
     pub fn inbox(&self) -> impl Iterator<Item = (&EventId, ReceivedEvent)> {
-        self.inbox.iter().map(|(id, entry)| (id, entry.event()))
+        self.inbox.iter()
     }
 
     /// Every record that is or was there, in the order of creation.
@@ -389,10 +347,7 @@ impl State {
 
     /// Takes a received event from a checkpoint, in the order of `keep_until`.
     pub fn load_received(&mut self, id: EventId, event: ReceivedEvent) {
-        if let Some(time) = event.keep_until {
-            self.expiries.push_back((time, id.clone()));
-        }
-        self.inbox.insert(id, InboxEntry::new(&event.received, &event.ty, event.keep_until));
+        self.inbox.load(id, event);
     }
 
     /// Takes from a checkpoint what an invariant read.

@@ -138,6 +138,21 @@ fn an_error_in_a_body_is_found_and_gone_without_other_files() {
 }
 
 #[test]
+fn what_a_handler_newly_does_reaches_its_callers() {
+    let mut watched = Watched::new();
+    let found = watched.edit("a.pattern", "self.name = to", "self.name = to\n    self.friends = Set[]");
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].starts_with("undeclared-write: `Club.crown`") && found[0].contains("`Person.friends`"), "{found:#?}");
+    let ran = watched.take();
+    assert!(!ran.contains("parsed(b.pattern)") && !ran.contains("bodies(b.pattern)"), "b's text and types are what they were: {ran:#?}");
+    assert_eq!(of_file(&ran, "c.pattern"), [""; 0], "{ran:#?}");
+    // The same effects elsewhere in the text are the same effects.
+    watched.edit("a.pattern", "self.name = to\n    self.friends = Set[]", "self.name = to // as asked\n\n    self.friends = Set[]");
+    let ran = watched.take();
+    assert_eq!(of_file(&ran, "b.pattern"), [""; 0], "{ran:#?}");
+}
+
+#[test]
 fn a_new_cell_reaches_the_files_that_import_the_record() {
     let mut watched = Watched::new();
     assert_eq!(watched.edit("a.pattern", "  cell name: Text = \"\"\n", "  cell name: Text = \"\"\n  cell age: Int = 0\n"), [""; 0]);

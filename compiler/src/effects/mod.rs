@@ -18,12 +18,12 @@ use patternc_grammar::syntax::Span;
 
 use crate::bodies;
 use crate::db::{Db, SourceFile};
-use crate::hir::{Body, BodyOwner};
+use crate::hir::BodyOwner;
 use crate::location::owner_item;
 use crate::types::{CellId, HandlerId, ItemId, LocalId, OperationId};
 
 pub use layout::{Block, BlockId, BlockKind, Layout};
-pub use resolve::{Frame, effects, home, resolve_snippet};
+pub use resolve::{Frame, effects, home};
 
 /// A place in a body, counted rather than located.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -271,11 +271,6 @@ fn located(db: &dyn Db, file: SourceFile) -> Located {
 #[salsa::tracked(returns(ref))]
 pub fn file_effects(db: &dyn Db, file: SourceFile) -> FileEffects {
     located(db, file).effects.clone()
-}
-
-/// What a snippet does itself.
-pub fn of_snippet(db: &dyn Db, body: &Body) -> Option<(BodyEffects, Vec<Span>)> {
-    infer::Inference::new(db).body(body)
 }
 
 /// What `owner` does itself, without its calls; `None` for a body that does not exist.

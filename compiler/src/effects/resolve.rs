@@ -50,11 +50,6 @@ fn in_cycle<'db>(db: &'db dyn Db, _: salsa::Id, key: BodyKey<'db>) -> Arc<Effect
     Arc::new(Effects { recursive: true, ..own })
 }
 
-/// The effects of a snippet with its calls.
-pub fn resolve_snippet(db: &dyn Db, own: &Effects) -> Effects {
-    resolve(db, None, own)
-}
-
 /// The plain space that the record of a body is in: what *here* is called when it has a name.
 pub fn home(db: &dyn Db, owner: BodyOwner) -> Option<ItemId> {
     let record = match owner {

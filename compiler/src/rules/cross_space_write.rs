@@ -52,7 +52,9 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
 }
 
 fn check_piece(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, findings: &mut Vec<Diagnostic>) {
-    let allowed = |space| is_allowed(context, callable.body.owner, space);
+    // `across` is for the handler's own transaction: an arm writes its space alone.
+    let root = std::ptr::eq(piece, callable.effects);
+    let allowed = |space| if root { is_allowed(context, callable.body.owner, space) } else { space == EffectSpace::Here };
     let writes = piece.writes.iter().filter(|write| !write.inverse && !allowed(write.space)).map(Outside::Write);
     let sends = piece.sends.iter().filter(|send| !allowed(send.sender)).map(Outside::Send);
     let mut seen: Vec<(Site, EffectSpace)> = Vec::new();
@@ -61,7 +63,7 @@ fn check_piece(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, 
         let key = (outside.here(), outside.space());
         if !seen.contains(&key) && !is_reported_in_callee(context, &outside) {
             seen.push(key);
-            findings.push(finding(context, callable, piece, &outside));
+            findings.push(finding(context, callable, piece, &outside, root));
         }
     }
 }
@@ -95,7 +97,7 @@ fn is_reported_in_callee(context: &Context<'_>, outside: &Outside<'_>) -> bool {
     }
 }
 
-fn finding(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, outside: &Outside<'_>) -> Diagnostic {
+fn finding(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, outside: &Outside<'_>, root: bool) -> Diagnostic {
     let words = callable.words();
     let there = words.space(outside.space());
     let what = match outside {
@@ -136,7 +138,7 @@ fn finding(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, outs
             _ => finding,
         },
     };
-    ways_out(context, callable, outside, finding)
+    ways_out(context, callable, outside, root, finding)
 }
 
 /// "writes `target.members`", "creates a `Note`".
@@ -153,7 +155,7 @@ fn written(callable: &Callable<'_>, write: &WriteEffect) -> String {
     }
 }
 
-fn ways_out(context: &Context<'_>, callable: &Callable<'_>, outside: &Outside<'_>, finding: Diagnostic) -> Diagnostic {
+fn ways_out(context: &Context<'_>, callable: &Callable<'_>, outside: &Outside<'_>, root: bool, finding: Diagnostic) -> Diagnostic {
     let words = callable.words();
     let span = callable.span(outside.here());
     let statement = callable.statement(span).map(|(_, stmt)| stmt);
@@ -198,7 +200,7 @@ fn ways_out(context: &Context<'_>, callable: &Callable<'_>, outside: &Outside<'_
                 finding = finding.fix(format!("require that `{name}` is in this space"), Safety::Unsafe, vec![edit]);
             }
         }
-        EffectSpace::Plain(space) if effects::home(context.db, callable.body.owner).is_some() => {
+        EffectSpace::Plain(space) if root && effects::home(context.db, callable.body.owner).is_some() => {
             let name = space_name(context.db, space);
             ways.push(format!("`across {name}`, if one store keeps both spaces"));
             if let BodyOwner::Handler(handler) = callable.body.owner

@@ -42,7 +42,7 @@ methods! {
     Find = "find";
     /// Ascending by what the lambda gives; stable.
     SortBy = "sort_by";
-    /// Of Int, Float or Duration.
+    /// Of Int, Float or Duration. Its argument (with a lambda, the start) is the zero of the type: what an empty sum is.
     Sum = "sum";
     /// `T?`.
     Min = "min";

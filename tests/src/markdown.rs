@@ -9,10 +9,13 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use patternc_compiler::check::{CheckOptions, check};
 use patternc_compiler::db::Database;
 use patternc_compiler::diagnostic::{Diagnostic, Location};
+use patternc_compiler::lower::lower;
+use patternc_interpreter::simulate::{Options, run_test};
 
 /// A project in a Markdown file.
 #[derive(Debug, Default)]
@@ -218,6 +221,73 @@ pub fn run(folder: &Path) {
     }
     assert!(ran > 0, "no case in {} contains {only:?}", folder.display());
     assert!(failed == 0, "{failed} of {ran} cases differ (+ found, - expected)\n\n{report}");
+}
+
+/// Schedules that each test runs over.
+const SEEDS: u64 = 10;
+
+/// Runs the `test` blocks of every Markdown file of a folder, each with several seeds. `PATTERNC_CASE` selects as in [`run`].
+///
+/// # Panics
+/// If a project has errors, a test fails, or the folder holds no test.
+pub fn run_tests(folder: &Path) {
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .collect();
+    files.sort();
+    let only = std::env::var("PATTERNC_CASE").unwrap_or_default();
+    let (mut ran, mut failed, mut report) = (0, 0, String::new());
+    for path in files {
+        let markdown = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        for case in cases(&markdown) {
+            if !name.contains(&only) && !case.title.contains(&only) {
+                continue;
+            }
+            let (db, findings) = case.findings();
+            for finding in findings.iter().filter(|finding| finding.level.name() == "error") {
+                let Location::Span(file, span) = finding.primary.at else { panic!("a finding of `check` has a span: {finding:?}") };
+                let line = file.text(&db)[..span.start as usize].matches('\n').count() + 1;
+                failed += 1;
+                let _ = writeln!(
+                    report,
+                    "{name}: {}: {}: [{}] {}",
+                    case.title,
+                    case.place(file.path(&db), line),
+                    finding.rule,
+                    finding.message
+                );
+            }
+            let program = Arc::new(lower(&db));
+            for test in &program.tests {
+                ran += 1;
+                let failure = (0..SEEDS).find_map(|seed| {
+                    let report = run_test(&program, test, Options { history: true, ..Options::seeded(seed) });
+                    report.failure.clone().map(|failure| (report, failure))
+                });
+                if let Some((run, failure)) = failure {
+                    failed += 1;
+                    let path = &*program.files[failure.at.file.index()];
+                    let text = case.files.iter().find(|block| block.path == path).map_or("", |block| &block.text);
+                    let line = text.get(..failure.at.start as usize).map_or(0, |before| before.matches('\n').count()) + 1;
+                    let _ = writeln!(
+                        report,
+                        "{name}: {} / {} (seed {}): {}: {}\n  {}",
+                        case.title,
+                        test.name,
+                        run.seed,
+                        case.place(path, line),
+                        failure.message,
+                        failure.notes.join("\n  ")
+                    );
+                }
+            }
+        }
+    }
+    assert!(ran > 0, "no test in {} contains {only:?}", folder.display());
+    assert!(failed == 0, "{failed} failures in {ran} tests\n\n{report}");
 }
 
 #[cfg(test)]

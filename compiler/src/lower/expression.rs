@@ -7,7 +7,7 @@ use super::frame::{FrameLowering, NOT_UNDERSTOOD};
 use super::linker::{Callable, CellRef};
 use crate::hir::{self, Arg, ExprKind, PatternKind, StmtKind};
 use crate::signature::Home;
-use crate::types::{CellId, ItemId, LocalId};
+use crate::types::{CellId, ItemId, LocalId, Ty};
 
 /// A part of the program that has no meaning, with what to say when it runs.
 pub(super) struct Refused(pub(super) String);
@@ -83,13 +83,13 @@ impl FrameLowering<'_, '_> {
             ExprKind::Where { record, param, cond } => self.query(*record, *param, cond),
             ExprKind::Method { method, base, args, optional: false } => {
                 let base = self.boxed(base);
-                self.method(*method, base, args, expr.span)
+                self.method(*method, base, args, &expr.ty, expr.span)
             }
             ExprKind::Method { method, base, args, optional: true } => {
                 let base = self.boxed(base);
                 let slot = self.temp();
                 self.branches += 1;
-                let then = self.method(*method, Box::new(Expr::Slot(slot)), args, expr.span);
+                let then = self.method(*method, Box::new(Expr::Slot(slot)), args, &expr.ty, expr.span);
                 self.branches -= 1;
                 Expr::OptionalMethod { base, slot, then: Box::new(then) }
             }
@@ -190,7 +190,7 @@ impl FrameLowering<'_, '_> {
     }
 
     /// A method on a value, with or without a lambda.
-    fn method(&mut self, method: Method, base: Box<Expr>, args: &[Arg], span: Span) -> Expr {
+    fn method(&mut self, method: Method, base: Box<Expr>, args: &[Arg], ty: &Ty, span: Span) -> Expr {
         let at = self.at(span);
         let mut values = Vec::new();
         let mut lambda = None;
@@ -202,6 +202,9 @@ impl FrameLowering<'_, '_> {
                     lambda = Some(Box::new(Lambda { params, body: *self.branch(&l.body) }));
                 }
             }
+        }
+        if method == Method::Sum {
+            values.push(zero(ty));
         }
         match lambda {
             Some(lambda) => Expr::Apply { method, base, start: values.pop().map(Box::new), lambda, at },
@@ -297,5 +300,16 @@ impl FrameLowering<'_, '_> {
                 Expr::Forced { stmt, result: self.temp() }
             }
         }
+    }
+}
+
+/// What a sum of this type starts from.
+fn zero(ty: &Ty) -> Expr {
+    match ty {
+        Ty::Float => Expr::Float(0.0),
+        Ty::Duration => Expr::Duration(0),
+        // A sum behind `?.` may be absent.
+        Ty::Optional(inner) => zero(inner),
+        _ => Expr::Int(0),
     }
 }

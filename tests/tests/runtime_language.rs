@@ -1,0 +1,8 @@
+//! What programs do when they run: the `test` blocks of the Markdown files in `runtime/`, over several schedules.
+
+use std::path::Path;
+
+#[test]
+fn runtime() {
+    patternc_tests::markdown::run_tests(&Path::new(env!("CARGO_MANIFEST_DIR")).join("runtime"));
+}

@@ -1,3 +1,5 @@
 //! What the suites of this folder share.
 
+pub mod generate;
 pub mod markdown;
+pub mod world;

@@ -1,0 +1,261 @@
+//! A pattern compiled and running in a simulated world.
+
+use std::sync::Arc;
+
+use patternc_compiler::check::{self, CheckOptions};
+use patternc_compiler::db::Database;
+use patternc_compiler::diagnostic::{Diagnostic, Level};
+use patternc_compiler::lower;
+use patternc_interpreter::engine::{CallAnswer, Engine, ExternCall, Session};
+use patternc_interpreter::event::{Action, Outcome};
+use patternc_interpreter::failure::FailureKind;
+use patternc_interpreter::limits::Limits;
+use patternc_interpreter::simulate::{self, Mishaps, Outside, Request};
+use patternc_interpreter::value::{RecordRef, SpaceRef, Value};
+use patternc_program::{CellIndex, Home, Place, Program, RecordId, SpaceId, Type};
+
+/// What the compiler makes of a project.
+pub struct Compiled {
+    pub findings: Vec<Diagnostic>,
+    /// Lowered also where there are errors: then running it is forced.
+    pub program: Arc<Program>,
+}
+
+/// Compiles one file.
+pub fn compile(text: &str) -> Compiled {
+    compile_project(&[("main.pattern", text)])
+}
+
+/// Compiles a project of several files, as (path, text).
+pub fn compile_project(files: &[(&str, &str)]) -> Compiled {
+    let mut db = Database::default();
+    db.set_project(files, None);
+    Compiled { findings: check::check(&db, &CheckOptions::default()), program: Arc::new(lower::lower(&db)) }
+}
+
+impl Compiled {
+    pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.findings.iter().filter(|f| f.level == Level::Error)
+    }
+}
+
+/// What the outside answers.
+struct Answers(Box<dyn FnMut(&ExternCall) -> CallAnswer>);
+
+impl Outside for Answers {
+    fn call(&mut self, _engine: &mut Engine, call: &ExternCall) -> Result<CallAnswer, String> {
+        Ok((self.0)(call))
+    }
+}
+
+/// A running program.
+pub struct World {
+    pub program: Arc<Program>,
+    simulated: simulate::World,
+    outside: Answers,
+    sessions: u64,
+}
+
+impl World {
+    /// Nothing but the program, all spaces in one store. The seed decides ids and, among concurrent events, who comes first.
+    pub fn new(program: &Arc<Program>, seed: u64) -> Self {
+        Self::over(program, seed, 1)
+    }
+
+    /// The same with a store for every declared space.
+    pub fn with_store_for_each_space(program: &Arc<Program>, seed: u64) -> Self {
+        Self::over(program, seed, program.spaces.len())
+    }
+
+    fn over(program: &Arc<Program>, seed: u64, stores: usize) -> Self {
+        let limits = Limits { steps: 200_000, ..Limits::default() };
+        let disk = simulate::memory_disk(program, &limits, stores);
+        let simulated = simulate::World::new(program.clone(), Box::new(disk), (0..stores).collect(), limits, seed);
+        let mut simulated = simulated.expect("an empty store in memory opens");
+        simulated.record_history();
+        let outside = Answers(Box::new(|_| CallAnswer::Rejected("nobody answers".into())));
+        World { program: program.clone(), simulated, outside, sessions: 0 }
+    }
+
+    /// Brings about mishaps from now on.
+    pub fn set_mishaps(&mut self, mishaps: Mishaps) {
+        self.simulated.set_mishaps(mishaps);
+    }
+
+    /// What the outside answers from now on.
+    pub fn outside(&mut self, answer: impl FnMut(&ExternCall) -> CallAnswer + 'static) {
+        self.outside = Answers(Box::new(answer));
+    }
+
+    /// The engine that runs.
+    pub fn engine(&self) -> &Engine {
+        self.simulated.engine()
+    }
+
+    /// What happened since the last call, a line each.
+    pub fn take_history(&mut self) -> Vec<String> {
+        self.simulated.take_history()
+    }
+
+    /// Runs these events as sessions of their own, interleaved by the seed, and everything they send. The outcomes, in order.
+    pub fn together(&mut self, actions: Vec<Action>) -> Vec<Outcome> {
+        let requests: Vec<Request> = actions
+            .into_iter()
+            .map(|action| {
+                self.sessions += 1;
+                self.simulated.send(Session(self.sessions), None, action)
+            })
+            .collect();
+        self.simulated.run_until_idle(&mut self.outside);
+        if let Some(trouble) = self.simulated.take_trouble() {
+            panic!("{trouble}");
+        }
+        let outcomes = requests.into_iter().map(|request| self.simulated.take_outcome(request));
+        outcomes.map(|outcome| outcome.expect("with nothing left to do, every event is answered")).collect()
+    }
+
+    /// One event and everything it sends.
+    pub fn event(&mut self, action: Action) -> Outcome {
+        self.together(vec![action]).pop().expect("one event, one outcome")
+    }
+
+    /// Calls a handler by name.
+    pub fn call(&mut self, to: &RecordRef, handler: &str, args: Vec<Value>) -> Outcome {
+        let record = self.program.record(to.record());
+        let named = record.handlers.iter().copied().find(|h| self.program.handler(*h).name == handler);
+        let handler = named.unwrap_or_else(|| panic!("{} has no handler {handler}", record.name));
+        self.event(Action::Handler { to: to.clone(), handler, args })
+    }
+
+    /// Creates a record with these cells in this space, which must work.
+    pub fn create(&mut self, record: &str, space: SpaceRef, cells: &[(&str, Value)]) -> RecordRef {
+        match self.try_create(record, space, cells) {
+            Outcome::Committed(Value::Ref(created)) => created,
+            other => panic!("creating a {record}: {other:?}"),
+        }
+    }
+
+    /// Creates a record.
+    pub fn try_create(&mut self, record: &str, space: SpaceRef, cells: &[(&str, Value)]) -> Outcome {
+        let id = self.program.record_named(record).unwrap_or_else(|| panic!("there is a record {record}"));
+        let declared = self.program.record(id);
+        let cells = cells
+            .iter()
+            .map(|(name, value)| (declared.cell_named(name).unwrap_or_else(|| panic!("{record} has a cell {name}")), value.clone()));
+        let cells = cells.collect();
+        self.event(Action::Create { record: id, space, id: None, cells })
+    }
+
+    /// A plain space by name.
+    pub fn space(&self, name: &str) -> SpaceRef {
+        SpaceRef { space: self.program.space_named(name).unwrap_or_else(|| panic!("there is a space {name}")), key: None }
+    }
+
+    /// The value of a stored cell; `none` of a record that is not there.
+    pub fn cell(&self, record: &RecordRef, name: &str) -> Value {
+        let cell = self.program.record(record.record()).cell_named(name).unwrap_or_else(|| panic!("there is a cell {name}"));
+        self.stored(record, cell).unwrap_or(Value::None)
+    }
+
+    fn stored(&self, record: &RecordRef, cell: CellIndex) -> Option<Value> {
+        self.engine().stores().of(record.space()).cell(record, cell).expect("a store in memory can be read")
+    }
+
+    /// Every record, in every space.
+    pub fn records(&self) -> Vec<RecordRef> {
+        let types = (0..self.program.records.len() as u32).map(RecordId);
+        types.flat_map(|record| self.simulated.records(record).expect("a store in memory can be read")).collect()
+    }
+
+    /// What must hold of any state, whatever the program: every reference points where its cell's type says, every record is where its type
+    /// may be, and both ends of a link agree.
+    pub fn broken(&self) -> Vec<String> {
+        let mut broken = Vec::new();
+        for record in self.records() {
+            let declared = self.program.record(record.record());
+            if !may_be_in(declared.home, record.space()) {
+                broken.push(format!("{record:?} is in a space where no {} may be", declared.name));
+            }
+            for (index, cell) in declared.cells.iter().enumerate() {
+                let value = self.stored(&record, CellIndex(index as u32)).unwrap_or(Value::None);
+                if !fits(&self.program, &value, &cell.ty, Some(record.space())) {
+                    broken.push(format!(
+                        "{record:?}.{} holds {value:?}, which is not where {} must be",
+                        cell.name,
+                        self.program.ty(&cell.ty)
+                    ));
+                }
+                let Some(inverse) = cell.inverse else { continue };
+                for other in references(&value) {
+                    let back = self.stored(&other, inverse.cell).map(|value| references(&value));
+                    if !back.is_some_and(|back| back.contains(&record)) {
+                        broken.push(format!("{record:?}.{} links to {other:?}, which does not link back", cell.name));
+                    }
+                }
+            }
+        }
+        broken
+    }
+}
+
+/// Whether a record with this home may be in the space.
+pub fn may_be_in(home: Home, space: &SpaceRef) -> bool {
+    match home {
+        Home::Plain(id) => space.space == id && space.key.is_none(),
+        Home::Family(id) => space.space == id && space.key.is_some(),
+        Home::Floating => true,
+    }
+}
+
+fn references(value: &Value) -> Vec<RecordRef> {
+    match value {
+        Value::Ref(record) => vec![record.clone()],
+        Value::List(items) => items.iter().flat_map(references).collect(),
+        Value::Set(items) => items.iter().flat_map(references).collect(),
+        Value::Map(entries) => entries.iter().flat_map(|(k, v)| [references(k), references(v)].concat()).collect(),
+        Value::Struct(fields) | Value::Variant(_, fields) => fields.iter().flat_map(references).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether every reference in the value points where the type says. `here` is the space of the record that holds or receives it; `None`: any.
+pub fn fits(program: &Program, value: &Value, ty: &Type, here: Option<&SpaceRef>) -> bool {
+    let plain = |id: SpaceId| SpaceRef { space: id, key: None };
+    match (ty, value) {
+        (Type::Record(_, place), Value::Ref(record)) => match place {
+            Place::Here => here.is_none_or(|here| here == record.space()),
+            Place::Plain(id) => *record.space() == plain(*id),
+            Place::Any => true,
+        },
+        (Type::Optional(of), value) => *value == Value::None || fits(program, value, of, here),
+        (Type::List(of), Value::List(items)) => items.iter().all(|item| fits(program, item, of, here)),
+        (Type::Set(of), Value::Set(items)) => items.iter().all(|item| fits(program, item, of, here)),
+        (Type::Map(key, of), Value::Map(entries)) => entries.iter().all(|(k, v)| fits(program, k, key, here) && fits(program, v, of, here)),
+        (Type::Struct(id, place), Value::Struct(values)) => {
+            inside(*place, here, |here| fields_fit(program, values, &program.structs[id.index()].fields, here))
+        }
+        (Type::Enum(id, place), Value::Variant(variant, values)) => {
+            let fields = &program.enums[id.index()].variants[*variant as usize].fields;
+            inside(*place, here, |here| fields_fit(program, values, fields, here))
+        }
+        _ => true,
+    }
+}
+
+fn fields_fit(program: &Program, values: &[Value], fields: &[patternc_program::Field], here: Option<&SpaceRef>) -> bool {
+    values.iter().zip(fields).all(|(value, field)| fits(program, value, &field.ty, here))
+}
+
+/// What a plain reference inside something at this place means.
+fn inside(place: Place, here: Option<&SpaceRef>, test: impl FnOnce(Option<&SpaceRef>) -> bool) -> bool {
+    match place {
+        Place::Here => test(here),
+        Place::Plain(id) => test(Some(&SpaceRef { space: id, key: None })),
+        Place::Any => test(None),
+    }
+}
+
+/// Whether an outcome is a failure of this kind.
+pub fn failed_with(outcome: &Outcome, kind: FailureKind) -> bool {
+    matches!(outcome, Outcome::Failed(failure) if failure.kind == kind)
+}

@@ -3,8 +3,10 @@
 //! One file a command in `command/`, one file an output format in `render/`. Nothing here decides anything about patterns.
 
 mod command;
+mod deployment;
 mod fault;
 mod project;
+mod query;
 mod render;
 
 use std::process::ExitCode;
@@ -33,6 +35,8 @@ enum Command {
     Check(command::check::Arguments),
     /// Run the `test` blocks.
     Test(command::test::Arguments),
+    /// Start the patterns and apply events.
+    Run(command::run::Arguments),
     /// Show what a rule reports, why, and the way out.
     Explain(command::explain::Arguments),
 }
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
         Command::New(a) => command::new::run(&a),
         Command::Check(a) => command::check::run(&a, arguments.quiet),
         Command::Test(a) => command::test::run(&a, arguments.quiet),
+        Command::Run(a) => command::run::run(&a, arguments.quiet),
         Command::Explain(a) => command::explain::run(&a),
     };
     match result {

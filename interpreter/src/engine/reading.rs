@@ -2,20 +2,43 @@
 
 use std::sync::Arc;
 
-use patternc_program::{BodyId, Expr, Pattern, TestEvent};
+use patternc_program::{BodyId, Expr, FileId, Pattern, Slot, Source, TestEvent};
 
 use super::{Engine, Point};
 use crate::attempt::Env;
 use crate::event::Action;
 use crate::failure::{Failure, FailureKind};
+use crate::json::CellName;
 use crate::machine::Execution;
 use crate::store::{Durability, StoreError};
-use crate::value::{RecordRef, Value};
+use crate::value::{RecordRef, SpaceRef, Value};
 
 impl Engine {
     /// The value of an expression over a frame of locals, in a transaction that only reads.
     pub fn evaluate(&mut self, expr: &Expr, frame: &mut Vec<Value>, caller: Option<&Arc<str>>) -> Result<Value, Failure> {
-        self.reading(caller, |execution, env| execution.evaluate(env, frame, expr))
+        self.evaluate_in(None, expr, frame, caller)
+    }
+
+    /// The same with a space to stand in: where lists and look-ups that name no space look.
+    pub fn evaluate_in(
+        &mut self,
+        here: Option<&SpaceRef>,
+        expr: &Expr,
+        frame: &mut Vec<Value>,
+        caller: Option<&Arc<str>>,
+    ) -> Result<Value, Failure> {
+        self.reading(caller, |execution, env| execution.evaluate(env, here, frame, expr))
+    }
+
+    /// The value of a cell of a record.
+    pub fn read_cell(&mut self, record: &RecordRef, cell: CellName) -> Result<Value, Failure> {
+        let of = record.record();
+        let (base, optional, at) = (Box::new(Expr::Slot(Slot(0))), false, Source { file: FileId(0), start: 0, end: 0 });
+        let expr = match cell {
+            CellName::Stored(cell) => Expr::Cell { record: base, of, cell, optional, at },
+            CellName::Derived(derived) => Expr::Derived { record: base, of, derived, optional, at },
+        };
+        self.evaluate(&expr, &mut vec![Value::Ref(record.clone())], None)
     }
 
     /// Whether a value matches a pattern; what the pattern binds is put into the frame.

@@ -79,8 +79,14 @@ impl Execution {
     ///
     /// # Errors
     /// Those of the stores; the inner one is the program's failure.
-    pub fn evaluate(&mut self, env: &Env<'_>, frame: &mut Vec<Value>, expr: &Expr) -> Result<Result<Value, Failure>, StoreError> {
-        self.reading(env, frame, |machine| machine.eval(expr))
+    pub fn evaluate(
+        &mut self,
+        env: &Env<'_>,
+        here: Option<&SpaceRef>,
+        frame: &mut Vec<Value>,
+        expr: &Expr,
+    ) -> Result<Result<Value, Failure>, StoreError> {
+        self.reading(env, here, frame, |machine| machine.eval(expr))
     }
 
     /// Whether the value has the pattern; fills its slots if so.
@@ -94,7 +100,7 @@ impl Execution {
         pattern: &Pattern,
         value: &Value,
     ) -> Result<Result<bool, Failure>, StoreError> {
-        self.reading(env, frame, |machine| machine.matches(pattern, value))
+        self.reading(env, None, frame, |machine| machine.matches(pattern, value))
     }
 
     /// What an event of a test does, with its target and arguments evaluated.
@@ -102,7 +108,7 @@ impl Execution {
     /// # Errors
     /// As [`Execution::evaluate`].
     pub fn action(&mut self, env: &Env<'_>, frame: &mut Vec<Value>, event: &TestEvent) -> Result<Result<Action, Failure>, StoreError> {
-        self.reading(env, frame, |machine| machine.test_action(event))
+        self.reading(env, None, frame, |machine| machine.test_action(event))
     }
 
     /// The text of the value, as in `"{…}"`.
@@ -118,7 +124,7 @@ impl Execution {
     /// Those of the stores.
     pub fn evaluate_body(&mut self, env: &Env<'_>, body: BodyId, record: &RecordRef) -> Result<Evaluation, StoreError> {
         let mut reads = Vec::new();
-        let value = self.reading(env, &mut Vec::new(), |machine| {
+        let value = self.reading(env, None, &mut Vec::new(), |machine| {
             machine.tx.begin_trace();
             let value = machine.call(body, |slots| slots.push(Value::Ref(record.clone())));
             reads = machine.tx.end_trace();
@@ -138,10 +144,11 @@ impl Execution {
     fn reading<'a, T>(
         &mut self,
         env: &Env<'a>,
+        here: Option<&SpaceRef>,
         frame: &mut Vec<Value>,
         run: impl FnOnce(&mut Machine<'a>) -> Run<T>,
     ) -> Result<Result<T, Failure>, StoreError> {
-        let tx = Transaction::new(env, None, &[], self.take_nursery());
+        let tx = Transaction::new(env, here.cloned(), &[], self.take_nursery());
         let mut machine = Machine::new(*env, tx, std::mem::take(frame));
         let result = run(&mut machine);
         *frame = machine.slots;

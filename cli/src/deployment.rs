@@ -1,0 +1,110 @@
+//! Brings a program up on a deployment: its stores, and what answers its externs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use patternc_compiler::config::{self, Config, Deployment, Store as StoreConfig, Template};
+use patternc_interpreter::limits::Limits;
+use patternc_interpreter::runtime::{Config as RuntimeConfig, Runtime};
+use patternc_interpreter::store::Store;
+use patternc_interpreter::store::memory::Memory;
+use patternc_interpreter::store::sqlite::{Opening, Sqlite};
+use patternc_interpreter::store::state::Schema;
+use patternc_program::Program;
+
+use crate::fault::Fault;
+use crate::project::Loaded;
+
+/// Where data is kept when no deployment says so.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    Memory,
+    /// `.patternc/state.db` in the project's folder.
+    Sqlite,
+}
+
+/// The file of [`Fallback::Sqlite`], in the project's folder.
+const STATE: &str = ".patternc/state.db";
+
+/// Opens the stores of the deployment of this name (or the default one), and starts the program on them.
+pub fn open(project: &Loaded, program: &Arc<Program>, name: Option<&str>, fallback: Fallback) -> Result<Runtime, Fault> {
+    let config = config::config(&project.db);
+    let limits = Limits::default();
+    let runtime = match choose(config, name)? {
+        Some((name, deployment)) => configured(project, program, name, deployment, limits)?,
+        None => {
+            let store: Box<dyn Store> = match fallback {
+                Fallback::Memory => memory(program, &limits),
+                Fallback::Sqlite => sqlite(&project.root.join(STATE), program, &limits)?,
+            };
+            RuntimeConfig { limits, ..RuntimeConfig::single(store) }
+        }
+    };
+    Runtime::open(program.clone(), runtime).map_err(|error| Fault::Use(error.message))
+}
+
+fn choose<'c>(config: &'c Config, name: Option<&'c str>) -> Result<Option<(&'c str, &'c Deployment)>, Fault> {
+    let known = || config.deployments.keys().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ");
+    match name {
+        Some(name) => match config.deployments.get(name) {
+            Some(deployment) => Ok(Some((name, deployment))),
+            None if config.deployments.is_empty() => Err(Fault::Use(format!("there is no deployment `{name}`: patternc.yaml has none"))),
+            None => Err(Fault::Use(format!("there is no deployment `{name}`; there are {}", known()))),
+        },
+        None if config.deployments.len() > 1 && config.default_deployment().is_none() => {
+            Err(Fault::Use(format!("which deployment? Name one with --deployment, or set `default-deployment`: {}", known())))
+        }
+        None => Ok(config.default_deployment()),
+    }
+}
+
+fn configured(
+    project: &Loaded,
+    program: &Arc<Program>,
+    name: &str,
+    deployment: &Deployment,
+    limits: Limits,
+) -> Result<RuntimeConfig, Fault> {
+    let mut stores: Vec<Box<dyn Store>> = Vec::new();
+    for (store, config) in &deployment.stores {
+        stores.push(match config {
+            StoreConfig::Memory => memory(program, &limits),
+            StoreConfig::Sqlite { path } => {
+                let path = expand(path, &format!("the path of store `{store}`"))?;
+                sqlite(&project.root.join(path), program, &limits)?
+            }
+            StoreConfig::Postgres { .. } => {
+                return Err(Fault::Use(format!(
+                    "store `{store}` of deployment `{name}` is kind `postgres`, which this version cannot run: use `sqlite` or `memory`"
+                )));
+            }
+        });
+    }
+    if stores.is_empty() {
+        return Err(Fault::Use(format!("deployment `{name}` has no stores: add one under `stores`")));
+    }
+    let mut places = Vec::new();
+    for space in &program.spaces {
+        let store = deployment.store_of(space.name, space.key.is_some()).and_then(|s| deployment.stores.get_index_of(s));
+        places.push(store.ok_or_else(|| {
+            Fault::Use(format!("deployment `{name}` does not say which store keeps the space `{}`: add it under `spaces`", space.name))
+        })?);
+    }
+    let externs = Default::default();
+    Ok(RuntimeConfig { stores, places, externs, limits, ..RuntimeConfig::single(memory(program, &Limits::default())) })
+}
+
+fn memory(program: &Program, limits: &Limits) -> Box<dyn Store> {
+    Box::new(Memory::new(Arc::new(Schema::new(program)), limits))
+}
+
+fn sqlite(path: &Path, program: &Arc<Program>, limits: &Limits) -> Result<Box<dyn Store>, Fault> {
+    let store = Sqlite::open(path, Opening::new(program.clone(), limits.clone())).map_err(|error| Fault::Use(error.message))?;
+    Ok(Box::new(store))
+}
+
+/// The text with `${NAME}` taken from the environment.
+pub fn expand(template: &Template, what: &str) -> Result<String, Fault> {
+    let secret = template.expand(|name| std::env::var(name).ok()).map_err(|missing| Fault::Use(format!("{what}: {missing}")))?;
+    Ok(secret.reveal().to_string())
+}

@@ -1,5 +1,6 @@
 //! Suites over the built `patternc`.
 
+mod crash;
 mod docs;
 mod patternc;
 mod seeds;

@@ -46,8 +46,9 @@ pub(super) fn open(path: &Path, opening: &mut Opening<'_>) -> Result<Opened, Sto
         fs::create_dir_all(folder).map_err(|error| fatal(format!("cannot make the folder {}: {error}", folder.display())))?;
     }
     let lock = Lock::take(path)?;
-    let is_new = fs::metadata(path).map_or(true, |file| file.len() == 0);
     let connection = connect(path).map_err(|error| fatal(format!("cannot open {shown}: {error}")))?;
+    // Also the file of a process that died before it had made its tables.
+    let is_new = is_empty(&connection).map_err(|error| fatal(format!("cannot open {shown}: {error}")))?;
     if is_new {
         create(&connection).map_err(|error| fatal(format!("cannot make the store {shown}: {error}")))?;
         sync_folder(path).map_err(|error| fatal(format!("cannot write the folder of {shown}: {error}")))?;
@@ -100,6 +101,13 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -64 * 1024)?;
     Ok(connection)
+}
+
+/// Whether nobody has put anything into the file.
+fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    let application: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(application == 0 && tables == 0)
 }
 
 /// The tables that every store has.

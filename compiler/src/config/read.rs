@@ -519,6 +519,18 @@ deployments:
     }
 
     #[test]
+    fn a_file_half_written_is_no_reason_to_stop() {
+        for (at, _) in WHOLE.char_indices() {
+            let without_one = format!("{}{}", &WHOLE[..at], &WHOLE[at + 1..]);
+            for text in [&WHOLE[..at], &WHOLE[at..], &without_one] {
+                for problem in read(text).2 {
+                    assert!(text.get(problem.span.start as usize..problem.span.end as usize).is_some(), "{problem:?} in\n{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn nothing_is_the_default() {
         assert_eq!(read("# later\n").0, Config::default());
         assert_eq!(problems(""), [""; 0]);

@@ -102,7 +102,9 @@ fn gather(connection: &Connection, applied: u64, effects: usize) -> Result<(Chan
 
 fn bring(connection: &Connection, tables: &Tables, changes: Changes, batch: u64, version: u64, now: i64) -> Result<(), ApplyError> {
     changes.apply(connection, tables)?;
-    connection.prepare_cached("DELETE FROM _inbox WHERE keep_until < ?1")?.execute([now])?;
+    // What is still to be answered stays.
+    let sql = "DELETE FROM _inbox WHERE keep_until < ?1 AND received NOT LIKE '{\"deferred\"%'";
+    connection.prepare_cached(sql)?.execute([now])?;
     connection.prepare_cached("DELETE FROM _journal WHERE batch <= ?1")?.execute([batch])?;
     connection.prepare_cached("UPDATE _meta SET applied = ?1, version = ?2, now = ?3")?.execute(params![batch, version, now])?;
     Ok(())

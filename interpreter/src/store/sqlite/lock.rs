@@ -9,8 +9,15 @@ use crate::store::StoreError;
 /// The ownership of a store. It ends with the process, however that ends.
 #[derive(Debug)]
 pub(super) struct Lock {
-    /// Open as long as the store is owned.
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A child that this process is just starting may have the file open too, for a moment: closing it here would not be enough.
+        // If it fails, the end of the process gives the lock up.
+        let _ = self.file.unlock();
+    }
 }
 
 impl Lock {
@@ -53,6 +60,6 @@ impl Lock {
         }
         let named = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
         named.map_err(|error| failed("write", error))?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
     }
 }

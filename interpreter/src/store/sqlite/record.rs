@@ -156,14 +156,15 @@ impl Recorder {
     pub(super) fn record(&mut self, out: &mut String, program: &Program, state: &State, request: &CommitRequest) -> usize {
         for change in &request.inbox {
             match change {
-                InboxChange::Record { event, ty, keep_until, .. } => {
+                InboxChange::Record { event, ty, .. } => {
                     out.push_str("[\"in\",");
                     write_text(out, &event.0);
                     out.push(',');
                     out.push_str(self.parts.take());
                     out.push(',');
                     write_text(out, &program.ty(ty));
-                    match keep_until {
+                    // An answer may be kept otherwise than the request says.
+                    match state.received_event(event).and_then(|event| event.keep_until) {
                         Some(time) => put(out, format_args!(",{time}],")),
                         None => out.push_str(",null],"),
                     }

@@ -265,6 +265,11 @@ impl State {
         self.outbox.get(self.outbox_by_id.get(event)?)
     }
 
+    /// All that is known of an event received.
+    pub fn received_event(&self, event: &EventId) -> Option<ReceivedEvent> {
+        self.inbox.get(event).map(InboxEntry::event)
+    }
+
     /// Every event received. In no order.
     pub fn inbox(&self) -> impl Iterator<Item = (&EventId, ReceivedEvent)> {
         self.inbox.iter()

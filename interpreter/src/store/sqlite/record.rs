@@ -164,7 +164,7 @@ impl Recorder {
                     out.push(',');
                     write_text(out, &program.ty(ty));
                     // An answer may be kept otherwise than the request says.
-                    match state.received_event(event).and_then(|event| event.keep_until) {
+                    match state.received_until(event) {
                         Some(time) => put(out, format_args!(",{time}],")),
                         None => out.push_str(",null],"),
                     }

@@ -82,6 +82,10 @@ impl Inbox {
         self.events.get(id).map(Remembered::received)
     }
 
+    pub fn keep_until(&self, id: &EventId) -> Option<i64> {
+        self.events.get(id)?.keep_until()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (&EventId, ReceivedEvent)> {
         self.events.iter().map(|(id, event)| (id, event.clone().into_event()))
     }

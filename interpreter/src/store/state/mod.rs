@@ -265,9 +265,9 @@ impl State {
         self.outbox.get(self.outbox_by_id.get(event)?)
     }
 
-    /// All that is known of an event received.
-    pub fn received_event(&self, event: &EventId) -> Option<ReceivedEvent> {
-        self.inbox.get(event).map(InboxEntry::event)
+    /// Until when an event received is kept; `None`: until its sender has dealt with the outcome.
+    pub fn received_until(&self, event: &EventId) -> Option<i64> {
+        self.inbox.keep_until(event)
     }
 
     /// Every event received. In no order.

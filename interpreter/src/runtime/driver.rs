@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Shared, lock, outside};
+use super::{Core, Shared, lock, outside};
 
 /// Steps taken before others may have the lock.
 const STEPS_AT_ONCE: usize = 128;
@@ -70,31 +70,31 @@ impl Bell {
 pub(super) fn drive(shared: &Arc<Shared>) {
     loop {
         let mut core = lock(&shared.core);
-        core.alarm = None;
-        let awaits = core.engine.waits_for_durability();
+        let Core { engine: Some(engine), pending, alarm, idlers, .. } = &mut *core else { return };
+        let awaits = engine.waits_for_durability();
         shared.bell.await_durability(awaits);
-        core.engine.wake();
+        engine.wake();
         for _ in 0..STEPS_AT_ONCE {
-            if !core.engine.step() {
+            if !engine.step() {
                 break;
             }
         }
-        while let Some((ticket, receipt)) = core.engine.take_finished() {
-            if let Some(slot) = core.pending.remove(&ticket) {
+        while let Some((ticket, receipt)) = engine.take_finished() {
+            if let Some(slot) = pending.remove(&ticket) {
                 slot.fill(receipt);
             }
         }
-        let calls: Vec<_> = std::iter::from_fn(|| core.engine.take_call()).collect();
+        let calls: Vec<_> = std::iter::from_fn(|| engine.take_call()).collect();
         for call in calls {
-            outside::call(shared, &mut core.engine, call);
+            outside::call(shared, engine, call);
         }
-        if core.idlers > 0 && core.engine.is_idle() {
+        if *idlers > 0 && engine.is_idle() {
             shared.idle.notify_all();
         }
-        let more = core.engine.steps() > 0 || core.engine.waits_for_durability() && !awaits;
-        let next = core.engine.next_wake();
-        let at_most = next.map(|at| Duration::from_millis(at.saturating_sub(core.engine.now()).max(0).unsigned_abs()));
-        core.alarm = next;
+        let more = engine.steps() > 0 || engine.waits_for_durability() && !awaits;
+        let next = engine.next_wake();
+        let at_most = next.map(|at| Duration::from_millis(at.saturating_sub(engine.now()).max(0).unsigned_abs()));
+        *alarm = next;
         drop(core);
         let at_most = if more { Some(Duration::ZERO) } else { at_most };
         if !shared.bell.wait(at_most) {

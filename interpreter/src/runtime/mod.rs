@@ -71,7 +71,8 @@ struct Shared {
 
 /// What the lock protects.
 struct Core {
-    engine: Engine,
+    /// Gone once the runtime is stopped, and the stores with it, whoever still waits for something.
+    engine: Option<Engine>,
     next_session: u64,
     pending: FxHashMap<Ticket, Arc<Slot>>,
     /// When the driver will look at the clock next, if it sleeps.
@@ -114,7 +115,7 @@ impl Runtime {
         let Config { stores, places, externs, limits, host } = config;
         let durability: Vec<Arc<dyn Durability>> = stores.iter().map(|store| store.durability()).collect();
         let engine = Engine::open(program.clone(), Stores::new(stores, places), host, limits, Overlap::None)?;
-        let core = Core { engine, next_session: 1, pending: FxHashMap::default(), alarm: None, idlers: 0, stopping: false };
+        let core = Core { engine: Some(engine), next_session: 1, pending: FxHashMap::default(), alarm: None, idlers: 0, stopping: false };
         let shared = Arc::new(Shared { program, core: Mutex::new(core), bell: Bell::default(), idle: Condvar::new(), durability, externs });
         for durability in &shared.durability {
             let listener = Arc::downgrade(&shared);
@@ -149,13 +150,13 @@ impl Runtime {
         let mut core = lock(&self.shared.core);
         let id = match id {
             Some(id) => id,
-            None => core.engine.fresh_event_id(),
+            None => core.engine().fresh_event_id(),
         };
         let answer = if core.stopping {
             let failure = Failure::new(FailureKind::Unavailable, "the runtime is being shut down; send it again later");
             Answer::Receipt(Receipt::refused(failure))
         } else {
-            match core.engine.submit(session, Event { id: id.clone(), caller, action }) {
+            match core.engine().submit(session, Event { id: id.clone(), caller, action }) {
                 Submitted::Done(receipt) => Answer::Receipt(receipt),
                 Submitted::Pending(ticket) => {
                     let slot = Arc::new(Slot::default());
@@ -175,25 +176,25 @@ impl Runtime {
     /// Reads with exclusive use of the engine, and gives what was read once it is durable.
     pub fn read<T>(&self, read: impl FnOnce(&mut Engine) -> T) -> Result<T, StoreError> {
         let mut core = lock(&self.shared.core);
-        let value = read(&mut core.engine);
-        let reading = core.engine.read(value);
+        let value = read(core.engine());
+        let reading = core.engine().read(value);
         drop(core);
         reading.wait(&self.shared.durability)
     }
 
     /// What is on its way.
     pub fn status(&self) -> Status {
-        lock(&self.shared.core).engine.status()
+        lock(&self.shared.core).engine().status()
     }
 
     /// What has happened since the runtime was opened.
     pub fn counters(&self) -> Counters {
-        lock(&self.shared.core).engine.counters()
+        lock(&self.shared.core).engine().counters()
     }
 
     /// Takes a parked event up again.
     pub fn retry(&self, event: &EventId) -> Result<(), RetryError> {
-        let result = lock(&self.shared.core).engine.retry(event);
+        let result = lock(&self.shared.core).engine().retry(event);
         self.shared.bell.ring();
         result
     }
@@ -201,8 +202,8 @@ impl Runtime {
     /// Takes all parked events up again; gives how many they were.
     pub fn retry_all(&self) -> usize {
         let mut core = lock(&self.shared.core);
-        let parked = core.engine.parked();
-        let count = parked.iter().filter(|event| core.engine.retry(event).is_ok()).count();
+        let parked = core.engine().parked();
+        let count = parked.iter().filter(|event| core.engine().retry(event).is_ok()).count();
         drop(core);
         self.shared.bell.ring();
         count
@@ -210,12 +211,12 @@ impl Runtime {
 
     /// Keeps a history from now on, for [`Runtime::take_history`].
     pub fn record_history(&self) {
-        lock(&self.shared.core).engine.record_history();
+        lock(&self.shared.core).engine().record_history();
     }
 
     /// What happened since the last call.
     pub fn take_history(&self) -> Vec<Entry> {
-        lock(&self.shared.core).engine.take_history()
+        lock(&self.shared.core).engine().take_history()
     }
 
     /// Waits until nothing is left to do but what is delayed or parked, at most for so long; `false` if there still is.
@@ -224,7 +225,7 @@ impl Runtime {
         let mut core = lock(&self.shared.core);
         core.idlers += 1;
         let idle = loop {
-            if core.engine.is_idle() {
+            if core.engine().is_idle() {
                 break true;
             }
             self.shared.bell.ring();
@@ -256,6 +257,7 @@ impl Runtime {
         }
         let mut core = lock(&self.shared.core);
         core.stopping = true;
+        core.engine = None;
         for (_, slot) in core.pending.drain() {
             let message =
                 "the runtime was shut down before the event was answered; its outcome shows when it is sent again with the same id";
@@ -273,10 +275,15 @@ impl Drop for Runtime {
 }
 
 impl Core {
+    fn engine(&mut self) -> &mut Engine {
+        self.engine.as_mut().expect("the engine is there until the runtime is stopped")
+    }
+
     /// Whether the driver has something to do before it would look by itself.
-    fn needs_driver(&self) -> bool {
-        let engine = &self.engine;
-        let earlier = match (engine.next_wake(), self.alarm) {
+    fn needs_driver(&mut self) -> bool {
+        let alarm = self.alarm;
+        let engine = self.engine();
+        let earlier = match (engine.next_wake(), alarm) {
             (Some(next), Some(alarm)) => next < alarm,
             (Some(_), None) => true,
             (None, _) => false,

@@ -21,7 +21,9 @@ pub(super) fn call(shared: &Arc<Shared>, engine: &mut Engine, call: ExternCall) 
     let spawned = std::thread::Builder::new().name("patternc-extern".to_owned()).spawn(move || {
         let answer = ask(&on_thread, &call);
         let mut core = lock(&on_thread.core);
-        core.engine.answer(&call.event, call.attempt, answer);
+        if let Some(engine) = &mut core.engine {
+            engine.answer(&call.event, call.attempt, answer);
+        }
         drop(core);
         on_thread.bell.ring();
     });

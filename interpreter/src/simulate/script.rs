@@ -182,10 +182,16 @@ impl<'p> Script<'p> {
         }
     }
 
+    fn stop(&mut self, thread: &mut Thread<'p>) {
+        for _ in 0..thread.stop() {
+            self.world.release();
+        }
+    }
+
     fn end_block(&mut self, thread: &mut Thread<'p>, end: End<'p>) -> Run<()> {
         match end {
             End::Nothing => {}
-            End::Stop => thread.stop(),
+            End::Stop => self.stop(thread),
             End::Caller(caller) => thread.caller = caller,
             End::Release => {
                 self.world.release();
@@ -339,7 +345,7 @@ impl<'p> Script<'p> {
             }
             // Who loses a race is told so; what has to hold whoever wins is expected after the block.
             (Awaited::Result(_), Outcome::Failed(why)) if thread.races && why.kind.is_decided_by_the_program() => {
-                thread.stop();
+                self.stop(thread);
                 Ok(())
             }
             (Awaited::Result(_), Outcome::Failed(why)) => failure(waits.at, format!("{what} failed: {why}")),

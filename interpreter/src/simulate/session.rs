@@ -90,9 +90,10 @@ impl<'p> Thread<'p> {
         self.blocks.is_empty() && self.ended.is_none()
     }
 
-    pub fn stop(&mut self) {
-        self.blocks.clear();
-        self.ended = None;
+    /// Ends the session where it stands; gives how many `hold`s it leaves.
+    pub fn stop(&mut self) -> usize {
+        let ends = self.blocks.drain(..).map(|block| block.end).chain(self.ended.take());
+        ends.filter(|end| matches!(end, End::Release)).count()
     }
 
     pub fn set(&mut self, slot: Slot, value: Value) {

@@ -2,7 +2,7 @@
 
 mod crashes;
 mod outside;
-mod program;
+pub(crate) mod program;
 mod workload;
 
 use std::collections::BTreeMap;

@@ -1,1 +1,174 @@
+//! Threads, real time and real files around the engine.
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use super::*;
+use crate::engine::tests::program::{ACKS, LAST, NODE, PAY, REFUSED, TOTAL, handler, node, program, space};
+use crate::engine::{CallAnswer, ExternCall};
+use crate::json::CellName;
+use crate::store::memory::Memory;
+use crate::store::sqlite::{Opening, Sqlite};
+use crate::store::state::Schema;
+use crate::value::Value;
+
+const SECONDS: Duration = Duration::from_secs(30);
+
+fn memory(program: &Program) -> Box<dyn Store> {
+    Box::new(Memory::new(Arc::new(Schema::new(program)), &Limits::default()))
+}
+
+fn open(store: Box<dyn Store>, callee: Option<Arc<dyn Callee>>) -> Runtime {
+    let mut config = Config::single(store);
+    config.externs.extend(callee.map(|callee| (PAY, callee)));
+    Runtime::open(Arc::new(program()), config).expect("the store is new")
+}
+
+fn create(runtime: &Runtime, id: &str) {
+    let action = Action::Create { record: NODE, space: space(0), id: Some(id.into()), cells: Vec::new() };
+    let outcome = runtime.submit(runtime.session(), Some(EventId(format!("create-{id}").into())), None, action).wait().1;
+    assert_eq!(outcome, Outcome::Committed(Value::Ref(node(0, id))));
+}
+
+fn action(to: &str, name: &str, args: Vec<Value>) -> Action {
+    Action::Handler { to: node(0, to), handler: handler(&program(), name), args }
+}
+
+fn cell(runtime: &Runtime, id: &str, cell: patternc_program::CellIndex) -> i64 {
+    let read = runtime.read(|engine| engine.read_cell(&node(0, id), CellName::Stored(cell)));
+    match read.expect("the store works").expect("the node is there") {
+        Value::Int(n) => n,
+        other => panic!("{other:?} is no Int"),
+    }
+}
+
+#[test]
+fn many_threads_at_once_lose_and_double_nothing() {
+    let runtime = open(memory(&program()), None);
+    for id in ["x", "y"] {
+        create(&runtime, id);
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let session = runtime.session();
+                for _ in 0..200 {
+                    let give = action("x", "give_ack", vec![Value::Ref(node(0, "y")), Value::Int(1)]);
+                    assert_eq!(runtime.submit(session, None, None, give).wait().1, Outcome::Committed(Value::None));
+                }
+            });
+        }
+    });
+    assert!(runtime.wait_idle(SECONDS));
+    assert_eq!((cell(&runtime, "x", TOTAL), cell(&runtime, "y", TOTAL), cell(&runtime, "x", ACKS)), (-800, 800, 800));
+    assert!(!runtime.close(SECONDS));
+}
+
+/// Panics, then answers.
+struct Shaky(AtomicU32);
+
+impl Callee for Shaky {
+    fn call(&self, _program: &Program, call: &ExternCall) -> CallAnswer {
+        if self.0.fetch_add(1, Ordering::SeqCst) == 0 {
+            panic!("the adapter is broken");
+        }
+        CallAnswer::Value(call.args[0].clone())
+    }
+}
+
+#[test]
+fn a_panic_in_an_adapter_is_an_answer_that_was_lost() {
+    let runtime = open(memory(&program()), Some(Arc::new(Shaky(AtomicU32::new(0)))));
+    create(&runtime, "x");
+    // Not safe to repeat: whether it took effect is unknown.
+    let _ = runtime.submit(runtime.session(), None, None, action("x", "take", vec![Value::Int(4)])).wait();
+    assert!(runtime.wait_idle(SECONDS));
+    assert_eq!((cell(&runtime, "x", ACKS), cell(&runtime, "x", REFUSED)), (0, 1));
+    let repeated = open(memory(&program()), Some(Arc::new(Shaky(AtomicU32::new(0)))));
+    create(&repeated, "x");
+    let _ = repeated.submit(repeated.session(), None, None, action("x", "charge", vec![Value::Int(4)])).wait();
+    assert!(repeated.wait_idle(SECONDS));
+    assert_eq!((cell(&repeated, "x", ACKS), cell(&repeated, "x", LAST)), (1, 4));
+    let asked = repeated.submit(repeated.session(), None, None, action("x", "quote", vec![Value::Int(9)])).wait().1;
+    assert_eq!(asked, Outcome::Committed(Value::Int(9)));
+}
+
+/// Answers only when it may.
+struct Gate(AtomicBool);
+
+impl Callee for Gate {
+    fn call(&self, _program: &Program, call: &ExternCall) -> CallAnswer {
+        while !self.0.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        CallAnswer::Value(call.args[0].clone())
+    }
+}
+
+#[test]
+fn a_deferred_answer_is_waited_for_and_what_is_left_at_the_end_is_found_again() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let file = folder.path().join("store.db");
+    let sqlite = || -> Box<dyn Store> {
+        Box::new(Sqlite::open(&file, Opening::new(Arc::new(program()), Limits::default())).expect("the store opens"))
+    };
+    let id = EventId("asked".into());
+    let gate = Arc::new(Gate(AtomicBool::new(false)));
+    let runtime = open(sqlite(), Some(gate.clone()));
+    create(&runtime, "x");
+    let mut taken = runtime.submit(runtime.session(), Some(id.clone()), None, action("x", "quote", vec![Value::Int(7)]));
+    assert_eq!(taken.poll(), None);
+    let taken = taken.wait_timeout(Duration::from_millis(30)).err().expect("the gate is shut");
+    // The answer to a call that outlives the runtime is not waited for.
+    assert!(runtime.close(Duration::from_millis(30)));
+    assert!(matches!(taken.wait().1, Outcome::Failed(failure) if failure.kind == FailureKind::Unavailable));
+    let runtime = open(sqlite(), Some(gate.clone()));
+    let taken = runtime.submit(runtime.session(), Some(id.clone()), None, action("x", "quote", vec![Value::Int(7)]));
+    gate.0.store(true, Ordering::SeqCst);
+    assert_eq!(taken.wait(), (id, Outcome::Committed(Value::Int(7))));
+    assert!(!runtime.close(SECONDS));
+}
+
+#[test]
+fn many_in_flight_share_commits_and_all_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let file = folder.path().join("store.db");
+    let sqlite = || -> Box<dyn Store> {
+        Box::new(Sqlite::open(&file, Opening::new(Arc::new(program()), Limits::default())).expect("the store opens"))
+    };
+    for round in 0..2 {
+        let runtime = open(sqlite(), None);
+        for id in ["x", "y"] {
+            create(&runtime, id);
+        }
+        let session = runtime.session();
+        let taken: Vec<Taken> = (0..300)
+            .map(|n| {
+                let give = action("x", "give", vec![Value::Ref(node(0, "y")), Value::Int(n)]);
+                runtime.submit(session, Some(EventId(format!("give-{n}").into())), None, give)
+            })
+            .collect();
+        for taken in taken {
+            assert_eq!(taken.wait().1, Outcome::Committed(Value::None));
+        }
+        if round == 1 {
+            assert!(runtime.wait_idle(SECONDS));
+            assert_eq!((cell(&runtime, "x", TOTAL), cell(&runtime, "y", TOTAL)), (-44_850, 44_850));
+        }
+    }
+}
+
+#[test]
+fn what_is_parked_is_taken_up_again_together() {
+    let runtime = open(memory(&program()), None);
+    for id in ["x", "y"] {
+        create(&runtime, id);
+    }
+    let parked = action("x", "give_parked_arm", vec![Value::Ref(node(0, "y")), Value::Int(1)]);
+    let _ = runtime.submit(runtime.session(), None, None, parked).wait();
+    assert!(runtime.wait_idle(SECONDS));
+    assert_eq!((runtime.status().flights.len(), cell(&runtime, "x", ACKS)), (1, 0));
+    let _ = runtime.submit(runtime.session(), None, None, action("x", "ready", vec![])).wait();
+    assert_eq!(runtime.retry_all(), 1);
+    assert!(runtime.wait_idle(SECONDS));
+    assert_eq!((runtime.status().flights.len(), cell(&runtime, "x", ACKS)), (0, 1));
+}

@@ -66,6 +66,20 @@ pub fn scope(db: &dyn Db, file: SourceFile) -> Scope {
     scope
 }
 
+/// The names that a line typed at the REPL can use: all that the project declares. Of several of one name, that of the first file counts.
+#[salsa::tracked(returns(ref))]
+pub fn project_scope(db: &dyn Db) -> Scope {
+    let mut scope = Scope::default();
+    for &file in Project::try_get(db).map(|project| project.files(db).as_slice()).unwrap_or_default() {
+        for (index, head) in items(db, file).heads.iter().enumerate() {
+            if let Some(name) = head.name() {
+                scope.names.entry(name).or_insert(ItemId { file, index: index as u32 });
+            }
+        }
+    }
+    scope
+}
+
 /// The files of the project by path.
 #[salsa::tracked(returns(ref))]
 pub fn files_by_path(db: &dyn Db) -> FxHashMap<Box<str>, SourceFile> {
@@ -146,11 +160,24 @@ pub fn is_built_in(name: Name) -> bool {
 
 /// The type that `ty` says, written in `file`. What is wrong with it goes to `diagnostics`, and the type is then as good as it can be.
 pub fn resolve_type(db: &dyn Db, file: SourceFile, ty: &TypeExpr, here: impl Into<Here>, diagnostics: &mut Vec<Diagnostic>) -> Ty {
-    TypeResolver { db, file, here: here.into(), diagnostics }.resolve(ty)
+    resolve_type_in(db, scope(db, file), file, ty, here, diagnostics)
+}
+
+/// The same with the names of another scope than that of the file.
+pub fn resolve_type_in(
+    db: &dyn Db,
+    scope: &Scope,
+    file: SourceFile,
+    ty: &TypeExpr,
+    here: impl Into<Here>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Ty {
+    TypeResolver { db, scope, file, here: here.into(), diagnostics }.resolve(ty)
 }
 
 struct TypeResolver<'a> {
     db: &'a dyn Db,
+    scope: &'a Scope,
     file: SourceFile,
     here: Here,
     diagnostics: &'a mut Vec<Diagnostic>,
@@ -176,7 +203,7 @@ impl TypeResolver<'_> {
         if let Some(&(_, wanted)) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name.name.as_str()) {
             return self.built_in(span, name, wanted, args, place);
         }
-        let Some(id) = scope(self.db, self.file).lookup(name.name) else {
+        let Some(id) = self.scope.lookup(name.name) else {
             if cased_as(name.name, true) {
                 let finding = self.unknown_type(name);
                 self.diagnostics.push(finding);
@@ -310,11 +337,11 @@ impl TypeResolver<'_> {
     }
 
     fn plain_space(&mut self, space: Ident) -> Option<ItemId> {
-        resolve_plain_space(self.db, self.file, space, self.diagnostics)
+        plain_space_in(self.db, self.scope, self.file, space, self.diagnostics)
     }
 
     fn unknown_type(&self, name: Ident) -> Diagnostic {
-        let names: Vec<Name> = scope(self.db, self.file).names().collect();
+        let names: Vec<Name> = self.scope.names().collect();
         let known = names
             .iter()
             .map(|name| name.as_str())
@@ -341,11 +368,15 @@ pub fn with_article(what: &str) -> String {
 
 /// The plain space that a name means, as in `R@home` or `across home`.
 pub fn resolve_plain_space(db: &dyn Db, file: SourceFile, space: Ident, diagnostics: &mut Vec<Diagnostic>) -> Option<ItemId> {
+    plain_space_in(db, scope(db, file), file, space, diagnostics)
+}
+
+fn plain_space_in(db: &dyn Db, scope: &Scope, file: SourceFile, space: Ident, diagnostics: &mut Vec<Diagnostic>) -> Option<ItemId> {
     if !cased_as(space.name, false) {
         return None;
     }
-    let Some(id) = scope(db, file).lookup(space.name) else {
-        let names: Vec<Name> = scope(db, file).names().collect();
+    let Some(id) = scope.lookup(space.name) else {
+        let names: Vec<Name> = scope.names().collect();
         let spaces = names.iter().map(|name| name.as_str()).filter(|name| name.starts_with(char::is_lowercase));
         diagnostics.push(unknown_name(db, file, space, "space", spaces));
         return None;

@@ -8,10 +8,9 @@ use rustc_hash::FxHashMap;
 use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Edit, Location, Safety};
 use crate::hir::{Body, BodyKind, BodyOwner, Local, LocalKind};
+use crate::resolve::{Scope, scope};
 use crate::signature::{EnumSig, ExternSig, FileSignatures, FnSig, HandlerSig, Home, RecordSig, Signature, StructSig, signatures};
 use crate::types::{HandlerId, ItemId, LocalId, Place, Ty};
-
-use super::names::Names;
 
 /// Which kind of body it is: what may stand in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +112,8 @@ pub(super) struct Mark {
 pub(super) struct Checker<'db> {
     pub db: &'db dyn Db,
     pub file: SourceFile,
-    pub names: Names<'db>,
+    /// What the names of items mean.
+    pub names: &'db Scope,
     /// Signatures of the files met so far: few, so that a list is quickest.
     signatures: Vec<(SourceFile, &'db FileSignatures)>,
     /// Whether a struct or enum holds references whose place is that of the value.
@@ -125,10 +125,10 @@ pub(super) struct Checker<'db> {
 impl<'db> Checker<'db> {
     /// A checker that knows what the names of `file` mean.
     pub fn new(db: &'db dyn Db, file: SourceFile) -> Self {
-        Self::with_names(db, file, Names::of_file(db, file))
+        Self::with_names(db, file, scope(db, file))
     }
 
-    pub fn with_names(db: &'db dyn Db, file: SourceFile, names: Names<'db>) -> Self {
+    pub fn with_names(db: &'db dyn Db, file: SourceFile, names: &'db Scope) -> Self {
         Checker {
             db,
             file,

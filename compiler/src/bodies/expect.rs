@@ -7,7 +7,7 @@ use crate::hir::{Expr, ExprKind};
 use crate::types::{ItemId, Place, Ty};
 
 use super::checker::Checker;
-use super::places::{Fit, NOWHERE, unwrap, without_nowhere};
+use super::places::{Fit, NOWHERE, holds_nothing, unwrap, without_nowhere};
 
 /// What wants the value, for messages.
 #[derive(Clone, Copy, Debug)]
@@ -145,6 +145,7 @@ impl Checker<'_> {
                 }
                 made.ty = self.known(want.ty);
             }
+            Fit::Elsewhere { .. } if holds_nothing(&made) => made.ty = self.known(want.ty),
             Fit::Elsewhere { of, found, wanted } => {
                 let finding = self.elsewhere(&made, want, of, found, wanted);
                 self.push(finding);

@@ -180,7 +180,7 @@ impl Checker<'_> {
 
     /// The type of what is one of two branches.
     fn branches(&mut self, first: &Expr, other: &Expr, want: Option<Want<'_>>, what: &str) -> Ty {
-        if let Some(ty) = self.join(&first.ty, &other.ty) {
+        if let Some(ty) = self.join_values(first, other) {
             return ty;
         }
         if let Some(want) = want {

@@ -34,6 +34,9 @@ mod statements;
 mod test_statements;
 mod writes;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use crate::db::{Db, SourceFile};

@@ -1,59 +1,15 @@
 //! What names mean in a body: locals, then the items of the file.
 
 use patternc_grammar::syntax::{Ident, Name};
-use rustc_hash::FxHashMap;
 
-use crate::db::{Db, Project, SourceFile};
 use crate::diagnostic::Safety;
 use crate::hir::{Expr, ExprKind};
-use crate::items::items;
-use crate::resolve::{Scope, did_you_mean, scope, unknown_name};
+use crate::resolve::{did_you_mean, unknown_name};
 use crate::signature::Signature;
 use crate::types::{ItemId, Ty};
 
 use super::checker::{Checker, Mode};
 use super::expressions::error_expr;
-
-/// The items that names mean.
-pub(super) enum Names<'db> {
-    /// What a file declares and imports.
-    File(&'db Scope),
-    /// Every item of the project, for lines typed at the REPL: the first file that declares a name decides.
-    Project(FxHashMap<Name, ItemId>),
-}
-
-impl<'db> Names<'db> {
-    pub fn of_file(db: &'db dyn Db, file: SourceFile) -> Self {
-        Names::File(scope(db, file))
-    }
-
-    pub fn of_project(db: &'db dyn Db) -> Self {
-        let mut names = FxHashMap::default();
-        for &file in Project::try_get(db).map(|project| project.files(db).as_slice()).unwrap_or_default() {
-            for (index, head) in items(db, file).heads.iter().enumerate() {
-                if let Some(name) = head.name() {
-                    names.entry(name).or_insert(ItemId { file, index: index as u32 });
-                }
-            }
-        }
-        Names::Project(names)
-    }
-
-    pub fn lookup(&self, name: Name) -> Option<ItemId> {
-        match self {
-            Names::File(scope) => scope.lookup(name),
-            Names::Project(names) => names.get(&name).copied(),
-        }
-    }
-
-    /// Every name that means something.
-    pub fn all(&self) -> Vec<Name> {
-        match self {
-            Names::File(scope) => scope.names().collect(),
-            Names::Project(names) => names.keys().copied().collect(),
-        }
-    }
-}
 
 impl Checker<'_> {
     /// A lower-case name as a value.
@@ -101,7 +57,7 @@ impl Checker<'_> {
                 return;
             }
         }
-        let known = self.cx.scope.iter().map(|(name, _)| *name).chain(self.names.all()).collect::<Vec<_>>();
+        let known = self.cx.scope.iter().map(|(name, _)| *name).chain(self.all_names()).collect::<Vec<_>>();
         let known = known.iter().map(|name| name.as_str()).filter(|name| !name.starts_with(char::is_uppercase));
         let finding = unknown_name(self.db, self.file, name, "name", known.chain(["self", "true", "false", "none"]));
         self.push(finding);
@@ -111,7 +67,7 @@ impl Checker<'_> {
     pub fn type_name(&mut self, name: Ident, what: &str) -> Option<ItemId> {
         let found = self.names.lookup(name.name);
         if found.is_none() {
-            let known = self.names.all();
+            let known = self.all_names();
             let known = known.iter().map(|name| name.as_str()).filter(|name| name.starts_with(char::is_uppercase));
             let finding = unknown_name(self.db, self.file, name, what, known);
             self.push(finding);
@@ -137,6 +93,11 @@ impl Checker<'_> {
             None => {}
         }
         self.push(finding);
+    }
+
+    /// Every name of an item, for suggestions.
+    pub fn all_names(&self) -> Vec<Name> {
+        self.names.names().collect()
     }
 
     /// `self` as a value.

@@ -8,7 +8,7 @@ use crate::types::Ty;
 
 use super::checker::Checker;
 use super::expect::{Role, Want, filled};
-use super::places::{Fit, unwrap};
+use super::places::{Fit, holds_nothing, unwrap};
 
 /// The operator as written.
 pub(super) fn symbol(op: BinaryOp) -> &'static str {
@@ -214,7 +214,8 @@ impl Checker<'_> {
             self.push(finding);
         }
         let inner = if left.ty == Ty::None { Ty::Unknown } else { unwrap(&left.ty).0.clone() };
-        let ty = match self.join(&inner, &right.ty) {
+        let joined = self.join_apart((&inner, false), (&right.ty, holds_nothing(&right)));
+        let ty = match joined {
             Some(ty) => ty,
             None => {
                 let (found, other) = (self.quoted(&inner), self.quoted(&right.ty));

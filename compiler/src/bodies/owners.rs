@@ -25,9 +25,9 @@ fn saga_steps(db: &dyn Db, file: SourceFile, item: u32, handler: u32) -> Ty {
     compute_saga_steps(db, ItemId { file, index: item }, handler).unwrap_or(Ty::Error)
 }
 
-/// Sagas that are steps of one another: what they give is reported where they are understood as recursive, and nothing is known of it.
+/// Sagas that are steps of one another: there is no end to what they would give, so that none of it can be named.
 fn circular_saga(_db: &dyn Db, _id: salsa::Id, _file: SourceFile, _item: u32, _handler: u32) -> Ty {
-    Ty::Error
+    Ty::SagaResult(Arc::new([]))
 }
 
 fn compute_saga_steps(db: &dyn Db, record: ItemId, handler: u32) -> Option<Ty> {

@@ -62,6 +62,18 @@ impl Inferred {
     }
 }
 
+/// Whether a value, as it is written, holds no reference: then it is anywhere and everywhere.
+pub(super) fn holds_nothing(value: &Expr) -> bool {
+    match &value.kind {
+        ExprKind::None => true,
+        ExprKind::Variant { args, .. } => args.iter().all(holds_nothing),
+        ExprKind::Struct { spread: None, fields, .. } => fields.iter().flatten().all(holds_nothing),
+        ExprKind::List(items) | ExprKind::Set(items) => items.iter().all(holds_nothing),
+        ExprKind::Map(entries) => entries.iter().all(|(key, value)| holds_nothing(key) && holds_nothing(value)),
+        _ => is_scalar(&value.ty) && !matches!(value.ty, Ty::Error),
+    }
+}
+
 /// Whether a type is without parts and places.
 fn is_scalar(ty: &Ty) -> bool {
     !matches!(
@@ -238,6 +250,25 @@ impl Checker<'_> {
     fn join_holders(&mut self, id: ItemId, left: Place, right: Place) -> Place {
         let (left, right) = (self.norm(left), self.norm(right));
         if left == right || !self.is_sensitive(id) { left } else { Place::Any }
+    }
+
+    /// The type of a value that is one of both. One that holds no reference at all, such as `Link.none`, is wherever the other is.
+    pub fn join_values(&mut self, left: &Expr, right: &Expr) -> Option<Ty> {
+        self.join_apart((&left.ty, holds_nothing(left)), (&right.ty, holds_nothing(right)))
+    }
+
+    /// The same for types, each with whether its value holds no reference.
+    pub fn join_apart(&mut self, (left, left_empty): (&Ty, bool), (right, right_empty): (&Ty, bool)) -> Option<Ty> {
+        let ty = self.join(left, right)?;
+        if !matches!(unwrap(&ty).0, Ty::Struct(_, Place::Any) | Ty::Enum(_, Place::Any)) {
+            return Some(ty);
+        }
+        let place = match (left_empty, right_empty) {
+            (true, _) => self.base_place(right),
+            (_, true) => self.base_place(left),
+            _ => return Some(ty),
+        };
+        Some(map_places(&ty, &|_| place))
     }
 
     /// Whether a value of type `found` may stand where `wanted` is.

@@ -7,11 +7,11 @@ use patternc_grammar::syntax::{self as syn, Ident, Name, Span, StmtKind as S};
 use crate::db::{Db, SourceFile};
 use crate::diagnostic::Diagnostic;
 use crate::hir::{Block, Body, BodyKind, BodyOwner, ExprKind, LocalKind, StmtKind};
+use crate::resolve::project_scope;
 use crate::signature::Home;
 use crate::types::{LocalId, Ty};
 
 use super::checker::{Checker, Context, Mode};
-use super::names::Names;
 
 /// What a line is checked in.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,7 +37,7 @@ pub struct Snippet {
 /// Checks the statements of a line. Its names are the session's, then the items of the whole project. `line` is the file that holds the
 /// text, for findings; it is no part of the project.
 pub fn snippet(db: &dyn Db, line: SourceFile, block: &syn::Block, session: Session<'_>) -> Snippet {
-    let mut checker = Checker::with_names(db, line, Names::of_project(db));
+    let mut checker = Checker::with_names(db, line, project_scope(db));
     let mut cx = Context::new(BodyOwner::Snippet, Mode::Snippet);
     if let Some(home) = session.here {
         cx = cx.here(home);

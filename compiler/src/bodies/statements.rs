@@ -58,7 +58,7 @@ impl Checker<'_> {
                 self.leave(mark);
                 StmtKind::Try { body, error, catch }
             }
-            S::Expr(expr) => self.expr_stmt(expr, span),
+            S::Expr(expr) => self.expr_stmt(expr),
             S::Error => StmtKind::Error,
             S::Expect(_)
             | S::ExpectFail { .. }
@@ -93,7 +93,7 @@ impl Checker<'_> {
             None if self.cx.has_here => crate::resolve::Here::Open,
             None => crate::resolve::Here::Nowhere,
         };
-        let ty = crate::resolve::resolve_type(self.db, self.file, ty, here, &mut self.diagnostics);
+        let ty = crate::resolve::resolve_type_in(self.db, self.names, self.file, ty, here, &mut self.diagnostics);
         self.seen(&ty, Place::Here)
     }
 
@@ -168,9 +168,21 @@ impl Checker<'_> {
     ) {
         let result = self.call_result(&call, declared.filter(|_| otherwise.is_none()));
         self.gives_something(&call.result, call.span);
-        let Some(call) = self.allowed_call(call, span, out) else {
-            self.declare(name, result, LocalKind::Let);
-            return;
+        let call = match self.allowed_call(call) {
+            Ok(call) => call,
+            Err(value) => {
+                match otherwise {
+                    None => {
+                        let local = self.declare(name, result, LocalKind::Let);
+                        out.push(Stmt { kind: StmtKind::Let { local, value }, span });
+                    }
+                    Some(otherwise) => {
+                        let ty = unwrap(&result).0.clone();
+                        self.let_else(name, value, ty, otherwise, span, out);
+                    }
+                }
+                return;
+            }
         };
         let Some(otherwise) = otherwise else {
             let local = self.declare(name, result, LocalKind::Let);
@@ -210,25 +222,22 @@ impl Checker<'_> {
     }
 
     /// A handler call as a statement, if such statements may stand here; else it is reported, and stands as an expression.
-    fn allowed_call(&mut self, call: HandlerCall, span: Span, out: &mut Vec<Stmt>) -> Option<HandlerCall> {
+    fn allowed_call(&mut self, call: HandlerCall) -> Result<HandlerCall, Expr> {
         let mode = self.cx.mode;
         if (mode.writes() || mode.is_outside()) && self.cx.lambdas == 0 && self.cx.blocks == 0 {
             self.callable(&call);
-            return Some(call);
+            return Ok(call);
         }
-        let kind = StmtKind::Expr(self.forbidden_handler(call));
-        out.push(Stmt { kind, span });
-        None
+        Err(self.forbidden_handler(call))
     }
 
-    fn expr_stmt(&mut self, expr: &syn::Expr, span: Span) -> StmtKind {
+    fn expr_stmt(&mut self, expr: &syn::Expr) -> StmtKind {
         let value = match &expr.kind {
             syn::ExprKind::Method { .. } | syn::ExprKind::Call { .. } => match self.called(expr) {
                 Called::Handler(call) => {
-                    let mut forbidden = Vec::new();
-                    return match self.allowed_call(call, span, &mut forbidden) {
-                        Some(call) => StmtKind::Call(call),
-                        None => forbidden.pop().map_or(StmtKind::Error, |stmt| stmt.kind),
+                    return match self.allowed_call(call) {
+                        Ok(call) => StmtKind::Call(call),
+                        Err(value) => StmtKind::Expr(value),
                     };
                 }
                 called => self.value_of(called),

@@ -202,7 +202,7 @@ impl Checker<'_> {
 
     /// The names of the items of one kind, for suggestions.
     pub fn items_where(&mut self, fits: impl Fn(&Signature) -> bool) -> Vec<syn::Name> {
-        let all = self.names.all();
+        let all = self.all_names();
         all.into_iter().filter(|name| self.names.lookup(*name).is_some_and(|id| fits(self.sig(id)))).collect()
     }
 

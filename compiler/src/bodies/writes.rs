@@ -160,8 +160,17 @@ impl Checker<'_> {
             }
             S::Index { base, index } => {
                 let base_expr = self.expr(base);
-                let (inner, _) = unwrap(&base_expr.ty);
+                let (inner, was_optional) = unwrap(&base_expr.ty);
                 let inner = inner.clone();
+                // Through `?.` it is reported below, as a way that does not write.
+                if was_optional && !matches!(base.kind, S::Field { optional: true, .. }) {
+                    let ty = self.quoted(&base_expr.ty);
+                    let finding = self
+                        .error("type-mismatch", base.span, "this may be `none`, which has no entries")
+                        .saying(ty)
+                        .help("write the whole Map first where it is `none`");
+                    self.push(finding);
+                }
                 match (base_expr.kind, inner) {
                     (ExprKind::Cell { base: record, cell, .. }, Ty::Map(key_ty, _)) => {
                         if matches!(base.kind, S::Field { optional: true, .. }) {

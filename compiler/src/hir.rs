@@ -46,7 +46,8 @@ pub struct Body {
 pub enum BodyKind {
     /// Handlers, `create`, tests, snippets of statements.
     Block(Block),
-    /// Functions, defaults, derived cells, invariants, mirror clauses, snippets that are one expression.
+    /// Functions, defaults, derived cells, invariants, `facts` and `scope` of mirrors, snippets that are one expression. `add`, `remove` and
+    /// `actual` are a [`BodyKind::Block`] of one send without arms.
     Expr(Expr),
     Saga {
         prelude: Block,

@@ -54,7 +54,8 @@ pub enum Ty {
 /// The space a record is in, as far as its type says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Place {
-    /// The space of `self`, of the bound record, or of whatever holds the value.
+    /// The space of `self`, of the bound record, or of whatever holds the value. In the body of a record that is in a plain space, that space
+    /// stands instead: there *here* has a name. Of a struct or enum without references it says nothing.
     Here,
     /// A plain space: the item of its declaration.
     Plain(ItemId),

@@ -51,12 +51,13 @@ pub fn fits(program: &Program, value: &Value, ty: &Type, here: Here<'_>, what: &
         (Type::Unknown, _)
         | (Type::Bool, Value::Bool(_))
         | (Type::Int, Value::Int(_))
-        | (Type::Float, Value::Float(_))
         | (Type::Text, Value::Text(_))
         | (Type::Bytes, Value::Bytes(_))
         | (Type::Time, Value::Time(_))
         | (Type::Duration, Value::Duration(_))
         | (Type::Optional(_), Value::None) => Ok(()),
+        // The machine makes no others: comparing, adding and writing them down would each have its own odd rule.
+        (Type::Float, Value::Float(number)) if number.is_finite() => Ok(()),
         (Type::Space, Value::Space(space)) => {
             space_exists(program, space).map_err(|why| Failure::new(FailureKind::Rejected, format!("{what}: {why}")))
         }

@@ -13,6 +13,8 @@ mod method;
 mod operator;
 mod send;
 mod statement;
+#[cfg(test)]
+mod tests;
 pub(crate) mod text;
 
 use std::sync::Arc;

@@ -8,6 +8,8 @@ mod apply;
 mod inbox;
 mod index;
 mod readers;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 use std::collections::{BTreeMap, HashMap};

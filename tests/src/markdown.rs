@@ -15,6 +15,7 @@ use patternc_compiler::check::{CheckOptions, check};
 use patternc_compiler::db::Database;
 use patternc_compiler::diagnostic::{Diagnostic, Location};
 use patternc_compiler::lower::lower;
+use patternc_interpreter::limits::Limits;
 use patternc_interpreter::simulate::{Options, run_test};
 
 /// A project in a Markdown file.
@@ -264,7 +265,9 @@ pub fn run_tests(folder: &Path) {
             for test in &program.tests {
                 ran += 1;
                 let failure = (0..SEEDS).find_map(|seed| {
-                    let report = run_test(&program, test, Options { history: true, ..Options::seeded(seed) });
+                    // What runs out of steps or room should not take long.
+                    let limits = Limits { steps: 1_000_000, text_length: 1 << 20, collection_length: 1 << 20, ..Limits::default() };
+                    let report = run_test(&program, test, Options { history: true, limits, ..Options::seeded(seed) });
                     report.failure.clone().map(|failure| (report, failure))
                 });
                 if let Some((run, failure)) = failure {

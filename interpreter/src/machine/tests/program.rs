@@ -111,7 +111,7 @@ pub fn program(handlers: &[Vec<Step>]) -> Program {
             name: Name::from("run"),
             record: THING,
             internal: false,
-            params: (0..GIVEN).map(|n| Field { name: Name::from(&*format!("t{n}")), ty: reference.clone() }).collect(),
+            params: (0..GIVEN).map(|n| Field { name: Name::from(format!("t{n}").as_str()), ty: reference.clone() }).collect(),
             result: Some(Type::Unknown),
             body: BodyId(bodies.len() as u32 - 1),
             across: vec![],

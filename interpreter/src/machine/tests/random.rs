@@ -130,11 +130,8 @@ impl Beside {
     }
 
     fn attempt(&mut self, number: usize, chance: &Chance) -> Attempted {
-        let action = Action::Handler {
-            to: self.given[chance.who].clone(),
-            handler: HandlerId(number as u32),
-            args: arguments(&self.given),
-        };
+        let action =
+            Action::Handler { to: self.given[chance.who].clone(), handler: HandlerId(number as u32), args: arguments(&self.given) };
         let env = Env {
             program: &self.program,
             stores: &self.stores,
@@ -214,11 +211,8 @@ fn run(batches: &[Vec<Chance>]) -> Result<(), TestCaseError> {
     let mut beside = Beside::new(&all);
     let mut number = 0;
     for batch in batches {
-        let early: Vec<Option<Attempted>> = batch
-            .iter()
-            .enumerate()
-            .map(|(at, chance)| chance.early.then(|| beside.attempt(number + at, chance)))
-            .collect();
+        let early: Vec<Option<Attempted>> =
+            batch.iter().enumerate().map(|(at, chance)| chance.early.then(|| beside.attempt(number + at, chance))).collect();
         for (chance, attempted) in batch.iter().zip(early) {
             let attempted = attempted.unwrap_or_else(|| beside.attempt(number, chance));
             let found = beside.settle(number, chance, attempted);

@@ -68,9 +68,10 @@ fn request() -> impl Strategy<Value = CommitRequest> {
         }),
         1 => event().prop_map(InboxChange::Forget),
     ];
-    let reads = (0..1u32, proptest::sample::select(&PEOPLE[..]), proptest::sample::select(&PEOPLE[..])).prop_map(|(invariant, of, read)| {
-        (invariant, a_person(of), vec![ReadKey::Exists(a_person(read)), ReadKey::Cell(a_person(of), person::BALANCE)])
-    });
+    let reads =
+        (0..1u32, proptest::sample::select(&PEOPLE[..]), proptest::sample::select(&PEOPLE[..])).prop_map(|(invariant, of, read)| {
+            (invariant, a_person(of), vec![ReadKey::Exists(a_person(read)), ReadKey::Cell(a_person(of), person::BALANCE)])
+        });
     let changes = (
         proptest::collection::vec(write(), 0..6),
         proptest::collection::vec(outbox, 0..2),

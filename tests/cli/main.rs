@@ -3,4 +3,5 @@
 mod crash;
 mod docs;
 mod patternc;
+mod reopen;
 mod seeds;

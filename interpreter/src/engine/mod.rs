@@ -17,6 +17,7 @@ mod calls;
 mod commit;
 mod flight;
 mod history;
+mod invariants;
 mod job;
 mod outside;
 mod reading;
@@ -164,6 +165,7 @@ impl Engine {
             counters: Counters::default(),
         };
         for store in 0..count {
+            engine.learn_invariant_reads(store)?;
             engine.adopt_stored(store)?;
         }
         Ok(engine)

@@ -124,7 +124,11 @@ fn killed_at_any_moment_and_sent_again_it_ends_in_the_state_of_an_undisturbed_ru
         }
         let output = run_with_input(run(disturbed.path()), &events());
         let context = format!("seed {seed}, round {round}, {kills} kills");
-        let different = String::from_utf8_lossy(&output.stdout).lines().zip(outcomes.lines()).find(|(a, b)| a != b).map(|(a, b)| format!("{a}\nnot\n{b}"));
+        let different = String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .zip(outcomes.lines())
+            .find(|(a, b)| a != b)
+            .map(|(a, b)| format!("{a}\nnot\n{b}"));
         assert_eq!(different, None, "{context}\n{}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.stdout.len(), outcomes.len(), "{context}\n{}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(state(disturbed.path()), wanted, "{context}");

@@ -2,7 +2,7 @@
 
 use patternc_grammar::syntax::{self as syn, ExprKind as S, Ident, Name, Span};
 
-use crate::diagnostic::{Diagnostic, Location};
+use crate::diagnostic::{Diagnostic, Location, Safety};
 use crate::hir::{Expr, ExprKind, HandlerCall, LocalKind, Send, SendEvent, StmtKind};
 use crate::signature::{HandlerKind, HandlerSig, ParamSig, Signature};
 use crate::types::{HandlerId, ItemId, OperationId, Place, Ty};
@@ -279,7 +279,7 @@ impl Checker<'_> {
                     let parens = Span { start: name.span.end, end: span.end };
                     let finding = self.error("wrong-arguments", span, format!("`{}.all` is written without `()`", of.name)).replace(
                         "remove the `()`",
-                        crate::diagnostic::Safety::Safe,
+                        Safety::Safe,
                         self.file,
                         parens,
                         "",
@@ -353,7 +353,7 @@ impl Checker<'_> {
                 let finding = self
                     .error("type-mismatch", name.span, format!("`{}` is a cell of `{}`, so it is not called", name.name, sig.name))
                     .help(format!("write `.{}`", name.name))
-                    .replace("remove the `()`", crate::diagnostic::Safety::Unsafe, self.file, parens, "");
+                    .replace("remove the `()`", Safety::Unsafe, self.file, parens, "");
                 self.push(finding);
             } else if super::methods::is_name(name.name.as_str()) {
                 let finding = self
@@ -431,7 +431,10 @@ impl Checker<'_> {
         let (message, help) = match self.cx.mode {
             Mode::Handler | Mode::Create => (
                 "the outside is called in the middle of a transaction: when the transaction runs again or fails, the call has happened all the same",
-                format!("send it, and go on when it has answered: `send {text} then {{ ok(x) => {{ … }} err(e) => {{ … }} }}`"),
+                format!(
+                    "send it, and go on when it has answered: `send {text} then {{ {} => {{ … }} err(e) => {{ … }} }}`",
+                    if send.result == Ty::Unit { "ok()" } else { "ok(x)" }
+                ),
             ),
             Mode::Saga => {
                 ("the outside is called outside a step, so a crash could repeat or lose it", format!("make it a step: `step x = {text}`"))
@@ -448,7 +451,10 @@ impl Checker<'_> {
                 )
             }
         };
-        let finding = self.error("extern-in-transaction", send.span, message).saying("a call of the outside world").help(help);
+        let mut finding = self.error("extern-in-transaction", send.span, message).saying("a call of the outside world").help(help);
+        if self.cx.mode.writes() && send.span == self.cx.stmt {
+            finding = self.sending_fix(finding, send.span);
+        }
         self.push(finding);
         let (ty, span) = (send.result.clone(), send.span);
         Expr { kind: ExprKind::ForbiddenCall(Box::new(StmtKind::Send(Box::new(send)))), ty, span }
@@ -463,6 +469,12 @@ impl Checker<'_> {
         }
     }
 
+    /// A fix that sends what a statement calls.
+    fn sending_fix(&self, finding: Diagnostic, span: Span) -> Diagnostic {
+        let start = Span { start: span.start, end: span.start };
+        finding.replace("send it", Safety::Unsafe, self.file, start, "send ")
+    }
+
     /// Whether a handler may be called directly from this body; reports why not.
     pub fn callable(&mut self, call: &HandlerCall) -> bool {
         let Some(sig) = self.handler(call.handler) else { return true };
@@ -472,14 +484,12 @@ impl Checker<'_> {
                 .error("unknown-name", call.span, format!("`{}` is `internal`: it cannot be reached from outside", sig.name))
                 .label(at, "declared `internal` here")
                 .help("call the handler that calls or sends it"),
-            (HandlerKind::Saga, false) => self
-                .error(
-                    "impure-expression",
-                    call.span,
-                    format!("the saga `{}` takes several transactions, so it cannot run inside this one", sig.name),
-                )
-                .label(at, "a saga")
-                .help(format!("send it: `send {}`", self.text(call.span))),
+            (HandlerKind::Saga, false) => {
+                let message = format!("the saga `{}` takes several transactions, so it cannot run inside this one", sig.name);
+                let help = format!("send it: `send {}`", self.text(call.span));
+                let finding = self.error("impure-expression", call.span, message).label(at, "a saga").help(help);
+                if call.span == self.cx.stmt { self.sending_fix(finding, call.span) } else { finding }
+            }
             _ => return true,
         };
         self.push(finding);

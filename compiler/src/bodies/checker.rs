@@ -86,13 +86,15 @@ pub(super) struct Context {
     pub used: Vec<bool>,
     /// The names in scope, innermost last.
     pub scope: Vec<(Name, LocalId)>,
-    /// Locals known to be in the space of `self`, innermost last.
-    pub narrowed: Vec<LocalId>,
+    /// Places known to be *here*: where a local is, or a plain space. Innermost last.
+    pub narrowed: Vec<Place>,
     pub returns: Returns,
     /// How many lambdas stand around.
     pub lambdas: u32,
     /// How many blocks that give a value stand around.
     pub blocks: u32,
+    /// The innermost statement being looked at.
+    pub stmt: Span,
     /// The value of the `let` or statement being looked at: only there may a test create a record.
     pub event: Span,
     /// The only record whose cells may be read: the parameter of a mirror's `facts` or `scope`.
@@ -362,6 +364,7 @@ impl Context {
             returns: Returns::Nothing,
             lambdas: 0,
             blocks: 0,
+            stmt: Span::default(),
             event: Span::default(),
             only_cells_of: None,
         }

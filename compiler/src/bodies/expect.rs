@@ -4,7 +4,7 @@ use patternc_grammar::syntax::{self as syn, ExprKind as S, Name, Span};
 
 use crate::diagnostic::{Diagnostic, Edit, Safety};
 use crate::hir::{Expr, ExprKind};
-use crate::types::{ItemId, Place, Ty};
+use crate::types::{ItemId, LocalId, Place, Ty};
 
 use super::checker::Checker;
 use super::places::{Fit, NOWHERE, holds_nothing, unwrap, without_nowhere};
@@ -254,7 +254,7 @@ impl Checker<'_> {
     /// "cell `next`", "the result": what the value goes into.
     fn goal(&mut self, role: Role) -> String {
         match role {
-            Role::Cell { of, name } | Role::Added { of, name } => format!("cell `{name}` of {}", self.quoted_name(of)),
+            Role::Cell { of, name } | Role::Added { of, name } => format!("what cell `{name}` of {} links to", self.quoted_name(of)),
             Role::Argument { of, name } => format!("`{name}` of `{of}`"),
             Role::Field { of, name } => format!("`{name}` of `{of}`"),
             Role::Result => "the result".to_owned(),
@@ -291,8 +291,8 @@ impl Checker<'_> {
         finding =
             finding.note("what a plain reference leads to is written in the same transaction as its holder, so both must be in one space");
         let subject = match (&made.kind, found) {
-            (ExprKind::Local(local), _) if direct => Some(self.local(*local).name),
-            (_, Place::Of(local)) if found != NOWHERE => Some(self.local(local).name),
+            (ExprKind::Local(local), _) if direct => Some(*local),
+            (_, Place::Of(local)) if found != NOWHERE => Some(local),
             _ => None,
         };
         let widen = match want.role {
@@ -308,13 +308,33 @@ impl Checker<'_> {
             (NOWHERE, _) => format!(
                 "give the record that takes it a name first (`let r = …`): what is read through `r` is known to be where `r` is; or {widen}"
             ),
-            (_, Some(subject)) if can_narrow => format!("test it first: `require same_space({subject}) else \"…\"`; or {widen}"),
+            (_, Some(subject)) if can_narrow => {
+                finding = self.narrowing_fix(finding, subject);
+                format!("test it first: `require same_space({}) else \"…\"`; or {widen}", self.local(subject).name)
+            }
             (_, None) if can_narrow => {
                 format!("give it a name with `let x = …` and test it: `require same_space(x) else \"…\"`; or {widen}")
             }
             _ => widen,
         };
         finding.help(help)
+    }
+
+    /// A fix that tests where a local is before the statement, where a statement can stand there and the local is known.
+    fn narrowing_fix(&self, finding: Diagnostic, subject: LocalId) -> Diagnostic {
+        let (local, stmt) = (self.local(subject), self.cx.stmt);
+        if !self.cx.mode.writes() || self.cx.blocks > 0 || local.span.start >= stmt.start {
+            return finding;
+        }
+        let text = self.file.text(self.db);
+        let before = &text[..stmt.start as usize];
+        let line = &before[before.rfind('\n').map_or(0, |end| end + 1)..];
+        // A statement that begins its line gets one before it, others one in front.
+        let between = if line.trim().is_empty() { format!("\n{line}") } else { "  ".to_owned() };
+        let name = local.name;
+        let text = format!("require same_space({name}) else \"`{name}` is in another space\"{between}");
+        let at = Span { start: stmt.start, end: stmt.start };
+        finding.replace(format!("test that `{name}` is here first"), Safety::Unsafe, self.file, at, text)
     }
 }
 

@@ -87,7 +87,7 @@ impl Checker<'_> {
     pub fn norm(&self, place: Place) -> Place {
         match place {
             Place::Here => self.cx.here,
-            Place::Of(local) if self.cx.narrowed.contains(&local) => self.cx.here,
+            place if self.cx.narrowed.contains(&place) => self.cx.here,
             place => place,
         }
     }
@@ -95,7 +95,7 @@ impl Checker<'_> {
     /// The place of a reference to a `record`.
     pub fn place(&mut self, record: ItemId, place: Place) -> Place {
         match self.home(record) {
-            Home::Plain(space) => Place::Plain(space),
+            Home::Plain(space) => self.norm(Place::Plain(space)),
             _ => self.norm(place),
         }
     }
@@ -334,13 +334,8 @@ impl Checker<'_> {
                 self.narrow(right);
             }
             ExprKind::SameSpace(of) => {
-                if let ExprKind::Local(local) = of.kind {
-                    // The record in this local may be where that in another is: then that one is here as well.
-                    let root = match of.ty {
-                        Ty::Record(_, Place::Of(root)) => root,
-                        _ => local,
-                    };
-                    self.cx.narrowed.push(root);
+                if let (ExprKind::Local(_), Ty::Record(_, place @ (Place::Of(_) | Place::Plain(_)))) = (&of.kind, &of.ty) {
+                    self.cx.narrowed.push(*place);
                 }
             }
             _ => {}

@@ -31,6 +31,12 @@ impl Checker<'_> {
 
     /// One statement, as one or more.
     pub fn stmt(&mut self, stmt: &syn::Stmt, out: &mut Vec<Stmt>) {
+        let outer = std::mem::replace(&mut self.cx.stmt, stmt.span);
+        self.any_stmt(stmt, out);
+        self.cx.stmt = outer;
+    }
+
+    fn any_stmt(&mut self, stmt: &syn::Stmt, out: &mut Vec<Stmt>) {
         let span = stmt.span;
         let kind = match &stmt.kind {
             S::Let { name, ty, value, otherwise } => return self.let_stmt(*name, ty.as_ref(), value, otherwise.as_deref(), span, out),

@@ -38,6 +38,9 @@ impl Engine {
         let sent = sent(&request);
         let now = job.clock.map_or(0, |(now, _)| now);
         let committed = self.commit_request(store, &request, now);
+        if committed.is_ok() && !request.writes.is_empty() {
+            self.note_job(&job, || What::Wrote(request.writes.clone()));
+        }
         self.execution.recycle(request);
         match committed {
             Ok(committed) => self.committed(job, then, sent, Point { store, version: committed.version }),
@@ -77,7 +80,8 @@ impl Engine {
             && let Some(by) = self.event_of(&job.kind).cloned()
         {
             for outgoing in &sent {
-                self.note(&outgoing.event.id, || What::Sent { by: by.clone() });
+                let what = self.describe(&outgoing.event.action);
+                self.note(&outgoing.event.id, || What::Sent { by: by.clone(), what });
             }
         }
         self.adopt_all(sent, point);

@@ -5,7 +5,7 @@ use std::fmt;
 use super::Engine;
 use super::job::Job;
 use crate::event::{EventId, Outcome};
-use crate::store::ReadKey;
+use crate::store::{ReadKey, Write};
 
 /// One thing that happened to an event.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Entry {
 pub enum What {
     /// An attempt read the state.
     Ran,
+    /// What its commit changed; said before [`What::Committed`].
+    Wrote(Vec<Write>),
     Committed {
         store: usize,
         version: u64,
@@ -29,6 +31,8 @@ pub enum What {
     Duplicate,
     Sent {
         by: EventId,
+        /// The event in a few words: "Person/ada.link".
+        what: String,
     },
     /// The outside was asked.
     Called {
@@ -43,10 +47,11 @@ impl fmt::Display for Entry {
         let event = &self.event.0;
         match &self.what {
             What::Ran => write!(f, "{event} ran"),
+            What::Wrote(writes) => write!(f, "{event} wrote {writes:?}"),
             What::Committed { store, version } => write!(f, "{event} committed in store {store} as {version}"),
             What::Lost(key) => write!(f, "{event} lost: {key:?} changed"),
             What::Duplicate => write!(f, "{event} was received before"),
-            What::Sent { by } => write!(f, "{event} was sent by {}", by.0),
+            What::Sent { by, what } => write!(f, "{event}, {what}, was sent by {}", by.0),
             What::Called { attempt } => write!(f, "{event} called the outside, attempt {attempt}"),
             What::Outcome(Outcome::Committed(value)) => write!(f, "{event} was answered {value:?}"),
             What::Outcome(Outcome::Failed(failure)) => write!(f, "{event} failed: {failure}"),

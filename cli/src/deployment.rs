@@ -15,28 +15,18 @@ use patternc_program::Program;
 use crate::fault::Fault;
 use crate::project::Loaded;
 
-/// Where data is kept when no deployment says so.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Fallback {
-    Memory,
-    /// `.patternc/state.db` in the project's folder.
-    Sqlite,
-}
+/// Where `run` keeps data when no deployment says so, in the project's folder.
+pub const STATE: &str = ".patternc/state.db";
 
-/// The file of [`Fallback::Sqlite`], in the project's folder.
-const STATE: &str = ".patternc/state.db";
-
-/// Opens the stores of the deployment of this name (or the default one), and starts the program on them.
-pub fn open(project: &Loaded, program: &Arc<Program>, name: Option<&str>, fallback: Fallback) -> Result<Runtime, Fault> {
+/// Opens the stores of the deployment of this name (or the default one), and starts the program on them. Without any deployment, data is kept
+/// in an SQLite file at `fallback`.
+pub fn open(project: &Loaded, program: &Arc<Program>, name: Option<&str>, fallback: &Path) -> Result<Runtime, Fault> {
     let config = config::config(&project.db);
     let limits = Limits::default();
     let runtime = match choose(config, name)? {
         Some((name, deployment)) => configured(project, program, name, deployment, limits)?,
         None => {
-            let store: Box<dyn Store> = match fallback {
-                Fallback::Memory => memory(program, &limits),
-                Fallback::Sqlite => sqlite(&project.root.join(STATE), program, &limits)?,
-            };
+            let store = sqlite(fallback, program, &limits)?;
             RuntimeConfig { limits, ..RuntimeConfig::single(store) }
         }
     };

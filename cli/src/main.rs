@@ -37,6 +37,8 @@ enum Command {
     Test(command::test::Arguments),
     /// Start the patterns and apply events.
     Run(command::run::Arguments),
+    /// Type statements and expressions on live data.
+    Repl(command::repl::Arguments),
     /// Show what a rule reports, why, and the way out.
     Explain(command::explain::Arguments),
 }
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Command::Check(a) => command::check::run(&a, arguments.quiet),
         Command::Test(a) => command::test::run(&a, arguments.quiet),
         Command::Run(a) => command::run::run(&a, arguments.quiet),
+        Command::Repl(a) => command::repl::run(&a, arguments.quiet),
         Command::Explain(a) => command::explain::run(&a),
     };
     match result {

@@ -73,7 +73,7 @@ fn sort(db: &dyn Db, findings: &mut [Diagnostic]) {
 }
 
 /// The finding for a place that is no pattern.
-fn syntax_finding(file: SourceFile, error: &SyntaxError) -> Diagnostic {
+pub fn syntax_finding(file: SourceFile, error: &SyntaxError) -> Diagnostic {
     let rule = match error.kind {
         SyntaxErrorKind::Syntax => rules::syntax::RULE.name,
         SyntaxErrorKind::WrongCase => rules::wrong_case::RULE.name,

@@ -3,5 +3,6 @@
 pub mod check;
 pub mod explain;
 pub mod new;
+pub mod repl;
 pub mod run;
 pub mod test;

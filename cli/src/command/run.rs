@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         return Ok(code);
     }
     let program = Arc::new(lower::lower(&project.db));
-    let runtime = deployment::open(&project, &program, arguments.deployment.as_deref(), deployment::Fallback::Sqlite)?;
+    let runtime = deployment::open(&project, &program, arguments.deployment.as_deref(), &project.root.join(deployment::STATE))?;
     let input = Input::open(arguments.events.as_deref())?;
     let printer = Printer::start(program.clone());
     let session = runtime.session();

@@ -4,6 +4,7 @@ pub mod concise;
 pub mod full;
 pub mod json;
 mod position;
+pub mod value;
 
 use std::sync::Arc;
 

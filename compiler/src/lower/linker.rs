@@ -205,7 +205,7 @@ impl<'db> Linker<'db> {
         }
     }
 
-    pub(super) fn ty(&self, ty: &Ty) -> Type {
+    pub fn ty(&self, ty: &Ty) -> Type {
         match ty {
             Ty::Bool => Type::Bool,
             Ty::Int => Type::Int,

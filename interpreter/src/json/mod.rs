@@ -64,6 +64,12 @@ pub fn to_text(program: &Program, value: &Value, ty: &Type) -> String {
     out
 }
 
+/// A value in the stored form, as one line; `None` if it is not of the type.
+pub fn stored_text(program: &Program, value: &Value, ty: &Type) -> Option<String> {
+    let mut out = String::new();
+    write_value(&mut out, program, Form::Stored, value, ty).is_ok().then_some(out)
+}
+
 /// A reference as it is written in `to` and `ref`: `Person/ada`, `Profile/ada@user[did:plc:ada]`.
 pub fn reference_text(program: &Program, record: &RecordRef) -> String {
     let mut out = String::new();

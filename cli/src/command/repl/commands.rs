@@ -2,7 +2,6 @@
 
 use std::io::Write;
 
-use patternc_compiler::check::{self, CheckOptions};
 use patternc_interpreter::json::{self, CellName, Form, Names, Path, Reader};
 use patternc_interpreter::value::{RecordRef, SpaceRef, Value};
 use patternc_program::{CellIndex, DerivedIndex, RecordId};
@@ -45,7 +44,7 @@ pub fn run(session: &mut Session, command: &str, out: &mut impl Write) -> Result
         }
         "quit" | "q" | "exit" => return Ok(Next::Quit),
         "check" => {
-            let findings = check::check(&session.project.db, &CheckOptions::default());
+            let findings = session.findings();
             if findings.is_empty() {
                 writeln!(out, "nothing found")?;
             }

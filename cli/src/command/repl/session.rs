@@ -16,7 +16,7 @@ use patternc_compiler::types::Ty;
 use patternc_grammar::syntax::Name;
 use patternc_interpreter::engine;
 use patternc_interpreter::json::{Form, Names, Path as JsonPath, Reader};
-use patternc_interpreter::runtime::Runtime;
+use patternc_interpreter::runtime::{Runtime, SnippetError};
 use patternc_interpreter::value::Value;
 use patternc_program::{Program, Type};
 
@@ -111,7 +111,8 @@ impl Session {
         self.typed.push(text.to_string());
         self.set_files();
         let findings = check::check(&self.project.db, &CheckOptions::default());
-        let (errors, others): (Vec<_>, Vec<_>) = findings.into_iter().filter(|f| self.is_typed(f)).partition(|f| f.level == Level::Error);
+        let about = findings.into_iter().filter(|f| f.level == Level::Error || self.is_typed(f));
+        let (errors, others): (Vec<_>, Vec<_>) = about.partition(|f| f.level == Level::Error);
         if !errors.is_empty() {
             self.show(errors, out)?;
             self.typed.pop();
@@ -169,13 +170,16 @@ impl Session {
         runtime.record_history();
         let _ = runtime.take_history();
         let (ran, result) = runtime.run_snippet(self.events, None, &lowered, &values, PATIENCE);
-        show::history(out, runtime, &runtime.take_history())?;
+        let history = runtime.take_history();
+        show::history(out, runtime, &history)?;
         if let (Some(value), Some((_, ty))) = (&ran.value, &lowered.value)
             && (!matches!(value, Value::None) || ran.events.is_empty())
         {
             writeln!(out, "{}", render::value::text(&self.program, value, ty))?;
         }
-        if let Err(error) = &result {
+        if let Err(error) = &result
+            && !matches!(error, SnippetError::Failed(failure) if show::tells(&history, failure))
+        {
             writeln!(out, "{error}")?;
         }
         for ((name, slot, ty), (_, _, checked)) in lowered.bindings.iter().zip(checked.bindings) {
@@ -193,6 +197,12 @@ impl Session {
         self.variables.iter().find(|v| v.name == name).map(|v| v.value.clone())
     }
 
+    /// What is found in the project and in what was typed. That the prompt imports more than it needs is no finding.
+    pub fn findings(&self) -> Vec<Diagnostic> {
+        let findings = check::check(&self.project.db, &CheckOptions::default());
+        findings.into_iter().filter(|f| !(self.is_typed(f) && f.rule == "unused-import")).collect()
+    }
+
     /// Draws findings.
     pub fn show(&self, findings: Vec<Diagnostic>, out: &mut impl Write) -> Result<(), Fault> {
         let reports: Vec<Report> = findings.into_iter().map(|finding| Report::new(&self.project, finding)).collect();
@@ -206,9 +216,9 @@ impl Session {
         }
     }
 
+    /// Whether a finding is about what was declared at the prompt.
     fn is_typed(&self, finding: &Diagnostic) -> bool {
         locate(&self.project.db, finding.primary.at).is_some_and(|(file, _)| &**file.path(&self.project.db) == TYPED)
-            || finding.level == Level::Error
     }
 
     /// The files of the project, and what was typed as one more that sees all of their names.

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use patternc_interpreter::engine::{Entry, What};
 use patternc_interpreter::event::Outcome;
+use patternc_interpreter::failure::Failure;
 use patternc_interpreter::json;
 use patternc_interpreter::runtime::Runtime;
 use patternc_interpreter::store::Write as Change;
@@ -31,6 +32,11 @@ pub fn history(out: &mut impl Write, runtime: &Runtime, entries: &[Entry]) -> io
         }
     }
     Ok(())
+}
+
+/// Whether the failure is among what was shown.
+pub fn tells(entries: &[Entry], failure: &Failure) -> bool {
+    entries.iter().any(|entry| matches!(&entry.what, What::Outcome(Outcome::Failed(told)) if told == failure))
 }
 
 fn describe(program: &Program, change: &Change) -> String {

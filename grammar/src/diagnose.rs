@@ -68,6 +68,20 @@ fn furthest(text: &str, place: Place) -> Option<(usize, Vec<String>)> {
         Place::ExprArms => Rule::probe_expr_arm,
         Place::SendArms => Rule::probe_send_arm,
     };
+    let (at, expected) = attempt(rule, text)?;
+    if !expected.is_empty() {
+        return Some((at, expected));
+    }
+    // A look ahead at the next character succeeded, which for pest is progress, and then nothing else did. What was expected
+    // there is found when no look ahead can succeed: with a character that is none of the language.
+    let before = text[..at].char_indices().next_back().map_or(0, |(before, _)| before);
+    let stopped = format!("{}\u{1}", &text[..before]);
+    let (stopped_at, expected) = attempt(rule, &stopped)?;
+    Some(if stopped_at == before { (before, expected) } else { (at, Vec::new()) })
+}
+
+/// Parses a text and gives the last place that was reached and what was expected there; `None` if it can be parsed.
+fn attempt(rule: Rule, text: &str) -> Option<(usize, Vec<String>)> {
     let parsed = {
         let _one_at_a_time = DETAIL.lock().unwrap_or_else(PoisonError::into_inner);
         pest::set_error_detail(true);
@@ -142,7 +156,7 @@ fn describe(text: &str, at: usize, expected: &[String]) -> String {
     let (letter, capital, digit) = (range("a..z"), range("A..Z"), range("0..9"));
     let has = |wanted: &str| expected.iter().any(|token| token == wanted);
     let mut names: Vec<String> = Vec::new();
-    let operators = has("==") || has("&&") || has("+");
+    let operators = has("==") || has("&&") || has("+") || has("|");
     // An expression is complete, and the next statement may begin.
     let complete = operators && has("\"");
     if complete {
@@ -155,6 +169,8 @@ fn describe(text: &str, at: usize, expected: &[String]) -> String {
     } else if has("\"") {
         names.push("a text in double quotes".into());
     }
+    // An operand is complete, between two brackets.
+    let listed = operators && has(",") && (has(")") || has("]"));
     let expression = names.first().is_some_and(|name| name == "an expression");
     for token in [
         "=",
@@ -179,9 +195,11 @@ fn describe(text: &str, at: usize, expected: &[String]) -> String {
         "times",
     ] {
         let noise = match token {
+            "(" if has(".") => true,
             "(" | "[" | "{" => complete || expression || (operators && token != "{") || (token == "{" && has(",")),
             ")" | "]" => expression && !has(","),
-            "=" => operators && !(has(":") || has("+=")),
+            "=" => operators && (listed || !(has(":") || has("+="))),
+            ":" | "=>" | "->" if listed => true,
             ">" | "in" | "else" => operators,
             "catch" | "handler" | "invariant" => has("\"") || has("cell") || has("record"),
             "->" => !has("{") && has(")"),

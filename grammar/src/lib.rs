@@ -2,6 +2,9 @@
 //!
 //! [`parse`] never fails: whatever the bytes, it gives a tree of what could be understood and the errors for the rest.
 
+// What pest generates without `std` names it so.
+extern crate alloc;
+
 mod build;
 mod diagnose;
 mod habits;

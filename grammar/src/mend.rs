@@ -37,8 +37,8 @@ impl Mend {
 
 /// Cuts the text and mends the pieces.
 pub(crate) fn assemble(text: &str, mut mends: Vec<Mend>, mut cuts: Vec<usize>) -> Vec<Piece<'_>> {
-    // Those at the same place stay in the order in which they were made: from the inside out.
-    mends.sort_by_key(Mend::at);
+    // Those at the same place stay in the order in which they were made: from the inside out. White space comes last.
+    mends.sort_by_key(|mend| (mend.at(), matches!(mend, Mend::Insert(_, " "))));
     cuts.retain(|&cut| cut < text.len());
     cuts.push(text.len());
     let mut pieces = Vec::with_capacity(cuts.len());

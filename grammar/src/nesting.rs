@@ -168,6 +168,10 @@ impl<'t> Scanner<'t> {
                 }
                 SLASH if self.bytes.get(self.at + 1) == Some(&b'/') => {
                     self.comment_at = Some(self.at);
+                    if self.at > 0 && !matches!(CLASS[self.bytes[self.at - 1] as usize], BLANK | NEWLINE) {
+                        // The grammar looks for comments after white space only.
+                        self.mends.push(Mend::Insert(self.at, " "));
+                    }
                     self.at = self.line_end(self.at);
                 }
                 OPEN => {

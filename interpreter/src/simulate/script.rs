@@ -131,6 +131,8 @@ impl<'p> Script<'p> {
     fn answer_later(&mut self, waits: Waits<'p>) -> Run<()> {
         match waits.then {
             Awaited::Result(None) => {
+                // It has been received: whoever goes on relies on that.
+                self.world.flush();
                 self.late.push(waits);
                 Ok(())
             }

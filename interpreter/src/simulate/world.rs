@@ -366,6 +366,16 @@ impl World {
         Ok(records)
     }
 
+    /// Makes everything durable that was committed.
+    pub fn flush(&mut self) {
+        for store in 0..self.disk.stores() {
+            while self.disk.is_controlled(store) && self.has_unflushed(store) {
+                self.disk.flush(store);
+            }
+        }
+        self.look();
+    }
+
     /// Where commits become durable when they like, they are waited for, so that the seed alone decides what happens.
     fn wait_durable(&mut self) {
         for store in (0..self.disk.stores()).filter(|&store| !self.disk.is_controlled(store)) {

@@ -321,8 +321,8 @@ impl Walk<'_, '_> {
     }
 
     fn push_call(&mut self, callee: BodyOwner, target: Target, space: EffectSpace, args: Arc<[Argument]>, site: Site) {
-        let (path, caught) = (CallPath::default(), self.tries > 0);
-        self.found.calls.push(CallEffect { callee, target, space, args, site, path, caught });
+        let caught = self.tries > 0;
+        self.found.calls.push(CallEffect { callee, target, space, args, site, caught });
     }
 
     /// Arithmetic can overflow nearly everywhere: one entry says so.

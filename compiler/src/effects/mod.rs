@@ -6,6 +6,7 @@
 //! `infer` finds what a body does itself, file by file. `resolve` adds what it does through direct calls, functions, derived cells and
 //! `create` blocks, body by body, seen from the caller: the callee's *here* is where the call's target is, its parameters are the arguments.
 
+pub(crate) mod depth;
 pub mod describe;
 mod infer;
 mod layout;
@@ -38,6 +39,7 @@ pub struct Site {
 pub struct Effects {
     pub reads: Vec<Read>,
     pub writes: Vec<WriteEffect>,
+    /// Its own calls only: a table that listed those of its callees would grow with the length of the way, not with what is done.
     pub calls: Vec<CallEffect>,
     pub sends: Vec<SendEffect>,
     pub failures: Vec<FailureEffect>,
@@ -91,7 +93,11 @@ pub enum EffectSpace {
     Any,
 }
 
-/// The calls through which an effect of another body came here, outermost first; empty for the body's own.
+/// Calls that a path remembers. Who follows one further looks at the bodies themselves.
+const LONGEST_CALL_PATH: usize = 32;
+
+/// The calls through which an effect of another body came here, outermost first; empty for the body's own. Of a long path the innermost calls
+/// are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CallPath(Option<Arc<[Site]>>);
 
@@ -158,7 +164,6 @@ pub struct CallEffect {
     pub space: EffectSpace,
     pub args: Arc<[Argument]>,
     pub site: Site,
-    pub path: CallPath,
     /// Inside a `try`: what it rejects is caught.
     pub caught: bool,
 }
@@ -335,7 +340,7 @@ impl SendEffect {
 impl CallPath {
     /// The path of an effect that comes through the call at `site`, after `rest`.
     pub fn through(site: Site, rest: &CallPath) -> CallPath {
-        CallPath(Some(std::iter::once(site).chain(rest.iter().copied()).collect()))
+        CallPath(Some(std::iter::once(site).chain(rest.iter().copied()).take(LONGEST_CALL_PATH).collect()))
     }
 }
 
@@ -375,7 +380,7 @@ macro_rules! entries {
     )* };
 }
 
-entries!(Read, WriteEffect, CallEffect, SendEffect, FailureEffect);
+entries!(Read, WriteEffect, SendEffect, FailureEffect);
 
 #[cfg(test)]
 mod tests;

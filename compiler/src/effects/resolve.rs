@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::depth::{Level, bottom_up};
 use super::{
     Argument, CallEffect, CallPath, EffectSpace, Effects, Entry, FailureEffect, Grain, Read, SendEffect, Target, Value, WriteEffect,
 };
@@ -27,6 +28,12 @@ pub fn effects(db: &dyn Db, owner: BodyOwner) -> &Effects {
 #[salsa::tracked(returns(deref), cycle_result = in_cycle)]
 fn resolved<'db>(db: &'db dyn Db, key: BodyKey<'db>) -> Arc<Effects> {
     let owner = key.owner(db);
+    let level = Level::enter();
+    if level.is_deep() {
+        for callee in bottom_up(owner, |owner| callees(db, owner)) {
+            effects(db, callee);
+        }
+    }
     let mut found = super::own(db, owner).map(|body| Arc::clone(&body.own)).unwrap_or_default();
     if found.is_open() {
         found = Arc::new(resolve(db, home(db, owner), &found));
@@ -42,6 +49,12 @@ fn resolved<'db>(db: &'db dyn Db, key: BodyKey<'db>) -> Arc<Effects> {
         }
     }
     found
+}
+
+/// The bodies that a body calls directly.
+fn callees(db: &dyn Db, owner: BodyOwner) -> Vec<BodyOwner> {
+    let pieces = super::own(db, owner).map(|body| body.own.pieces()).unwrap_or_default();
+    pieces.iter().flat_map(|piece| &piece.calls).map(|call| call.callee).collect()
 }
 
 /// The value for every body of a cycle of calls: what it does itself, and the mark.
@@ -87,7 +100,6 @@ impl Effects {
     fn extend(&mut self, other: Effects) {
         self.reads.extend(other.reads);
         self.writes.extend(other.writes);
-        self.calls.extend(other.calls);
         self.sends.extend(other.sends);
         self.failures.extend(other.failures);
         self.incomplete |= other.incomplete;
@@ -119,14 +131,6 @@ impl Frame<'_> {
             path: self.path(write),
             ..*write
         });
-        let calls = callee.calls.iter().map(|call| CallEffect {
-            target: self.target(&call.target),
-            space: self.space(call.space),
-            args: self.args(&call.args),
-            path: self.path(call),
-            caught: call.caught || self.call.caught,
-            ..*call
-        });
         let failures = callee.failures.iter().map(|failure| FailureEffect {
             path: self.path(failure),
             caught: failure.caught || self.call.caught,
@@ -140,8 +144,11 @@ impl Frame<'_> {
                 (a.record, a.cell, &a.target, a.space, a.kind, &a.grain, a.inverse)
                     == (b.record, b.cell, &b.target, b.space, b.kind, &b.grain, b.inverse)
             }),
-            calls: unlike(calls, |a, b| (a.callee, &a.target, a.space, &a.args) == (b.callee, &b.target, b.space, &b.args)),
-            sends: callee.sends.iter().map(|send| self.send(send)).collect(),
+            calls: Vec::new(),
+            sends: unlike(callee.sends.iter().map(|send| self.send(send)), |a, b| {
+                (a.to, &a.target, a.space, &a.args, a.role, a.delayed, &a.ok, &a.err, a.sender)
+                    == (b.to, &b.target, b.space, &b.args, b.role, b.delayed, &b.ok, &b.err, b.sender)
+            }),
             failures: unlike(failures, |a, b| (a.cause, a.caught) == (b.cause, b.caught)),
             recursive: false,
             incomplete: callee.incomplete,

@@ -232,3 +232,24 @@ record A in home {
     assert!(!body.layout.can_follow(c, d), "what was tried is undone when `catch` runs");
     assert!(!body.layout.can_follow(c, b), "the order of the text");
 }
+
+#[test]
+fn chains_of_calls_and_sends_may_be_long() {
+    let mut text =
+        "space home\nrecord A in home {\n  cell n: Int = 0\n  handler h0() { self.n += 1 }\n  handler s0() { require self.n > 0 }\n"
+            .to_owned();
+    for i in 1..1500 {
+        text.push_str(&format!("  handler h{i}() {{ self.h{}() }}\n  handler s{i}() {{ return send self.s{}() }}\n", i - 1, i - 1));
+    }
+    text.push_str("  handler last() { self.n += 1 send self.s1499() }\n}\n");
+    let mut db = Database::default();
+    db.set_project(&[("main.pattern", &text)], None);
+    let top = effects(&db, owner(&db, "A.h1499"));
+    assert_eq!(top.writes.len(), 1);
+    assert_eq!(body_name(&db, top.writes[0].site.body), "A.h0");
+    let file = Project::get(&db).files(&db)[0];
+    let found = crate::rules::run(&db, file);
+    assert_eq!(found.iter().map(|finding| finding.rule).collect::<Vec<_>>(), ["dropped-failure"]);
+    db.set_text(file, &text.replace("self.n > 0", "self.n > 1"));
+    assert_eq!(crate::rules::run(&db, file).len(), 1);
+}

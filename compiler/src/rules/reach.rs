@@ -4,7 +4,8 @@
 use patternc_grammar::syntax::Repeat;
 
 use crate::db::Db;
-use crate::effects::{self, CallEffect, CallPath, Effects, FailureCause, Frame, SendEffect, SendRole, SendTarget, Site, WriteEffect};
+use crate::effects::depth::{Level, bottom_up};
+use crate::effects::{self, CallEffect, Effects, FailureCause, Frame, SendEffect, SendRole, SendTarget, Site, WriteEffect};
 use crate::hir::BodyOwner;
 use crate::signature::{HandlerKind, handler_sig, operation_sig};
 use crate::types::{ItemId, OperationId};
@@ -25,15 +26,8 @@ pub fn receiver(db: &dyn Db, send: &SendEffect) -> Option<BodyOwner> {
 /// the send at the start of their path.
 pub fn received(db: &dyn Db, sender: BodyOwner, send: &SendEffect) -> Option<Effects> {
     let callee = receiver(db, send)?;
-    let call = CallEffect {
-        callee,
-        target: send.target.clone(),
-        space: send.space,
-        args: send.args.clone(),
-        site: send.site,
-        path: CallPath::default(),
-        caught: false,
-    };
+    let call =
+        CallEffect { callee, target: send.target.clone(), space: send.space, args: send.args.clone(), site: send.site, caught: false };
     Some(Frame { call: &call, home: effects::home(db, sender) }.effects(effects::effects(db, callee)))
 }
 
@@ -55,7 +49,7 @@ pub struct OutsideCall {
     pub site: Site,
     /// Its failure becomes the failure of the body's own event, so that whoever sent that is told.
     pub told: bool,
-    /// Record types that `err` arms on the way write, and whether one of them sends.
+    /// Record types that `err` arms write on every way there, and whether one of them always sends.
     pub repairs: Vec<ItemId>,
     pub sends: bool,
 }
@@ -86,10 +80,17 @@ pub fn outcome(db: &dyn Db, owner: BodyOwner) -> &Outcome {
     outcome_of(db, Receiver::new(db, owner))
 }
 
-// Events may send one another in circles: the calls found only grow from round to round, and there are finitely many.
+// Events may send one another in circles. From round to round calls are only added, and what is repaired on every way to one only shrinks:
+// that ends.
 #[salsa::tracked(returns(ref), cycle_initial = nothing_yet)]
 fn outcome_of<'db>(db: &'db dyn Db, key: Receiver<'db>) -> Outcome {
     let owner = key.owner(db);
+    let level = Level::enter();
+    if level.is_deep() {
+        for below in bottom_up(owner, |owner| receivers(db, owner)) {
+            outcome(db, below);
+        }
+    }
     let effects = effects::effects(db, owner);
     let mut found = Outcome { failing: rejection(effects), outside: Vec::new() };
     let mut pieces = vec![effects];
@@ -108,9 +109,28 @@ fn outcome_of<'db>(db: &'db dyn Db, key: Receiver<'db>) -> Outcome {
             }
         }
     }
-    found.outside.sort_unstable();
-    found.outside.dedup();
+    found.outside = least_repaired(found.outside);
     found
+}
+
+/// Each call once, with what is repaired on every way to it.
+fn least_repaired(mut calls: Vec<OutsideCall>) -> Vec<OutsideCall> {
+    calls.sort_unstable();
+    calls.dedup_by(|call, kept| {
+        let same = (call.operation, call.site, call.told) == (kept.operation, kept.site, kept.told);
+        if same {
+            kept.repairs.retain(|record| call.repairs.contains(record));
+            kept.sends &= call.sends;
+        }
+        same
+    });
+    calls
+}
+
+/// The bodies that a body and its arms send to.
+fn receivers(db: &dyn Db, owner: BodyOwner) -> Vec<BodyOwner> {
+    let pieces = effects::effects(db, owner).pieces();
+    pieces.iter().flat_map(|piece| &piece.sends).filter_map(|send| receiver(db, send)).collect()
 }
 
 fn nothing_yet<'db>(_: &'db dyn Db, _: salsa::Id, _: Receiver<'db>) -> Outcome {

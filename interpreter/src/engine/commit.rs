@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::flight::Stage;
 use super::job::{Closed, Job, JobKey, Kind, Prepared, Then, panic_message, sent};
 use super::timing::{LOSSES_BEFORE_TURN, Wake};
 use super::{Engine, Point, What};
@@ -192,7 +193,7 @@ impl Engine {
         }
     }
 
-    fn store_broke(&mut self, store: usize, error: StoreError) {
+    pub(super) fn store_broke(&mut self, store: usize, error: StoreError) {
         if !error.transient {
             self.broken[store].get_or_insert(error);
         }
@@ -213,11 +214,17 @@ impl Engine {
                 self.give_up(job, FailureKind::Unavailable, message);
             }
             Kind::Deliver { flight } | Kind::Settle { flight, .. } | Kind::MarkTried { flight } | Kind::Resume { flight } => {
-                if let Some(flight) = self.flights.get_mut(&flight) {
-                    flight.trouble = Some(failure.message.to_string());
-                }
+                self.stall(flight, &failure.message);
             }
             Kind::Forget { .. } => {}
+        }
+    }
+
+    /// The event can go on only in another process.
+    pub(super) fn stall(&mut self, key: u64, why: &str) {
+        self.set_stage(key, Stage::Stalled);
+        if let Some(flight) = self.flights.get_mut(&key) {
+            flight.trouble = Some(why.to_owned());
         }
     }
 

@@ -48,6 +48,8 @@ pub enum Stage {
     Settling,
     /// Waits for `patternc retry`.
     Parked,
+    /// Its store has failed: it goes on when that is opened again.
+    Stalled,
 }
 
 /// Order is kept from one sender to one of these.
@@ -133,7 +135,7 @@ impl Engine {
     }
 
     pub(super) fn set_stage(&mut self, key: FlightKey, stage: Stage) {
-        let rests = |stage| matches!(stage, Stage::Timer | Stage::Parked);
+        let rests = |stage| matches!(stage, Stage::Timer | Stage::Parked | Stage::Stalled);
         if let Some(flight) = self.flights.get_mut(&key) {
             self.resting -= usize::from(rests(flight.stage));
             self.resting += usize::from(rests(stage));

@@ -198,9 +198,7 @@ impl Engine {
                 self.next_in_session(session);
             }
             Kind::Deliver { flight } | Kind::Settle { flight, .. } | Kind::MarkTried { flight } | Kind::Resume { flight } => {
-                if let Some(flight) = self.flights.get_mut(&flight) {
-                    flight.trouble = Some(message);
-                }
+                self.stall(flight, &message);
             }
             Kind::Forget { .. } => {}
         }

@@ -85,7 +85,8 @@ impl Engine {
 
     /// Whether something waits for a commit to become durable.
     pub fn waits_for_durability(&self) -> bool {
-        self.waiting_durable.iter().any(|waiting| !waiting.is_empty()) || self.forgetting.iter().any(|events| !events.is_empty())
+        self.waiting_durable.iter().any(|waiting| !waiting.is_empty())
+            || self.forgetting.iter().flatten().any(|(_, point)| self.broken[point.store].is_none())
     }
 
     fn timer_rang(&mut self, key: FlightKey) {
@@ -105,7 +106,14 @@ impl Engine {
             if self.waiting_durable[store].is_empty() {
                 continue;
             }
-            let Ok(durable) = self.stores.get(store).durable() else { continue };
+            let durable = match self.stores.get(store).durable() {
+                Ok(durable) => durable,
+                Err(error) if error.transient => continue,
+                Err(error) => {
+                    self.give_up_waiting(store, error);
+                    continue;
+                }
+            };
             while let Some(entry) = self.waiting_durable[store].first_entry() {
                 if *entry.key() > durable {
                     break;
@@ -125,6 +133,22 @@ impl Engine {
                 self.forget_soon(store);
             }
         }
+    }
+
+    /// What waits for a store that has failed would wait for ever.
+    fn give_up_waiting(&mut self, store: usize, error: StoreError) {
+        let why = format!("the store has failed: {error}; open it again");
+        for wake in std::mem::take(&mut self.waiting_durable[store]).into_values().flatten() {
+            match wake {
+                Wake::Start(flight) | Wake::Call(flight) => self.stall(flight, &why),
+                Wake::Run(job) | Wake::Commit(job) => {
+                    if let Some(job) = self.jobs.remove(&job) {
+                        self.give_up(job, FailureKind::Unavailable, why.clone());
+                    }
+                }
+            }
+        }
+        self.store_broke(store, error);
     }
 
     /// Has a store forget the events whose senders have durably dealt with them.

@@ -1,5 +1,6 @@
 //! The thread that delivers, rings timers and has the outside called.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -7,6 +8,9 @@ use super::{Core, Shared, lock, outside};
 
 /// Steps taken before others may have the lock.
 const STEPS_AT_ONCE: usize = 128;
+
+/// How often the driver gives way to threads that want the lock.
+const YIELDS: u32 = 64;
 
 /// Wakes the driver.
 #[derive(Default)]
@@ -96,6 +100,13 @@ pub(super) fn drive(shared: &Arc<Shared>) {
         let at_most = next.map(|at| Duration::from_millis(at.saturating_sub(engine.now()).max(0).unsigned_abs()));
         *alarm = next;
         drop(core);
+        // A mutex is not fair: without this, a busy driver could keep everyone else out.
+        for _ in 0..YIELDS {
+            if shared.clients.load(Ordering::Relaxed) == 0 {
+                break;
+            }
+            std::thread::yield_now();
+        }
         let at_most = if more { Some(Duration::ZERO) } else { at_most };
         if !shared.bell.wait(at_most) {
             return;

@@ -11,6 +11,7 @@ mod snippet;
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -61,6 +62,8 @@ pub struct Runtime {
 struct Shared {
     program: Arc<Program>,
     core: Mutex<Core>,
+    /// Threads that want the lock: the driver lets them go first.
+    clients: AtomicUsize,
     /// Rung when the driver has something to do.
     bell: Bell,
     /// Told when the driver has nothing left to do.
@@ -116,7 +119,15 @@ impl Runtime {
         let durability: Vec<Arc<dyn Durability>> = stores.iter().map(|store| store.durability()).collect();
         let engine = Engine::open(program.clone(), Stores::new(stores, places), host, limits, Overlap::None)?;
         let core = Core { engine: Some(engine), next_session: 1, pending: FxHashMap::default(), alarm: None, idlers: 0, stopping: false };
-        let shared = Arc::new(Shared { program, core: Mutex::new(core), bell: Bell::default(), idle: Condvar::new(), durability, externs });
+        let shared = Arc::new(Shared {
+            program,
+            core: Mutex::new(core),
+            clients: AtomicUsize::new(0),
+            bell: Bell::default(),
+            idle: Condvar::new(),
+            durability,
+            externs,
+        });
         for durability in &shared.durability {
             let listener = Arc::downgrade(&shared);
             durability.notify(Box::new(move || {
@@ -140,14 +151,14 @@ impl Runtime {
 
     /// A new session: its events take effect one after the other.
     pub fn session(&self) -> Session {
-        let mut core = lock(&self.shared.core);
+        let mut core = self.shared.lock();
         core.next_session += 1;
         Session(core.next_session)
     }
 
     /// Takes an event. With an `id` that was received before, its outcome is the recorded one.
     pub fn submit(&self, session: Session, id: Option<EventId>, caller: Option<Arc<str>>, action: Action) -> Taken {
-        let mut core = lock(&self.shared.core);
+        let mut core = self.shared.lock();
         let id = match id {
             Some(id) => id,
             None => core.engine().fresh_event_id(),
@@ -175,7 +186,7 @@ impl Runtime {
 
     /// Reads with exclusive use of the engine, and gives what was read once it is durable.
     pub fn read<T>(&self, read: impl FnOnce(&mut Engine) -> T) -> Result<T, StoreError> {
-        let mut core = lock(&self.shared.core);
+        let mut core = self.shared.lock();
         let value = read(core.engine());
         let reading = core.engine().read(value);
         drop(core);
@@ -184,24 +195,24 @@ impl Runtime {
 
     /// What is on its way.
     pub fn status(&self) -> Status {
-        lock(&self.shared.core).engine().status()
+        self.shared.lock().engine().status()
     }
 
     /// What has happened since the runtime was opened.
     pub fn counters(&self) -> Counters {
-        lock(&self.shared.core).engine().counters()
+        self.shared.lock().engine().counters()
     }
 
     /// Takes a parked event up again.
     pub fn retry(&self, event: &EventId) -> Result<(), RetryError> {
-        let result = lock(&self.shared.core).engine().retry(event);
+        let result = self.shared.lock().engine().retry(event);
         self.shared.bell.ring();
         result
     }
 
     /// Takes all parked events up again; gives how many they were.
     pub fn retry_all(&self) -> usize {
-        let mut core = lock(&self.shared.core);
+        let mut core = self.shared.lock();
         let parked = core.engine().parked();
         let count = parked.iter().filter(|event| core.engine().retry(event).is_ok()).count();
         drop(core);
@@ -211,18 +222,18 @@ impl Runtime {
 
     /// Keeps a history from now on, for [`Runtime::take_history`].
     pub fn record_history(&self) {
-        lock(&self.shared.core).engine().record_history();
+        self.shared.lock().engine().record_history();
     }
 
     /// What happened since the last call.
     pub fn take_history(&self) -> Vec<Entry> {
-        lock(&self.shared.core).engine().take_history()
+        self.shared.lock().engine().take_history()
     }
 
     /// Waits until nothing is left to do but what is delayed or parked, at most for so long; `false` if there still is.
     pub fn wait_idle(&self, patience: Duration) -> bool {
         let deadline = Instant::now().checked_add(patience);
-        let mut core = lock(&self.shared.core);
+        let mut core = self.shared.lock();
         core.idlers += 1;
         let idle = loop {
             if core.engine().is_idle() {
@@ -242,7 +253,7 @@ impl Runtime {
     /// Takes no more events, finishes what is on its way as far as that takes no longer than `patience`, and stops. What is left is found
     /// again when the stores are opened next. Gives whether anything (but what is delayed or parked) is left.
     pub fn close(mut self, patience: Duration) -> bool {
-        lock(&self.shared.core).stopping = true;
+        self.shared.lock().stopping = true;
         let idle = self.wait_idle(patience);
         self.stop();
         !idle
@@ -255,7 +266,7 @@ impl Runtime {
         {
             // It has panicked, and said so; there is nothing left to stop.
         }
-        let mut core = lock(&self.shared.core);
+        let mut core = self.shared.lock();
         core.stopping = true;
         core.engine = None;
         for (_, slot) in core.pending.drain() {
@@ -271,6 +282,16 @@ impl Drop for Runtime {
         if self.driver.is_some() {
             self.stop();
         }
+    }
+}
+
+impl Shared {
+    /// The lock, for whoever is not the driver.
+    fn lock(&self) -> MutexGuard<'_, Core> {
+        self.clients.fetch_add(1, Ordering::Relaxed);
+        let core = lock(&self.core);
+        self.clients.fetch_sub(1, Ordering::Relaxed);
+        core
     }
 }
 

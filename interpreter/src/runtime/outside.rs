@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use patternc_program::Program;
 
-use super::{Shared, lock};
+use super::Shared;
 use crate::engine::{CallAnswer, Engine, ExternCall};
 
 /// What an extern is bound to.
@@ -20,7 +20,7 @@ pub(super) fn call(shared: &Arc<Shared>, engine: &mut Engine, call: ExternCall) 
     let on_thread = shared.clone();
     let spawned = std::thread::Builder::new().name("patternc-extern".to_owned()).spawn(move || {
         let answer = ask(&on_thread, &call);
-        let mut core = lock(&on_thread.core);
+        let mut core = on_thread.lock();
         if let Some(engine) = &mut core.engine {
             engine.answer(&call.event, call.attempt, answer);
         }

@@ -43,6 +43,8 @@ struct Platter {
     faults: VecDeque<Fault>,
     /// Grows with every process: a store of an earlier one is no longer listened to.
     process: u64,
+    /// So many reads from now on panic.
+    panics: u32,
 }
 
 /// A fault of a store.
@@ -52,6 +54,10 @@ pub enum Fault {
     Refused,
     /// The commit happens, but its success is not told.
     AnswerLost,
+    /// The commit does not happen, and nor does any later one of this process.
+    Broken,
+    /// The store panics.
+    Panic,
 }
 
 fn lock(platter: &Mutex<Platter>) -> MutexGuard<'_, Platter> {
@@ -64,7 +70,7 @@ impl MemoryDisk {
     pub fn new(empty: &Memory, count: usize) -> Self {
         let platter = || {
             let (live, durable) = (empty.clone(), empty.clone());
-            Arc::new(Mutex::new(Platter { live, durable, log: VecDeque::new(), faults: VecDeque::new(), process: 0 }))
+            Arc::new(Mutex::new(Platter { live, durable, log: VecDeque::new(), faults: VecDeque::new(), process: 0, panics: 0 }))
         };
         MemoryDisk { platters: (0..count).map(|_| platter()).collect() }
     }
@@ -72,6 +78,11 @@ impl MemoryDisk {
     /// Has the next commit of a store fail.
     pub fn inject(&self, store: usize, fault: Fault) {
         lock(&self.platters[store]).faults.push_back(fault);
+    }
+
+    /// Has the next reads of a store panic.
+    pub fn panic_on_reads(&self, store: usize, reads: u32) {
+        lock(&self.platters[store]).panics = reads;
     }
 
     /// A copy of a store as the running process sees it.
@@ -90,6 +101,7 @@ impl Disk for MemoryDisk {
         platter.live = platter.durable.clone();
         platter.log.clear();
         platter.faults.clear();
+        platter.panics = 0;
         platter.process += 1;
         Ok(Box::new(Head { process: platter.process, platter: self.platters[store].clone() }))
     }
@@ -123,7 +135,13 @@ struct Head {
 
 impl Head {
     fn on<T>(&self, read: impl FnOnce(&Memory) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        read(&lock(&self.platter).live)
+        let mut platter = lock(&self.platter);
+        if platter.panics > 0 {
+            platter.panics -= 1;
+            drop(platter);
+            panic!("injected: a mistake in the machine");
+        }
+        read(&platter.live)
     }
 }
 
@@ -179,8 +197,13 @@ impl Store for Head {
         }
         let fault = platter.faults.pop_front();
         let failing = || Refused::Store(StoreError { message: "injected fault".to_owned(), transient: true });
-        if fault == Some(Fault::Refused) {
-            return Err(failing());
+        match fault {
+            None | Some(Fault::AnswerLost) => {}
+            Some(Fault::Refused) => return Err(failing()),
+            Some(Fault::Broken) => {
+                return Err(StoreError { message: "injected: the disk is gone".to_owned(), transient: false }.into());
+            }
+            Some(Fault::Panic) => panic!("injected: a mistake in the store"),
         }
         let committed = platter.live.commit(request, now)?;
         platter.log.push_back((request.clone(), now));

@@ -117,7 +117,7 @@ fn a_deferred_answer_is_waited_for_and_what_is_left_at_the_end_is_found_again() 
     create(&runtime, "x");
     let mut taken = runtime.submit(runtime.session(), Some(id.clone()), None, action("x", "quote", vec![Value::Int(7)]));
     assert_eq!(taken.poll(), None);
-    let taken = taken.wait_timeout(Duration::from_millis(30)).err().expect("the gate is shut");
+    let taken = taken.wait_timeout(Duration::from_millis(30)).expect_err("the gate is shut");
     // The answer to a call that outlives the runtime is not waited for.
     assert!(runtime.close(Duration::from_millis(30)));
     assert!(matches!(taken.wait().1, Outcome::Failed(failure) if failure.kind == FailureKind::Unavailable));

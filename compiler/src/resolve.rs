@@ -1,11 +1,11 @@
 //! Names across files: what a name of a file means, and types as written turned into types with places.
 
-use patternc_grammar::syntax::{Ident, Name, PlaceExpr, Span, TypeExpr, TypeKind};
+use patternc_grammar::syntax::{Ident, ItemKind, Name, PlaceExpr, Span, TypeExpr, TypeKind};
 use rustc_hash::FxHashMap;
 
 use crate::db::{Db, Project, SourceFile};
 use crate::diagnostic::{Diagnostic, Location, Safety};
-use crate::items::{ItemHead, head, items, record_head_of};
+use crate::items::{ItemHead, head, items, parsed, record_head_of};
 use crate::signature::Home;
 use crate::types::{ItemId, Place, Ty};
 
@@ -412,14 +412,13 @@ pub fn unknown_name<'a>(db: &dyn Db, file: SourceFile, name: Ident, what: &str, 
     let finding = Diagnostic::error("unknown-name", file, name.span, format!("there is no {what} `{}` here", name.name));
     if let Some(declaring) = files_declaring(db, name.name, file).next() {
         let path = relative_path(file.path(db), declaring.path(db));
-        let import = format!("use \"{path}\" {{ {} }}\n", name.name);
-        let start = Span { start: 0, end: 0 };
-        return finding.help(format!("`{path}` declares it: `{}`", import.trim_end())).replace(
-            format!("import `{}` from `{path}`", name.name),
+        let (title, at, text) = import_edit(db, file, declaring, &path, name.name);
+        return finding.help(format!("`{path}` declares it: `use \"{path}\" {{ {} }}`", name.name)).replace(
+            title,
             Safety::Safe,
             file,
-            start,
-            import,
+            at,
+            text,
         );
     }
     match did_you_mean(name.name.as_str(), known) {
@@ -427,6 +426,26 @@ pub fn unknown_name<'a>(db: &dyn Db, file: SourceFile, name: Ident, what: &str, 
             finding.help(format!("did you mean `{meant}`?")).replace(format!("write `{meant}`"), Safety::Unsafe, file, name.span, meant)
         }
         None => finding,
+    }
+}
+
+/// The edit of `file` that imports `name` from `declaring`: one more name of the import that is there, or a line of its own.
+fn import_edit(db: &dyn Db, file: SourceFile, declaring: SourceFile, path: &str, name: Name) -> (String, Span, String) {
+    let imports = &scope(db, file).imports;
+    let items = &parsed(db, file).file.items;
+    let tree = |import: &Import| match items.get(import.item as usize).map(|item| (&item.kind, item.span)) {
+        Some((ItemKind::Use(tree), span)) => Some((tree, span)),
+        _ => None,
+    };
+    let title = format!("import `{name}` from `{path}`");
+    let there = imports.iter().filter(|import| import.file == Some(declaring)).find_map(|import| tree(import)?.0.names.last());
+    if let Some(last) = there {
+        let end = Span { start: last.span.end, end: last.span.end };
+        return (title, end, format!(", {name}"));
+    }
+    match imports.last().and_then(tree) {
+        Some((_, last)) => (title, Span { start: last.end, end: last.end }, format!("\nuse \"{path}\" {{ {name} }}")),
+        None => (title, Span { start: 0, end: 0 }, format!("use \"{path}\" {{ {name} }}\n")),
     }
 }
 

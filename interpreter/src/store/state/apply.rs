@@ -9,7 +9,8 @@ use indexmap::IndexMap;
 use patternc_program::CellIndex;
 use rustc_hash::FxBuildHasher;
 
-use super::{Cell, Handle, ReceivedEvent, State};
+use super::inbox::InboxUndo;
+use super::{Cell, Handle, State};
 use crate::event::{EventId, Outgoing};
 use crate::failure::{Failure, FailureKind};
 use crate::store::{CommitRequest, InboxChange, OutboxChange, Presence, Refused, StoreError, Version, Write};
@@ -48,8 +49,7 @@ enum Undo {
     OutboxAdd(EventId),
     OutboxRemove(u64, Arc<Outgoing>),
     OutboxUpdate(u64, Arc<Outgoing>),
-    InboxRecord(EventId, Option<Box<ReceivedEvent>>),
-    InboxForget(EventId, Box<ReceivedEvent>),
+    Inbox(InboxUndo),
 }
 
 impl State {
@@ -120,13 +120,11 @@ impl State {
     fn change_inbox(&mut self, change: &InboxChange, request: &CommitRequest, undo: &mut Vec<Undo>) -> Result<(), Refused> {
         match change {
             InboxChange::Record { event, received, ty, keep_until } => {
-                let old = self.inbox.record(event, received, ty, *keep_until, |decider| removes(request, decider));
-                undo.push(Undo::InboxRecord(event.clone(), old.map_err(Refused::Duplicate)?.map(Box::new)));
+                let step = self.inbox.record(event, received, ty, *keep_until, |decider| removes(request, decider));
+                undo.push(Undo::Inbox(step.map_err(Refused::Duplicate)?));
             }
             InboxChange::Forget(event) => {
-                if let Some(old) = self.inbox.forget(event) {
-                    undo.push(Undo::InboxForget(event.clone(), Box::new(old)));
-                }
+                undo.extend(self.inbox.forget(event).map(Undo::Inbox));
             }
         }
         Ok(())
@@ -489,12 +487,7 @@ impl State {
             Undo::OutboxUpdate(sent, outgoing) => {
                 self.outbox.insert(sent, outgoing);
             }
-            Undo::InboxRecord(id, None) => {
-                self.inbox.forget(&id);
-            }
-            Undo::InboxRecord(id, Some(old)) | Undo::InboxForget(id, old) => {
-                self.inbox.restore(id, *old);
-            }
+            Undo::Inbox(undo) => self.inbox.take_back(undo),
         }
     }
 }

@@ -80,7 +80,11 @@ impl State {
                 }
             }
         }
-        found.into_iter().map(|(invariant, handle)| (invariant, self.entry(handle).key.clone())).collect()
+        let mut found: Vec<_> = found.into_iter().map(|(invariant, handle)| (invariant, self.entry(handle).key.clone())).collect();
+        // An order that does not depend on what happened before, nor on a restart.
+        found.sort();
+        found.dedup();
+        found
     }
 
     fn readers(&self, record: &RecordRef) -> Option<&Readers> {

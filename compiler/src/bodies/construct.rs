@@ -307,7 +307,7 @@ impl<'db> Checker<'db> {
             };
             let cell = &sig.cells[index as usize];
             if cell.derived {
-                self.derived_write(CellId { record: id, index }, field.name.span);
+                self.derived_write(CellId { record: id, index }, field.name.span, None);
                 self.expr(&field.value);
                 continue;
             }

@@ -31,7 +31,7 @@ impl Checker<'_> {
         };
         self.may_write(span);
         if self.is_derived(into.cell) {
-            self.derived_write(into.cell, target.span);
+            self.derived_write(into.cell, target.span, Some(into.record.span));
         }
         let name = self.cell_name(into.cell);
         let role = Role::Cell { of: into.cell.record, name };
@@ -73,7 +73,7 @@ impl Checker<'_> {
             let Some(into) = self.target(target, AssignOp::Sub) else { return StmtKind::Error };
             self.may_write(span);
             if self.is_derived(into.cell) {
-                self.derived_write(into.cell, target.span);
+                self.derived_write(into.cell, target.span, Some(into.record.span));
             }
             return StmtKind::Write(Write {
                 record: into.record,
@@ -339,11 +339,12 @@ impl Checker<'_> {
         self.record(cell.record).and_then(|sig| sig.cells.get(cell.index as usize)).is_some_and(|cell| cell.derived)
     }
 
-    /// Reports a write to a derived cell, with what it is derived from.
-    pub fn derived_write(&mut self, cell: CellId, span: Span) {
+    /// Reports a write to a derived cell, with what it is derived from. `record` is where the record is named that is written.
+    pub fn derived_write(&mut self, cell: CellId, span: Span, record: Option<Span>) {
         let Some(sig) = self.record(cell.record) else { return };
         let name = sig.cells[cell.index as usize].name;
-        let source = self.derivation(cell);
+        let owner = record.map_or(sig.name.as_str(), |record| self.text(record));
+        let source = self.derivation(cell, owner);
         let mut finding = self
             .error(
                 "derived-write",
@@ -367,8 +368,8 @@ impl Checker<'_> {
         self.push(finding);
     }
 
-    /// The text of what a derived cell is computed from, and the cells of `self` in it.
-    fn derivation(&self, cell: CellId) -> Option<(String, Vec<String>)> {
+    /// The text of what a derived cell is computed from, and the cells in it, as cells of `owner`.
+    fn derivation(&self, cell: CellId, owner: &str) -> Option<(String, Vec<String>)> {
         // Only for a finding: nothing else looks into the text of another file.
         let file = cell.record.file;
         let item = parsed(self.db, file).file.items.get(cell.record.index as usize)?;
@@ -379,9 +380,14 @@ impl Checker<'_> {
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let mut sources: Vec<String> = Vec::new();
         for part in text.split("self.").skip(1) {
-            let end = part.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(part.len());
-            let source = format!("self.{}", &part[..end]);
-            if end > 0 && !sources.contains(&source) {
+            let end = part.find(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.')).unwrap_or(part.len());
+            let mut path = part[..end].trim_end_matches('.');
+            if part[end..].starts_with('(') {
+                // The last name is that of a method.
+                path = path.rsplit_once('.').map_or("", |(path, _)| path);
+            }
+            let source = format!("{owner}.{path}");
+            if !path.is_empty() && !sources.contains(&source) {
                 sources.push(source);
             }
         }

@@ -21,6 +21,10 @@ impl Walk<'_, '_> {
         value.iter().for_each(|value| self.expr(value));
 
         let sig = self.inference.record(write.cell.record).and_then(|sig| sig.cells.get(write.cell.index as usize));
+        if sig.is_some_and(|sig| sig.derived) {
+            // Refused as such: there is nothing that the write could change, and nothing more to say of it.
+            return;
+        }
         let element = |walk: &Self| Grain::Element(value.and_then(|value| walk.value(value)));
         let entry = write.key.as_ref().map(|key| Grain::Element(self.value(key)));
         let (kind, grain, reads) = match (&write.op, entry, sig.map(|sig| &sig.ty)) {

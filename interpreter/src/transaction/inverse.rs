@@ -74,6 +74,10 @@ impl Transaction<'_> {
 
     /// Takes `gone` out of the end `cell` of the holder, if the holder is still there.
     fn drop_end(&mut self, holder: &RecordRef, cell: CellIndex, gone: &RecordRef) -> Run<()> {
+        // Both ends of a link are in one space: taking away a record from elsewhere takes away nothing.
+        if holder.space() != gone.space() {
+            return Ok(());
+        }
         let at = self.touch(holder);
         if !self.exists_at(at)? {
             return Ok(());

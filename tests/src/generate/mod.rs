@@ -3,6 +3,7 @@
 
 mod body;
 mod model;
+mod statement;
 mod tape;
 
 pub use tape::Tape;
@@ -21,6 +22,7 @@ pub fn pattern(tape: &mut Tape<'_>) -> String {
     for target in 0..model.records.len() {
         out.push_str(&format!("struct Box{target} {{ who: R{target}, more: List<R{target}> }}\n"));
         out.push_str(&format!("enum Case{target} {{ empty, one(who: R{target}), many(all: List<R{target}>) }}\n"));
+        out.push_str(&format!("fn first{target}(xs: List<R{target}>) -> R{target}? {{ xs.first() }}\n"));
         out.push_str(&format!("fn pick{target}(a: R{target}, b: R{target}) -> R{target} {{ if a.n > b.n {{ a }} else {{ b }} }}\n"));
     }
     for (index, record) in model.records.iter().enumerate() {
@@ -31,6 +33,12 @@ pub fn pattern(tape: &mut Tape<'_>) -> String {
         }
         if let Some(cell) = record.cells.first() {
             out.push_str(&derived_text(cell));
+        }
+        if let Some(cell) = &record.via {
+            out.push_str(&format!("  derived via: {} = self.{}\n", type_text(cell.refs), cell.other.as_deref().unwrap_or_default()));
+        }
+        if tape.one_in(4) {
+            out.push_str("  create { self.n += 1 }\n");
         }
         for (position, handler) in model.handlers.iter().enumerate().filter(|(_, h)| h.record == index) {
             out.push_str(&handler_text(&model, handler, position, tape));
@@ -43,6 +51,13 @@ pub fn pattern(tape: &mut Tape<'_>) -> String {
     for index in 0..model.records.len() {
         if tape.one_in(3) {
             out.push_str(&format!("invariant in_range{index}(r: R{index}) {{ r.n > 0 - 40 }}\n"));
+        }
+        let near = |cell: &&Cell| cell.refs.written == Written::Plain && matches!(cell.refs.shape, Shape::Set | Shape::List);
+        let same = |cell: &&Cell| model.records[cell.refs.target].home == model.records[index].home;
+        if let Some(cell) = model.records[index].cells.iter().filter(near).find(same)
+            && tape.one_in(3)
+        {
+            out.push_str(&format!("invariant near{index}(r: R{index}) {{ r.{}.all(q => q.n > 0 - 40) }}\n", cell.name));
         }
     }
     out
@@ -85,7 +100,7 @@ fn cell_text(cell: &Cell) -> String {
         Shape::Map => " = Map[]",
         Shape::Enum => &format!(" = Case{}.empty", cell.refs.target),
     };
-    let inverse = cell.inverse.as_ref().map(|other| format!(" inverse {other}")).unwrap_or_default();
+    let inverse = cell.other.as_ref().map(|other| format!(" inverse {other}")).unwrap_or_default();
     format!("  cell {}: {}{default}{inverse}\n", cell.name, type_text(cell.refs))
 }
 

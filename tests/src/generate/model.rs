@@ -58,8 +58,8 @@ pub struct Refs {
 pub struct Cell {
     pub name: String,
     pub refs: Refs,
-    /// The cell at the other end.
-    pub inverse: Option<String>,
+    /// The cell at the other end; of a derived cell, the cell it is derived from.
+    pub other: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -99,10 +99,14 @@ pub struct Handler {
 pub struct Record {
     pub home: Home,
     pub cells: Vec<Cell>,
+    /// A derived cell with the references of a stored one.
+    pub via: Option<Cell>,
 }
 
 #[derive(Clone, Debug)]
 pub struct Model {
+    /// One in so many choices is made without looking at where things are.
+    pub caution: usize,
     pub records: Vec<Record>,
     /// A handler calls and sends to earlier ones only, so that everything ends.
     pub handlers: Vec<Handler>,
@@ -112,17 +116,25 @@ impl Model {
     pub fn draw(tape: &mut Tape<'_>) -> Self {
         let count = tape.between(2, 4);
         let homes = [Home::Floating, Home::Plain(0), Home::Floating, Home::Family, Home::Plain(1)];
-        let mut records: Vec<Record> = (0..count).map(|_| Record { home: homes[tape.below(homes.len())], cells: Vec::new() }).collect();
+        let mut records: Vec<Record> =
+            (0..count).map(|_| Record { home: homes[tape.below(homes.len())], cells: Vec::new(), via: None }).collect();
         for index in 0..count {
             for number in 0..tape.between(1, 4) {
                 let refs = Refs::draw(tape, &records, index);
-                records[index].cells.push(Cell { name: format!("c{number}"), refs, inverse: None });
+                records[index].cells.push(Cell { name: format!("c{number}"), refs, other: None });
             }
         }
         if tape.one_in(3) {
             add_inverse(tape, &mut records);
         }
-        let mut model = Model { records, handlers: Vec::new() };
+        for record in &mut records {
+            if tape.one_in(2) {
+                record.via =
+                    tape.pick(&record.cells).map(|cell| Cell { name: "via".into(), refs: cell.refs, other: Some(cell.name.clone()) });
+            }
+        }
+        let caution = [40, 16, 8, 4][tape.below(4)];
+        let mut model = Model { caution, records, handlers: Vec::new() };
         for number in 0..tape.between(2, 7) {
             model.draw_handler(tape, number);
         }
@@ -170,8 +182,8 @@ fn add_inverse(tape: &mut Tape<'_>, records: &mut [Record]) {
         return;
     }
     let end = |target| Refs { shape: Shape::Set, target, written: Written::Plain };
-    records[one].cells.push(Cell { name: "near".into(), refs: end(other), inverse: Some("far".into()) });
-    records[other].cells.push(Cell { name: "far".into(), refs: end(one), inverse: None });
+    records[one].cells.push(Cell { name: "near".into(), refs: end(other), other: Some("far".into()) });
+    records[other].cells.push(Cell { name: "far".into(), refs: end(one), other: None });
 }
 
 impl Refs {

@@ -33,7 +33,7 @@ impl Engine {
             }
         }
         if !self.is_current(&job.kind) {
-            return;
+            return self.drop_job(&job);
         }
         let Prepared { store, request, then, .. } = prepared;
         let sent = sent(&request);
@@ -132,7 +132,9 @@ impl Engine {
         match refused {
             Refused::Duplicate(received) => {
                 self.counters.duplicates += 1;
-                self.resync_after_doubt(&job, store);
+                if job.doubtful {
+                    self.resync(store);
+                }
                 self.note_job(&job, || What::Duplicate);
                 let version = self.stores.get(store).version();
                 match job.kind {
@@ -148,7 +150,7 @@ impl Engine {
             }
             Refused::Gone(_) => {
                 self.counters.duplicates += 1;
-                self.resync_after_doubt(&job, store);
+                self.resync(store);
                 let version = self.stores.get(store).version();
                 if matches!(job.kind, Kind::MarkTried { .. }) {
                     self.call_dropped();
@@ -185,11 +187,16 @@ impl Engine {
     }
 
     /// A commit that was in doubt has happened: what it sent is in the store, but not known here.
-    fn resync_after_doubt(&mut self, job: &Job, store: usize) {
-        if job.doubtful
-            && let Err(error) = self.adopt_stored(store)
-        {
+    fn resync(&mut self, store: usize) {
+        if let Err(error) = self.adopt_stored(store) {
             self.store_broke(store, error);
+        }
+    }
+
+    /// Someone else has done what the job was to do; perhaps the job itself, by a commit that was in doubt.
+    pub(super) fn drop_job(&mut self, job: &Job) {
+        if job.doubtful {
+            (0..self.stores.len()).for_each(|store| self.resync(store));
         }
     }
 

@@ -120,7 +120,7 @@ impl Engine {
     /// Runs an attempt of the job, and commits it unless that is a step of its own.
     pub(super) fn run(&mut self, key: JobKey, mut job: Job) {
         if !self.is_current(&job.kind) {
-            return;
+            return self.drop_job(&job);
         }
         let (now, ids) = match job.clock {
             Some(clock) => clock,
@@ -271,7 +271,13 @@ impl Engine {
                         prepared.then = Then::ReceivedAndClosed(outcome, closed);
                         prepared
                     }
-                    received => self.prepared(store, request, Then::Received(received)),
+                    received => {
+                        // One that comes so late that its sender has dealt with it, and had it forgotten, must not be received anew.
+                        if store == flight.sent.store {
+                            request.outbox.push(OutboxChange::Require(event.id.clone()));
+                        }
+                        self.prepared(store, request, Then::Received(received))
+                    }
                 }
             }
             _ => unreachable!("only outside events and deliveries are received"),
@@ -431,7 +437,7 @@ fn space_of(key: &ReadKey) -> &SpaceRef {
 pub(super) fn sent(request: &CommitRequest) -> Vec<Arc<Outgoing>> {
     let adds = request.outbox.iter().filter_map(|change| match change {
         OutboxChange::Add(outgoing) => Some(outgoing.clone()),
-        OutboxChange::Remove(_) | OutboxChange::Update(..) => None,
+        OutboxChange::Remove(_) | OutboxChange::Update(..) | OutboxChange::Require(_) => None,
     });
     adds.collect()
 }

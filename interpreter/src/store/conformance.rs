@@ -340,6 +340,7 @@ pub(crate) fn outgoing_events_are_dealt_with_once(store: &mut dyn Store) {
     ok(store, outbox(OutboxChange::Remove(EventId("1".into()))));
     assert!(matches!(refused(store, outbox(OutboxChange::Remove(EventId("1".into())))), Refused::Gone(_)));
     assert!(matches!(refused(store, outbox(OutboxChange::Update(EventId("1".into()), OutgoingState::Tried))), Refused::Gone(_)));
+    assert!(matches!(refused(store, outbox(OutboxChange::Require(EventId("1".into())))), Refused::Gone(_)));
     assert_eq!(store.outgoing(), Ok(vec![outgoing("3"), outgoing("2")]));
 }
 

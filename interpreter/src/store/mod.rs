@@ -137,6 +137,8 @@ pub enum OutboxChange {
     Remove(EventId),
     /// Refused like [`OutboxChange::Remove`].
     Update(EventId, OutgoingState),
+    /// Changes nothing; refused like [`OutboxChange::Remove`].
+    Require(EventId),
 }
 
 #[derive(Clone, Debug, PartialEq)]

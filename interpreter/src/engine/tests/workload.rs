@@ -16,6 +16,7 @@ struct Model {
     acks: BTreeMap<&'static str, i64>,
     refused: BTreeMap<&'static str, i64>,
     parked: usize,
+    charges: usize,
     /// What each node has been given by each sender, in the order sent.
     given: BTreeMap<(&'static str, &'static str), Vec<i64>>,
 }
@@ -33,6 +34,16 @@ fn run(stores: usize, seed: u64, mishaps: Mishaps) -> (u64, u64, u64) {
         let (from, at) = (IDS[from], IDS[at]);
         // Every sender is a session of its own, so that the order of its sends is known.
         let session = 1 + IDS.iter().position(|id| *id == from).expect("it is one of them") as u64;
+        if dice.below(4) == 0 {
+            // These change no totals; what they answer, or have the outside do, must still come once.
+            let ask = dice.below(2) == 0;
+            let third = IDS[dice.below(IDS.len())];
+            let (name, args) = if ask { ("ask3", vec![to(at), to(third), to(from)]) } else { ("charge", vec![Value::Int(n)]) };
+            requests.push(nodes.send(session, from, name, args));
+            *model.acks.entry(from).or_default() += i64::from(!ask);
+            model.charges += usize::from(!ask);
+            continue;
+        }
         let name = ["give", "give_put", "give_ack", "give_refused", "give_unheard"][dice.below(5)];
         requests.push(nodes.send(session, from, name, vec![to(at), Value::Int(n)]));
         let arrives = matches!(name, "give" | "give_put" | "give_ack");
@@ -58,6 +69,7 @@ fn run(stores: usize, seed: u64, mishaps: Mishaps) -> (u64, u64, u64) {
     for request in requests {
         committed(nodes.world.take_outcome(request).expect("it is answered"));
     }
+    assert_eq!(nodes.bank.effects.len(), model.charges, "seed {seed}: each call under one key");
     for id in IDS {
         let of = |map: &BTreeMap<&'static str, i64>| map.get(id).copied().unwrap_or(0);
         assert_eq!(nodes.int(id, TOTAL), of(&model.totals), "seed {seed}: the total of {id}");

@@ -102,7 +102,7 @@ impl Recorder {
                     }
                     self.parts.end();
                 }
-                OutboxChange::Remove(_) => {}
+                OutboxChange::Remove(_) | OutboxChange::Require(_) => {}
             }
         }
         for write in &request.writes {
@@ -193,6 +193,7 @@ impl Recorder {
                     out.push_str(self.parts.take());
                     out.push_str("],");
                 }
+                OutboxChange::Require(_) => {}
                 OutboxChange::Remove(id) => {
                     effect_of_event(out, "unout", id);
                     self.sent.remove(id);

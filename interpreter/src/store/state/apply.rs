@@ -148,6 +148,11 @@ impl State {
                 let outgoing = self.outbox.remove(&sent).expect("what has an id in the outbox is in it");
                 undo.push(Undo::OutboxRemove(sent, outgoing));
             }
+            OutboxChange::Require(id) => {
+                if !self.outbox_by_id.contains_key(id) {
+                    return Err(Refused::Gone(id.clone()));
+                }
+            }
             OutboxChange::Update(id, state) => {
                 let sent = *self.outbox_by_id.get(id).ok_or_else(|| Refused::Gone(id.clone()))?;
                 let slot = self.outbox.get_mut(&sent).expect("what has an id in the outbox is in it");

@@ -22,9 +22,9 @@ impl<'a> Machine<'a> {
             Expr::Duration(milliseconds) => Value::Duration(*milliseconds),
             Expr::Slot(slot) => self.slot(*slot).clone(),
             Expr::Interpolate(parts) => return self.interpolate(parts),
-            Expr::Cell { record, of: _, cell, optional, at: _ } => return self.read_cell(record, *cell, *optional),
+            Expr::Cell { record, of, cell, optional, at: _ } => return self.read_cell(record, *of, *cell, *optional),
             Expr::Derived { record, of, derived, optional, at: _ } => {
-                let Some(record) = self.present(record, *optional)? else { return Ok(Value::None) };
+                let Some(record) = self.present(record, *of, *optional)? else { return Ok(Value::None) };
                 self.tx.require_live(&record)?;
                 let body = self.env.program.record(*of).derived[derived.index()].body;
                 return self.call(body, |slots| slots.push(Value::Ref(record)));
@@ -173,21 +173,23 @@ impl<'a> Machine<'a> {
         Ok(values)
     }
 
-    fn read_cell(&mut self, record: &'a Expr, cell: CellIndex, optional: bool) -> Run<Value> {
+    fn read_cell(&mut self, record: &'a Expr, of: RecordId, cell: CellIndex, optional: bool) -> Run<Value> {
         if let (Expr::Slot(slot), false) = (record, optional)
             && let Value::Ref(record) = &self.slots[self.base + slot.index()]
+            && record.record() == of
         {
             return self.tx.cell(record, cell);
         }
-        match self.present(record, optional)? {
+        match self.present(record, of, optional)? {
             Some(record) => self.tx.cell(&record, cell),
             None => Ok(Value::None),
         }
     }
 
     /// The record; with `optional`, nothing if it is `none` or not there.
-    fn present(&mut self, record: &'a Expr, optional: bool) -> Run<Option<RecordRef>> {
+    fn present(&mut self, record: &'a Expr, of: RecordId, optional: bool) -> Run<Option<RecordRef>> {
         match self.eval(record)? {
+            Value::Ref(record) if record.record() != of => self.other_type(&record, of),
             Value::Ref(record) => Ok(if optional && !self.tx.exists(&record)? { None } else { Some(record) }),
             Value::None if optional => Ok(None),
             other => self.mistyped("a record", &other),
@@ -249,7 +251,7 @@ impl<'a> Machine<'a> {
         match expr {
             Expr::Cell { record, of, cell, optional: false, at: _ } if self.is_keyed(*of, *cell) => {
                 self.step()?;
-                Ok(Some((self.eval_ref(record)?, *cell)))
+                Ok(Some((self.eval_record(record, *of)?, *cell)))
             }
             _ => Ok(None),
         }

@@ -19,7 +19,7 @@ pub(crate) mod text;
 
 use std::sync::Arc;
 
-use patternc_program::{Body, BodyId, Code, Expr, Pattern, Slot, SpaceExpr, TestEvent};
+use patternc_program::{Body, BodyId, Code, Expr, Pattern, RecordId, Slot, SpaceExpr, TestEvent};
 
 pub use self::fits::{Here, fits, record_space, space_exists, type_name};
 use crate::attempt::{Attempt, Env, Task};
@@ -270,6 +270,19 @@ impl<'a> Machine<'a> {
             Value::Ref(record) => Ok(record),
             other => self.mistyped("a record", &other),
         }
+    }
+
+    /// A record of this type, whose cells are about to be used.
+    fn eval_record(&mut self, expr: &'a Expr, of: RecordId) -> Run<RecordRef> {
+        let record = self.eval_ref(expr)?;
+        if record.record() == of { Ok(record) } else { self.other_type(&record, of) }
+    }
+
+    /// A program that `check` refuses was run by force, or data fit another version of it.
+    #[cold]
+    fn other_type<T>(&self, record: &RecordRef, of: RecordId) -> Run<T> {
+        let (found, wanted) = (self.tx.describe(record), self.env.program.record(of).name);
+        fail(FailureKind::Rejected, format!("a {wanted} is needed here, not {found}"))
     }
 
     fn eval_bool(&mut self, expr: &'a Expr) -> Run<bool> {

@@ -37,21 +37,21 @@ impl<'a> Machine<'a> {
                     self.set_slot(*slot, returned);
                 }
             }
-            Stmt::SetCell { record, of: _, cell, value, at: _ } => {
-                let record = self.eval_ref(record)?;
+            Stmt::SetCell { record, of, cell, value, at: _ } => {
+                let record = self.eval_record(record, *of)?;
                 let value = self.eval(value)?;
                 self.tx.set(&record, *cell, value)?;
             }
-            Stmt::ChangeCell { record, of: _, cell, op, value, at: _ } => self.change_cell(record, *cell, *op, value)?,
-            Stmt::SetEntry { record, of: _, cell, key, value, at: _ } => {
-                let record = self.eval_ref(record)?;
+            Stmt::ChangeCell { record, of, cell, op, value, at: _ } => self.change_cell(record, *of, *cell, *op, value)?,
+            Stmt::SetEntry { record, of, cell, key, value, at: _ } => {
+                let record = self.eval_record(record, *of)?;
                 let key = self.eval(key)?;
                 let value = self.eval(value)?;
                 self.tx.set_entry(&record, *cell, key, value)?;
             }
             Stmt::ChangeEntry { record, of, cell, key, op, value, at: _ } => self.change_entry(record, *of, *cell, key, *op, value)?,
-            Stmt::RemoveEntry { record, of: _, cell, key, at: _ } => {
-                let record = self.eval_ref(record)?;
+            Stmt::RemoveEntry { record, of, cell, key, at: _ } => {
+                let record = self.eval_record(record, *of)?;
                 let key = self.eval(key)?;
                 self.tx.remove_entry(&record, *cell, key)?;
             }
@@ -126,8 +126,8 @@ impl<'a> Machine<'a> {
         returned
     }
 
-    fn change_cell(&mut self, record: &'a Expr, cell: CellIndex, op: Change, value: &'a Expr) -> Run<()> {
-        let record = self.eval_ref(record)?;
+    fn change_cell(&mut self, record: &'a Expr, of: RecordId, cell: CellIndex, op: Change, value: &'a Expr) -> Run<()> {
+        let record = self.eval_record(record, of)?;
         let value = self.eval(value)?;
         match op {
             Change::AddInt | Change::SubInt | Change::Append | Change::RemoveFirst | Change::Insert | Change::Remove => {
@@ -142,7 +142,7 @@ impl<'a> Machine<'a> {
     }
 
     fn change_entry(&mut self, record: &'a Expr, of: RecordId, cell: CellIndex, key: &'a Expr, op: Change, value: &'a Expr) -> Run<()> {
-        let record = self.eval_ref(record)?;
+        let record = self.eval_record(record, of)?;
         let key = self.eval(key)?;
         let value = self.eval(value)?;
         let Some(old) = self.tx.element(&record, cell, &key)? else {

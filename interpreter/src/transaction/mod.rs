@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use patternc_program::{Cell, CellIndex, Program, RecordId, SpaceId};
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::FxHashMap;
 
 use self::savepoint::Undo;
 use crate::attempt::Env;
@@ -247,7 +247,7 @@ impl<'a> Transaction<'a> {
     /// What was read since, each once.
     pub(crate) fn end_trace(&mut self) -> Vec<ReadKey> {
         let trace = self.trace.take().unwrap_or_default();
-        let unique: indexmap::IndexSet<ReadKey, FxBuildHasher> = trace.into_iter().collect();
+        let unique: indexmap::IndexSet<ReadKey> = trace.into_iter().collect();
         unique.into_iter().collect()
     }
 

@@ -1,5 +1,6 @@
-//! Transactions against a model that executes the same steps on plain maps.
+//! Transactions beside a model that executes the same steps on plain maps, and what nests deeply.
 
+mod deep;
 mod model;
 mod program;
 mod random;

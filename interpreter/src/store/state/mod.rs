@@ -83,7 +83,8 @@ pub struct State {
     entries: Vec<Entry>,
     by_ref: HashMap<RecordRef, Handle, FxBuildHasher>,
     tables: Vec<Table>,
-    table_of: FxHashMap<(RecordId, SpaceRef), u32>,
+    // Keys of spaces come from outside: the hash is one that nobody can aim at.
+    table_of: HashMap<(RecordId, SpaceRef), u32>,
     /// The order of the next record created.
     next_order: u64,
     outbox: BTreeMap<u64, Arc<Outgoing>>,
@@ -179,7 +180,7 @@ impl State {
             entries: Vec::new(),
             by_ref: HashMap::default(),
             tables: Vec::new(),
-            table_of: FxHashMap::default(),
+            table_of: HashMap::new(),
             next_order: 0,
             outbox: BTreeMap::new(),
             outbox_by_id: HashMap::new(),

@@ -6,7 +6,7 @@ use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Level, Location, Safety};
 use crate::items::parsed;
 use crate::location::{locate, removal};
-use crate::names;
+use crate::mentions;
 use crate::resolve::did_you_mean;
 use crate::rules;
 
@@ -113,7 +113,7 @@ fn collect<'a>(item: &'a Item, scopes: &mut Collector<'a>) {
             }
         }
     }
-    names::item(item, scopes);
+    mentions::item(item, scopes);
 }
 
 #[derive(Default)]
@@ -125,7 +125,7 @@ impl<'a> Collector<'a> {
     }
 }
 
-impl<'a> names::Visitor<'a> for Collector<'a> {
+impl<'a> mentions::Visitor<'a> for Collector<'a> {
     fn stmt(&mut self, stmt: &'a Stmt) {
         self.add(&stmt.allows, stmt.span);
     }

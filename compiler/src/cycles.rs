@@ -11,7 +11,7 @@ use crate::bodies::bodies;
 use crate::db::{Db, Project, SourceFile};
 use crate::diagnostic::{Diagnostic, Location};
 use crate::hir::{BodyOwner, ExprKind};
-use crate::resolve::space_name as item_name;
+use crate::resolve::item_name;
 use crate::rules;
 use crate::signature::cell_sig;
 use crate::types::{CellId, ItemId};

@@ -237,7 +237,7 @@ record Person in home {
         assert_eq!(from("Person.swap arm 1"), ["Writes(Set, Here) Person.name"]);
         assert_eq!(graph.to(named(&db, &graph, "Person.name")).count(), 3);
         let home = named(&db, &graph, "Person.swap").space(&db).expect("people are in a plain space");
-        assert_eq!(crate::resolve::space_name(&db, home).as_str(), "home");
+        assert_eq!(crate::resolve::item_name(&db, home).as_str(), "home");
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub mod hir;
 pub mod items;
 pub mod location;
 pub mod lower;
-mod names;
+mod mentions;
 pub mod project_names;
 pub mod resolve;
 pub mod rules;

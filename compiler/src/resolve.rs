@@ -285,7 +285,7 @@ impl TypeResolver<'_> {
                 let Some(space_id) = self.plain_space(space) else { return Place::Any };
                 match home {
                     Home::Plain(of) if of != space_id => {
-                        let message = format!("every `{}` is in `{}`, never in `{}`", name.name, space_name(self.db, of), space.name);
+                        let message = format!("every `{}` is in `{}`, never in `{}`", name.name, item_name(self.db, of), space.name);
                         self.diagnostics.push(
                             Diagnostic::error("space-escape", self.file, space.span, message)
                                 .label(Location::Item(record), format!("`{}` is declared here", name.name))
@@ -294,7 +294,7 @@ impl TypeResolver<'_> {
                         Place::Plain(of)
                     }
                     Home::Family(of) => {
-                        let of = space_name(self.db, of);
+                        let of = item_name(self.db, of);
                         let message = format!("every `{}` is in a space of the family `{of}`, never in `{}`", name.name, space.name);
                         self.diagnostics.push(
                             Diagnostic::error("space-escape", self.file, space.span, message)
@@ -323,7 +323,7 @@ impl TypeResolver<'_> {
 
     /// A plain `R` of a family, where the space of the holder is never one of that family.
     fn never_here(&mut self, record: ItemId, name: Ident, of: ItemId, own: ItemId) -> Place {
-        let (of, own) = (space_name(self.db, of), space_name(self.db, own));
+        let (of, own) = (item_name(self.db, of), item_name(self.db, own));
         let message = format!("a plain `{0}` is one of this record's space, `{own}`, but every `{0}` is in a space of `{of}`", name.name);
         let end = Span { start: name.span.end, end: name.span.end };
         self.diagnostics.push(
@@ -401,9 +401,9 @@ fn plain_space_in(db: &dyn Db, scope: &Scope, file: SourceFile, space: Ident, di
     }
 }
 
-/// The name of a space (or of any other item), for messages.
-pub fn space_name(db: &dyn Db, space: ItemId) -> Name {
-    head(db, space).and_then(ItemHead::name).unwrap_or_default()
+/// The name of an item, for messages; empty for imports and tests.
+pub fn item_name(db: &dyn Db, item: ItemId) -> Name {
+    head(db, item).and_then(ItemHead::name).unwrap_or_default()
 }
 
 /// The finding for a name that means nothing: `what` it should have been, and what was meant, from `known` or from another file that

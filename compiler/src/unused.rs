@@ -10,7 +10,7 @@ use crate::db::{Db, Project, SourceFile};
 use crate::diagnostic::{Diagnostic, Edit, Location, Safety};
 use crate::items::{ItemHead, parsed};
 use crate::location::{item, removal};
-use crate::names;
+use crate::mentions;
 use crate::resolve::scope;
 use crate::rules;
 use crate::signature::{HandlerKind, Signature, signatures};
@@ -41,7 +41,7 @@ struct Collector {
     methods: FxHashSet<Name>,
 }
 
-impl names::Visitor<'_> for Collector {
+impl mentions::Visitor<'_> for Collector {
     fn name(&mut self, name: Ident) {
         self.names.insert(name.name);
     }
@@ -58,7 +58,7 @@ fn uses(db: &dyn Db, file: SourceFile) -> Uses {
     let parsed = parsed(db, file);
     let mut collector = Collector::default();
     for item in &parsed.file.items {
-        names::item(item, &mut collector);
+        mentions::item(item, &mut collector);
     }
     let scope = scope(db, file);
     let mut items: Vec<ItemId> = collector.names.iter().filter_map(|name| scope.lookup(*name)).filter(|id| judged(db, *id)).collect();

@@ -6,7 +6,7 @@ use ustr::ustr;
 use super::*;
 use crate::db::{Database, Project};
 use crate::hir::{BodyKind, Expr, ExprKind, SendEvent, Stmt, StmtKind};
-use crate::resolve::space_name;
+use crate::resolve::item_name;
 use crate::types::{ItemId, Place, Ty};
 use crate::visit;
 
@@ -23,10 +23,10 @@ fn placed(db: &Database, body: &Body, ty: &Ty) -> String {
         let place = match place {
             Place::Here => "here".to_owned(),
             Place::Any => "any".to_owned(),
-            Place::Plain(space) => space_name(db, space).to_string(),
+            Place::Plain(space) => item_name(db, space).to_string(),
             Place::Of(local) => body.locals[local.0 as usize].name.to_string(),
         };
-        format!("{}@{place}", space_name(db, id))
+        format!("{}@{place}", item_name(db, id))
     };
     match ty {
         Ty::Record(id, place) | Ty::Struct(id, place) | Ty::Enum(id, place) => at(*id, *place),

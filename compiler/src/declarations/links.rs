@@ -5,7 +5,7 @@ use patternc_grammar::syntax::{MemberKind, Name, RecordDecl};
 use super::Checker;
 use crate::diagnostic::{Diagnostic, Location};
 use crate::items::{CellHead, Link, LinkPlace, record_head_of};
-use crate::resolve::{home, scope, space_name};
+use crate::resolve::{home, item_name, scope};
 use crate::signature::{Home, RecordSig};
 use crate::types::{CellId, ItemId};
 
@@ -16,7 +16,7 @@ pub(super) fn check(checker: &mut Checker<'_>, id: ItemId, decl: &RecordDecl, si
         let Some(other) = cell.inverse else { continue };
         let Some(MemberKind::Cell(tree)) = decl.members.get(cell.member as usize).map(|member| &member.kind) else { continue };
         let (Some(mine), Some(theirs)) = (cell_head(checker, this), cell_head(checker, other)) else { continue };
-        let names = (sig.name, space_name(db, other.record));
+        let names = (sig.name, item_name(db, other.record));
         // What is wrong with a link is said once: where it is declared.
         let Some(inverse) = tree.inverse else { continue };
         let at = inverse.span;
@@ -136,8 +136,8 @@ fn apart(checker: &Checker<'_>, from: ItemId, to: ItemId, link: &Link) -> Option
     let db = checker.db;
     let (own, target) = (home(db, from), home(db, to));
     let describe = |home: Home| match home {
-        Home::Plain(space) => format!("`{}`", space_name(db, space)),
-        Home::Family(space) => format!("one of the spaces `{}[…]`", space_name(db, space)),
+        Home::Plain(space) => format!("`{}`", item_name(db, space)),
+        Home::Family(space) => format!("one of the spaces `{}[…]`", item_name(db, space)),
         Home::Floating => "any space".to_owned(),
     };
     let apart = Apart::Spaces(describe(own), describe(target));

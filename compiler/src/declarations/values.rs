@@ -5,7 +5,7 @@ use patternc_grammar::syntax::{ExternDecl, Ident, MemberKind, Param, RecordDecl,
 use super::Checker;
 use crate::db::Db;
 use crate::diagnostic::{Diagnostic, Location};
-use crate::resolve::{home, space_name};
+use crate::resolve::{home, item_name};
 use crate::signature::{ExternSig, Home, ParamSig, RecordSig, Signature, signature};
 use crate::types::{ItemId, Place, Ty};
 
@@ -67,7 +67,7 @@ pub(super) fn results(checker: &mut Checker<'_>, decl: &ExternDecl, sig: &Extern
         let mut held = None;
         references(checker.db, &operation.result, &mut Vec::new(), &mut |record, _| held = held.or(Some(record)));
         if let Some(record) = held {
-            let name = space_name(checker.db, record);
+            let name = item_name(checker.db, record);
             let message = format!("the outside cannot answer with a reference, and `{}` gives a `{name}`", operation.name);
             checker.report(
                 Diagnostic::error("type-mismatch", checker.file, written.span, message)
@@ -119,7 +119,7 @@ fn held_here(checker: &mut Checker<'_>, sig: &RecordSig, ty: &Ty, written: &Type
         }
     });
     let Some((record, of)) = never else { return };
-    let (name, of, own) = (space_name(db, record), space_name(db, of), space_name(db, own));
+    let (name, of, own) = (item_name(db, record), item_name(db, of), item_name(db, own));
     let text = written.span.slice(checker.file.text(db));
     let message =
         format!("a `{text}` in `{}` holds a plain `{name}`, which is never in `{own}`: every `{name}` is in a space of `{of}`", sig.name);

@@ -3,7 +3,7 @@
 use super::{EffectSpace, SendEffect, SendTarget, Target, Value};
 use crate::db::Db;
 use crate::hir::{Body, BodyOwner};
-use crate::resolve::space_name;
+use crate::resolve::item_name;
 use crate::signature::{cell_sig, extern_sig, fn_sig, handler_sig, invariant_sig, mirror_sig, operation_sig, record_sig};
 use crate::types::{CellId, HandlerId, ItemId, LocalId};
 
@@ -57,11 +57,11 @@ impl Describe<'_> {
                     _ => "self".to_owned(),
                 };
                 match super::home(self.db, self.body.owner) {
-                    Some(home) => format!("`{}`, the space of `{this}`", space_name(self.db, home)),
+                    Some(home) => format!("`{}`, the space of `{this}`", item_name(self.db, home)),
                     None => format!("the space of `{this}`"),
                 }
             }
-            EffectSpace::Plain(space) => format!("the space `{}`", space_name(self.db, space)),
+            EffectSpace::Plain(space) => format!("the space `{}`", item_name(self.db, space)),
             EffectSpace::Of(local) => format!("the space of `{}`", self.local(local)),
             EffectSpace::Any => "a space that is not known".to_owned(),
         }

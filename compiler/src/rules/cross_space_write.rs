@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
 use crate::effects::describe::record_name;
 use crate::effects::{self, EffectSpace, Effects, Entry, SendEffect, Site, Target, WriteEffect, WriteKind};
 use crate::hir::{BodyOwner, ExprKind, StmtKind, Write, WriteOp};
-use crate::resolve::space_name;
+use crate::resolve::item_name;
 use crate::signature::{HandlerSig, Home, RecordSig, cell_sig, handler_sig, record_sig};
 use crate::types::{CellId, HandlerId, Ty};
 
@@ -201,7 +201,7 @@ fn ways_out(context: &Context<'_>, callable: &Callable<'_>, outside: &Outside<'_
             }
         }
         EffectSpace::Plain(space) if root && effects::home(context.db, callable.body.owner).is_some() => {
-            let name = space_name(context.db, space);
+            let name = item_name(context.db, space);
             ways.push(format!("`across {name}`, if one store keeps both spaces"));
             if let BodyOwner::Handler(handler) = callable.body.owner
                 && let Some(decl) = edits::handler_decl(context.db, handler)

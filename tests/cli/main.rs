@@ -5,3 +5,4 @@ mod docs;
 mod patternc;
 mod reopen;
 mod seeds;
+mod token_refresh;

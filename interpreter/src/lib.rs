@@ -5,6 +5,7 @@
 //! The way of an event: [`engine`] takes it, [`machine`] runs the handler over a [`transaction`], the transaction becomes a
 //! [`store::CommitRequest`], the store commits it, the engine delivers what it sent.
 
+pub mod adapter;
 pub mod attempt;
 pub mod engine;
 pub mod event;

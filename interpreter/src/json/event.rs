@@ -137,7 +137,7 @@ pub(crate) fn from_text(text: &str) -> serde_json::Result<Json> {
 }
 
 /// How deep the brackets of a JSON text go. Of a text that is not JSON, at least as deep as a reader would.
-fn nesting(text: &str) -> usize {
+pub(crate) fn nesting(text: &str) -> usize {
     let (mut depth, mut deepest, mut in_text, mut escaped) = (0usize, 0, false, false);
     for byte in text.bytes() {
         if in_text {

@@ -21,8 +21,8 @@ use patternc_program::{Program, RecordId, SpaceId, Type};
 use rustc_hash::FxHashMap;
 
 pub use self::error::{JsonError, Path};
-pub(crate) use self::event::from_text;
 pub use self::event::{CellName, EventLine, Request, parse};
+pub(crate) use self::event::{from_text, nesting};
 pub use self::outcome::OutcomeLine;
 pub use self::read::{Keys, Reader};
 pub(crate) use self::reference::unescape;

@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use patternc_compiler::config::{self, Config, Deployment, Store as StoreConfig, Template};
+use patternc_compiler::config::{self, Config, Deployment, Extern as ExternConfig, Store as StoreConfig, Template};
+use patternc_interpreter::adapter::{Command, Http, HttpOperation};
 use patternc_interpreter::limits::Limits;
-use patternc_interpreter::runtime::{Config as RuntimeConfig, Runtime};
+use patternc_interpreter::runtime::{Callee, Config as RuntimeConfig, Runtime};
 use patternc_interpreter::store::Store;
 use patternc_interpreter::store::memory::Memory;
 use patternc_interpreter::store::sqlite::{Opening, Sqlite};
 use patternc_interpreter::store::state::Schema;
-use patternc_program::Program;
+use patternc_program::{ExternId, Program};
 
 use crate::fault::Fault;
 use crate::project::Loaded;
@@ -80,7 +81,7 @@ fn configured(
             Fault::Use(format!("deployment `{name}` does not say which store keeps the space `{}`: add it under `spaces`", space.name))
         })?);
     }
-    let externs = Default::default();
+    let externs = externs(project, program, name, deployment)?.into_iter().collect();
     Ok(RuntimeConfig { stores, places, externs, limits, ..RuntimeConfig::single(memory(program, &Limits::default())) })
 }
 
@@ -91,6 +92,42 @@ fn memory(program: &Program, limits: &Limits) -> Box<dyn Store> {
 fn sqlite(path: &Path, program: &Arc<Program>, limits: &Limits) -> Result<Box<dyn Store>, Fault> {
     let store = Sqlite::open(path, Opening::new(program.clone(), limits.clone())).map_err(|error| Fault::Use(error.message))?;
     Ok(Box::new(store))
+}
+
+/// What answers the externs that the deployment names.
+fn externs(
+    project: &Loaded,
+    program: &Program,
+    name: &str,
+    deployment: &Deployment,
+) -> Result<Vec<(ExternId, Arc<dyn Callee>)>, Fault> {
+    let mut externs: Vec<(ExternId, Arc<dyn Callee>)> = Vec::new();
+    for (at, declared) in program.externs.iter().enumerate() {
+        let Some(config) = deployment.externs.get(declared.name.as_str()) else { continue };
+        let what = format!("extern `{}` of deployment `{name}`", declared.name);
+        let wrong = |message: String| Fault::Use(format!("{what}: {message}"));
+        let callee: Arc<dyn Callee> = match config {
+            ExternConfig::Http(http) => {
+                let headers = http.headers.iter().map(|(name, value)| Ok((name.to_string(), expand(value, &what)?)));
+                let headers = headers.collect::<Result<Vec<_>, Fault>>()?;
+                let mut service = Http::new(&expand(&http.base, &what)?, headers, http.timeout).map_err(wrong)?;
+                for (name, operation) in &http.operations {
+                    let (method, path) = (operation.method.to_string(), operation.path.to_string());
+                    service = service.operation(&**name, HttpOperation { method, path, reject: operation.reject.clone() });
+                }
+                Arc::new(service)
+            }
+            ExternConfig::Command { run, timeout } => {
+                let run = run.iter().map(|part| expand(part, &what)).collect::<Result<Vec<_>, Fault>>()?;
+                Arc::new(Command { run, folder: Some(project.root.clone()), timeout: *timeout })
+            }
+            ExternConfig::SpiceDb { .. } => {
+                return Err(wrong("it is of kind `spicedb`, which this version cannot call: use `http` or `command`".to_owned()));
+            }
+        };
+        externs.push((ExternId(at as u32), callee));
+    }
+    Ok(externs)
 }
 
 /// The text with `${NAME}` taken from the environment.

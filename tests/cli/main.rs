@@ -2,6 +2,7 @@
 
 mod crash;
 mod docs;
+mod externs;
 mod patternc;
 mod reopen;
 mod seeds;

@@ -18,7 +18,7 @@ use crate::engine::{CallAnswer, ExternCall};
 use crate::runtime::Callee;
 
 /// An HTTP service.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Http {
     /// What the path of an operation is appended to.
     base: String,
@@ -143,6 +143,13 @@ impl Http {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Base and headers may hold secrets.
+impl std::fmt::Debug for Http {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Http").field("timeout", &self.timeout).field("operations", &self.operations).finish_non_exhaustive()
     }
 }
 

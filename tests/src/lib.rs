@@ -2,4 +2,5 @@
 
 pub mod generate;
 pub mod markdown;
+pub mod running;
 pub mod world;

@@ -95,12 +95,7 @@ fn sqlite(path: &Path, program: &Arc<Program>, limits: &Limits) -> Result<Box<dy
 }
 
 /// What answers the externs that the deployment names.
-fn externs(
-    project: &Loaded,
-    program: &Program,
-    name: &str,
-    deployment: &Deployment,
-) -> Result<Vec<(ExternId, Arc<dyn Callee>)>, Fault> {
+fn externs(project: &Loaded, program: &Program, name: &str, deployment: &Deployment) -> Result<Vec<(ExternId, Arc<dyn Callee>)>, Fault> {
     let mut externs: Vec<(ExternId, Arc<dyn Callee>)> = Vec::new();
     for (at, declared) in program.externs.iter().enumerate() {
         let Some(config) = deployment.externs.get(declared.name.as_str()) else { continue };
@@ -119,7 +114,9 @@ fn externs(
             }
             ExternConfig::Command { run, timeout } => {
                 let run = run.iter().map(|part| expand(part, &what)).collect::<Result<Vec<_>, Fault>>()?;
-                Arc::new(Command { run, folder: Some(project.root.clone()), timeout: *timeout })
+                // The root is empty where it is the current folder.
+                let folder = Some(project.root.clone()).filter(|root| !root.as_os_str().is_empty());
+                Arc::new(Command { run, folder, timeout: *timeout })
             }
             ExternConfig::SpiceDb { .. } => {
                 return Err(wrong("it is of kind `spicedb`, which this version cannot call: use `http` or `command`".to_owned()));

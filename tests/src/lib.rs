@@ -1,6 +1,8 @@
 //! What the suites of this folder share.
 
+pub mod broken;
 pub mod generate;
 pub mod markdown;
 pub mod running;
+pub mod workload;
 pub mod world;

@@ -6,7 +6,7 @@ use patternc_compiler::check::{self, CheckOptions};
 use patternc_compiler::db::Database;
 use patternc_compiler::diagnostic::{Diagnostic, Level};
 use patternc_compiler::lower;
-use patternc_interpreter::engine::{CallAnswer, Engine, ExternCall, Session};
+use patternc_interpreter::engine::{CallAnswer, Engine, Entry, ExternCall, Session};
 use patternc_interpreter::event::{Action, Outcome};
 use patternc_interpreter::failure::FailureKind;
 use patternc_interpreter::limits::Limits;
@@ -92,13 +92,14 @@ impl World {
         self.simulated.engine()
     }
 
-    /// What happened since the last call, a line each.
-    pub fn take_history(&mut self) -> Vec<String> {
-        self.simulated.take_history()
+    /// What happened since the last call.
+    pub fn take_entries(&mut self) -> Vec<Entry> {
+        self.simulated.take_entries()
     }
 
-    /// Runs these events as sessions of their own, interleaved by the seed, and everything they send. The outcomes, in order.
-    pub fn together(&mut self, actions: Vec<Action>) -> Vec<Outcome> {
+    /// Runs these events as sessions of their own, interleaved by the seed, and everything they send. The outcomes, in order; none for an
+    /// event whose answer depends on something that is parked.
+    pub fn together(&mut self, actions: Vec<Action>) -> Vec<Option<Outcome>> {
         let requests: Vec<Request> = actions
             .into_iter()
             .map(|action| {
@@ -110,13 +111,12 @@ impl World {
         if let Some(trouble) = self.simulated.take_trouble() {
             panic!("{trouble}");
         }
-        let outcomes = requests.into_iter().map(|request| self.simulated.take_outcome(request));
-        outcomes.map(|outcome| outcome.expect("with nothing left to do, every event is answered")).collect()
+        requests.into_iter().map(|request| self.simulated.take_outcome(request)).collect()
     }
 
     /// One event and everything it sends.
     pub fn event(&mut self, action: Action) -> Outcome {
-        self.together(vec![action]).pop().expect("one event, one outcome")
+        self.together(vec![action]).pop().flatten().expect("an event is answered, unless its answer was deferred to something parked")
     }
 
     /// Calls a handler by name.

@@ -1,13 +1,14 @@
 //! A simulated world: an engine, its disk, a clock and dice from one seed, and whoever sends events from outside.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use patternc_program::{Program, RecordId};
 
 use super::disk::Disk;
-use crate::engine::{CallAnswer, Counters, Engine, ExternCall, Overlap, Receipt, Session, Submitted, Ticket};
+use crate::engine::{CallAnswer, Counters, Engine, Entry, ExternCall, Overlap, Receipt, Session, Submitted, Ticket};
 use crate::event::{Action, Event, Outcome};
 use crate::host::{Host, Random};
 use crate::limits::Limits;
@@ -63,8 +64,24 @@ pub struct World {
     holds: u32,
     counters: Counters,
     crashes: u64,
-    history: Option<Vec<String>>,
+    history: Option<Vec<Line>>,
     trouble: Option<String>,
+}
+
+/// One line of a history.
+enum Line {
+    Entry(Entry),
+    /// What the world did to its engine.
+    Note(String),
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Line::Entry(entry) => entry.fmt(f),
+            Line::Note(note) => f.write_str(note),
+        }
+    }
 }
 
 struct SimulatedHost {
@@ -128,8 +145,21 @@ impl World {
         self.engine_mut().record_history();
     }
 
-    /// What happened so far, a line each.
+    /// What happened since the last call, a line each.
     pub fn take_history(&mut self) -> Vec<String> {
+        self.take_lines().iter().map(Line::to_string).collect()
+    }
+
+    /// What engines did since the last call.
+    pub fn take_entries(&mut self) -> Vec<Entry> {
+        let entry = |line| match line {
+            Line::Entry(entry) => Some(entry),
+            Line::Note(_) => None,
+        };
+        self.take_lines().into_iter().filter_map(entry).collect()
+    }
+
+    fn take_lines(&mut self) -> Vec<Line> {
         self.collect_history();
         self.history.as_mut().map(std::mem::take).unwrap_or_default()
     }
@@ -138,7 +168,7 @@ impl World {
         if let Some(engine) = &mut self.engine {
             let entries = engine.take_history();
             if let Some(history) = &mut self.history {
-                history.extend(entries.iter().map(ToString::to_string));
+                history.extend(entries.into_iter().map(Line::Entry));
             }
         }
     }
@@ -148,7 +178,7 @@ impl World {
             self.collect_history();
         }
         if let Some(history) = &mut self.history {
-            history.push(line());
+            history.push(Line::Note(line()));
         }
     }
 

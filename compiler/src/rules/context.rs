@@ -57,6 +57,11 @@ impl<'db> Callable<'db> {
         Describe { db: self.db, body: self.body }
     }
 
+    /// Whether part of the body was not understood: what seems to be missing may be there.
+    pub fn is_incomplete(&self) -> bool {
+        self.pieces.iter().any(|piece| piece.incomplete)
+    }
+
     /// `Person.link`.
     pub fn name(&self) -> String {
         body_name(self.db, self.body.owner)

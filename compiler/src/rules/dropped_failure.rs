@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
-    for callable in context.transactions() {
+    for callable in context.transactions().filter(|callable| !callable.is_incomplete()) {
         for piece in callable.pieces.iter().copied() {
             if piece.writes.is_empty() {
                 continue;

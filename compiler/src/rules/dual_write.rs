@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
-    for callable in context.transactions() {
+    for callable in context.transactions().filter(|callable| !callable.is_incomplete()) {
         visit(context, callable, callable.effects, &mut Vec::new(), findings);
     }
 }

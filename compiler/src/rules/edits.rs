@@ -92,10 +92,13 @@ pub fn entry_name(db: &dyn Db, entry: WriteSig) -> String {
     }
 }
 
-/// Takes the entry of a list out, with a comma beside it. `entries` are the spans of all entries, `clause` is the whole.
-pub fn remove_entry(file: SourceFile, clause: Span, entries: &[Span], index: usize) -> Edit {
+/// Takes the entry of a clause out, with the comma beside it; the last one with the clause. `entries` are the spans of all entries.
+pub fn remove_entry(db: &dyn Db, file: SourceFile, clause: Span, entries: &[Span], index: usize) -> Edit {
     let span = match (index, entries.len()) {
-        (_, 0 | 1) => clause,
+        (_, 0 | 1) => {
+            let before = &file.text(db)[..clause.start as usize];
+            Span { start: before.trim_end().len() as u32, end: clause.end }
+        }
         (0, _) => Span { start: entries[0].start, end: entries[1].start },
         (index, _) => Span { start: entries[index - 1].end, end: entries[index].end },
     };

@@ -21,7 +21,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
         let BodyOwner::Handler(handler) = callable.body.owner else { continue };
         let Some(declared) = callable.handler().and_then(|sig| sig.writes.as_deref()) else { continue };
         let pieces = &callable.pieces;
-        if pieces.iter().any(|piece| piece.incomplete || piece.recursive) {
+        if callable.is_incomplete() || callable.effects.recursive {
             continue;
         }
         let elsewhere = |target: &Target| *target != Target::SelfRecord;
@@ -45,7 +45,7 @@ fn finding(context: &Context<'_>, handler: crate::types::HandlerId, unused: Writ
         return RULE.at(Location::Handler(handler), "this handler", message).help(format!("take `{name}` out of its `writes` clause"));
     };
     let spans: Vec<_> = clause.entries.iter().map(|entry| entry.span).collect();
-    let edit = edits::remove_entry(context.file, clause.span, &spans, index);
+    let edit = edits::remove_entry(context.db, context.file, clause.span, &spans, index);
     RULE.at(Location::Span(context.file, spans[index]), "never written", message)
         .help(format!("take `{name}` out of the clause"))
         .fix(format!("remove `{name}`"), Safety::Safe, vec![edit])

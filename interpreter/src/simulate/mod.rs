@@ -11,6 +11,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use patternc_program::{Program, Test};
@@ -21,6 +22,7 @@ use self::script::Script;
 pub use self::world::{Mishaps, Outside, Request, World};
 use crate::limits::Limits;
 use crate::store::memory::Memory;
+use crate::store::sqlite::{Opening, Sqlite};
 use crate::store::state::Schema;
 
 /// How a test is run.
@@ -57,6 +59,15 @@ pub fn run_test(program: &Arc<Program>, test: &Test, options: Options) -> TestRe
     }
     world.set_mishaps(mishaps);
     Script::new(program.clone(), world).run(test, seed)
+}
+
+/// Stores in SQLite files of a folder, `0.db` and so on: opened again after each death of the process.
+pub fn sqlite_disk(program: &Arc<Program>, limits: &Limits, folder: &Path, stores: usize) -> ReopenedDisk {
+    let opener = |store: usize| -> Opener {
+        let (program, limits, file) = (program.clone(), limits.clone(), folder.join(format!("{store}.db")));
+        Box::new(move || Ok(Box::new(Sqlite::open(&file, Opening::new(program.clone(), limits.clone()))?)))
+    };
+    ReopenedDisk::new((0..stores).map(opener).collect())
 }
 
 /// Empty stores in memory for a program.

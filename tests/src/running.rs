@@ -7,9 +7,7 @@ use std::sync::Arc;
 use patternc_compiler::diagnostic::Location;
 use patternc_compiler::lower::lower;
 use patternc_interpreter::limits::Limits;
-use patternc_interpreter::simulate::{Opener, Options, ReopenedDisk, TestReport, run_test};
-use patternc_interpreter::store::Store;
-use patternc_interpreter::store::sqlite::{Opening, Sqlite};
+use patternc_interpreter::simulate::{Options, TestReport, run_test, sqlite_disk};
 use patternc_program::{Program, Test};
 
 use crate::markdown::{Case, selected};
@@ -58,11 +56,8 @@ fn in_memory(program: &Arc<Program>, test: &Test, seed: u64) -> TestReport {
 
 fn on_sqlite(program: &Arc<Program>, test: &Test) -> TestReport {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let path = folder.path().join("store.sqlite");
-    let opened = program.clone();
-    let open: Opener =
-        Box::new(move || Sqlite::open(&path, Opening::new(opened.clone(), limits())).map(|store| Box::new(store) as Box<dyn Store>));
-    run_test(program, test, Options { limits: limits(), disk: Some(Box::new(ReopenedDisk::new(vec![open]))), ..Options::seeded(0) })
+    let disk = sqlite_disk(program, &limits(), folder.path(), 1);
+    run_test(program, test, Options { limits: limits(), disk: Some(Box::new(disk)), ..Options::seeded(0) })
 }
 
 /// Where and why it failed, if it did.

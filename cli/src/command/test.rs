@@ -9,9 +9,7 @@ use clap::ValueEnum;
 use patternc_compiler::check::{self, CheckOptions};
 use patternc_compiler::diagnostic::Level;
 use patternc_compiler::lower;
-use patternc_interpreter::limits::Limits;
-use patternc_interpreter::simulate::{self, Disk, Options, ReopenedDisk, TestReport};
-use patternc_interpreter::store::sqlite::{Opening, Sqlite};
+use patternc_interpreter::simulate::{self, Options, TestReport};
 use patternc_program::{Program, Source};
 use serde_json::{Value, json};
 
@@ -137,7 +135,7 @@ fn run_test(
         let folder;
         if arguments.store == Store::Sqlite {
             folder = tempfile::tempdir().map_err(|e| Fault::Use(format!("cannot make a folder for the store of a test: {e}")))?;
-            options.disk = Some(sqlite_disk(program, folder.path()));
+            options.disk = Some(Box::new(simulate::sqlite_disk(program, &options.limits, folder.path(), 1)));
         }
         let report = simulate::run_test(program, test, options);
         runs += 1;
@@ -147,15 +145,6 @@ fn run_test(
             return Ok(Ran { report, path, start, runs, conflicts, failed_at });
         }
     }
-}
-
-/// A store in a file, opened again after every crash of the test.
-fn sqlite_disk(program: &Arc<Program>, folder: &Path) -> Box<dyn Disk> {
-    let (program, path) = (program.clone(), folder.join("test.db"));
-    Box::new(ReopenedDisk::new(vec![Box::new(move || {
-        let store = Sqlite::open(&path, Opening::new(program.clone(), Limits::default()))?;
-        Ok(Box::new(store) as Box<dyn patternc_interpreter::store::Store>)
-    })]))
 }
 
 fn place(project: &Loaded, program: &Program, at: Source) -> (String, Position) {

@@ -17,7 +17,7 @@ fn module(i: usize) -> String {
         .expect("a String takes any text");
     if i > 0 {
         let before = i - 1;
-        write!(out, "use \"../area_{:02}/module_{before:04}.pattern\" {{ Order{before} }}\n", before % 40)
+        writeln!(out, "use \"../area_{:02}/module_{before:04}.pattern\" {{ Order{before} }}", before % 40)
             .expect("a String takes any text");
         out.push_str(&text.replace("{before}", &before.to_string()));
     } else {

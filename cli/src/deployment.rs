@@ -13,6 +13,8 @@ use patternc_interpreter::store::sqlite::{Opening, Sqlite};
 use patternc_interpreter::store::state::Schema;
 use patternc_program::{ExternId, Program};
 
+use rustc_hash::FxHashMap;
+
 use crate::fault::Fault;
 use crate::project::Loaded;
 
@@ -32,6 +34,23 @@ pub fn open(project: &Loaded, program: &Arc<Program>, name: Option<&str>, fallba
         }
     };
     Runtime::open(program.clone(), runtime).map_err(|error| Fault::Use(error.message))
+}
+
+/// Refuses a deployment that binds nothing to an extern of the program: what is sent to it would wait for ever.
+pub fn require_externs(project: &Loaded, program: &Program, name: Option<&str>) -> Result<(), Fault> {
+    let chosen = choose(config::config(&project.db), name)?;
+    let unbound = program.externs.iter().find(|e| chosen.is_none_or(|(_, deployment)| !deployment.externs.contains_key(e.name.as_str())));
+    match (unbound, chosen) {
+        (None, _) => Ok(()),
+        (Some(unbound), Some((name, _))) => Err(Fault::Use(format!(
+            "deployment `{name}` does not say what answers the extern `{}`: add it under `externs` of the deployment",
+            unbound.name
+        ))),
+        (Some(unbound), None) => Err(Fault::Use(format!(
+            "nothing says what answers the extern `{}`: add a deployment to patternc.yaml, and the extern under its `externs`",
+            unbound.name
+        ))),
+    }
 }
 
 fn choose<'c>(config: &'c Config, name: Option<&'c str>) -> Result<Option<(&'c str, &'c Deployment)>, Fault> {
@@ -81,7 +100,7 @@ fn configured(
             Fault::Use(format!("deployment `{name}` does not say which store keeps the space `{}`: add it under `spaces`", space.name))
         })?);
     }
-    let externs = externs(project, program, name, deployment)?.into_iter().collect();
+    let externs = externs(project, program, name, deployment)?;
     Ok(RuntimeConfig { stores, places, externs, limits, ..RuntimeConfig::single(memory(program, &Limits::default())) })
 }
 
@@ -95,8 +114,13 @@ fn sqlite(path: &Path, program: &Arc<Program>, limits: &Limits) -> Result<Box<dy
 }
 
 /// What answers the externs that the deployment names.
-fn externs(project: &Loaded, program: &Program, name: &str, deployment: &Deployment) -> Result<Vec<(ExternId, Arc<dyn Callee>)>, Fault> {
-    let mut externs: Vec<(ExternId, Arc<dyn Callee>)> = Vec::new();
+fn externs(
+    project: &Loaded,
+    program: &Program,
+    name: &str,
+    deployment: &Deployment,
+) -> Result<FxHashMap<ExternId, Arc<dyn Callee>>, Fault> {
+    let mut externs: FxHashMap<ExternId, Arc<dyn Callee>> = FxHashMap::default();
     for (at, declared) in program.externs.iter().enumerate() {
         let Some(config) = deployment.externs.get(declared.name.as_str()) else { continue };
         let what = format!("extern `{}` of deployment `{name}`", declared.name);
@@ -122,7 +146,7 @@ fn externs(project: &Loaded, program: &Program, name: &str, deployment: &Deploym
                 return Err(wrong("it is of kind `spicedb`, which this version cannot call: use `http` or `command`".to_owned()));
             }
         };
-        externs.push((ExternId(at as u32), callee));
+        externs.insert(ExternId(at as u32), callee);
     }
     Ok(externs)
 }

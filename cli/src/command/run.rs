@@ -45,6 +45,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         return Ok(code);
     }
     let program = Arc::new(lower::lower(&project.db));
+    deployment::require_externs(&project, &program, arguments.deployment.as_deref())?;
     let runtime = deployment::open(&project, &program, arguments.deployment.as_deref(), &project.root.join(deployment::STATE))?;
     let input = Input::open(arguments.events.as_deref())?;
     let printer = Printer::start(program.clone());

@@ -2,7 +2,7 @@
 //!
 //! The core is deterministic: time, chance, disk and network come in through the [`host::Host`] and [`store::Store`] traits.
 //!
-//! The way of an event: [`engine`] takes it, [`machine`] runs the handler over a [`transaction`], the transaction becomes a
+//! The way of an event: [`engine`] takes it, [`machine`] runs the handler over a `transaction`, the transaction becomes a
 //! [`store::CommitRequest`], the store commits it, the engine delivers what it sent.
 
 pub mod adapter;

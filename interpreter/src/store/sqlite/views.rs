@@ -106,14 +106,14 @@ fn elements(ty: &StoredType, cell: &StoredCell, record: &str) -> String {
     )
 }
 
-/// A collection as one JSON value.
+/// A collection as one JSON value. Its order comes from a subquery: SQLite before 3.44 cannot read a file with an ORDER BY inside of an aggregate.
 fn aggregate(cell: &StoredCell, from: &str) -> String {
     let (key, value) = (cell.key.json("key"), cell.value.json("value"));
     match (cell.kind, cell.key) {
-        (Kind::Column | Kind::List, _) => format!("(SELECT json_group_array({value} ORDER BY position) FROM {from})"),
-        (Kind::Set, key) => format!("(SELECT json_group_array({} ORDER BY value) FROM {from})", key.json("value")),
-        (Kind::Map, Shape::Text) => format!("(SELECT json_group_object(key, {value} ORDER BY key) FROM {from})"),
-        (Kind::Map, _) => format!("(SELECT json_group_array(json_array({key}, {value}) ORDER BY key) FROM {from})"),
+        (Kind::Column | Kind::List, _) => format!("(SELECT json_group_array({value}) FROM (SELECT * FROM {from} ORDER BY position))"),
+        (Kind::Set, key) => format!("(SELECT json_group_array({}) FROM (SELECT * FROM {from} ORDER BY value))", key.json("value")),
+        (Kind::Map, Shape::Text) => format!("(SELECT json_group_object(key, {value}) FROM (SELECT * FROM {from} ORDER BY key))"),
+        (Kind::Map, _) => format!("(SELECT json_group_array(json_array({key}, {value})) FROM (SELECT * FROM {from} ORDER BY key))"),
     }
 }
 

@@ -10,11 +10,14 @@ use std::sync::{Arc, Mutex};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use ignore::WalkBuilder;
+use patternc_compiler::check::{self, CheckOptions};
 use patternc_compiler::config::{self, Config};
 use patternc_compiler::db::{Database, Project, SourceFile};
+use patternc_compiler::diagnostic::Diagnostic;
 use patternc_compiler::project_names::duplicates;
 use patternc_compiler::resolve::{imported_path, scope};
-use patternc_grammar::syntax::ItemKind;
+use patternc_compiler::rules::syntax;
+use patternc_grammar::syntax::{ItemKind, Span};
 
 use crate::fault::Fault;
 
@@ -28,19 +31,21 @@ pub struct Loaded {
     pub root: PathBuf,
     /// What was asked for, relative to the root; a file is of interest if it is or lies below one of these.
     wanted: Vec<PathBuf>,
+    /// Where files stop being UTF-8, by path.
+    not_text: BTreeMap<String, usize>,
 }
 
 /// Text that stands for a file: `-` with `--stdin-filename`.
 pub struct Overlay {
     pub path: PathBuf,
-    pub text: String,
+    pub bytes: Vec<u8>,
 }
 
 /// Loads the projects that the paths belong to and those below them, each once. Without a `patternc.yaml`, files that nothing connects and
 /// that declare the same names are projects of their own.
 pub fn load(paths: &[PathBuf], overlay: Option<Overlay>) -> Result<Vec<Loaded>, Fault> {
     let here = std::env::current_dir().map_err(|source| Fault::Read { path: ".".into(), source })?;
-    let overlay = overlay.map(|o| Overlay { path: normal(&here.join(&o.path)), text: o.text });
+    let overlay = overlay.map(|o| Overlay { path: normal(&here.join(&o.path)), bytes: o.bytes });
     let mut wanted: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
     for path in paths {
         let full = normal(&here.join(path));
@@ -87,9 +92,20 @@ pub fn load_one(path: &Path) -> Result<Loaded, Fault> {
 struct Files {
     texts: BTreeMap<String, String>,
     config: Option<String>,
+    /// Where files stop being UTF-8, by path.
+    not_text: BTreeMap<String, usize>,
 }
 
 impl Files {
+    /// Adds a file. Bytes that are no text are replaced, and remembered for a finding.
+    fn add(&mut self, path: String, bytes: Vec<u8>) {
+        let text = String::from_utf8(bytes).unwrap_or_else(|error| {
+            self.not_text.insert(path.clone(), error.utf8_error().valid_up_to());
+            String::from_utf8_lossy(error.as_bytes()).into_owned()
+        });
+        self.texts.insert(path, text);
+    }
+
     /// Leaves the file and what it imports, directly or not.
     fn keep_connected(&mut self, file: &str) {
         let mut connected = BTreeSet::new();
@@ -125,7 +141,7 @@ fn read(root: &Path, wanted: &[PathBuf], overlay: Option<&Overlay>) -> Result<(F
     let patterns = config.as_ref().map_or_else(Config::default, |text| config::parse(text).0).patterns;
     let included = globs(&patterns).map_err(|e| Fault::Use(format!("{}: `patterns`: {e}", config_path.display())))?;
 
-    let mut files = Files { texts: BTreeMap::new(), config };
+    let mut files = Files { config, ..Files::default() };
     let nested = Arc::new(Mutex::new(Vec::new()));
     let (found, top) = (nested.clone(), root.to_path_buf());
     let walk = WalkBuilder::new(root)
@@ -142,7 +158,7 @@ fn read(root: &Path, wanted: &[PathBuf], overlay: Option<&Overlay>) -> Result<(F
         let entry = entry.map_err(|e| Fault::Use(format!("cannot read the project: {e}")))?;
         let Ok(relative) = entry.path().strip_prefix(root) else { continue };
         if entry.file_type().is_some_and(|t| t.is_file()) && included.is_match(relative) {
-            files.texts.insert(slashed(relative), read_text(entry.path())?);
+            files.add(slashed(relative), read_bytes(entry.path())?);
         }
     }
     // A file that was asked for by name is checked even where the project leaves it out.
@@ -150,14 +166,14 @@ fn read(root: &Path, wanted: &[PathBuf], overlay: Option<&Overlay>) -> Result<(F
         if let Ok(relative) = path.strip_prefix(root) {
             let name = slashed(relative);
             if name != CONFIG && !files.texts.contains_key(&name) {
-                files.texts.insert(name, read_text(path)?);
+                files.add(name, read_bytes(path)?);
             }
         }
     }
     if let Some(overlay) = overlay
         && let Ok(relative) = overlay.path.strip_prefix(root)
     {
-        files.texts.insert(slashed(relative), overlay.text.clone());
+        files.add(slashed(relative), overlay.bytes.clone());
     }
     let nested = std::mem::take(&mut *nested.lock().expect("nothing panics while it holds the list"));
     Ok((files, nested))
@@ -169,7 +185,7 @@ fn assemble(here: &Path, root: PathBuf, wanted: &[PathBuf], files: Files) -> Loa
     db.set_project(&texts, files.config.as_deref().map(|text| (CONFIG, text)));
     let wanted = wanted.iter().map(|p| p.strip_prefix(&root).unwrap_or(p).to_path_buf()).collect();
     let root = root.strip_prefix(here).map(Path::to_path_buf).unwrap_or(root);
-    Loaded { db, root, wanted }
+    Loaded { db, root, wanted, not_text: files.not_text }
 }
 
 /// Without a `patternc.yaml` nobody said that the files of a folder belong together. Where they declare the same names, each file that no
@@ -195,8 +211,9 @@ fn separate(loaded: Loaded) -> Vec<Loaded> {
         db.set_project(&texts, None);
         let paths: BTreeSet<PathBuf> = texts.iter().map(|(path, _)| PathBuf::from(path)).collect();
         let fresh = paths.difference(&shown).filter(|path| loaded.is_path_wanted(path)).cloned().collect();
+        let not_text = loaded.not_text.iter().filter(|(path, _)| paths.contains(Path::new(path))).map(|(p, at)| (p.clone(), *at)).collect();
         shown.extend(paths);
-        parts.push(Loaded { db, root: loaded.root.clone(), wanted: fresh });
+        parts.push(Loaded { db, root: loaded.root.clone(), wanted: fresh, not_text });
     }
     parts
 }
@@ -214,6 +231,23 @@ fn reachable(db: &Database, file: SourceFile) -> BTreeSet<SourceFile> {
 }
 
 impl Loaded {
+    /// What is found in the project.
+    pub fn findings(&self, options: &CheckOptions) -> Vec<Diagnostic> {
+        let files = Project::get(&self.db).files(&self.db);
+        let no_text = files.iter().filter_map(|&file| {
+            let at = *self.not_text.get(&**file.path(&self.db))?;
+            let message = "from here the file is not UTF-8 text, and pattern files are";
+            Some(Diagnostic::error(syntax::RULE.name, file, Span::new(at, at), message).help("save the file in that encoding"))
+        });
+        no_text.chain(check::check(&self.db, options)).collect()
+    }
+
+    /// Whether findings of this file stand in the way of what was asked for: it was, or is imported by one that was.
+    pub fn concerns(&self, file: SourceFile) -> bool {
+        let files = Project::get(&self.db).files(&self.db);
+        self.is_wanted(file) || files.iter().any(|&wanted| self.is_wanted(wanted) && reachable(&self.db, wanted).contains(&file))
+    }
+
     /// Whether findings of this file were asked for.
     pub fn is_wanted(&self, file: SourceFile) -> bool {
         self.is_path_wanted(Path::new(file.path(&self.db).as_ref()))
@@ -254,14 +288,8 @@ fn globs(patterns: &[Box<str>]) -> Result<GlobSet, globset::Error> {
     set.build()
 }
 
-/// Bytes that are not UTF-8 are an error with the place: a pattern file is text.
-fn read_text(path: &Path) -> Result<String, Fault> {
-    let bytes = std::fs::read(path).map_err(|source| Fault::Read { path: path.to_path_buf(), source })?;
-    String::from_utf8(bytes).map_err(|e| {
-        let good = e.utf8_error().valid_up_to();
-        let line = e.as_bytes()[..good].iter().filter(|b| **b == b'\n').count() + 1;
-        Fault::Use(format!("{}:{line}: not UTF-8: pattern files are UTF-8 text; save the file in that encoding", path.display()))
-    })
+fn read_bytes(path: &Path) -> Result<Vec<u8>, Fault> {
+    std::fs::read(path).map_err(|source| Fault::Read { path: path.to_path_buf(), source })
 }
 
 /// The path without `.` and `..`, by name only.

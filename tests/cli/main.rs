@@ -1,5 +1,6 @@
 //! Suites over the built `patternc`.
 
+mod commands;
 mod crash;
 mod docs;
 mod externs;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use patternc_compiler::check::{self, CheckOptions};
+use patternc_compiler::check::CheckOptions;
 use patternc_compiler::db::Project;
 use patternc_compiler::diagnostic::Level;
 
@@ -59,7 +59,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     let mut reports = Vec::new();
     for project in &projects {
         files += Project::get(&project.db).files(&project.db).iter().filter(|f| project.is_wanted(**f)).count();
-        for finding in check::check(&project.db, &options) {
+        for finding in project.findings(&options) {
             let report = Report::new(project, finding);
             if !report.is_wanted() {
                 continue;
@@ -121,7 +121,7 @@ fn input(arguments: &Arguments) -> Result<(Vec<PathBuf>, Option<Overlay>), Fault
         return Err(Fault::Use("`-` stands alone: the standard input is the one file to check".into()));
     }
     let path = arguments.stdin_filename.clone().unwrap_or_else(|| "stdin.pattern".into());
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).map_err(|source| Fault::Read { path: "-".into(), source })?;
-    Ok((vec![path.clone()], Some(Overlay { path, text })))
+    let mut bytes = Vec::new();
+    std::io::stdin().read_to_end(&mut bytes).map_err(|source| Fault::Read { path: "-".into(), source })?;
+    Ok((vec![path.clone()], Some(Overlay { path, bytes })))
 }

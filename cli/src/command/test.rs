@@ -6,13 +6,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use patternc_compiler::check::{self, CheckOptions};
+use patternc_compiler::check::CheckOptions;
 use patternc_compiler::diagnostic::Level;
+use patternc_compiler::location::locate;
 use patternc_compiler::lower;
 use patternc_interpreter::simulate::{self, Options, TestReport};
 use patternc_program::{Program, Source};
 use serde_json::{Value, json};
 
+use crate::deployment;
 use crate::fault::Fault;
 use crate::project::{self, Loaded};
 use crate::render::{self, Position, Report};
@@ -75,6 +77,9 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
             return Ok(code);
         }
         let program = Arc::new(lower::lower(&project.db));
+        if !program.tests.is_empty() {
+            deployment::require_runnable(&program)?;
+        }
         for test in program.tests.iter().filter(|t| arguments.filter.as_ref().is_none_or(|f| t.name.contains(f.as_str()))) {
             let place = place(project, &program, test.at);
             if !project.is_path_wanted(Path::new(&*program.files[test.at.file.index()])) {
@@ -109,9 +114,10 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
 
 /// Patterns with errors are not run: their findings are shown instead.
 pub fn refuse_errors(project: &Loaded) -> Result<Option<ExitCode>, Fault> {
-    let findings = check::check(&project.db, &CheckOptions::default());
-    let errors: Vec<Report> =
-        findings.into_iter().filter(|f| f.level == Level::Error).map(|finding| Report::new(project, finding)).collect();
+    let findings = project.findings(&CheckOptions::default()).into_iter();
+    let errors =
+        findings.filter(|f| f.level == Level::Error && locate(&project.db, f.primary.at).is_none_or(|(file, _)| project.concerns(file)));
+    let errors: Vec<Report> = errors.map(|finding| Report::new(project, finding)).collect();
     if errors.is_empty() {
         return Ok(None);
     }

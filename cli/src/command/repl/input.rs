@@ -151,7 +151,7 @@ mod tests {
         assert!(is_open("test \"x {1} {\" {"));
         assert!(!is_open("ada.name"));
         assert!(!is_open("1 + 2 // {"));
-        assert!(!is_open("let x = \"a { b"));
+        assert!(!is_open("let x = \"a b"));
         assert!(!is_open("\"{f(1)} \\{\""));
     }
 }

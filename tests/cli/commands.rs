@@ -1,0 +1,114 @@
+//! What commands take, print and end with.
+
+use std::path::Path;
+use std::process::Output;
+
+use crate::patternc::{patternc, run_with_input, seen};
+
+fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).expect("there is room for a file");
+    }
+    folder
+}
+
+fn call(folder: &Path, arguments: &[&str]) -> Output {
+    patternc(folder).args(arguments).output().expect("the binary of the test starts")
+}
+
+#[test]
+fn exit_statuses_tell_findings_from_wrong_use() {
+    let files = folder(&[("good.pattern", b"space a\n"), ("bad.pattern", b"space\n")]);
+    for (arguments, status) in [
+        (&["check", "good.pattern"][..], 0),
+        (&["check"], 1),
+        (&["check", "nowhere.pattern"], 2),
+        (&["check", "--warn", "no-such-rule"], 2),
+        (&["check", "--ignore", "syntax"], 2),
+        (&["check", "--no-such-flag"], 2),
+        (&["explain", "split-updat"], 2),
+        (&["explain", "split-update"], 0),
+        (&["run", "bad.pattern"], 1),
+        (&["run", "good.pattern", "--deployment", "nowhere"], 2),
+    ] {
+        let output = run_with_input(
+            {
+                let mut command = patternc(files.path());
+                command.args(arguments);
+                command
+            },
+            "",
+        );
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}\n{}", seen(&output));
+    }
+    assert!(seen(&call(files.path(), &["explain", "split-updat"])).contains("did you mean `split-update`?"));
+}
+
+#[test]
+fn json_findings_count_from_one_in_characters() {
+    let files = folder(&[("a.pattern", "// ü\nrecord A in nowhere { }\n".as_bytes())]);
+    let output = call(files.path(), &["check", "--output-format", "json"]);
+    let findings: serde_json::Value = serde_json::from_slice(&output.stdout).expect("the output is JSON");
+    let first = &findings[0];
+    assert_eq!(
+        (&first["rule"], &first["path"], &first["line"], &first["column"], &first["end_column"]),
+        (&"unknown-name".into(), &"a.pattern".into(), &2.into(), &13.into(), &20.into()),
+        "{findings}"
+    );
+}
+
+#[test]
+fn standard_input_stands_for_a_file_of_the_project() {
+    let files = folder(&[("spaces.pattern", b"space home\n")]);
+    let mut command = patternc(files.path());
+    command.args(["check", "-", "--stdin-filename", "new.pattern", "--output-format", "concise"]);
+    let output = run_with_input(command, "use \"spaces.pattern\" { home }\nrecord A in hom { }\n");
+    assert!(seen(&output).contains("\nnew.pattern:2:13: error[unknown-name]"), "{}", seen(&output));
+}
+
+#[test]
+fn a_file_that_is_no_text_is_a_finding_and_leaves_the_others_alone() {
+    let files = folder(&[("good.pattern", b"space a\n"), ("bad.pattern", b"space b // \xff\n")]);
+    assert_eq!(call(files.path(), &["check", "good.pattern"]).status.code(), Some(0));
+    let output = call(files.path(), &["check", "--output-format", "concise"]);
+    assert!(seen(&output).starts_with("bad.pattern:1:12: error[syntax] from here the file is not UTF-8"), "{}", seen(&output));
+}
+
+#[test]
+fn errors_of_another_file_do_not_keep_a_file_from_its_tests() {
+    let test = b"test \"sums\" { expect 1 + 1 == 2 }\n";
+    let files = folder(&[("good.pattern", test), ("bad.pattern", b"record A in nowhere { }\n")]);
+    let output = call(files.path(), &["test", "good.pattern"]);
+    assert_eq!(output.status.code(), Some(0), "{}", seen(&output));
+    assert_eq!(call(files.path(), &["test"]).status.code(), Some(1));
+}
+
+#[test]
+fn what_cannot_run_yet_is_refused_not_left_out() {
+    let text = "space home\nrecord A in home {\n  cell n: Int = 0\n  handler add() { self.n += 1 }\n  \
+                saga go() { step self.add() }\n}\ntest \"t\" { expect true || false }\n";
+    let files = folder(&[("a.pattern", text.as_bytes())]);
+    for command in ["run", "test"] {
+        let output = call(files.path(), &[command, "a.pattern"]);
+        assert_eq!(output.status.code(), Some(2), "{}", seen(&output));
+        assert!(seen(&output).contains("cannot run"), "{}", seen(&output));
+    }
+}
+
+#[test]
+fn a_script_at_the_prompt_shows_what_it_did() {
+    let text =
+        b"space home\nrecord Person in home {\n  cell name: Text key\n  cell likes: Int = 0\n  handler like() { self.likes += 1 }\n}\n";
+    let files = folder(&[("people.pattern", text)]);
+    let mut command = patternc(files.path());
+    command.arg("repl");
+    let script = "let ada = create Person in home { name: \"Ada\" }\nada.like()\nada.likes + 1\n\
+                  record Note in home {\n  cell by: Person\n}\nlet note = create Note in home { by: ada }\nnote.by.name\nnote.by.nam\n";
+    let output = run_with_input(command, script);
+    let said = seen(&output);
+    for line in [".likes += 1\n", "\n2\n", "created Note/", "\"Ada\"\n", "`Person` has no cell `nam`"] {
+        assert!(said.contains(line), "{line:?} in\n{said}");
+    }
+    assert_eq!(output.status.code(), Some(1), "a line of the script was wrong");
+}

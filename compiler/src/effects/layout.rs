@@ -56,6 +56,25 @@ impl Layout {
         }
     }
 
+    /// Whether `second` can happen after `first`, inside the `try` block `of`, has happened and was undone: then the `catch` goes on to it,
+    /// also where the `try` block itself never reaches its end.
+    pub fn can_follow_catch(&self, of: BlockId, first: Site, second: Site) -> bool {
+        if first.index >= second.index || self.catch_of(of).is_none_or(|catch| self[catch].leaves) {
+            return false;
+        }
+        let (before, after) = (self.around(first), self.around(second));
+        let Some(outside) = before.iter().position(|&block| block == of).map(|at| &before[at + 1..]) else { return false };
+        let shared = outside.iter().rev().zip(after.iter().rev()).take_while(|(a, b)| a == b).count();
+        let (outside, after) = (&outside[..outside.len() - shared], &after[..after.len() - shared]);
+        if outside.iter().any(|&block| self[block].leaves) {
+            return false;
+        }
+        match (outside.last().or(Some(&of)), after.last()) {
+            (Some(&a), Some(&b)) => self[a].decision().is_none() || self[a].decision() != self[b].decision(),
+            _ => true,
+        }
+    }
+
     /// The `try` blocks around a site, innermost first, as far as they are of the same transaction.
     pub fn tries(&self, site: Site) -> impl Iterator<Item = BlockId> + '_ {
         let piece = self.around(site).into_iter().take_while(|&block| !matches!(self[block].kind, BlockKind::Arm(_)));

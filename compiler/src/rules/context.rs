@@ -80,6 +80,11 @@ impl<'db> Callable<'db> {
         self.is_own(first) && self.is_own(second) && self.layout.can_follow(first, second)
     }
 
+    /// [`Layout::can_follow_catch`](crate::effects::Layout::can_follow_catch) of this body.
+    pub fn can_follow_catch(&self, of: BlockId, first: Site, second: Site) -> bool {
+        self.is_own(first) && self.is_own(second) && self.layout.can_follow_catch(of, first, second)
+    }
+
     /// Whether a site is in a block of this body.
     pub fn is_in(&self, site: Site, block: BlockId) -> bool {
         self.is_own(site) && self.layout.is_in(site, block)

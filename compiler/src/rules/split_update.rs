@@ -65,7 +65,9 @@ pub fn split<'e>(callable: &Callable<'_>, piece: &'e Effects, of: BlockId) -> Op
         let notes = writes().any(|write| repairs(&write));
         for undone in writes().filter(|write| is_in(write, of)) {
             let (stays_at, undone_at) = (stays.here(), undone.here());
-            let together = callable.can_follow(stays_at, undone_at) || callable.can_follow(undone_at, stays_at);
+            let together = callable.can_follow(stays_at, undone_at)
+                || callable.can_follow(undone_at, stays_at)
+                || callable.can_follow_catch(of, undone_at, stays_at);
             if undone.target == stays.target || !together {
                 continue;
             }

@@ -58,7 +58,7 @@ const PAGE: &str = r##"
 ## What goes wrong
 
 The handler commits, then the event is delivered and rejected. What the handler wrote stays, although what it counted on never happened, and
-nobody is told: the rejection is parked until someone looks at `patternc status`.
+nobody is told: the rejection is parked until someone looks at `:status` at the prompt.
 
 ## Bad
 

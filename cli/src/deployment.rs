@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use patternc_compiler::check::Deployments;
 use patternc_compiler::config::{self, Config, Deployment, Extern as ExternConfig, Store as StoreConfig, Template};
 use patternc_interpreter::adapter::{Command, Http, HttpOperation};
 use patternc_interpreter::limits::Limits;
@@ -64,6 +65,17 @@ pub fn require_externs(project: &Loaded, program: &Program, name: Option<&str>) 
             unbound.name
         ))),
     }
+}
+
+/// What the patterns are judged under before they run on the deployment of this name, or the default one.
+pub fn judged(project: &Loaded, name: Option<&str>) -> Result<Deployments, Fault> {
+    let chosen = choose(config::config(&project.db), name)?;
+    Ok(chosen.map_or(Deployments::None, |(name, _)| Deployments::Only(name.into())))
+}
+
+/// Whether the project has a deployment of this name.
+pub fn named(project: &Loaded, name: &str) -> Result<(), Fault> {
+    choose(config::config(&project.db), Some(name)).map(|_| ())
 }
 
 fn choose<'c>(config: &'c Config, name: Option<&'c str>) -> Result<Option<(&'c str, &'c Deployment)>, Fault> {

@@ -30,6 +30,30 @@ pub fn check_file(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
 pub struct CheckOptions {
     /// The last of a rule counts.
     pub levels: Vec<(&'static str, Level)>,
+    pub deployments: Deployments,
+}
+
+/// The deployments under which the patterns are judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Deployments {
+    /// Every one that `patternc.yaml` has.
+    #[default]
+    All,
+    /// The one of this name.
+    Only(Box<str>),
+    /// As if there were none: what holds wherever the patterns run.
+    None,
+}
+
+impl Deployments {
+    /// Whether a finding is about one of them, or about no deployment.
+    fn concern(&self, finding: &Diagnostic) -> bool {
+        match (self, &finding.deployment) {
+            (_, None) | (Deployments::All, _) => true,
+            (Deployments::Only(name), Some(of)) => name == of,
+            (Deployments::None, Some(_)) => false,
+        }
+    }
 }
 
 /// What is found in the whole project and in its `patternc.yaml`, at the levels set there and in `options`, every place turned into a span:
@@ -42,6 +66,7 @@ pub fn check(db: &dyn Db, options: &CheckOptions) -> Vec<Diagnostic> {
         .flat_map(|&file| check_file(db, file))
         .chain(duplicates(db, project))
         .chain(config::diagnostics(db))
+        .filter(|finding| options.deployments.concern(finding))
         .filter_map(|finding| at_level(db, finding, options))
         .collect();
     sort(db, &mut findings);
@@ -100,7 +125,7 @@ mod tests {
     fn levels(text: &str, config: &str, options: &[(&'static str, Level)]) -> Vec<String> {
         let mut db = Database::default();
         db.set_project(&[("main.pattern", text)], Some(("patternc.yaml", config)));
-        let options = CheckOptions { levels: options.to_vec() };
+        let options = CheckOptions { levels: options.to_vec(), ..CheckOptions::default() };
         check(&db, &options).into_iter().map(|finding| format!("{} {}", finding.level.name(), finding.rule)).collect()
     }
 

@@ -76,11 +76,17 @@ pub enum SpacePattern {
     Family(Name),
 }
 
+impl SpacePattern {
+    /// The entry of one space, or of a family.
+    pub fn of(space: Name, family: bool) -> Self {
+        if family { SpacePattern::Family(space) } else { SpacePattern::Plain(space) }
+    }
+}
+
 impl Deployment {
     /// The name of the store that keeps a plain space, or every space of a family.
     pub fn store_of(&self, space: Name, family: bool) -> Option<&str> {
-        let own = if family { SpacePattern::Family(space) } else { SpacePattern::Plain(space) };
-        self.spaces.get(&own).or_else(|| self.spaces.get(&SpacePattern::All)).map(|store| &**store)
+        self.spaces.get(&SpacePattern::of(space, family)).or_else(|| self.spaces.get(&SpacePattern::All)).map(|store| &**store)
     }
 }
 
@@ -93,6 +99,24 @@ pub enum Store {
     Sqlite { path: Template },
     /// `kind: postgres`: a database by its connection URL.
     Postgres { url: Template },
+}
+
+impl Store {
+    /// As in `kind: sqlite`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Store::Memory => "memory",
+            Store::Sqlite { .. } => "sqlite",
+            Store::Postgres { .. } => "postgres",
+        }
+    }
+
+    /// Whether it commits several of its spaces at once, as `across` needs. The runtime asks the store that it opens once more.
+    pub fn commits_across(&self) -> bool {
+        match self {
+            Store::Memory | Store::Sqlite { .. } | Store::Postgres { .. } => true,
+        }
+    }
 }
 
 /// What stands behind an extern of the patterns.
@@ -146,6 +170,8 @@ pub struct Problem {
     pub message: String,
     /// The way out.
     pub help: Option<String>,
+    /// The deployment it is in.
+    pub deployment: Option<Box<str>>,
 }
 
 /// Reads the text of a `patternc.yaml`: what could be understood, and what is wrong with the rest. Names of the patterns are not known
@@ -175,10 +201,26 @@ pub fn diagnostics(db: &dyn Db) -> Vec<Diagnostic> {
     problems.into_iter().map(|problem| finding(file, problem)).collect()
 }
 
+/// Where the `patternc.yaml` of the project says which store keeps a space: the entry of that space, or the one for all others.
+/// `deployment`: by its position.
+pub fn place_of_space(db: &dyn Db, deployment: u32, space: Name, family: bool) -> Option<(SourceFile, Span)> {
+    let file = Project::try_get(db)?.config(db)?;
+    let text = file.text(db);
+    let (_, places, _) = read::read(text);
+    let spaces = &places.deployments.get(deployment as usize)?.spaces;
+    let find = |wanted: SpacePattern| spaces.iter().find(|(pattern, _)| *pattern == wanted);
+    let (_, path) = find(SpacePattern::of(space, family)).or_else(|| find(SpacePattern::All))?;
+    Some((file, yaml::locate(text, path, yaml::Part::Key)))
+}
+
 fn finding(file: SourceFile, problem: Problem) -> Diagnostic {
     let finding = Diagnostic::error(rules::configuration::RULE.name, file, problem.span, problem.message);
-    match problem.help {
+    let finding = match problem.help {
         Some(help) => finding.help(help),
+        None => finding,
+    };
+    match problem.deployment {
+        Some(deployment) => finding.under(deployment),
         None => finding,
     }
 }

@@ -50,13 +50,25 @@ pub struct Diagnostic {
     /// The way out.
     pub help: Option<String>,
     pub fixes: Vec<Fix>,
+    /// The deployment of `patternc.yaml` that it is about; `None`: it holds wherever the patterns run.
+    pub deployment: Option<Box<str>>,
 }
 
 impl Diagnostic {
     /// A finding with one place and nothing else yet.
     pub fn new(rule: &'static str, level: Level, at: Location, label: impl Into<String>, message: impl Into<String>) -> Self {
         let primary = Label { at, text: label.into() };
-        Diagnostic { rule, level, message: message.into(), primary, labels: Vec::new(), notes: Vec::new(), help: None, fixes: Vec::new() }
+        Diagnostic {
+            rule,
+            level,
+            message: message.into(),
+            primary,
+            labels: Vec::new(),
+            notes: Vec::new(),
+            help: None,
+            fixes: Vec::new(),
+            deployment: None,
+        }
     }
 
     /// An error found where names and types are understood.
@@ -67,6 +79,12 @@ impl Diagnostic {
     /// A warning found where names and types are understood.
     pub fn warn(rule: &'static str, file: SourceFile, span: Span, message: impl Into<String>) -> Self {
         Self::new(rule, Level::Warn, Location::Span(file, span), "", message)
+    }
+
+    /// Says that it holds under this deployment only.
+    pub fn under(mut self, deployment: impl Into<Box<str>>) -> Self {
+        self.deployment = Some(deployment.into());
+        self
     }
 
     /// What is said at the primary place.
@@ -125,6 +143,11 @@ pub enum Location {
     Cell(CellId),
     /// The name of a handler or saga.
     Handler(HandlerId),
+    /// What `patternc.yaml` says of a space under a deployment (by its position there), looked up when the finding is shown.
+    Deployed {
+        deployment: u32,
+        space: ItemId,
+    },
 }
 
 /// A change of the text that follows the way out.

@@ -10,6 +10,7 @@ pub mod config;
 mod cycles;
 pub mod db;
 mod declarations;
+pub mod deployment;
 pub mod diagnostic;
 pub mod effects;
 pub mod facts;

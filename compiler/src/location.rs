@@ -6,6 +6,7 @@
 use patternc_grammar::syntax::{Item, ItemKind, Member, MemberKind, Span};
 
 use crate::db::{Db, SourceFile};
+use crate::deployment;
 use crate::diagnostic::{Diagnostic, Location};
 use crate::hir::BodyOwner;
 use crate::items::parsed;
@@ -21,6 +22,7 @@ pub fn locate(db: &dyn Db, location: Location) -> Option<(SourceFile, Span)> {
         Location::Item(item) => Some((item.file, item_span(db, item))),
         Location::Cell(cell) => Some((cell.record.file, cell_span(db, cell))),
         Location::Handler(handler) => Some((handler.record.file, handler_span(db, handler))),
+        Location::Deployed { deployment, space } => deployment::entry_span(db, deployment, space),
     }
 }
 

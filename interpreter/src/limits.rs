@@ -11,6 +11,8 @@ pub struct Limits {
     pub text_length: usize,
     /// `value-nesting`: structs and enums inside one another in one value.
     pub value_nesting: usize,
+    /// `transaction-size`: bytes that one transaction may write to a store, as the store counts them.
+    pub transaction_size: usize,
     /// `event-size`: bytes of one event or request from outside.
     pub event_size: usize,
     /// `event-nesting`: how deep values from outside may be nested.
@@ -36,6 +38,7 @@ impl Default for Limits {
             collection_length: 10_000_000,
             text_length: 16 << 20,
             value_nesting: 100,
+            transaction_size: 256 << 20,
             event_size: 1 << 20,
             event_nesting: 64,
             queue: 100_000,

@@ -2,6 +2,7 @@
 
 mod commands;
 mod crash;
+mod deployments;
 mod docs;
 mod externs;
 mod patternc;

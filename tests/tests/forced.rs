@@ -8,6 +8,7 @@ use patternc_compiler::check::{CheckOptions, check};
 use patternc_compiler::config::config;
 use patternc_compiler::db::Database;
 use patternc_compiler::diagnostic::Level;
+use patternc_compiler::lower;
 use patternc_compiler::rules;
 use patternc_interpreter::engine::CallAnswer;
 use patternc_interpreter::event::Outcome;
@@ -19,6 +20,7 @@ use patternc_tests::world::{World, compile, compile_project, failed_with};
 /// Every error rule with the test of what goes wrong.
 const FORCED: &[(&str, fn())] = &[
     ("cross-space-write", cross_space_write),
+    ("not-co-located", not_co_located),
     ("space-escape", space_escape),
     ("inverse-across-spaces", inverse_across_spaces),
     ("invariant-across-spaces", invariant_across_spaces),
@@ -110,6 +112,52 @@ fn cross_space_write() {
     fails(&world.call(&near, "both", vec![]), FailureKind::Isolation);
     fails(&world.call(&near, "caught", vec![]), FailureKind::Isolation);
     assert_eq!((world.cell(&near, "n"), world.cell(&far, "n")), (int(0), int(0)));
+}
+
+/// A co-write over two stores: it fails every time, and nothing of it is in either.
+fn not_co_located() {
+    let text = "space home
+        space away
+        record Far in away { cell n: Int = 0  handler add() { self.n += 1 } }
+        record Near in home {
+          cell n: Int = 0
+          cell far: Far
+          handler both() writes Far.n across away { self.n += 1  self.far.n += 1  send self.far.add() }
+          handler caught() writes Far.n across away { self.n += 1  try { self.far.n += 1 } catch e { self.n += 10 } }
+          handler created() across away { self.n += 1  create Far in away {} }
+          handler called() writes Far across away { self.n += 1  self.far.add()  delete self.far }
+          handler later() writes Far.n across away { send self.both() }
+        }";
+    let yaml = "deployments:
+  apart:
+    stores: { a: { kind: memory }, b: { kind: memory } }
+    spaces: { home: a, away: b }
+";
+    let mut db = Database::default();
+    db.set_project(&[("main.pattern", text)], Some(("patternc.yaml", yaml)));
+    let found = check(&db, &CheckOptions::default());
+    assert_eq!(found.iter().filter(|e| e.rule == "not-co-located").count(), 5, "{found:#?}");
+    let program = Arc::new(lower::lower(&db));
+    let mut world = World::with_store_for_each_space(&program, 1);
+    let far = world.create("Far", world.space("away"), &[]);
+    let near = world.create("Near", world.space("home"), &[("far", link(&far))]);
+    for handler in ["both", "caught", "created", "called"] {
+        fails(&world.call(&near, handler, vec![]), FailureKind::Isolation);
+    }
+    // What was sent to it is parked: nothing is half done, nothing goes on for ever.
+    commits(&world.call(&near, "later", vec![]));
+    assert_eq!(world.engine().parked().len(), 1);
+    assert_eq!((world.cell(&near, "n"), world.cell(&far, "n"), world.records().len()), (int(0), int(0), 2));
+    // In one store the same program works.
+    let mut world = World::new(&program, 1);
+    let far = world.create("Far", world.space("away"), &[]);
+    let near = world.create("Near", world.space("home"), &[("far", link(&far))]);
+    for handler in ["both", "caught", "later"] {
+        commits(&world.call(&near, handler, vec![]));
+    }
+    assert_eq!((world.cell(&near, "n"), world.cell(&far, "n")), (int(3), int(5)));
+    commits(&world.call(&near, "called", vec![]));
+    assert_eq!(world.records().len(), 1);
 }
 
 /// A reference that is kept where one of this space is promised: code that trusts the promise fails.

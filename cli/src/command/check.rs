@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use patternc_compiler::check::CheckOptions;
+use patternc_compiler::check::{CheckOptions, Deployments};
 use patternc_compiler::db::Project;
 use patternc_compiler::diagnostic::Level;
 
+use crate::deployment;
 use crate::fault::Fault;
-use crate::project::{self, Overlay};
+use crate::project::{self, Loaded, Overlay};
 use crate::render::{self, Report, count};
 
 #[derive(clap::Args)]
@@ -33,6 +34,9 @@ pub struct Arguments {
     /// Exit with 1 on warnings too.
     #[arg(long)]
     error_on_warning: bool,
+    /// Judge the patterns under this deployment of `patternc.yaml` only; under each of them unless given.
+    #[arg(long, value_name = "NAME")]
+    deployment: Option<String>,
     /// The name of the file that comes from the standard input.
     #[arg(long, value_name = "PATH")]
     stdin_filename: Option<PathBuf>,
@@ -49,9 +53,10 @@ enum Format {
 }
 
 pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
-    let options = CheckOptions { levels: levels(arguments)? };
+    let levels = levels(arguments)?;
     let (paths, overlay) = input(arguments)?;
     let projects = project::load(&paths, overlay)?;
+    let options = CheckOptions { levels, deployments: deployments(&projects, arguments.deployment.as_deref())? };
 
     let mut errors = 0;
     let mut warnings = 0;
@@ -107,6 +112,14 @@ fn levels(arguments: &Arguments) -> Result<Vec<(&'static str, Level)>, Fault> {
         }
     }
     Ok(levels)
+}
+
+/// The deployments to judge under; one that is named must be there in some project.
+fn deployments(projects: &[Loaded], name: Option<&str>) -> Result<Deployments, Fault> {
+    let Some(name) = name else { return Ok(Deployments::All) };
+    let known = projects.iter().map(|project| deployment::named(project, name)).reduce(|one, other| one.or(other));
+    known.unwrap_or(Ok(()))?;
+    Ok(Deployments::Only(name.into()))
 }
 
 fn input(arguments: &Arguments) -> Result<(Vec<PathBuf>, Option<Overlay>), Fault> {

@@ -41,7 +41,7 @@ const FINISH: Duration = Duration::from_secs(30);
 
 pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     let project = project::load_one(&arguments.path)?;
-    if let Some(code) = super::test::refuse_errors(&project)? {
+    if let Some(code) = super::test::refuse_errors(&project, deployment::judged(&project, arguments.deployment.as_deref())?)? {
         return Ok(code);
     }
     let program = Arc::new(lower::lower(&project.db));

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use patternc_compiler::check::CheckOptions;
+use patternc_compiler::check::{CheckOptions, Deployments};
 use patternc_compiler::diagnostic::Level;
 use patternc_compiler::location::locate;
 use patternc_compiler::lower;
@@ -73,7 +73,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     let mut ran = Vec::new();
     let mut out = io::stdout().lock();
     for project in &projects {
-        if let Some(code) = refuse_errors(project)? {
+        if let Some(code) = refuse_errors(project, Deployments::None)? {
             return Ok(code);
         }
         let program = Arc::new(lower::lower(&project.db));
@@ -112,9 +112,9 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     Ok(if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Patterns with errors are not run: their findings are shown instead.
-pub fn refuse_errors(project: &Loaded) -> Result<Option<ExitCode>, Fault> {
-    let findings = project.findings(&CheckOptions::default()).into_iter();
+/// Patterns with errors, also those that they have only where they are to run, are not run: their findings are shown instead.
+pub fn refuse_errors(project: &Loaded, deployments: Deployments) -> Result<Option<ExitCode>, Fault> {
+    let findings = project.findings(&CheckOptions { deployments, ..CheckOptions::default() }).into_iter();
     let errors =
         findings.filter(|f| f.level == Level::Error && locate(&project.db, f.primary.at).is_none_or(|(file, _)| project.concerns(file)));
     let errors: Vec<Report> = errors.map(|finding| Report::new(project, finding)).collect();

@@ -37,23 +37,26 @@ pub(super) fn check(db: &dyn Db, config: &Config, places: &Places, text: &str, p
         }
     }
     for ((name, deployment), places) in config.deployments.iter().zip(&places.deployments) {
-        let mut checker = Checker { text, problems };
-        checker.spaces(name, deployment, places, &spaces);
+        let mut checker = Checker { text, name, problems };
+        checker.spaces(deployment, places, &spaces);
         checker.externs(places, &externs);
     }
 }
 
 struct Checker<'a> {
     text: &'a str,
+    /// The deployment.
+    name: &'a str,
     problems: &'a mut Vec<Problem>,
 }
 
 impl Checker<'_> {
     fn problem(&mut self, path: &[usize], message: String, help: String) {
-        self.problems.push(Problem { span: locate(self.text, path, Part::Key), message, help: Some(help) });
+        let span = locate(self.text, path, Part::Key);
+        self.problems.push(Problem { span, message, help: Some(help), deployment: Some(self.name.into()) });
     }
 
-    fn spaces(&mut self, name: &str, deployment: &Deployment, places: &DeploymentPlaces, spaces: &[Space]) {
+    fn spaces(&mut self, deployment: &Deployment, places: &DeploymentPlaces, spaces: &[Space]) {
         for (pattern, path) in &places.spaces {
             let (mapped, family) = match pattern {
                 SpacePattern::All => continue,
@@ -77,7 +80,7 @@ impl Checker<'_> {
             let written = if space.family { format!("\"{}[*]\"", space.name) } else { space.name.to_string() };
             self.problem(
                 &places.key,
-                format!("deployment `{name}` says of no store that it keeps `{}`", space.name),
+                format!("deployment `{}` says of no store that it keeps `{}`", self.name, space.name),
                 format!("add `{written}: …` under `spaces`, or `\"*\": …` for all others"),
             );
         }

@@ -60,7 +60,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn problem(&mut self, path: &[usize], part: Part, message: impl Into<String>, help: Option<String>) {
-        self.problems.push(Problem { span: locate(self.text, path, part), message: message.into(), help });
+        self.problems.push(Problem { span: locate(self.text, path, part), message: message.into(), help, deployment: None });
     }
 
     fn wrong(&mut self, at: &At<'_>, what: &str, wanted: &str) {
@@ -193,7 +193,9 @@ impl Reader<'_> {
                 }
                 _ => {
                     for deployment in self.entries(&entry.value, "`deployments`") {
+                        let before = self.problems.len();
                         let read = self.deployment(&deployment);
+                        self.problems[before..].iter_mut().for_each(|problem| problem.deployment = Some(deployment.key.into()));
                         config.deployments.insert(deployment.key.into(), read);
                     }
                 }

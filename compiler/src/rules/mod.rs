@@ -26,6 +26,7 @@ macro_rules! rules {
 rules![
     // Spaces.
     cross_space_write,
+    not_co_located,
     undeclared_write,
     unused_write,
     invariant_across_spaces,

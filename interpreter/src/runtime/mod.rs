@@ -114,10 +114,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Runtime {
     /// Starts the program over its stores and goes on with whatever is on its way in them.
+    ///
+    /// # Errors
+    /// If the stores cannot do what the program declares ([`Stores::serve`]), or one of them cannot be read.
     pub fn open(program: Arc<Program>, config: Config) -> Result<Self, StoreError> {
         let Config { stores, places, externs, limits, host } = config;
         let durability: Vec<Arc<dyn Durability>> = stores.iter().map(|store| store.durability()).collect();
-        let engine = Engine::open(program.clone(), Stores::new(stores, places), host, limits, Overlap::None)?;
+        let stores = Stores::new(stores, places);
+        stores.serve(&program)?;
+        let engine = Engine::open(program.clone(), stores, host, limits, Overlap::None)?;
         let core = Core { engine: Some(engine), next_session: 1, pending: FxHashMap::default(), alarm: None, idlers: 0, stopping: false };
         let shared = Arc::new(Shared {
             program,

@@ -147,7 +147,7 @@ impl Head {
 
 impl Store for Head {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { commits_across: true, durable: true }
+        Capabilities { durable: true, ..lock(&self.platter).live.capabilities() }
     }
 
     fn version(&self) -> Version {

@@ -201,6 +201,9 @@ pub struct Capabilities {
     pub commits_across: bool,
     /// Survives the end of the process.
     pub durable: bool,
+    /// Bytes that one transaction may write, as the store counts them; `None`: no limit of its own. A larger one is refused with
+    /// [`Refused::Failed`], and nothing of it remains.
+    pub largest_batch: Option<usize>,
 }
 
 /// Whether a record is there.

@@ -1,8 +1,8 @@
 //! Several stores, and which of them keeps which space.
 
-use patternc_program::SpaceId;
+use patternc_program::{Home, Program, SpaceId};
 
-use super::Store;
+use super::{Store, StoreError};
 use crate::value::SpaceRef;
 
 /// The stores of a deployment with the place of every space.
@@ -26,6 +26,38 @@ impl Stores {
         assert!(!stores.is_empty(), "a deployment has at least one store");
         assert!(places.iter().all(|&place| place < stores.len()), "every space is in one of the stores");
         Stores { stores, places }
+    }
+
+    /// Whether these stores can do what the program declares.
+    ///
+    /// # Errors
+    /// If a handler writes `across` spaces that two stores keep, or one that commits a single space at a time.
+    pub fn serve(&self, program: &Program) -> Result<(), StoreError> {
+        let name_of = |space: SpaceId| program.spaces[space.index()].name;
+        for handler in program.handlers.iter().filter(|handler| !handler.across.is_empty()) {
+            let own: Vec<SpaceId> = match program.record(handler.record).home {
+                Home::Plain(space) | Home::Family(space) => vec![space],
+                // It may be in any of them.
+                Home::Floating => (0..program.spaces.len() as u32).map(SpaceId).collect(),
+            };
+            let first = own[0];
+            let apart = own.iter().chain(&handler.across).find(|space| self.place_of(**space) != self.place_of(first));
+            let alone = !self.stores[self.place_of(first)].capabilities().commits_across;
+            let why = match (apart, alone) {
+                (Some(space), _) => format!("`{}` and `{}` are kept by two stores", name_of(first), name_of(*space)),
+                (None, true) => format!("the store of `{}` commits one space at a time", name_of(first)),
+                (None, false) => continue,
+            };
+            let name = format!("{}.{}", program.record(handler.record).name, handler.name);
+            return Err(StoreError {
+                message: format!(
+                    "`{name}` writes several spaces in one commit (`across`), which these stores cannot: {why}; keep the spaces in one store, or \
+                     make it a saga"
+                ),
+                transient: false,
+            });
+        }
+        Ok(())
     }
 
     /// How many stores there are.

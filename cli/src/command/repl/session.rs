@@ -37,6 +37,8 @@ const DECLARES: &[&str] =
 pub struct Session {
     path: PathBuf,
     deployment: Option<String>,
+    /// Under which deployment the patterns are judged: the one they run on.
+    judged: CheckOptions,
     pub project: Loaded,
     pub program: Arc<Program>,
     /// `None` only while it is being replaced.
@@ -60,7 +62,8 @@ impl Session {
     /// Opens the project at the path; `None` if it has errors, which have been shown.
     pub fn open(path: &Path, deployment: Option<String>) -> Result<Option<Self>, Fault> {
         let project = project::load_one(path)?;
-        if super::super::test::refuse_errors(&project)?.is_some() {
+        let judged = CheckOptions { deployments: deployment::judged(&project, deployment.as_deref())?, ..CheckOptions::default() };
+        if super::super::test::refuse_errors(&project, judged.deployments.clone())?.is_some() {
             return Ok(None);
         }
         let scratch = tempfile::tempdir().map_err(|e| Fault::Use(format!("cannot make a folder for the data of the session: {e}")))?;
@@ -69,7 +72,7 @@ impl Session {
         let events = runtime.session();
         let path = path.to_path_buf();
         let runtime = Some(runtime);
-        Ok(Some(Session { path, deployment, project, program, runtime, events, scratch, typed: Vec::new(), variables: Vec::new() }))
+        Ok(Some(Session { path, deployment, judged, project, program, runtime, events, scratch, typed: Vec::new(), variables: Vec::new() }))
     }
 
     pub fn greeting(&self) -> String {
@@ -110,7 +113,7 @@ impl Session {
     fn declare(&mut self, text: &str, out: &mut impl Write) -> Result<bool, Fault> {
         self.typed.push(text.to_string());
         self.set_files();
-        let findings = check::check(&self.project.db, &CheckOptions::default());
+        let findings = check::check(&self.project.db, &self.judged);
         let about = findings.into_iter().filter(|f| f.level == Level::Error || self.is_typed(f));
         let (errors, others): (Vec<_>, Vec<_>) = about.partition(|f| f.level == Level::Error);
         if !errors.is_empty() {
@@ -128,13 +131,14 @@ impl Session {
     /// Reads the files again, keeps what was typed, and runs the new program on the same data.
     pub fn reload(&mut self, out: &mut impl Write) -> Result<bool, Fault> {
         let fresh = project::load_one(&self.path)?;
-        if super::super::test::refuse_errors(&fresh)?.is_some() {
+        let judged = CheckOptions { deployments: deployment::judged(&fresh, self.deployment.as_deref())?, ..CheckOptions::default() };
+        if super::super::test::refuse_errors(&fresh, judged.deployments.clone())?.is_some() {
             return Ok(false);
         }
+        self.judged = judged;
         self.project = fresh;
         self.set_files();
-        let errors: Vec<_> =
-            check::check(&self.project.db, &CheckOptions::default()).into_iter().filter(|f| f.level == Level::Error).collect();
+        let errors: Vec<_> = check::check(&self.project.db, &self.judged).into_iter().filter(|f| f.level == Level::Error).collect();
         if !errors.is_empty() {
             self.show(errors, out)?;
             writeln!(out, "what was typed here no longer fits the files, and is left out")?;
@@ -199,7 +203,7 @@ impl Session {
 
     /// What is found in the project and in what was typed. That the prompt imports more than it needs is no finding.
     pub fn findings(&self) -> Vec<Diagnostic> {
-        let findings = check::check(&self.project.db, &CheckOptions::default());
+        let findings = check::check(&self.project.db, &self.judged);
         findings.into_iter().filter(|f| !(self.is_typed(f) && f.rule == "unused-import")).collect()
     }
 

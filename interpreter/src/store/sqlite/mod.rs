@@ -65,9 +65,6 @@ use crate::failure::{Failure, FailureKind};
 use crate::limits::Limits;
 use crate::value::{RecordRef, SpaceRef, Value};
 
-/// Bytes that the effects of one transaction may have.
-const LARGEST_TRANSACTION: usize = 256 << 20;
-
 /// Evaluates the default of a cell for a stored record that does not have it yet.
 pub type DefaultOf<'a> = &'a mut dyn FnMut(&Stores, &RecordRef, CellIndex) -> Result<Value, Failure>;
 
@@ -100,6 +97,8 @@ pub struct Sqlite {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     knows_invariant_reads: bool,
+    /// [`Limits::transaction_size`].
+    transaction_size: usize,
     /// Given up last.
     _lock: Lock,
 }
@@ -129,6 +128,7 @@ impl Sqlite {
             shared,
             thread: Some(thread),
             knows_invariant_reads,
+            transaction_size: opening.limits.transaction_size,
             _lock: lock,
         })
     }
@@ -169,7 +169,7 @@ impl Drop for Sqlite {
 
 impl Store for Sqlite {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { commits_across: true, durable: true }
+        Capabilities { commits_across: true, durable: true, largest_batch: Some(self.transaction_size) }
     }
 
     fn version(&self) -> Version {
@@ -233,8 +233,11 @@ impl Store for Sqlite {
         if has_effects {
             let unwritable = |message: String| Refused::Failed(Failure::new(FailureKind::Overflow, message));
             let size = self.recorder.prepare(&self.program, &self.state, request).map_err(|error| unwritable(error.to_string()))?;
-            if size > LARGEST_TRANSACTION {
-                return Err(unwritable(format!("the transaction writes {size} bytes; {LARGEST_TRANSACTION} is the most")));
+            if size > self.transaction_size {
+                return Err(unwritable(format!(
+                    "the transaction writes {size} bytes; {} is the most (limit `transaction-size`): do it in several steps",
+                    self.transaction_size
+                )));
             }
         }
         let version = self.state.apply(request, now)?;

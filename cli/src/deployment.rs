@@ -38,14 +38,13 @@ pub fn open(project: &Loaded, program: &Arc<Program>, name: Option<&str>, fallba
     Runtime::open(program.clone(), runtime).map_err(|error| Fault::Use(error.message))
 }
 
-/// Sagas and mirrors are checked, and not run by this version: nothing is started that would leave them out in silence.
+/// Sagas are checked, and not run by this version: nothing is started that would leave them out in silence.
 pub fn require_runnable(program: &Program) -> Result<(), Fault> {
     let saga = program.sagas.first().map(|s| format!("saga `{}.{}`", program.record(s.record).name, s.name));
-    let mirror = program.mirrors.first().map(|m| format!("mirror `{}`", m.name));
-    match saga.or(mirror) {
+    match saga {
         None => Ok(()),
         Some(what) => Err(Fault::Use(format!(
-            "the patterns have the {what}: this version checks sagas and mirrors, and cannot run them yet; leave it out to run the rest"
+            "the patterns have the {what}: this version checks sagas, and cannot run them yet; leave it out to run the rest"
         ))),
     }
 }

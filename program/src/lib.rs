@@ -261,6 +261,20 @@ pub struct Mirror {
     pub actual: BodyId,
     pub fact: Type,
     pub scope_ty: Type,
+    /// The type of the records that say which facts there are, each in the space of the records that give it. Named
+    /// `MIRROR.facts`, with three cells: [`Mirror::SCOPE`], [`Mirror::FACT`] and [`Mirror::GIVEN`].
+    pub ledger: RecordId,
+    /// Whether a removal reaches the other side before anyone is told of what relies on it.
+    pub remove_first: bool,
+}
+
+impl Mirror {
+    /// Of a ledger: the scope of the fact.
+    pub const SCOPE: CellIndex = CellIndex(0);
+    /// Of a ledger: the fact.
+    pub const FACT: CellIndex = CellIndex(1);
+    /// Of a ledger: how many records of the scope give the fact. At 0 the other side must not have it.
+    pub const GIVEN: CellIndex = CellIndex(2);
 }
 
 /// A test: statements of its own kind over an own frame.
@@ -289,6 +303,11 @@ impl Program {
     /// The declared space of this name.
     pub fn space_named(&self, name: &str) -> Option<SpaceId> {
         self.spaces.iter().position(|s| s.name == name).map(|i| SpaceId(i as u32))
+    }
+
+    /// The mirror, by index, whose facts the records of this type keep.
+    pub fn mirror_kept_by(&self, ledger: RecordId) -> Option<u32> {
+        self.mirrors.iter().position(|mirror| mirror.ledger == ledger).map(|i| i as u32)
     }
 
     /// The record type.

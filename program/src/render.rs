@@ -43,7 +43,14 @@ impl Display for Program {
         }
         for item in &self.mirrors {
             let target = self.externs.get(item.target.index()).map_or("?", |e| e.name.as_str());
-            writeln!(f, "mirror {} of {} to {target}", item.name, self.record_name(item.record))?;
+            let first = if item.remove_first { ", removals first" } else { "" };
+            writeln!(
+                f,
+                "mirror {} of {} to {target} in {}{first}",
+                item.name,
+                self.record_name(item.record),
+                self.record_name(item.ledger)
+            )?;
             writeln!(f, "  facts #{} -> {}", item.facts.0, self.ty(&item.fact))?;
             writeln!(f, "  add #{} remove #{} actual #{}", item.add.0, item.remove.0, item.actual.0)?;
             writeln!(f, "  scope #{} -> {}", item.scope.0, self.ty(&item.scope_ty))?;

@@ -1,8 +1,8 @@
 //! Declarations: what the runtime has to know beside the code.
 
 use patternc_program::{
-    Body, BodyId, Cell, Code, Derived, Enum, Expr, Extern, Handler, Invariant, Inverse, Mirror, Operation, Program, Record, Repeat, Saga,
-    SagaStep, Send, Space, Stmt, Struct, Type, Variant,
+    Body, BodyId, Cell, Code, Derived, Enum, Expr, Extern, Handler, Invariant, Inverse, Mirror, Name, Operation, Program, Record, RecordId,
+    Repeat, Saga, SagaStep, Send, Space, Stmt, Struct, Type, Variant,
 };
 
 use patternc_grammar::syntax::ItemKind;
@@ -256,7 +256,42 @@ impl<'db> ProgramLowering<'_, 'db> {
         let target = self.linker.extern_(target);
         debug_assert_eq!(self.linker.mirror(item), Some(self.program.mirrors.len() as u32));
         self.program.records[record.index()].mirrors.push(self.program.mirrors.len() as u32);
-        self.program.mirrors.push(Mirror { name: signature.name, record, target, facts, scope, add, remove, actual, fact, scope_ty });
+        let ledger = self.ledger(signature.name, record, &fact, &scope_ty);
+        let remove_first = false;
+        self.program.mirrors.push(Mirror {
+            name: signature.name,
+            record,
+            target,
+            facts,
+            scope,
+            add,
+            remove,
+            actual,
+            fact,
+            scope_ty,
+            ledger,
+            remove_first,
+        });
+    }
+
+    /// The type of the records that keep the facts of a mirror. No declared name has a dot.
+    fn ledger(&mut self, name: Name, of: RecordId, fact: &Type, scope: &Type) -> RecordId {
+        let cell =
+            |name: &str, ty: Type, index: bool| Cell { name: Name::from(name), ty, default: None, unique: false, index, inverse: None };
+        let cells = vec![cell("scope", scope.clone(), true), cell("fact", fact.clone(), false), cell("given", Type::Int, false)];
+        self.program.records.push(Record {
+            name: Name::from(&format!("{name}.facts")),
+            home: self.program.record(of).home,
+            cells,
+            derived: Vec::new(),
+            key: None,
+            create: None,
+            handlers: Vec::new(),
+            sagas: Vec::new(),
+            invariants: Vec::new(),
+            mirrors: Vec::new(),
+        });
+        RecordId(self.program.records.len() as u32 - 1)
     }
 
     /// The body of something that takes nothing but the record it belongs to.

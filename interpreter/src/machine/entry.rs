@@ -66,7 +66,11 @@ impl Execution {
     ) -> Result<Attempt, StoreError> {
         let tx = Transaction::new(env, Some(space), across, self.take_nursery());
         let mut machine = Machine::new(*env, tx, std::mem::take(&mut self.slots));
-        let result = run(&mut machine).and_then(|value| machine.check_invariants().map(|()| value));
+        let result = run(&mut machine).and_then(|value| {
+            machine.mirror_changes()?;
+            machine.check_invariants()?;
+            Ok(value)
+        });
         machine.slots.clear();
         self.slots = machine.slots;
         match result {
@@ -125,6 +129,11 @@ impl<'a> Machine<'a> {
     fn admit_create(&mut self, record: RecordId, space: &SpaceRef, cells: &[(CellIndex, Value)]) -> Run<()> {
         let program = self.env.program;
         let declaration = program.record(record);
+        if let Some(mirror) = program.mirror_kept_by(record) {
+            let (mirror, of) = (program.mirrors[mirror as usize].name, program.record(program.mirrors[mirror as usize].record).name);
+            let message = format!("the facts of the mirror {mirror} are kept by the runtime: change a {of}");
+            return fail(FailureKind::Rejected, message);
+        }
         if let Err(why) = record_space(program, record, space) {
             return fail(
                 FailureKind::Rejected,

@@ -10,6 +10,7 @@ mod fits;
 mod invariant;
 mod lambda;
 mod method;
+mod mirror;
 mod operator;
 mod send;
 mod statement;

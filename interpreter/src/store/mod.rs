@@ -206,6 +206,24 @@ pub struct Capabilities {
     pub largest_batch: Option<usize>,
 }
 
+impl Write {
+    /// The record that it changes.
+    pub fn record(&self) -> &RecordRef {
+        match self {
+            Write::Create { record, .. }
+            | Write::Delete { record }
+            | Write::Set { record, .. }
+            | Write::AddInt { record, .. }
+            | Write::Append { record, .. }
+            | Write::RemoveFirst { record, .. }
+            | Write::Insert { record, .. }
+            | Write::Remove { record, .. }
+            | Write::SetEntry { record, .. }
+            | Write::RemoveEntry { record, .. } => record,
+        }
+    }
+}
+
 /// Whether a record is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {

@@ -221,6 +221,11 @@ impl<'a> Transaction<'a> {
         self.nursery.request.outbox.push(OutboxChange::Add(Arc::new(outgoing)));
     }
 
+    /// What the transaction does depends on these reads as well.
+    pub(crate) fn depend(&mut self, reads: Vec<Read>) {
+        self.nursery.request.reads.extend(reads);
+    }
+
     /// The transaction's writes so far.
     pub(crate) fn writes(&self) -> &[Write] {
         &self.nursery.request.writes

@@ -7,6 +7,7 @@ extern crate alloc;
 
 mod build;
 mod diagnose;
+mod format;
 mod habits;
 mod literal;
 mod mend;
@@ -15,6 +16,7 @@ mod parse;
 mod statements;
 pub mod syntax;
 
+pub use format::format;
 pub use statements::{ParsedStatements, parse_statements};
 use syntax::{File, Span};
 

@@ -33,6 +33,8 @@ enum Command {
     New(command::new::Arguments),
     /// Report everything that could go wrong when the patterns run.
     Check(command::check::Arguments),
+    /// Bring pattern files into the one style.
+    Fmt(command::fmt::Arguments),
     /// Run the `test` blocks.
     Test(command::test::Arguments),
     /// Start the patterns and apply events.
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::New(a) => command::new::run(&a),
         Command::Check(a) => command::check::run(&a, arguments.quiet),
+        Command::Fmt(a) => command::fmt::run(&a, arguments.quiet),
         Command::Test(a) => command::test::run(&a, arguments.quiet),
         Command::Run(a) => command::run::run(&a, arguments.quiet),
         Command::Repl(a) => command::repl::run(&a, arguments.quiet),

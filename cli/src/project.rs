@@ -44,35 +44,74 @@ pub struct Overlay {
 /// Loads the projects that the paths belong to and those below them, each once. Without a `patternc.yaml`, files that nothing connects and
 /// that declare the same names are projects of their own.
 pub fn load(paths: &[PathBuf], overlay: Option<Overlay>) -> Result<Vec<Loaded>, Fault> {
-    let here = std::env::current_dir().map_err(|source| Fault::Read { path: ".".into(), source })?;
+    let here = current_folder()?;
     let overlay = overlay.map(|o| Overlay { path: normal(&here.join(&o.path)), bytes: o.bytes });
+    let mut loaded = Vec::new();
+    for (root, wanted, files) in found(&here, paths, overlay.as_ref())? {
+        loaded.extend(separate(assemble(&here, root, &wanted, files)));
+    }
+    Ok(loaded)
+}
+
+/// A pattern file on disk.
+pub struct PatternFile {
+    /// As it is best shown: relative to the current folder where that is possible.
+    pub path: PathBuf,
+    /// The text, or where it stops being UTF-8.
+    pub text: Result<String, usize>,
+}
+
+/// The pattern files that were asked for, in the order of their projects and paths.
+pub fn pattern_files(paths: &[PathBuf]) -> Result<Vec<PatternFile>, Fault> {
+    let here = current_folder()?;
+    let mut all = Vec::new();
+    for (root, wanted, mut files) in found(&here, paths, None)? {
+        for (name, text) in std::mem::take(&mut files.texts) {
+            let path = root.join(&name);
+            if wanted.iter().any(|wanted| path.starts_with(wanted)) {
+                let text = files.not_text.get(&name).map_or(Ok(text), |&at| Err(at));
+                all.push(PatternFile { path: path.strip_prefix(&here).map(Path::to_path_buf).unwrap_or(path), text });
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn current_folder() -> Result<PathBuf, Fault> {
+    std::env::current_dir().map_err(|source| Fault::Read { path: ".".into(), source })
+}
+
+/// The projects that the paths belong to and those below them: where they are, what was asked for there, and their files.
+type Found = Vec<(PathBuf, Vec<PathBuf>, Files)>;
+
+fn found(here: &Path, paths: &[PathBuf], overlay: Option<&Overlay>) -> Result<Found, Fault> {
     let mut wanted: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
     for path in paths {
         let full = normal(&here.join(path));
-        if overlay.as_ref().is_none_or(|o| o.path != full) && !full.exists() {
+        if overlay.is_none_or(|o| o.path != full) && !full.exists() {
             return Err(Fault::Use(format!("there is no {}", path.display())));
         }
         let folder = if full.is_dir() { full.clone() } else { full.parent().unwrap_or(Path::new("/")).to_path_buf() };
         wanted.entry(root_of(&folder)).or_default().push(full);
     }
-    let mut loaded = Vec::new();
+    let mut all = Vec::new();
     let mut done = BTreeSet::new();
     while let Some((root, wanted_here)) = wanted.pop_first() {
         if !done.insert(root.clone()) {
             continue;
         }
-        let (files, nested) = read(&root, &wanted_here, overlay.as_ref())?;
+        let (files, nested) = read(&root, &wanted_here, overlay)?;
         for root in nested.into_iter().filter(|n| wanted_here.iter().any(|w| n.starts_with(w))) {
             wanted.entry(root.clone()).or_default().push(root);
         }
-        loaded.extend(separate(assemble(&here, root, &wanted_here, files)));
+        all.push((root, wanted_here, files));
     }
-    Ok(loaded)
+    Ok(all)
 }
 
 /// Loads the one project that the path belongs to, all its files together.
 pub fn load_one(path: &Path) -> Result<Loaded, Fault> {
-    let here = std::env::current_dir().map_err(|source| Fault::Read { path: ".".into(), source })?;
+    let here = current_folder()?;
     let full = normal(&here.join(path));
     if !full.exists() {
         return Err(Fault::Use(format!("there is no {}", path.display())));

@@ -127,7 +127,8 @@ fn nothing_stays_nothing() {
 fn corpus() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut texts = Vec::new();
-    let mut folders: Vec<PathBuf> = ["patterns", "tests", "docs/src", "compiler/src/rules", "grammar"].iter().map(|f| root.join(f)).collect();
+    let mut folders: Vec<PathBuf> =
+        ["patterns", "tests", "docs/src", "compiler/src/rules", "grammar"].iter().map(|f| root.join(f)).collect();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).expect("a folder of the project") {
             let path = entry.expect("an entry").path();
@@ -172,13 +173,21 @@ fn the_corpus_keeps_its_meaning() {
     assert!(formatted > 100, "{formatted} of {}", corpus.len());
 }
 
+/// The examples of users are in the style: the projects, and the pages but those of the rules. With `UPDATE_DOCS=1` they are brought into it.
 #[test]
 fn the_examples_are_formatted() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     for (path, text) in corpus() {
-        let example = path.starts_with(root.join("patterns")) || path.starts_with(root.join("docs/src"));
-        if let (true, Ok(formatted)) = (example, format(&text)) {
-            assert_eq!(text, formatted, "{} is not formatted: run `patternc fmt`", path.display());
+        let page = path.starts_with(root.join("docs/src")) && !path.starts_with(root.join("docs/src/rules"));
+        let Ok(formatted) = format(&text) else { continue };
+        if text == formatted || !(page || path.starts_with(root.join("patterns"))) {
+            continue;
+        }
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            let whole = std::fs::read_to_string(&path).expect("it was read before");
+            std::fs::write(&path, whole.replacen(&text, &formatted, 1)).expect("it can be written");
+        } else {
+            assert_eq!(text, formatted, "{} is not formatted: UPDATE_DOCS=1 mends it", path.display());
         }
     }
 }

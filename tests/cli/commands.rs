@@ -112,3 +112,40 @@ fn a_script_at_the_prompt_shows_what_it_did() {
     }
     assert_eq!(output.status.code(), Some(1), "a line of the script was wrong");
 }
+
+const UNFORMATTED: &[u8] = b"record A in home {cell a: Int // one\n}\nspace home\n";
+const FORMATTED: &str = "record A in home {\n  cell a: Int // one\n}\n\nspace home\n";
+
+#[test]
+fn files_are_formatted_in_place_and_broken_ones_left_alone() {
+    let files = folder(&[("a.pattern", UNFORMATTED), ("bad.pattern", b"space  \n"), ("notes.txt", b"a  b")]);
+    let read = |name: &str| std::fs::read_to_string(files.path().join(name)).expect("the file stays");
+    let checked = call(files.path(), &["fmt", "--check", "a.pattern"]);
+    assert_eq!((checked.status.code(), &*String::from_utf8_lossy(&checked.stdout)), (Some(1), "a.pattern\n"));
+    let shown = call(files.path(), &["fmt", "--diff", "a.pattern"]);
+    assert!(seen(&shown).contains("\n-record A in home {cell a: Int // one\n"), "{}", seen(&shown));
+    assert!(seen(&shown).contains("\n+  cell a: Int // one\n"), "{}", seen(&shown));
+    assert_eq!(read("a.pattern").as_bytes(), UNFORMATTED, "neither writes");
+
+    let all = call(files.path(), &["fmt"]);
+    assert_eq!(all.status.code(), Some(1), "one is broken");
+    assert!(seen(&all).contains("bad.pattern:1:6: left as it is: "), "{}", seen(&all));
+    assert!(seen(&all).contains("1 file formatted, 1 file with errors left as they are"), "{}", seen(&all));
+    assert_eq!((read("a.pattern").as_str(), read("bad.pattern").as_str()), (FORMATTED, "space  \n"));
+    assert_eq!(std::fs::read_dir(files.path()).expect("a folder").count(), 3, "nothing is left behind");
+    assert_eq!(call(files.path(), &["fmt", "--check", "a.pattern"]).status.code(), Some(0));
+}
+
+#[test]
+fn the_standard_input_is_formatted_to_the_standard_output() {
+    let files = folder(&[]);
+    let format = |input: &str| {
+        let mut command = patternc(files.path());
+        command.args(["fmt", "-"]);
+        run_with_input(command, input)
+    };
+    let output = format(std::str::from_utf8(UNFORMATTED).expect("text"));
+    assert_eq!((output.status.code(), &*String::from_utf8_lossy(&output.stdout)), (Some(0), FORMATTED));
+    let output = format("record");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{}", seen(&output));
+}

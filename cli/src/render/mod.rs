@@ -1,6 +1,7 @@
 //! Findings as text: one file a format.
 
 pub mod concise;
+pub mod diff;
 pub mod full;
 pub mod json;
 mod position;

@@ -20,9 +20,13 @@ pub(super) enum Piece {
     /// Nothing, or the end of the line where its group breaks.
     Soft,
     /// The end of a line, with an empty line after it.
-    Break { blank: bool },
+    Break {
+        blank: bool,
+    },
     /// The end of a line between two of several things; an empty line comes after it where one of them takes several lines.
-    Between { blank: bool },
+    Between {
+        blank: bool,
+    },
     /// Begins one of several things: its documentation is above.
     Begin,
     End,

@@ -1,0 +1,139 @@
+//! `patternc fmt`
+
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use patternc_grammar::{SyntaxError, format};
+
+use crate::fault::Fault;
+use crate::project::{self, PatternFile};
+use crate::render::{self, Position, count};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Files or folders; `-` formats the standard input to the standard output.
+    #[arg(default_value = ".")]
+    paths: Vec<PathBuf>,
+    /// Write nothing; exit with 1 if a file would change.
+    #[arg(long)]
+    check: bool,
+    /// Write nothing; show what would change, and exit with 1 if anything would.
+    #[arg(long)]
+    diff: bool,
+}
+
+/// What became of the files.
+#[derive(Default)]
+struct Tally {
+    changed: usize,
+    unchanged: usize,
+    /// Left alone, with a reason that was said.
+    broken: usize,
+}
+
+pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
+    let mut tally = Tally::default();
+    if arguments.paths.iter().any(|path| path.as_os_str() == "-") {
+        if arguments.paths.len() > 1 {
+            return Err(Fault::Use("`-` stands alone: the standard input is the one file to format".into()));
+        }
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).map_err(|source| Fault::Read { path: "-".into(), source })?;
+        let text = String::from_utf8(bytes).map_err(|error| error.utf8_error().valid_up_to());
+        one(arguments, &PatternFile { path: "-".into(), text }, &mut tally)?;
+    } else {
+        for file in project::pattern_files(&arguments.paths)? {
+            one(arguments, &file, &mut tally)?;
+        }
+        if !quiet {
+            eprintln!("{}", summary(&tally, arguments.check || arguments.diff));
+        }
+    }
+    let refused = tally.broken > 0 || (tally.changed > 0 && (arguments.check || arguments.diff));
+    Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn one(arguments: &Arguments, file: &PatternFile, tally: &mut Tally) -> Result<(), Fault> {
+    let shown = file.path.display().to_string();
+    let text = match &file.text {
+        Ok(text) => text,
+        Err(at) => {
+            eprintln!("{shown}: left as it is: from byte {at} on it is not UTF-8 text, and pattern files are");
+            tally.broken += 1;
+            return Ok(());
+        }
+    };
+    let formatted = match format(text) {
+        Ok(formatted) => formatted,
+        Err(errors) => {
+            eprint!("{}", reason(&shown, text, &errors));
+            tally.broken += 1;
+            return Ok(());
+        }
+    };
+    let same = formatted == *text;
+    *(if same { &mut tally.unchanged } else { &mut tally.changed }) += 1;
+    let from_stdin = shown == "-";
+    let mut out = std::io::stdout().lock();
+    if arguments.diff {
+        render::diff::write(&mut out, &shown, text, &formatted)?;
+    } else if arguments.check {
+        if !same {
+            writeln!(out, "{shown}")?;
+        }
+    } else if from_stdin {
+        out.write_all(formatted.as_bytes())?;
+    } else if !same {
+        replace(&file.path, &formatted)?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Why a text is left alone: its first error.
+fn reason(shown: &str, text: &str, errors: &[SyntaxError]) -> String {
+    let mut said = String::new();
+    if let Some(first) = errors.first() {
+        let at = Position::of(text, first.span.start);
+        let _ = write!(said, "{shown}:{}:{}: left as it is: {}", at.line, at.column, first.message);
+        if let Some(help) = &first.help {
+            let _ = write!(said, "; {help}");
+        }
+        if errors.len() > 1 {
+            let _ = write!(said, " (and {} more)", count(errors.len() - 1, "error"));
+        }
+        said.push('\n');
+    }
+    said
+}
+
+fn summary(tally: &Tally, only_looked: bool) -> String {
+    let mut parts = Vec::new();
+    if tally.changed > 0 {
+        parts.push(format!("{} {}", count(tally.changed, "file"), if only_looked { "would change" } else { "formatted" }));
+    }
+    if tally.unchanged > 0 {
+        parts.push(format!("{} unchanged", count(tally.unchanged, "file")));
+    }
+    if tally.broken > 0 {
+        parts.push(format!("{} with errors left as they are", count(tally.broken, "file")));
+    }
+    if parts.is_empty() { "no pattern files found".into() } else { parts.join(", ") }
+}
+
+/// Puts a text in the place of a file: all of it or nothing, whatever happens in between.
+fn replace(path: &Path, text: &str) -> Result<(), Fault> {
+    let fault = |source| Fault::Write { path: path.to_path_buf(), source };
+    // The file itself, should the path be a link to it.
+    let target = path.canonicalize().map_err(fault)?;
+    let permissions = std::fs::metadata(&target).map_err(fault)?.permissions();
+    let folder = target.parent().unwrap_or(Path::new("."));
+    let mut new = tempfile::Builder::new().prefix(".patternc-").tempfile_in(folder).map_err(fault)?;
+    new.write_all(text.as_bytes()).map_err(fault)?;
+    new.as_file().set_permissions(permissions).map_err(fault)?;
+    new.as_file().sync_all().map_err(fault)?;
+    new.persist(&target).map_err(|error| fault(error.error))?;
+    Ok(())
+}

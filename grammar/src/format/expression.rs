@@ -219,11 +219,8 @@ impl Printer<'_> {
     fn chain(&mut self, expr: &Expr) {
         let mut links = Vec::new();
         let mut base = expr;
-        loop {
-            let next = match &base.kind {
-                ExprKind::Field { base, .. } | ExprKind::Index { base, .. } | ExprKind::Method { base, .. } => base,
-                _ => break,
-            };
+        while let ExprKind::Field { base: next, .. } | ExprKind::Index { base: next, .. } | ExprKind::Method { base: next, .. } = &base.kind
+        {
             links.push(base);
             base = next;
             if self.is_bracketed(base.span) {

@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod conformance;
+pub mod format;
 pub mod memory;
 pub mod sqlite;
 pub mod state;

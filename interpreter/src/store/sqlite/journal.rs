@@ -5,8 +5,9 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::effect;
-use super::tables::{ApplyError, Changes, Tables};
+use super::tables::{self, ApplyError, Tables};
+use crate::store::format::changes::Changes;
+use crate::store::format::effect;
 
 /// Where the journal stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,7 +102,7 @@ fn gather(connection: &Connection, applied: u64, effects: usize) -> Result<(Chan
 }
 
 fn bring(connection: &Connection, tables: &Tables, changes: Changes, batch: u64, version: u64, now: i64) -> Result<(), ApplyError> {
-    changes.apply(connection, tables)?;
+    tables::apply(changes, connection, tables)?;
     // What is still to be answered stays.
     let sql = "DELETE FROM _inbox WHERE keep_until < ?1 AND received NOT LIKE '{\"deferred\"%'";
     connection.prepare_cached(sql)?.execute([now])?;

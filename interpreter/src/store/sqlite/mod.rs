@@ -14,7 +14,7 @@
 //! lay the journal over the tables: they show what is durable, all of it and nothing else. Values are as in JSON (see [`crate::json`], the
 //! stored form), numbers and texts as SQLite's own. The tables behind begin with `_`: one a record type with a row a record, one a
 //! collection cell with a row an element (so that an append costs the same in a list of ten and of a million), `_outbox` and `_inbox` for
-//! events on their way and events received, `_deleted` for ids that are not given again, `_journal` ([`effect`] says what its rows mean),
+//! events on their way and events received, `_deleted` for ids that are not given again, `_journal` ([`crate::store::format::effect`] says what its rows mean),
 //! `_meta` with the schema, in which every name has an id of its own. The format has a number (`PRAGMA user_version`); a file with a newer
 //! one is not opened.
 //!
@@ -28,64 +28,34 @@
 //! durable and nothing else. What is damaged (a journal row whose checksum is wrong, a table that SQLite finds broken, a value that is
 //! not of its type) is reported when the store is opened, and never mended silently.
 
-mod constant;
-pub mod effect;
-mod events;
+mod definition;
 mod journal;
-mod load;
 mod lock;
-mod native;
 mod open;
-mod places;
-mod positions;
-mod record;
-mod schema;
+mod rows;
 mod tables;
 #[cfg(test)]
 mod tests;
-mod type_text;
+mod values;
 mod views;
 mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use patternc_program::{CellIndex, Program, RecordId};
 
 use self::lock::Lock;
 use self::open::Opened;
-use self::record::Recorder;
 use self::writer::Shared;
+use super::format::record::Recorder;
+pub use super::format::{DefaultOf, Opening};
 use super::state::State;
-use super::{Capabilities, CommitRequest, Committed, Durability, Presence, ReadKey, Refused, Store, StoreError, Stores, Version};
+use super::{Capabilities, CommitRequest, Committed, Durability, Presence, ReadKey, Refused, Store, StoreError, Version};
 use crate::event::{EventId, Outgoing, Received};
 use crate::failure::{Failure, FailureKind};
-use crate::limits::Limits;
 use crate::value::{RecordRef, SpaceRef, Value};
-
-/// Evaluates the default of a cell for a stored record that does not have it yet.
-pub type DefaultOf<'a> = &'a mut dyn FnMut(&Stores, &RecordRef, CellIndex) -> Result<Value, Failure>;
-
-/// What opening a store needs.
-pub struct Opening<'a> {
-    pub program: Arc<Program>,
-    pub limits: Limits,
-    /// Cells (`Person.nick`) and record types (`Person`) that the program no longer has and whose data may go.
-    pub discard: Vec<String>,
-    /// For defaults that are no constants. It sees the stored records, with `none` in cells that are not filled yet.
-    pub defaults: Option<DefaultOf<'a>>,
-    /// When nothing was committed for this long, the journal is brought to the tables.
-    pub quiet: Duration,
-}
-
-impl Opening<'_> {
-    /// Opening for a program, with nothing discarded.
-    pub fn new(program: Arc<Program>, limits: Limits) -> Self {
-        Opening { program, limits, discard: Vec::new(), defaults: None, quiet: Duration::from_millis(20) }
-    }
-}
 
 /// A store in a file.
 pub struct Sqlite {

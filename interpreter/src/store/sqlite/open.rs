@@ -5,21 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use patternc_program::{CellIndex, Program, RecordId, Type};
-use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::journal::{self, Position};
-use super::load::{LoadError, Loaded, Loader};
 use super::lock::Lock;
-use super::native::{write_column, write_key};
-use super::schema::{Kind, Layout, StoredSchema, StoredType, quoted};
-use super::tables::{ApplyError, Tables};
-use super::{Opening, constant, places, views};
+use super::rows::FileRows;
+use super::tables::{self, ApplyError, Tables};
+use super::{Opening, definition, views};
 use crate::json::Names;
-use crate::store::memory::Memory;
+use crate::store::format::load::{LoadError, Loaded, Loader};
+use crate::store::format::migration::{Migration, Steps};
+use crate::store::format::schema::{Layout, StoredSchema, quoted};
 use crate::store::state::{Schema, State};
-use crate::store::{CommitRequest, Refused, StoreError, Stores, Version, Write};
-use crate::value::{RecordRef, Value};
+use crate::store::{StoreError, Version};
 
 /// "ptrn": says that an SQLite file is a store.
 const APPLICATION_ID: i32 = 0x7074_726e;
@@ -71,17 +69,18 @@ pub(super) fn open(path: &Path, opening: &mut Opening<'_>) -> Result<Opened, Sto
     let refused = |error: LoadError| match error {
         LoadError::Damaged(what) => damaged(what),
         LoadError::Unfit(what) => fatal(format!("the program does not fit the data in {shown}: {what}")),
-        LoadError::Sqlite(error) => fatal(format!("cannot read {shown}: {error}")),
+        LoadError::Database(error) => fatal(format!("cannot read {shown}: {error}")),
     };
     let schema = stored.for_program(&opening.program);
     let mut state = State::new(Arc::new(Schema::new(&opening.program)), &opening.limits);
     state.set_version(Version(recovered.version));
     let names = Names::new(&opening.program);
-    let loader = Loader { connection: &connection, program: &opening.program, names: &names, schema: &stored, new_schema: &schema };
+    let rows = FileRows(&connection);
+    let loader = Loader { rows: &rows, program: &opening.program, names: &names, schema: &stored, new_schema: &schema };
     let loaded = loader.load(&mut state).map_err(refused)?;
     if schema != stored {
-        let migration = Migration { connection: &connection, stored: &stored, schema: &schema };
-        state = migration.run(state, &loaded, opening).map_err(refused)?;
+        let steps = Migration { rows: &rows, stored: &stored, schema: &schema }.plan(&mut state, &loaded, opening).map_err(refused)?;
+        migrate(&connection, steps, &schema).map_err(|error| fatal(format!("cannot bring {shown} to the new program: {error}")))?;
     }
     let layout = Layout::new(&schema, &opening.program);
     let tables = Tables::new(&schema);
@@ -178,221 +177,28 @@ fn recover(connection: &Connection, tables: &Tables) -> Result<Position, ApplyEr
     }
 }
 
-/// Brings stored data to the schema of another program.
-struct Migration<'a> {
-    connection: &'a Connection,
-    stored: &'a StoredSchema,
-    schema: &'a StoredSchema,
-}
-
-impl Migration<'_> {
-    /// Refuses what would lose anything, or changes file and state.
-    fn run(&self, mut state: State, loaded: &Loaded, opening: &mut Opening<'_>) -> Result<State, LoadError> {
-        for old in self.stored.types.iter().filter(|ty| ty.present) {
-            self.check_removed(old, &opening.discard)?;
-        }
-        self.add_defaults(&mut state, loaded, opening)?;
-        let program = opening.program.clone();
-        let layout = Layout::new(self.schema, &program);
-        let transaction = rusqlite::Transaction::new_unchecked(self.connection, TransactionBehavior::Immediate)?;
-        views::drop(&transaction)?;
-        for old in self.stored.types.iter().filter(|ty| ty.present) {
-            let new = self.schema.types.iter().find(|ty| ty.id == old.id && ty.present);
-            match new {
-                None => {
-                    let (table, id) = (quoted(&old.table()), old.id);
-                    transaction.execute_batch(&format!(
-                        "INSERT INTO _deleted (record, type, space, id) SELECT _record, {id}, _space, _id FROM {table}"
-                    ))?;
-                    old.drop(&transaction)?;
-                }
-                Some(new) => {
-                    let gone = old.cells.iter().filter(|cell| !new.cells.iter().any(|kept| kept.id == cell.id));
-                    gone.into_iter().try_for_each(|cell| cell.drop(old, &transaction))?;
-                }
-            }
-        }
-        for (index, new) in self.schema.types.iter().enumerate().filter(|(_, ty)| ty.present) {
-            match self.stored.types.iter().find(|ty| ty.id == new.id && ty.present) {
-                None => new.create(&transaction)?,
-                Some(old) => {
-                    let fresh: Vec<usize> =
-                        (0..new.cells.len()).filter(|&i| !old.cells.iter().any(|kept| kept.id == new.cells[i].id)).collect();
-                    fresh.iter().try_for_each(|&i| new.cells[i].create(new, &transaction))?;
-                    rewrite(&transaction, &program, &layout, &state, (RecordId(index as u32), new), &fresh)?;
-                }
-            }
-        }
-        transaction.execute("UPDATE _meta SET schema = ?1", [to_text(self.schema)])?;
-        views::create(&transaction, self.schema)?;
-        transaction.commit()?;
-        Ok(state)
+/// Brings the tables to the schema of another program.
+fn migrate(connection: &Connection, steps: Steps<'_>, schema: &StoredSchema) -> Result<(), ApplyError> {
+    let transaction = rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    views::drop(&transaction)?;
+    for old in steps.gone_types {
+        let (table, id) = (quoted(&old.table()), old.id);
+        transaction
+            .execute_batch(&format!("INSERT INTO _deleted (record, type, space, id) SELECT _record, {id}, _space, _id FROM {table}"))?;
+        definition::drop_type(&transaction, old)?;
     }
-
-    /// Refuses that a cell or type with data is no longer there, unless it may be discarded.
-    fn check_removed(&self, old: &StoredType, discard: &[String]) -> Result<(), LoadError> {
-        let may_go = |name: &str| discard.iter().any(|discarded| discarded == name);
-        let count = |sql: String| self.connection.query_row(&sql, [], |row| row.get::<_, u64>(0));
-        let Some(new) = self.schema.types.iter().find(|ty| ty.id == old.id && ty.present) else {
-            let records = count(format!("SELECT count(*) FROM {}", quoted(&old.table())))?;
-            if records > 0 && !may_go(&old.name) {
-                let name = &old.name;
-                return Err(LoadError::Unfit(format!(
-                    "there are {records} records of the type {name}, which the program no longer has. Declare it again, delete them first, or \
-                     open the store with `{name}` among what is discarded"
-                )));
-            }
-            return Ok(());
-        };
-        for cell in old.cells.iter().filter(|cell| new.cell(&cell.name).is_none()) {
-            let filled = match cell.kind {
-                Kind::Column => count(format!("SELECT count({}) FROM {}", quoted(&cell.column()), quoted(&old.table())))?,
-                _ => count(format!("SELECT count(DISTINCT record) FROM {}", quoted(&cell.table(old))))?,
-            };
-            let name = format!("{}.{}", old.name, cell.name);
-            if filled > 0 && !may_go(&name) {
-                return Err(LoadError::Unfit(format!(
-                    "{filled} records have a value in the cell `{name}`, which the program no longer has. Declare it again, empty it first, or \
-                     open the store with `{name}` among what is discarded"
-                )));
-            }
-        }
-        Ok(())
+    for (old, cell) in steps.gone_cells {
+        definition::drop_cell(&transaction, old, &old.cells[cell])?;
     }
-
-    /// Gives the stored records the cells that are new.
-    fn add_defaults(&self, state: &mut State, loaded: &Loaded, opening: &mut Opening<'_>) -> Result<(), LoadError> {
-        let program = opening.program.clone();
-        let mut computed = Vec::new();
-        for &(record, cell) in &loaded.missing {
-            let of = program.record(record);
-            let declared = &of.cells[cell.index()];
-            let records: Vec<RecordRef> = state
-                .records()
-                .filter(|stored| stored.cells.is_some() && stored.record.record() == record)
-                .map(|s| s.record.clone())
-                .collect();
-            if records.is_empty() {
-                continue;
-            }
-            let value = match declared.default {
-                None if matches!(declared.ty, Type::Optional(_)) => Some(Value::None),
-                None => {
-                    return Err(LoadError::Unfit(format!(
-                        "the new cell `{}.{}` has no default, and there are {} records that need one: give it a default",
-                        of.name,
-                        declared.name,
-                        records.len()
-                    )));
-                }
-                Some(body) => constant::of_body(program.body(body)),
-            };
-            match value {
-                Some(value) => set_all(state, &program, records.into_iter().map(|record| (record, cell, value.clone())))?,
-                None => computed.extend(records.into_iter().map(|record| (record, cell))),
-            }
-        }
-        if computed.is_empty() {
-            return Ok(());
-        }
-        let Some(default) = &mut opening.defaults else {
-            let (record, cell) = &computed[0];
-            let of = program.record(record.record());
-            return Err(LoadError::Unfit(format!(
-                "the default of the new cell `{}.{}` has to be computed, which cannot be done here: make it a constant",
-                of.name,
-                of.cells[cell.index()].name
-            )));
-        };
-        let stores = Stores::single(Box::new(Memory::with_state(state.clone())));
-        let mut values = Vec::with_capacity(computed.len());
-        for (record, cell) in computed {
-            let value = default(&stores, &record, cell).map_err(|failure| {
-                let of = program.record(record.record());
-                let name = of.cells[cell.index()].name;
-                LoadError::Unfit(format!(
-                    "the default of the new cell `{0}.{name}` fails for the {0} {1:?}: {failure}",
-                    of.name,
-                    record.id()
-                ))
-            })?;
-            values.push((record, cell, value));
-        }
-        set_all(state, &program, values.into_iter())
+    for new in steps.new_types {
+        definition::create_type(&transaction, new)?;
     }
-}
-
-fn set_all(state: &mut State, program: &Program, values: impl Iterator<Item = (RecordRef, CellIndex, Value)>) -> Result<(), LoadError> {
-    let mut writes = Vec::new();
-    for (record, cell, value) in values {
-        let declared = &program.record(record.record()).cells[cell.index()];
-        if !places::fit(program, &value, &declared.ty, record.space()) {
-            return Err(LoadError::Unfit(format!(
-                "the default of the new cell `{}` points to another space than its type allows",
-                declared.name
-            )));
-        }
-        writes.push(Write::Set { record, cell, value });
+    for (new, cell) in steps.new_cells {
+        definition::create_cell(&transaction, new, &new.cells[cell])?;
     }
-    match state.apply(&CommitRequest { writes, ..CommitRequest::default() }, i64::MIN) {
-        Ok(_) => Ok(()),
-        Err(Refused::Failed(failure)) => Err(LoadError::Unfit(format!("the defaults of new cells: {failure}"))),
-        Err(other) => Err(LoadError::Unfit(format!("the defaults of new cells: {other}"))),
-    }
-}
-
-/// Writes some cells of all records of a type.
-fn rewrite(
-    connection: &Connection,
-    program: &Program,
-    layout: &Layout,
-    state: &State,
-    (record, stored): (RecordId, &StoredType),
-    cells: &[usize],
-) -> Result<(), LoadError> {
-    if cells.is_empty() {
-        return Ok(());
-    }
-    let types = &layout.ty(record).cells;
-    for live in state.records().filter(|live| live.record.record() == record) {
-        let Some(values) = live.cells else { continue };
-        let values: Vec<&Value> = values.collect();
-        for &index in cells {
-            let (cell, ty, value) = (&stored.cells[index], &types[index], values[index]);
-            let native = |value: &Value, key: bool| -> Result<super::native::Native, LoadError> {
-                let mut json = String::new();
-                let written =
-                    if key { write_key(&mut json, program, value, &ty.key) } else { write_column(&mut json, program, value, &ty.value) };
-                let json = written.and_then(|()| super::native::parse(&json));
-                json.map(super::native::Native::from_json).map_err(|error| LoadError::Unfit(error.to_string()))
-            };
-            let table = quoted(&cell.table(stored));
-            match (cell.kind, value) {
-                (Kind::List, Value::List(items)) => {
-                    for (position, item) in items.iter().enumerate() {
-                        let sql = format!("INSERT INTO {table} VALUES (?1, ?2, ?3)");
-                        connection.prepare_cached(&sql)?.execute(params![live.order, position, native(item, false)?])?;
-                    }
-                }
-                (Kind::Set, Value::Set(items)) => {
-                    for item in items.iter() {
-                        connection
-                            .prepare_cached(&format!("INSERT INTO {table} VALUES (?1, ?2)"))?
-                            .execute(params![live.order, native(item, true)?])?;
-                    }
-                }
-                (Kind::Map, Value::Map(entries)) => {
-                    for (key, value) in entries.iter() {
-                        let sql = format!("INSERT INTO {table} VALUES (?1, ?2, ?3)");
-                        connection.prepare_cached(&sql)?.execute(params![live.order, native(key, true)?, native(value, false)?])?;
-                    }
-                }
-                (_, value) => {
-                    let sql = format!("UPDATE {} SET {} = ?2 WHERE _record = ?1", quoted(&stored.table()), quoted(&cell.column()));
-                    connection.prepare_cached(&sql)?.execute(params![live.order, native(value, false)?])?;
-                }
-            }
-        }
-    }
+    tables::apply(steps.filled, &transaction, &Tables::new(schema))?;
+    transaction.execute("UPDATE _meta SET schema = ?1", [to_text(schema)])?;
+    views::create(&transaction, schema)?;
+    transaction.commit()?;
     Ok(())
 }

@@ -1,16 +1,11 @@
-//! Brings effects to the tables.
-//!
-//! What happened to one cell or element in many transactions is first brought to one: a counter that was changed a thousand times costs one
-//! update.
-
-use std::collections::BTreeMap;
+//! Brings changes to the tables.
 
 use rusqlite::{Connection, params};
 use rustc_hash::FxHashMap;
 
-use super::effect::Effect;
-use super::native::Native;
-use super::schema::{Kind, StoredSchema, quoted};
+use crate::store::format::changes::{Changes, InboxRow, OutboxChange, RecordChange};
+use crate::store::format::native::Native;
+use crate::store::format::schema::{Kind, StoredSchema, quoted};
 
 /// Where types and cells are, with the SQL that changes them.
 #[derive(Debug)]
@@ -87,173 +82,88 @@ pub(super) enum ApplyError {
     Damaged(String),
 }
 
-/// Many effects, brought to one for each row.
-#[derive(Debug, Default)]
-pub(super) struct Changes {
-    records: BTreeMap<u64, RecordChange>,
-    outbox: BTreeMap<String, OutboxChange>,
-    inbox: BTreeMap<String, Option<InboxRow>>,
-}
-
-#[derive(Debug, Default)]
-struct RecordChange {
-    /// The type, and where the record is, when it was created.
-    new: Option<(u32, String, String)>,
-    /// The type, when it was deleted.
-    deleted: Option<u32>,
-    columns: BTreeMap<u32, Native>,
-    collections: BTreeMap<u32, CollectionChange>,
-}
-
-#[derive(Debug, Default)]
-struct CollectionChange {
-    cleared: bool,
-    /// `None`: it is gone.
-    elements: BTreeMap<Native, Option<Native>>,
-}
-
-#[derive(Debug)]
-enum OutboxChange {
-    New { sent: u64, event: Native, state: Native },
-    State(Native),
-    Gone,
-}
-
-#[derive(Debug)]
-struct InboxRow {
-    received: Native,
-    ty: String,
-    keep_until: Option<i64>,
-}
-
-impl Changes {
-    /// Adds an effect after those before.
-    pub(super) fn add(&mut self, effect: Effect) {
-        match effect {
-            Effect::New { ty, n, space, id } => self.records.entry(n).or_default().new = Some((ty, space, id)),
-            Effect::Del { ty, n } => {
-                let record = self.records.entry(n).or_default();
-                *record = RecordChange { new: record.new.take(), deleted: Some(ty), ..RecordChange::default() };
+/// Brings changes to the tables, in the transaction that the caller has begun.
+pub(super) fn apply(changes: Changes, connection: &Connection, tables: &Tables) -> Result<(), ApplyError> {
+    for (n, change) in changes.records {
+        apply_record(change, n, connection, tables)?;
+    }
+    for (id, change) in changes.outbox {
+        match change {
+            OutboxChange::New { sent, event, state } => {
+                let sql = "INSERT OR REPLACE INTO _outbox (sent, id, event, state) VALUES (?1, ?2, ?3, ?4)";
+                connection.prepare_cached(sql)?.execute(params![sent, id, event, state])?;
             }
-            Effect::Set { cell, n, value } => {
-                self.records.entry(n).or_default().columns.insert(cell, value);
+            OutboxChange::State(state) => {
+                connection.prepare_cached("UPDATE _outbox SET state = ?2 WHERE id = ?1")?.execute(params![id, state])?;
             }
-            Effect::Put { cell, n, key, value } => {
-                self.records.entry(n).or_default().collections.entry(cell).or_default().elements.insert(key, Some(value));
-            }
-            Effect::Rem { cell, n, key } => {
-                self.records.entry(n).or_default().collections.entry(cell).or_default().elements.insert(key, None);
-            }
-            Effect::Clr { cell, n } => {
-                let cleared = CollectionChange { cleared: true, elements: BTreeMap::new() };
-                self.records.entry(n).or_default().collections.insert(cell, cleared);
-            }
-            Effect::Out { sent, id, event, state } => {
-                self.outbox.insert(id, OutboxChange::New { sent, event, state });
-            }
-            Effect::State { id, state } => match self.outbox.get_mut(&id) {
-                Some(OutboxChange::New { state: old, .. }) => *old = state,
-                _ => {
-                    self.outbox.insert(id, OutboxChange::State(state));
-                }
-            },
-            Effect::Unout { id } => {
-                self.outbox.insert(id, OutboxChange::Gone);
-            }
-            Effect::In { id, received, ty, keep_until } => {
-                self.inbox.insert(id, Some(InboxRow { received, ty, keep_until }));
-            }
-            Effect::Forget { id } => {
-                self.inbox.insert(id, None);
+            OutboxChange::Gone => {
+                connection.prepare_cached("DELETE FROM _outbox WHERE id = ?1")?.execute([id])?;
             }
         }
     }
-
-    /// Brings the changes to the tables, in the transaction that the caller has begun.
-    pub(super) fn apply(self, connection: &Connection, tables: &Tables) -> Result<(), ApplyError> {
-        for (n, change) in self.records {
-            change.apply(n, connection, tables)?;
-        }
-        for (id, change) in self.outbox {
-            match change {
-                OutboxChange::New { sent, event, state } => {
-                    let sql = "INSERT OR REPLACE INTO _outbox (sent, id, event, state) VALUES (?1, ?2, ?3, ?4)";
-                    connection.prepare_cached(sql)?.execute(params![sent, id, event, state])?;
-                }
-                OutboxChange::State(state) => {
-                    connection.prepare_cached("UPDATE _outbox SET state = ?2 WHERE id = ?1")?.execute(params![id, state])?;
-                }
-                OutboxChange::Gone => {
-                    connection.prepare_cached("DELETE FROM _outbox WHERE id = ?1")?.execute([id])?;
-                }
+    for (id, row) in changes.inbox {
+        match row {
+            Some(InboxRow { received, ty, keep_until }) => {
+                let sql = "INSERT OR REPLACE INTO _inbox (id, received, type, keep_until) VALUES (?1, ?2, ?3, ?4)";
+                connection.prepare_cached(sql)?.execute(params![id, received, ty, keep_until])?;
+            }
+            None => {
+                connection.prepare_cached("DELETE FROM _inbox WHERE id = ?1")?.execute([id])?;
             }
         }
-        for (id, row) in self.inbox {
-            match row {
-                Some(InboxRow { received, ty, keep_until }) => {
-                    let sql = "INSERT OR REPLACE INTO _inbox (id, received, type, keep_until) VALUES (?1, ?2, ?3, ?4)";
-                    connection.prepare_cached(sql)?.execute(params![id, received, ty, keep_until])?;
-                }
+    }
+    Ok(())
+}
+
+fn apply_record(mut change: RecordChange, n: u64, connection: &Connection, tables: &Tables) -> Result<(), ApplyError> {
+    let ty = |id: &u32| tables.types.get(id).ok_or_else(|| ApplyError::Damaged(format!("the schema has no type {id}")));
+    if let Some(deleted) = &change.deleted {
+        let of = ty(deleted)?;
+        return match change.new {
+            Some((_, space, id)) => insert_deleted(connection, *deleted, n, &space, &id),
+            None => delete(connection, tables, of, *deleted, n),
+        };
+    }
+    if let Some((id, space, name)) = change.new.take() {
+        let of = ty(&id)?;
+        let mut insert = connection.prepare_cached(&of.insert)?;
+        insert.raw_bind_parameter(1, n)?;
+        insert.raw_bind_parameter(2, space)?;
+        insert.raw_bind_parameter(3, name)?;
+        for (i, column) in of.columns.iter().enumerate() {
+            let value = change.columns.remove(column);
+            insert.raw_bind_parameter(i + 4, value.unwrap_or(Native::Null))?;
+        }
+        insert.raw_execute()?;
+    }
+    for (id, value) in change.columns {
+        let cell = tables.cell(id)?;
+        let of = ty(&cell.ty)?;
+        if connection.prepare_cached(&cell.put)?.execute(params![n, value])? != 1 {
+            return Err(ApplyError::Damaged(format!("there is no record {n} in {} ({})", of.table, of.name)));
+        }
+    }
+    for (id, change) in change.collections {
+        let cell = tables.cell(id)?;
+        if change.cleared {
+            connection.prepare_cached(&cell.clear)?.execute([n])?;
+        }
+        for (key, value) in change.elements {
+            match value {
+                None if change.cleared => {}
                 None => {
-                    connection.prepare_cached("DELETE FROM _inbox WHERE id = ?1")?.execute([id])?;
+                    connection.prepare_cached(&cell.remove)?.execute(params![n, key])?;
+                }
+                Some(_) if cell.kind == Kind::Set => {
+                    connection.prepare_cached(&cell.put)?.execute(params![n, key])?;
+                }
+                Some(value) => {
+                    connection.prepare_cached(&cell.put)?.execute(params![n, key, value])?;
                 }
             }
         }
-        Ok(())
     }
-}
-
-impl RecordChange {
-    fn apply(mut self, n: u64, connection: &Connection, tables: &Tables) -> Result<(), ApplyError> {
-        let ty = |id: &u32| tables.types.get(id).ok_or_else(|| ApplyError::Damaged(format!("the schema has no type {id}")));
-        if let Some(deleted) = &self.deleted {
-            let of = ty(deleted)?;
-            return match self.new {
-                Some((_, space, id)) => insert_deleted(connection, *deleted, n, &space, &id),
-                None => delete(connection, tables, of, *deleted, n),
-            };
-        }
-        if let Some((id, space, name)) = self.new.take() {
-            let of = ty(&id)?;
-            let mut insert = connection.prepare_cached(&of.insert)?;
-            insert.raw_bind_parameter(1, n)?;
-            insert.raw_bind_parameter(2, space)?;
-            insert.raw_bind_parameter(3, name)?;
-            for (i, column) in of.columns.iter().enumerate() {
-                let value = self.columns.remove(column);
-                insert.raw_bind_parameter(i + 4, value.unwrap_or(Native::Null))?;
-            }
-            insert.raw_execute()?;
-        }
-        for (id, value) in self.columns {
-            let cell = tables.cell(id)?;
-            let of = ty(&cell.ty)?;
-            if connection.prepare_cached(&cell.put)?.execute(params![n, value])? != 1 {
-                return Err(ApplyError::Damaged(format!("there is no record {n} in {} ({})", of.table, of.name)));
-            }
-        }
-        for (id, change) in self.collections {
-            let cell = tables.cell(id)?;
-            if change.cleared {
-                connection.prepare_cached(&cell.clear)?.execute([n])?;
-            }
-            for (key, value) in change.elements {
-                match value {
-                    None if change.cleared => {}
-                    None => {
-                        connection.prepare_cached(&cell.remove)?.execute(params![n, key])?;
-                    }
-                    Some(_) if cell.kind == Kind::Set => {
-                        connection.prepare_cached(&cell.put)?.execute(params![n, key])?;
-                    }
-                    Some(value) => {
-                        connection.prepare_cached(&cell.put)?.execute(params![n, key, value])?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 impl Tables {

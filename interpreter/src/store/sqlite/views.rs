@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use rusqlite::Connection;
 
-use super::schema::{Kind, Shape, StoredCell, StoredSchema, StoredType, quoted};
+use crate::store::format::schema::{Kind, Shape, StoredCell, StoredSchema, StoredType, quoted};
 
 /// The effects in the journal, a row each, in order (`at`).
 const TAIL: &str = "CREATE VIEW _tail AS SELECT j.batch * 4294967296 + e.key AS at, e.value ->> 0 AS op, e.value ->> 1 AS what, \
@@ -108,10 +108,10 @@ fn elements(ty: &StoredType, cell: &StoredCell, record: &str) -> String {
 
 /// A collection as one JSON value. Its order comes from a subquery: SQLite before 3.44 cannot read a file with an ORDER BY inside of an aggregate.
 fn aggregate(cell: &StoredCell, from: &str) -> String {
-    let (key, value) = (cell.key.json("key"), cell.value.json("value"));
+    let (key, value) = (json(cell.key, "key"), json(cell.value, "value"));
     match (cell.kind, cell.key) {
         (Kind::Column | Kind::List, _) => format!("(SELECT json_group_array({value}) FROM (SELECT * FROM {from} ORDER BY position))"),
-        (Kind::Set, key) => format!("(SELECT json_group_array({}) FROM (SELECT * FROM {from} ORDER BY value))", key.json("value")),
+        (Kind::Set, key) => format!("(SELECT json_group_array({}) FROM (SELECT * FROM {from} ORDER BY value))", json(key, "value")),
         (Kind::Map, Shape::Text) => format!("(SELECT json_group_object(key, {value}) FROM (SELECT * FROM {from} ORDER BY key))"),
         (Kind::Map, _) => format!("(SELECT json_group_array(json_array({key}, {value})) FROM (SELECT * FROM {from} ORDER BY key))"),
     }
@@ -128,4 +128,14 @@ fn collection_view(ty: &StoredType, cell: &StoredCell, view: &str) -> String {
         text(&format!("{}/", ty.name)),
         elements(ty, cell, "IS NOT NULL"),
     )
+}
+
+/// An expression that is the JSON value of a column.
+fn json(shape: Shape, column: &str) -> String {
+    match shape {
+        Shape::Text | Shape::Plain => column.to_owned(),
+        Shape::Bool => format!("iif({column} IS NULL, NULL, json(iif({column}, 'true', 'false')))"),
+        Shape::Json => format!("json({column})"),
+        Shape::Variant => format!("CASE WHEN {column} LIKE '{{%' THEN json({column}) ELSE {column} END"),
+    }
 }

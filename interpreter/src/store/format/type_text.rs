@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use patternc_program::{EnumId, Home, Place, Program, RecordId, StructId, Type};
 
 /// Reads a type as [`Program::ty`] writes it, without places: they are no part of how a value is written.
-pub(super) fn parse(program: &Program, text: &str) -> Option<Type> {
+pub(in crate::store) fn parse(program: &Program, text: &str) -> Option<Type> {
     let mut rest = text;
     let ty = parse_type(program, &mut rest)?;
     rest.is_empty().then_some(ty)
@@ -96,7 +96,7 @@ fn named(program: &Program, name: &str) -> Option<Type> {
 }
 
 /// A type with everything it is made of: two programs in which it is the same write its values alike and accept the same ones.
-pub(super) fn layout(program: &Program, ty: &Type) -> String {
+pub(in crate::store) fn layout(program: &Program, ty: &Type) -> String {
     let mut parts = BTreeMap::new();
     collect(program, ty, &mut parts);
     let parts = parts.into_iter().map(|(name, definition)| format!("; {name} {definition}"));
@@ -148,7 +148,7 @@ fn fields_text(program: &Program, fields: &[patternc_program::Field]) -> String 
 }
 
 /// Where the records of a type can be: "in home", "in user[Text]", "anywhere".
-pub(super) fn home(program: &Program, record: RecordId) -> String {
+pub(in crate::store) fn home(program: &Program, record: RecordId) -> String {
     match program.record(record).home {
         Home::Plain(space) => format!("in {}", program.spaces[space.index()].name),
         Home::Family(space) => {

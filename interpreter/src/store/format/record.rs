@@ -21,7 +21,7 @@ use crate::value::{RecordRef, Value};
 
 /// Writes the effects of requests.
 #[derive(Debug)]
-pub(super) struct Recorder {
+pub(in crate::store) struct Recorder {
     layout: Layout,
     /// Of lists that were changed since the store was opened, and of those with gaps: by record and cell.
     positions: FxHashMap<(u64, u32), Positions>,
@@ -62,18 +62,18 @@ impl Parts {
 
 impl Recorder {
     /// A recorder that goes on where the tables end. `positions`: of the lists whose elements do not stand at their indexes.
-    pub(super) fn new(layout: Layout, positions: FxHashMap<(u64, u32), Positions>, sent: HashMap<EventId, u64>) -> Self {
+    pub(in crate::store) fn new(layout: Layout, positions: FxHashMap<(u64, u32), Positions>, sent: HashMap<EventId, u64>) -> Self {
         let next_sent = sent.values().max().map_or(0, |last| last + 1);
         Recorder { layout, positions, sent, next_sent, parts: Parts::default(), in_place: false }
     }
 
     /// Whether a request has effects at all.
-    pub(super) fn has_effects(request: &CommitRequest) -> bool {
+    pub(in crate::store) fn has_effects(request: &CommitRequest) -> bool {
         !(request.writes.is_empty() && request.outbox.is_empty() && request.inbox.is_empty())
     }
 
     /// Writes down the values of a request, before it is applied. Gives the bytes they have.
-    pub(super) fn prepare(&mut self, program: &Program, state: &State, request: &CommitRequest) -> Result<usize, JsonError> {
+    pub(in crate::store) fn prepare(&mut self, program: &Program, state: &State, request: &CommitRequest) -> Result<usize, JsonError> {
         self.parts.clear();
         for change in &request.inbox {
             if let InboxChange::Record { received, ty, .. } = change {
@@ -153,7 +153,7 @@ impl Recorder {
 
     /// Appends the effects of the request that was prepared last and that the state has applied, each with a comma after it. Gives about how
     /// many they are.
-    pub(super) fn record(&mut self, out: &mut String, program: &Program, state: &State, request: &CommitRequest) -> usize {
+    pub(in crate::store) fn record(&mut self, out: &mut String, program: &Program, state: &State, request: &CommitRequest) -> usize {
         for change in &request.inbox {
             match change {
                 InboxChange::Record { event, ty, .. } => {

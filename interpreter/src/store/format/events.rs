@@ -19,7 +19,7 @@ use crate::value::{RecordRef, Value};
 type Result<T> = std::result::Result<T, JsonError>;
 
 /// Appends all of an outgoing event but its id and state.
-pub(super) fn write_outgoing(out: &mut String, program: &Program, outgoing: &Outgoing) -> Result<()> {
+pub(in crate::store) fn write_outgoing(out: &mut String, program: &Program, outgoing: &Outgoing) -> Result<()> {
     out.push('{');
     if let Some(caller) = &outgoing.event.caller {
         out.push_str("\"caller\":");
@@ -117,7 +117,7 @@ fn write_args(out: &mut String, program: &Program, params: &[Field], args: &[Val
 }
 
 /// Appends the state of an outgoing event, whose result is of this type.
-pub(super) fn write_state(out: &mut String, program: &Program, state: &OutgoingState, ty: &Type) -> Result<()> {
+pub(in crate::store) fn write_state(out: &mut String, program: &Program, state: &OutgoingState, ty: &Type) -> Result<()> {
     match state {
         OutgoingState::Pending => out.push_str("\"pending\""),
         OutgoingState::Tried => out.push_str("\"tried\""),
@@ -148,7 +148,7 @@ fn write_outcome(out: &mut String, program: &Program, outcome: &Outcome, ty: &Ty
 }
 
 /// Appends what is remembered of an event received, whose result is of this type.
-pub(super) fn write_received(out: &mut String, program: &Program, received: &Received, ty: &Type) -> Result<()> {
+pub(in crate::store) fn write_received(out: &mut String, program: &Program, received: &Received, ty: &Type) -> Result<()> {
     match received {
         Received::Done(outcome) => write_outcome(out, program, outcome, ty),
         Received::Deferred(decider) => {
@@ -161,9 +161,9 @@ pub(super) fn write_received(out: &mut String, program: &Program, received: &Rec
 }
 
 /// Reads events that were written for a program with the same names.
-pub(super) struct EventReader<'a> {
-    pub(super) program: &'a Program,
-    pub(super) names: &'a Names,
+pub(in crate::store) struct EventReader<'a> {
+    pub(in crate::store) program: &'a Program,
+    pub(in crate::store) names: &'a Names,
 }
 
 impl<'a> EventReader<'a> {
@@ -172,7 +172,7 @@ impl<'a> EventReader<'a> {
     }
 
     /// Reads an outgoing event.
-    pub(super) fn outgoing(&self, id: &str, event: &str, state: &str) -> Result<Outgoing> {
+    pub(in crate::store) fn outgoing(&self, id: &str, event: &str, state: &str) -> Result<Outgoing> {
         let here = Path::Root;
         let event = super::native::parse(event)?;
         let action = self.action(&event)?;
@@ -290,7 +290,7 @@ impl<'a> EventReader<'a> {
     }
 
     /// Reads what is remembered of an event received.
-    pub(super) fn received(&self, received: &str, ty: &Type) -> Result<Received> {
+    pub(in crate::store) fn received(&self, received: &str, ty: &Type) -> Result<Received> {
         let json = super::native::parse(received)?;
         match json.get("deferred") {
             Some(Json::String(decider)) => Ok(Received::Deferred(EventId(decider.as_str().into()))),

@@ -1,4 +1,4 @@
-//! Values as SQLite has them: what the `->>` operator makes of their JSON in the stored form.
+//! Values as a database has them: what SQLite's `->>` operator makes of their JSON in the stored form.
 //!
 //! Numbers and texts are numbers and texts, `true` and `false` are 1 and 0, `none` is NULL, and what has parts is JSON text. So the views can
 //! take a value from a table or from the journal and show the same.
@@ -6,7 +6,6 @@
 use std::cmp::Ordering;
 
 use patternc_program::{Program, Type};
-use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer, value::SeqAccessDeserializer};
 use serde_json::Value as Json;
 
@@ -16,16 +15,25 @@ use crate::value::Value;
 
 /// A value of a column.
 #[derive(Clone, Debug)]
-pub(super) enum Native {
+pub(in crate::store) enum Native {
     Null,
     Integer(i64),
     Real(f64),
     Text(String),
 }
 
+/// A value of a column that stands elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) enum NativeRef<'a> {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(&'a str),
+}
+
 impl Native {
     /// What `->>` makes of JSON.
-    pub(super) fn from_json(json: Json) -> Native {
+    pub(in crate::store) fn from_json(json: Json) -> Native {
         match json {
             Json::Null => Native::Null,
             Json::Bool(b) => Native::Integer(i64::from(b)),
@@ -48,17 +56,6 @@ impl Native {
             Native::Real(_) => 2,
             Native::Text(_) => 3,
         }
-    }
-}
-
-impl rusqlite::ToSql for Native {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(match self {
-            Native::Null => ToSqlOutput::Owned(SqlValue::Null),
-            Native::Integer(n) => ToSqlOutput::Owned(SqlValue::Integer(*n)),
-            Native::Real(x) => ToSqlOutput::Owned(SqlValue::Real(*x)),
-            Native::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
-        })
     }
 }
 
@@ -142,7 +139,7 @@ impl<'de> Visitor<'de> for NativeVisitor {
 }
 
 /// Whether a value of this type can be a key as it is. Others are keys as JSON text, so that `none` and "null" stay two.
-pub(super) fn is_plain_key(program: &Program, ty: &Type) -> bool {
+pub(in crate::store) fn is_plain_key(program: &Program, ty: &Type) -> bool {
     match ty {
         Type::Bool | Type::Int | Type::Float | Type::Text | Type::Bytes | Type::Time | Type::Duration | Type::Space | Type::Record(..) => {
             true
@@ -160,12 +157,12 @@ pub(super) fn is_plain_key(program: &Program, ty: &Type) -> bool {
 }
 
 /// Appends the JSON of a value in a column.
-pub(super) fn write_column(out: &mut String, program: &Program, value: &Value, ty: &Type) -> Result<(), JsonError> {
+pub(in crate::store) fn write_column(out: &mut String, program: &Program, value: &Value, ty: &Type) -> Result<(), JsonError> {
     json::write_value(out, program, Form::Stored, value, ty)
 }
 
 /// Appends the JSON of a value as a key.
-pub(super) fn write_key(out: &mut String, program: &Program, value: &Value, ty: &Type) -> Result<(), JsonError> {
+pub(in crate::store) fn write_key(out: &mut String, program: &Program, value: &Value, ty: &Type) -> Result<(), JsonError> {
     if is_plain_key(program, ty) {
         return write_column(out, program, value, ty);
     }
@@ -176,19 +173,18 @@ pub(super) fn write_key(out: &mut String, program: &Program, value: &Value, ty: 
 }
 
 /// Reads a column of this type.
-pub(super) fn read_column(reader: &Reader<'_>, ty: &Type, column: ValueRef<'_>) -> Result<Value, JsonError> {
+pub(in crate::store) fn read_column(reader: &Reader<'_>, ty: &Type, column: NativeRef<'_>) -> Result<Value, JsonError> {
     let here = Path::Root;
     let text = match (ty, column) {
-        (Type::Optional(_), ValueRef::Null) => return Ok(Value::None),
+        (Type::Optional(_), NativeRef::Null) => return Ok(Value::None),
         (Type::Optional(of), column) => return read_column(reader, of, column),
-        (Type::Int, ValueRef::Integer(n)) => return Ok(Value::Int(n)),
-        (Type::Bool, ValueRef::Integer(n @ (0 | 1))) => return Ok(Value::Bool(n == 1)),
-        (Type::Float, ValueRef::Real(x)) => return Ok(Value::Float(x)),
-        (_, ValueRef::Null) => return reader.value(&Json::Null, ty, &here),
-        (_, ValueRef::Integer(n)) => return reader.value(&Json::from(n), ty, &here),
-        (_, ValueRef::Real(x)) => return reader.value(&serde_json::Number::from_f64(x).map_or(Json::Null, Json::Number), ty, &here),
-        (_, ValueRef::Blob(_)) => return Err(here.error("it is a BLOB, which no value is")),
-        (_, ValueRef::Text(text)) => std::str::from_utf8(text).map_err(|error| here.error(format!("it is not UTF-8: {error}")))?,
+        (Type::Int, NativeRef::Integer(n)) => return Ok(Value::Int(n)),
+        (Type::Bool, NativeRef::Integer(n @ (0 | 1))) => return Ok(Value::Bool(n == 1)),
+        (Type::Float, NativeRef::Real(x)) => return Ok(Value::Float(x)),
+        (_, NativeRef::Null) => return reader.value(&Json::Null, ty, &here),
+        (_, NativeRef::Integer(n)) => return reader.value(&Json::from(n), ty, &here),
+        (_, NativeRef::Real(x)) => return reader.value(&serde_json::Number::from_f64(x).map_or(Json::Null, Json::Number), ty, &here),
+        (_, NativeRef::Text(text)) => text,
     };
     let is_json = match ty {
         Type::Text => return Ok(Value::Text(text.into())),
@@ -208,41 +204,34 @@ pub(super) fn read_column(reader: &Reader<'_>, ty: &Type, column: ValueRef<'_>) 
 }
 
 /// Reads a column that was written for another type, of which only the shape is known. Its value fits if its JSON does.
-pub(super) fn read_shape(reader: &Reader<'_>, shape: Shape, ty: &Type, column: ValueRef<'_>) -> Result<Value, JsonError> {
+pub(in crate::store) fn read_shape(reader: &Reader<'_>, shape: Shape, ty: &Type, column: NativeRef<'_>) -> Result<Value, JsonError> {
     let here = Path::Root;
     let json = match column {
-        ValueRef::Null => Json::Null,
-        ValueRef::Integer(n) if shape == Shape::Bool => Json::Bool(n != 0),
-        ValueRef::Integer(n) => Json::from(n),
-        ValueRef::Real(x) => serde_json::Number::from_f64(x).map_or(Json::Null, Json::Number),
-        ValueRef::Blob(_) => return Err(here.error("it is a BLOB, which no value is")),
-        ValueRef::Text(text) => {
-            let text = std::str::from_utf8(text).map_err(|error| here.error(format!("it is not UTF-8: {error}")))?;
-            match shape {
-                Shape::Json => parse(text)?,
-                Shape::Variant if text.starts_with('{') => parse(text)?,
-                Shape::Text | Shape::Plain | Shape::Bool | Shape::Variant => Json::String(text.to_owned()),
-            }
-        }
+        NativeRef::Null => Json::Null,
+        NativeRef::Integer(n) if shape == Shape::Bool => Json::Bool(n != 0),
+        NativeRef::Integer(n) => Json::from(n),
+        NativeRef::Real(x) => serde_json::Number::from_f64(x).map_or(Json::Null, Json::Number),
+        NativeRef::Text(text) => match shape {
+            Shape::Json => parse(text)?,
+            Shape::Variant if text.starts_with('{') => parse(text)?,
+            Shape::Text | Shape::Plain | Shape::Bool | Shape::Variant => Json::String(text.to_owned()),
+        },
     };
     reader.value(&json, ty, &here)
 }
 
 /// Reads a key of this type.
-pub(super) fn read_key(reader: &Reader<'_>, ty: &Type, column: ValueRef<'_>) -> Result<Value, JsonError> {
+pub(in crate::store) fn read_key(reader: &Reader<'_>, ty: &Type, column: NativeRef<'_>) -> Result<Value, JsonError> {
     if is_plain_key(reader.program, ty) {
         return read_column(reader, ty, column);
     }
     match column {
-        ValueRef::Text(text) => {
-            let text = std::str::from_utf8(text).map_err(|error| Path::Root.error(format!("it is not UTF-8: {error}")))?;
-            reader.value(&parse(text)?, ty, &Path::Root)
-        }
+        NativeRef::Text(text) => reader.value(&parse(text)?, ty, &Path::Root),
         _ => Err(Path::Root.error("it is not the JSON text of a key")),
     }
 }
 
 /// Reads JSON that a store wrote.
-pub(super) fn parse(text: &str) -> Result<Json, JsonError> {
+pub(in crate::store) fn parse(text: &str) -> Result<Json, JsonError> {
     json::from_text(text).map_err(|error| Path::Root.error(format!("it is not JSON: {error}")))
 }

@@ -1,19 +1,17 @@
-//! From the tables to the state in memory.
+//! From stored rows to the state in memory.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet, Vector};
 use patternc_program::{Cell, CellIndex, Home, Program, RecordId, Type};
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row};
 use rustc_hash::FxHashMap;
 
 use super::events::EventReader;
-use super::native::{read_column, read_key, read_shape};
+use super::native::{NativeRef, read_column, read_key, read_shape};
 use super::places;
 use super::positions::Positions;
-use super::schema::{Kind, Shape, StoredCell, StoredSchema, StoredType, quoted};
+use super::schema::{Kind, Shape, StoredCell, StoredSchema, StoredType};
 use super::type_text;
 use crate::event::{EventId, Outcome, Received};
 use crate::failure::{Failure, FailureKind};
@@ -24,9 +22,10 @@ use crate::value::{RecordRef, SpaceRef, Value};
 
 /// Why data cannot be loaded.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum LoadError {
-    #[error(transparent)]
-    Sqlite(#[from] rusqlite::Error),
+pub(in crate::store) enum LoadError {
+    /// The database fails.
+    #[error("{0}")]
+    Database(String),
     /// The program is not the one that wrote the data, and does not fit them.
     #[error("{0}")]
     Unfit(String),
@@ -37,23 +36,93 @@ pub(super) enum LoadError {
 
 /// What was loaded beside the state.
 #[derive(Debug, Default)]
-pub(super) struct Loaded {
+pub(in crate::store) struct Loaded {
     /// Of lists whose elements do not stand at their indexes.
-    pub(super) positions: FxHashMap<(u64, u32), Positions>,
-    pub(super) sent: HashMap<EventId, u64>,
+    pub(in crate::store) positions: FxHashMap<(u64, u32), Positions>,
+    pub(in crate::store) sent: HashMap<EventId, u64>,
     /// Cells that the stored records do not have yet: they hold `none` for now.
-    pub(super) missing: Vec<(RecordId, CellIndex)>,
+    pub(in crate::store) missing: Vec<(RecordId, CellIndex)>,
 }
 
-/// Reads all tables of a schema for a program.
-pub(super) struct Loader<'a> {
-    pub(super) connection: &'a Connection,
-    pub(super) program: &'a Program,
-    pub(super) names: &'a Names,
-    /// What the tables were made for.
-    pub(super) schema: &'a StoredSchema,
+/// A live record with the columns asked for.
+pub(in crate::store) struct RecordRow<'a> {
+    pub(in crate::store) n: u64,
+    pub(in crate::store) space: &'a str,
+    pub(in crate::store) id: &'a str,
+    pub(in crate::store) columns: &'a [NativeRef<'a>],
+}
+
+/// An element of a collection: of a list with its position as key, of a set without a value.
+pub(in crate::store) struct ElementRow<'a> {
+    pub(in crate::store) n: u64,
+    pub(in crate::store) key: NativeRef<'a>,
+    pub(in crate::store) value: NativeRef<'a>,
+}
+
+/// A record that was deleted.
+pub(in crate::store) struct DeletedRow<'a> {
+    pub(in crate::store) n: u64,
+    pub(in crate::store) ty: u32,
+    pub(in crate::store) space: &'a str,
+    pub(in crate::store) id: &'a str,
+}
+
+/// An event on its way.
+pub(in crate::store) struct OutgoingRow<'a> {
+    pub(in crate::store) sent: u64,
+    pub(in crate::store) id: &'a str,
+    pub(in crate::store) event: &'a str,
+    pub(in crate::store) state: &'a str,
+}
+
+/// An event received.
+pub(in crate::store) struct ReceivedRow<'a> {
+    pub(in crate::store) id: &'a str,
+    pub(in crate::store) received: &'a str,
+    pub(in crate::store) ty: &'a str,
+    pub(in crate::store) keep_until: Option<i64>,
+}
+
+// Each takes a row; an error ends the reading.
+pub(in crate::store) type EachRecord<'a> = &'a mut dyn FnMut(RecordRow<'_>) -> Result<(), LoadError>;
+pub(in crate::store) type EachElement<'a> = &'a mut dyn FnMut(ElementRow<'_>) -> Result<(), LoadError>;
+pub(in crate::store) type EachDeleted<'a> = &'a mut dyn FnMut(DeletedRow<'_>) -> Result<(), LoadError>;
+pub(in crate::store) type EachOutgoing<'a> = &'a mut dyn FnMut(OutgoingRow<'_>) -> Result<(), LoadError>;
+pub(in crate::store) type EachReceived<'a> = &'a mut dyn FnMut(ReceivedRow<'_>) -> Result<(), LoadError>;
+
+/// The rows of a store, without its journal.
+pub(in crate::store) trait Rows {
+    /// The live records of a type, in the order of creation, with these of its cells that are columns.
+    fn records(&self, of: &StoredType, columns: &[&StoredCell], each: EachRecord<'_>) -> Result<(), LoadError>;
+
+    /// The elements of a collection cell, by record and key.
+    fn elements(&self, of: &StoredType, cell: &StoredCell, each: EachElement<'_>) -> Result<(), LoadError>;
+
+    /// The records deleted.
+    fn deleted(&self, each: EachDeleted<'_>) -> Result<(), LoadError>;
+
+    /// The events on their way, in the order sent.
+    fn outgoing(&self, each: EachOutgoing<'_>) -> Result<(), LoadError>;
+
+    /// The events received, in the order in which they are forgotten.
+    fn received(&self, each: EachReceived<'_>) -> Result<(), LoadError>;
+
+    /// How many live records of a type there are.
+    fn count(&self, of: &StoredType) -> Result<u64, LoadError>;
+
+    /// How many records have something in a cell.
+    fn count_filled(&self, of: &StoredType, cell: &StoredCell) -> Result<u64, LoadError>;
+}
+
+/// Reads all rows of a schema for a program.
+pub(in crate::store) struct Loader<'a> {
+    pub(in crate::store) rows: &'a dyn Rows,
+    pub(in crate::store) program: &'a Program,
+    pub(in crate::store) names: &'a Names,
+    /// What the rows were written for.
+    pub(in crate::store) schema: &'a StoredSchema,
     /// What they become for the program.
-    pub(super) new_schema: &'a StoredSchema,
+    pub(in crate::store) new_schema: &'a StoredSchema,
 }
 
 /// Where the values of a cell come from.
@@ -71,7 +140,7 @@ impl<'a> Loader<'a> {
         Reader { program: self.program, names: self.names, form: Form::Stored, here: None, keys: None, limits: None }
     }
 
-    fn value(&self, shape: Option<Shape>, ty: &Type, column: ValueRef<'_>) -> Result<Value, JsonError> {
+    fn value(&self, shape: Option<Shape>, ty: &Type, column: NativeRef<'_>) -> Result<Value, JsonError> {
         match shape {
             None => read_column(&self.reader(), ty, column),
             Some(shape) => read_shape(&self.reader(), shape, ty, column),
@@ -79,7 +148,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Fills an empty state.
-    pub(super) fn load(&self, state: &mut State) -> Result<Loaded, LoadError> {
+    pub(in crate::store) fn load(&self, state: &mut State) -> Result<Loaded, LoadError> {
         let mut loaded = Loaded::default();
         for index in 0..self.program.records.len() {
             let record = RecordId(index as u32);
@@ -96,11 +165,13 @@ impl<'a> Loader<'a> {
 
     fn records(&self, record: RecordId, stored: &StoredType, state: &mut State, loaded: &mut Loaded) -> Result<(), LoadError> {
         let of = self.program.record(record);
-        let spaces = self.spaces(record, stored)?;
+        let mut spaces: HashMap<String, SpaceRef> = HashMap::new();
         let moved = stored.home != type_text::home(self.program, record);
-        let mut columns = String::new();
-        // After _record, _space, _id.
-        let mut next_column = 3;
+        if moved {
+            // Said before anything about the references in it.
+            self.rows.records(stored, &[], &mut |row| self.space(record, stored, &row).map(drop))?;
+        }
+        let mut columns: Vec<&StoredCell> = Vec::new();
         let mut sources = Vec::new();
         let mut checked = Vec::new();
         for (index, cell) in of.cells.iter().enumerate() {
@@ -114,10 +185,8 @@ impl<'a> Loader<'a> {
                 }
                 Some(old) if old.kind != Kind::of(&cell.ty) => self.other_kind(stored, old, cell)?,
                 Some(old) if old.kind == Kind::Column => {
-                    columns.push_str(", ");
-                    columns.push_str(&quoted(&old.column()));
-                    next_column += 1;
-                    Source::Column(next_column - 1, same.is_none().then_some(old.value))
+                    columns.push(old);
+                    Source::Column(columns.len() - 1, same.is_none().then_some(old.value))
                 }
                 Some(old) => {
                     let (values, empty) = self.collection(stored, old, cell, same.is_some(), loaded)?;
@@ -125,17 +194,23 @@ impl<'a> Loader<'a> {
                 }
             });
         }
-        let sql = format!("SELECT _record, _space, _id{columns} FROM {} ORDER BY _record", quoted(&stored.table()));
-        let mut statement = self.connection.prepare(&sql)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let n: u64 = row.get(0)?;
-            let key = identity(record, stored, row, n, &spaces)?;
+        self.rows.records(stored, &columns, &mut |row| {
+            let n = row.n;
+            let space = match spaces.get(row.space) {
+                Some(space) => space.clone(),
+                None => {
+                    let space = self.space(record, stored, &row)?;
+                    spaces.insert(row.space.to_owned(), space.clone());
+                    space
+                }
+            };
+            let id = json::unescape(row.id).map_err(|what| LoadError::Damaged(format!("the {} {n}: {what}", stored.name)))?;
+            let key = RecordRef::new(record, space, id);
             let mut cells = Vec::with_capacity(sources.len());
             for (index, source) in sources.iter_mut().enumerate() {
                 let value = match source {
                     Source::Column(column, shape) => self
-                        .value(*shape, &of.cells[index].ty, row.get_ref(*column)?)
+                        .value(*shape, &of.cells[index].ty, row.columns[*column])
                         .map_err(|error| self.unreadable(stored, key.id(), &of.cells[index], checked[index].is_some(), &error))?,
                     Source::Collection(values, empty) => values.remove(&n).unwrap_or_else(|| empty.clone()),
                     Source::Missing(cell) if Kind::of(&cell.ty) == Kind::Column => Value::None,
@@ -155,8 +230,8 @@ impl<'a> Loader<'a> {
                 _ if message.contains("unique") => LoadError::Unfit(message),
                 true => LoadError::Damaged(message),
                 false => LoadError::Unfit(message),
-            })?;
-        }
+            })
+        })?;
         for (index, source) in sources.iter().enumerate() {
             if let Source::Collection(values, _) = source
                 && let Some(n) = values.keys().next()
@@ -168,28 +243,20 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    /// The spaces that the records of a type are in, by their texts.
-    fn spaces(&self, record: RecordId, stored: &StoredType) -> Result<HashMap<String, SpaceRef>, LoadError> {
-        let mut spaces = HashMap::new();
-        let sql = format!("SELECT _space, _id FROM {} GROUP BY _space", quoted(&stored.table()));
-        let mut statement = self.connection.prepare(&sql)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let (text, id): (String, String) = (row.get(0)?, row.get(1)?);
-            let name = &stored.name;
-            let space = self.reader().space(&text, &json::Path::Root);
-            let space = space.map_err(|error| LoadError::Unfit(format!("the {name} {id:?} is in `{text}`: {error}")))?;
-            if let Home::Plain(home) | Home::Family(home) = self.program.record(record).home
-                && home != space.space
-            {
-                let now = type_text::home(self.program, record);
-                return Err(LoadError::Unfit(format!(
-                    "the {name} {id:?} is in `{text}`, but the program has `record {name} {now}`; records cannot move"
-                )));
-            }
-            spaces.insert(text, space);
+    /// The space that a record is in.
+    fn space(&self, record: RecordId, stored: &StoredType, row: &RecordRow<'_>) -> Result<SpaceRef, LoadError> {
+        let (name, id, text) = (&stored.name, row.id, row.space);
+        let space = self.reader().space(text, &json::Path::Root);
+        let space = space.map_err(|error| LoadError::Unfit(format!("the {name} {id:?} is in `{text}`: {error}")))?;
+        if let Home::Plain(home) | Home::Family(home) = self.program.record(record).home
+            && home != space.space
+        {
+            let now = type_text::home(self.program, record);
+            return Err(LoadError::Unfit(format!(
+                "the {name} {id:?} is in `{text}`, but the program has `record {name} {now}`; records cannot move"
+            )));
         }
-        Ok(spaces)
+        Ok(space)
     }
 
     /// A value that cannot be read: of a changed type it does not fit, of an unchanged one it was not written so.
@@ -208,10 +275,10 @@ impl<'a> Loader<'a> {
 
     /// A cell that is kept another way now. Only when there is nothing in it that it could lose.
     fn other_kind(&self, stored: &StoredType, old: &StoredCell, cell: &'a Cell) -> Result<Source<'a>, LoadError> {
-        let filled: u64 = match old.kind {
-            Kind::Column => self.count(&format!("SELECT count(*) FROM {}", quoted(&stored.table())))?,
-            _ if Kind::of(&cell.ty) == Kind::Column => self.count(&format!("SELECT count(*) FROM {}", quoted(&stored.table())))?,
-            _ => self.count(&format!("SELECT count(DISTINCT record) FROM {}", quoted(&old.table(stored))))?,
+        let filled = match old.kind {
+            Kind::Column => self.rows.count(stored)?,
+            _ if Kind::of(&cell.ty) == Kind::Column => self.rows.count(stored)?,
+            _ => self.rows.count_filled(stored, old)?,
         };
         if filled > 0 {
             let was = old.layout.split(';').next().unwrap_or(&old.layout);
@@ -226,10 +293,6 @@ impl<'a> Loader<'a> {
         Ok(Source::Collection(FxHashMap::default(), empty(&cell.ty)))
     }
 
-    fn count(&self, sql: &str) -> rusqlite::Result<u64> {
-        self.connection.query_row(sql, [], |row| row.get(0))
-    }
-
     /// All collections of a cell, by record, and an empty one.
     fn collection(
         &self,
@@ -239,105 +302,88 @@ impl<'a> Loader<'a> {
         same: bool,
         loaded: &mut Loaded,
     ) -> Result<(FxHashMap<u64, Value>, Value), LoadError> {
-        let table = quoted(&old.table(stored));
-        let key = old.kind.key();
-        let value = if old.kind == Kind::Set { "NULL" } else { "value" };
-        let mut statement = self.connection.prepare(&format!("SELECT record, {key}, {value} FROM {table} ORDER BY record, {key}"))?;
-        let mut rows = statement.query([])?;
         let mut values = FxHashMap::default();
         let mut gathering: Option<(u64, Gathered)> = None;
         let shapes = (!same).then_some((old.key, old.value));
-        let unreadable = |n: u64, error: &JsonError| {
-            let sql = format!("SELECT _id FROM {} WHERE _record = ?1", quoted(&stored.table()));
-            let id = self.connection.query_row(&sql, [n], |row| row.get::<_, String>(0)).unwrap_or_else(|_| n.to_string());
-            self.unreadable(stored, &id, cell, !same, error)
-        };
         let mut finish = |values: &mut FxHashMap<u64, Value>, done: Option<(u64, Gathered)>| {
             if let Some((n, gathered)) = done {
                 values.insert(n, gathered.finish(n, old.id, &mut loaded.positions));
             }
         };
-        while let Some(row) = rows.next()? {
-            let n: u64 = row.get(0)?;
+        self.rows.elements(stored, old, &mut |row| {
+            let n = row.n;
             if gathering.as_ref().is_none_or(|(at, _)| *at != n) {
                 finish(&mut values, gathering.replace((n, Gathered::new(old.kind))));
             }
-            let Some((_, gathered)) = &mut gathering else { continue };
-            gathered.add(self, shapes, &cell.ty, row.get_ref(1)?, row.get_ref(2)?).map_err(|error| unreadable(n, &error))?;
-        }
+            let Some((_, gathered)) = &mut gathering else { return Ok(()) };
+            let added = gathered.add(self, shapes, &cell.ty, row.key, row.value);
+            added.map_err(|error| self.unreadable(stored, &self.id_of(stored, n), cell, !same, &error))
+        })?;
         finish(&mut values, gathering);
         Ok((values, empty(&cell.ty)))
     }
 
+    /// The id of a record, for messages.
+    fn id_of(&self, stored: &StoredType, n: u64) -> String {
+        let mut found = n.to_string();
+        // Should it fail, the number names the record as well.
+        let _ = self.rows.records(stored, &[], &mut |row| {
+            if row.n == n {
+                row.id.clone_into(&mut found);
+            }
+            Ok(())
+        });
+        found
+    }
+
     fn deleted(&self, state: &mut State) -> Result<(), LoadError> {
-        let mut statement = self.connection.prepare("SELECT record, space, id, type FROM _deleted")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let ty: u32 = row.get(3)?;
-            let Some(stored) = self.schema.types.iter().find(|stored| stored.id == ty) else {
-                return Err(LoadError::Damaged(format!("a deleted record is of the type {ty}, which is not there")));
+        self.rows.deleted(&mut |row| {
+            let Some(stored) = self.schema.types.iter().find(|stored| stored.id == row.ty) else {
+                return Err(LoadError::Damaged(format!("a deleted record is of the type {}, which is not there", row.ty)));
             };
             // What the program has no more cannot be spoken of. Should the type come back, its ids are still taken.
-            let Some(record) = self.program.record_named(&stored.name) else { continue };
-            let (space, id): (String, String) = (row.get(1)?, row.get(2)?);
-            let Ok(space) = self.reader().space(&space, &json::Path::Root) else { continue };
-            let id = json::unescape(&id).map_err(LoadError::Damaged)?;
+            let Some(record) = self.program.record_named(&stored.name) else { return Ok(()) };
+            let Ok(space) = self.reader().space(row.space, &json::Path::Root) else { return Ok(()) };
+            let id = json::unescape(row.id).map_err(LoadError::Damaged)?;
             let record = RecordRef::new(record, space, id);
-            state.load_record(record, row.get(0)?, None).map_err(|error| LoadError::Damaged(error.message))?;
-        }
-        Ok(())
+            state.load_record(record, row.n, None).map_err(|error| LoadError::Damaged(error.message))
+        })
     }
 
     fn outgoing(&self, state: &mut State, loaded: &mut Loaded) -> Result<(), LoadError> {
         let reader = EventReader { program: self.program, names: self.names };
-        let mut statement = self.connection.prepare("SELECT sent, id, event, state FROM _outbox ORDER BY sent")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let (id, event, event_state): (String, String, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
-            let outgoing = reader.outgoing(&id, &event, &event_state).map_err(|error| {
+        self.rows.outgoing(&mut |row| {
+            let id = row.id;
+            let outgoing = reader.outgoing(id, row.event, row.state).map_err(|error| {
                 LoadError::Unfit(format!(
                     "the event {id:?} is still on its way and does not fit the program: {error}. Drain first: run the program that sent it \
                      until nothing is in flight (`patternc status` shows what is)"
                 ))
             })?;
-            loaded.sent.insert(outgoing.event.id.clone(), row.get(0)?);
+            loaded.sent.insert(outgoing.event.id.clone(), row.sent);
             state.load_outgoing(Arc::new(outgoing));
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn received(&self, state: &mut State) -> Result<(), LoadError> {
         let reader = EventReader { program: self.program, names: self.names };
-        let mut statement = self.connection.prepare("SELECT id, received, type, keep_until FROM _inbox ORDER BY keep_until")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let (id, received, ty): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let read = type_text::parse(self.program, &ty).and_then(|ty| Some((reader.received(&received, &ty).ok()?, ty)));
-            let (received, ty) = read.unwrap_or_else(|| {
-                // It happened once and must not happen again, whatever has become of its result.
-                let message = "it was committed under an earlier version of the program, whose result does not fit this one";
-                (Received::Done(Outcome::Failed(Failure::new(FailureKind::Unknown, message))), Type::Unknown)
-            });
-            state.load_received(EventId(id.into()), ReceivedEvent { received, ty, keep_until: row.get(3)? });
-        }
-        Ok(())
+        self.rows.received(&mut |row| {
+            state.load_received(EventId(row.id.into()), received(&reader, row.received, row.ty, row.keep_until));
+            Ok(())
+        })
     }
 }
 
-/// Which record a row is of.
-fn identity(
-    record: RecordId,
-    stored: &StoredType,
-    row: &Row<'_>,
-    n: u64,
-    spaces: &HashMap<String, SpaceRef>,
-) -> Result<RecordRef, LoadError> {
-    let damaged = |what: String| LoadError::Damaged(format!("the {} {n}: {what}", stored.name));
-    let space = row.get_ref(1)?.as_str().map_err(|error| damaged(error.to_string()))?;
-    let id = row.get_ref(2)?.as_str().map_err(|error| damaged(error.to_string()))?;
-    let id = json::unescape(id).map_err(damaged)?;
-    let space = spaces.get(space).ok_or_else(|| damaged(format!("it is in the space {space:?}, which was not there before")))?;
-    Ok(RecordRef::new(record, space.clone(), id))
+/// What is remembered of an event received.
+pub(in crate::store) fn received(reader: &EventReader<'_>, received: &str, ty: &str, keep_until: Option<i64>) -> ReceivedEvent {
+    let read = type_text::parse(reader.program, ty).and_then(|ty| Some((reader.received(received, &ty).ok()?, ty)));
+    let (received, ty) = read.unwrap_or_else(|| {
+        // It happened once and must not happen again, whatever has become of its result.
+        let message = "it was committed under an earlier version of the program, whose result does not fit this one";
+        (Received::Done(Outcome::Failed(Failure::new(FailureKind::Unknown, message))), Type::Unknown)
+    });
+    ReceivedEvent { received, ty, keep_until }
 }
 
 /// The elements of one collection.
@@ -362,8 +408,8 @@ impl Gathered {
         loader: &Loader<'_>,
         shapes: Option<(Shape, Shape)>,
         ty: &Type,
-        key: ValueRef<'_>,
-        value: ValueRef<'_>,
+        key: NativeRef<'_>,
+        value: NativeRef<'_>,
     ) -> Result<(), JsonError> {
         let read_key = |ty: &Type| match shapes {
             None => read_key(&loader.reader(), ty, key),
@@ -373,7 +419,8 @@ impl Gathered {
         match (self, ty) {
             (Gathered::List(items, positions), Type::List(of)) => {
                 items.push_back(read_value(of)?);
-                positions.push(key.as_i64().map_err(|error| json::Path::Root.error(format!("a position: {error}")))?);
+                let NativeRef::Integer(position) = key else { return Err(json::Path::Root.error("its position is no number")) };
+                positions.push(position);
             }
             (Gathered::Set(items), Type::Set(of)) => {
                 items.insert(read_key(of)?);
@@ -401,7 +448,8 @@ impl Gathered {
     }
 }
 
-fn empty(ty: &Type) -> Value {
+/// What a cell of this type holds before anything is put into it.
+pub(in crate::store) fn empty(ty: &Type) -> Value {
     match ty {
         Type::List(_) => Value::List(Arc::default()),
         Type::Set(_) => Value::Set(Arc::default()),

@@ -21,7 +21,7 @@ use super::native::Native;
 
 /// One effect, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Effect {
+pub(in crate::store) enum Effect {
     New { ty: u32, n: u64, space: String, id: String },
     Del { ty: u32, n: u64 },
     Set { cell: u32, n: u64, value: Native },
@@ -36,7 +36,7 @@ pub(super) enum Effect {
 }
 
 /// Reads the effects of an entry of the journal.
-pub(super) fn read(text: &str) -> serde_json::Result<Vec<Effect>> {
+pub(in crate::store) fn read(text: &str) -> serde_json::Result<Vec<Effect>> {
     let mut reader = serde_json::Deserializer::from_str(text);
     reader.disable_recursion_limit();
     let effects = Vec::deserialize(&mut reader)?;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 /// The positions of the elements of one list: from `start` to `next`, but for the gaps. An element keeps its position, so that appending
 /// and removing touch one row however long the list is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Positions {
+pub(in crate::store) struct Positions {
     start: i64,
     next: i64,
     /// Ascending, between the first and the last element.
@@ -14,12 +14,12 @@ pub(super) struct Positions {
 
 impl Positions {
     /// Those of a list that was written as a whole.
-    pub(super) fn contiguous(len: usize) -> Self {
+    pub(in crate::store) fn contiguous(len: usize) -> Self {
         Positions { start: 0, next: len as i64, gaps: VecDeque::new() }
     }
 
     /// Takes positions as they are read from the table, ascending.
-    pub(super) fn from_ascending(positions: impl IntoIterator<Item = i64>) -> Self {
+    pub(in crate::store) fn from_ascending(positions: impl IntoIterator<Item = i64>) -> Self {
         let mut all: Option<Positions> = None;
         for position in positions {
             match &mut all {
@@ -34,23 +34,23 @@ impl Positions {
     }
 
     /// Whether every element's position is its index.
-    pub(super) fn is_trivial(&self) -> bool {
+    pub(in crate::store) fn is_trivial(&self) -> bool {
         self.start == 0 && self.gaps.is_empty()
     }
 
     /// Whether there are so many gaps that writing the list anew is cheaper than keeping them.
-    pub(super) fn is_sparse(&self) -> bool {
+    pub(in crate::store) fn is_sparse(&self) -> bool {
         self.gaps.len() > 64 && self.gaps.len() as i64 > (self.next - self.start) / 2
     }
 
     /// The position of an element appended.
-    pub(super) fn push(&mut self) -> i64 {
+    pub(in crate::store) fn push(&mut self) -> i64 {
         self.next += 1;
         self.next - 1
     }
 
     /// Takes out the element of this index, and gives its position.
-    pub(super) fn remove(&mut self, index: usize) -> i64 {
+    pub(in crate::store) fn remove(&mut self, index: usize) -> i64 {
         let base = self.start + index as i64;
         // Each gap that is not behind the element moves it by one.
         let before = self.gaps_before(base);

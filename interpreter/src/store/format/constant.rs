@@ -7,7 +7,7 @@ use patternc_program::{Body, Code, Expr};
 use crate::value::Value;
 
 /// The value of a body that is a constant.
-pub(super) fn of_body(body: &Body) -> Option<Value> {
+pub(in crate::store) fn of_body(body: &Body) -> Option<Value> {
     match &body.code {
         Code::Expr(expr) => of_expr(expr),
         Code::Block(_) => None,

@@ -25,7 +25,6 @@ pub const STATE: &str = ".patternc/state.db";
 /// Opens the stores of the deployment of this name (or the default one), and starts the program on them. Without any deployment, data is kept
 /// in an SQLite file at `fallback`.
 pub fn open(project: &Loaded, program: &Arc<Program>, name: Option<&str>, fallback: &Path) -> Result<Runtime, Fault> {
-    require_runnable(program)?;
     let config = config::config(&project.db);
     let limits = Limits::default();
     let runtime = match choose(config, name)? {
@@ -36,17 +35,6 @@ pub fn open(project: &Loaded, program: &Arc<Program>, name: Option<&str>, fallba
         }
     };
     Runtime::open(program.clone(), runtime).map_err(|error| Fault::Use(error.message))
-}
-
-/// Sagas are checked, and not run by this version: nothing is started that would leave them out in silence.
-pub fn require_runnable(program: &Program) -> Result<(), Fault> {
-    let saga = program.sagas.first().map(|s| format!("saga `{}.{}`", program.record(s.record).name, s.name));
-    match saga {
-        None => Ok(()),
-        Some(what) => Err(Fault::Use(format!(
-            "the patterns have the {what}: this version checks sagas, and cannot run them yet; leave it out to run the rest"
-        ))),
-    }
 }
 
 /// Refuses a deployment that binds nothing to an extern of the program: what is sent to it would wait for ever.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use patternc_program::Program;
 
-use crate::event::{Action, EventId, PendingArm};
+use crate::event::{Action, EventId, PendingArm, SagaProgress};
 use crate::failure::Failure;
 use crate::limits::Limits;
 use crate::store::{CommitRequest, Read, Stores};
@@ -21,6 +21,8 @@ pub enum Task<'a> {
     },
     /// An arm where its send came from, with the value it binds: the result, or the failure as a struct.
     Arm { record: &'a RecordRef, arm: &'a PendingArm, value: &'a Value },
+    /// A step of a saga of this record is evaluated and sent.
+    Step { record: &'a RecordRef, progress: &'a SagaProgress },
 }
 
 /// What an attempt runs in. Nothing else reaches it, so that equal attempts on equal states give equal results.

@@ -52,10 +52,7 @@ impl Action {
     pub fn result_type(&self, program: &Program) -> Type {
         match self {
             Action::Handler { handler, .. } => program.handler(*handler).result.clone().unwrap_or(Type::Unknown),
-            Action::Saga { saga, .. } => {
-                let steps = &program.sagas[saga.index()].steps;
-                Type::SagaResult(steps.iter().filter_map(|step| step.result.as_ref().map(|(_, ty)| ty.clone())).collect())
-            }
+            Action::Saga { saga, .. } => saga_result(program, *saga),
             Action::Create { record, .. } => Type::Record(*record, Place::Any),
             Action::Extern { of, operation, .. } => {
                 let operation = &program.externs[of.index()].operations[*operation as usize];
@@ -63,6 +60,12 @@ impl Action {
             }
         }
     }
+}
+
+/// What a saga answers: the results of its steps.
+pub(crate) fn saga_result(program: &Program, saga: SagaId) -> Type {
+    let steps = &program.sagas[saga.index()].steps;
+    Type::SagaResult(steps.iter().filter_map(|step| step.result.as_ref().map(|(_, ty)| ty.clone())).collect())
 }
 
 /// How an event ended.
@@ -91,9 +94,33 @@ pub struct Outgoing {
     pub due: Option<i64>,
     pub ok: Option<PendingArm>,
     pub err: Option<PendingArm>,
-    /// `return send`: the event whose outcome this one decides.
+    /// `return send`, and the steps of a saga: the event whose outcome this one decides.
     pub answers: Option<EventId>,
+    /// A step of a saga: what follows on its outcome is the saga's, not an arm's.
+    pub saga: Option<Box<SagaProgress>>,
     pub state: OutgoingState,
+}
+
+/// How far a saga is. It is kept in the event of its current step and nowhere else: the commit that deals with the outcome of one step sends
+/// the next.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SagaProgress {
+    pub saga: SagaId,
+    /// The step that the event does, or undoes.
+    pub step: u32,
+    /// Why what was done is undone; `None` on the way forward.
+    pub undoing: Option<Failure>,
+    /// By slot: `self`, the parameters, what the prelude and the steps have bound.
+    pub frame: Vec<Value>,
+    /// That the step was rejected and is done again all the same.
+    pub rejected: Option<Rejections>,
+}
+
+/// Rejections of a step that must be done in the end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rejections {
+    pub times: u32,
+    pub last: Failure,
 }
 
 /// An arm with what it took along.

@@ -15,6 +15,7 @@ pub mod json;
 pub mod limits;
 pub mod machine;
 pub mod runtime;
+pub mod saga;
 pub mod simulate;
 pub mod store;
 #[cfg(test)]

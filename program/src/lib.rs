@@ -197,6 +197,16 @@ pub struct Saga {
     pub prelude: BodyId,
     pub steps: Vec<SagaStep>,
     pub slots: u32,
+    /// What is kept from step to step: the parameters, what the prelude binds, the results of steps.
+    pub kept: Vec<Kept>,
+}
+
+/// A slot of a saga's frame that is kept between its steps, found again by name in a new version of the program.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    pub slot: Slot,
+    pub name: Name,
+    pub ty: Type,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -205,9 +215,17 @@ pub struct SagaStep {
     pub pivot: bool,
     /// Where the result is kept.
     pub result: Option<(Slot, Type)>,
+    pub action: SagaCall,
+    pub undo: Option<SagaCall>,
+}
+
+/// What a step sends, or what undoes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SagaCall {
     /// A body of one `Send` statement without arms, evaluated to find target and arguments.
-    pub action: BodyId,
-    pub undo: Option<BodyId>,
+    pub body: BodyId,
+    /// The slots that it reads, but `self`.
+    pub uses: Vec<Slot>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -320,9 +338,44 @@ impl Program {
         &self.handlers[id.index()]
     }
 
+    /// What a step of a saga calls, or what undoes it does: "Bounty.reserve", "payments.charge", "create Note".
+    pub fn called(&self, call: &SagaCall) -> String {
+        let Code::Block(stmts) = &self.body(call.body).code else { return String::new() };
+        let event = stmts.iter().find_map(|stmt| match stmt {
+            Stmt::Send(send) => Some(&send.event),
+            _ => None,
+        });
+        let member = |of: RecordId, name: Name| format!("{}.{name}", self.record(of).name);
+        match event {
+            Some(SendEvent::Handler { handler, .. }) => member(self.handler(*handler).record, self.handler(*handler).name),
+            Some(SendEvent::Saga { saga, .. }) => member(self.sagas[saga.index()].record, self.sagas[saga.index()].name),
+            Some(SendEvent::Extern { of, operation, .. }) => {
+                let of = &self.externs[of.index()];
+                format!("{}.{}", of.name, of.operations[*operation as usize].name)
+            }
+            Some(SendEvent::Create(create)) => format!("create {}", self.record(create.record).name),
+            None => String::new(),
+        }
+    }
+
     /// The body.
     pub fn body(&self, id: BodyId) -> &Body {
         &self.bodies[id.index()]
+    }
+}
+
+impl Saga {
+    /// The point of no return: what comes before it is undone, what comes after it is done.
+    pub fn pivot(&self) -> usize {
+        self.steps.iter().position(|step| step.pivot).unwrap_or(self.steps.len().saturating_sub(1))
+    }
+
+    /// What a step is called: its name, or "step 2".
+    pub fn step_name(&self, step: usize) -> String {
+        match self.steps.get(step).and_then(|step| step.name) {
+            Some(name) => name.to_string(),
+            None => format!("step {}", step + 1),
+        }
     }
 }
 

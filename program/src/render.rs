@@ -126,11 +126,15 @@ impl Program {
             if let Some((slot, ty)) = &step.result {
                 write!(f, " ${}: {}", slot.0, self.ty(ty))?;
             }
-            write!(f, " #{}", step.action.0)?;
-            if let Some(undo) = step.undo {
-                write!(f, " undo #{}", undo.0)?;
+            write!(f, " #{}", step.action.body.0)?;
+            if let Some(undo) = &step.undo {
+                write!(f, " undo #{}", undo.body.0)?;
             }
             f.write_char('\n')?;
+        }
+        if !saga.kept.is_empty() {
+            let kept: Vec<String> = saga.kept.iter().map(|kept| format!("{} ${}", kept.name, kept.slot.0)).collect();
+            writeln!(f, "    keeps {}", kept.join(", "))?;
         }
         Ok(())
     }

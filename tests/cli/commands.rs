@@ -85,18 +85,6 @@ fn errors_of_another_file_do_not_keep_a_file_from_its_tests() {
 }
 
 #[test]
-fn what_cannot_run_yet_is_refused_not_left_out() {
-    let text = "space home\nrecord A in home {\n  cell n: Int = 0\n  handler add() { self.n += 1 }\n  \
-                saga go() { step self.add() }\n}\ntest \"t\" { expect true || false }\n";
-    let files = folder(&[("a.pattern", text.as_bytes())]);
-    for command in ["run", "test"] {
-        let output = call(files.path(), &[command, "a.pattern"]);
-        assert_eq!(output.status.code(), Some(2), "{}", seen(&output));
-        assert!(seen(&output).contains("cannot run"), "{}", seen(&output));
-    }
-}
-
-#[test]
 fn a_script_at_the_prompt_shows_what_it_did() {
     let text =
         b"space home\nrecord Person in home {\n  cell name: Text key\n  cell likes: Int = 0\n  handler like() { self.likes += 1 }\n}\n";

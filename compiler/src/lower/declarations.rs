@@ -1,8 +1,8 @@
 //! Declarations: what the runtime has to know beside the code.
 
 use patternc_program::{
-    Body, BodyId, Cell, Code, Derived, Enum, Expr, Extern, Handler, Invariant, Inverse, Mirror, Name, Operation, Program, Record, RecordId,
-    Repeat, Saga, SagaStep, Send, Space, Stmt, Struct, Type, Variant,
+    Body, BodyId, Cell, Code, Derived, Enum, Expr, Extern, Handler, Invariant, Inverse, Kept, Mirror, Name, Operation, Program, Record,
+    RecordId, Repeat, Saga, SagaCall, SagaStep, Send, Space, Stmt, Struct, Type, Variant,
 };
 
 use patternc_grammar::syntax::ItemKind;
@@ -14,7 +14,7 @@ use crate::db::SourceFile;
 use crate::hir::{self, BodyKind, BodyOwner, ExprKind, StmtKind};
 use crate::location;
 use crate::signature::{self, HandlerKind, RecordSig, Signature};
-use crate::types::{self, CellId, ItemId, Ty};
+use crate::types::{self, CellId, ItemId, LocalId, Ty};
 
 /// The program of a project.
 pub(super) fn lower(linker: &Linker<'_>) -> Program {
@@ -174,12 +174,18 @@ impl<'db> ProgramLowering<'_, 'db> {
         let body = bodies.get(BodyOwner::Saga(id));
         let Some((body, BodyKind::Saga { prelude, steps })) = body.map(|body| (&**body, &body.kind)) else {
             let prelude = self.missing(name, id.record.file, params.len() as u32 + 1);
-            return Saga { name: signature.name, record, slots: params.len() as u32 + 1, params, prelude, steps: Vec::new() };
+            let slots = params.len() as u32 + 1;
+            return Saga { name: signature.name, record, slots, params, prelude, steps: Vec::new(), kept: Vec::new() };
         };
         let file = self.linker.file(id.record.file);
         let mut frame = FrameLowering::new(self.linker, &mut self.out, body, file, name.to_string());
         frame.keep_slots();
         let prelude_code = Code::Block(frame.stmts(&prelude.stmts));
+        let mut kept: Vec<Kept> = (0..body.params).filter_map(|param| kept_local(&frame, LocalId(param))).collect();
+        kept.extend(prelude.stmts.iter().filter_map(|stmt| match &stmt.kind {
+            StmtKind::Let { local, .. } | StmtKind::LetElse { local, .. } => kept_local(&frame, *local),
+            _ => None,
+        }));
         let mut made = vec![frame.finish(params.len() as u32 + 1, prelude_code, prelude.span)];
         let mut lowered = Vec::new();
         for (number, step) in steps.iter().enumerate() {
@@ -189,16 +195,19 @@ impl<'db> ProgramLowering<'_, 'db> {
             };
             let action = step_code(&mut frame, &step.action, step.span);
             made.push(frame.finish(0, action, step.span));
+            let mut uses = vec![frame.slots_of(&step.action)];
             // The result is there for what undoes the step, and for the steps after it.
             let result = step.name.map(|local| (frame.bind(local), frame.local_ty(local)));
+            kept.extend(step.name.and_then(|local| kept_local(&frame, local)));
             if let Some(undo) = &step.undo {
                 frame.name.push_str("/undo");
                 let span = step.undo_span.unwrap_or(step.span);
                 let undo = step_code(&mut frame, undo, span);
                 made.push(frame.finish(0, undo, span));
+                uses.extend(step.undo.as_ref().map(|undo| frame.slots_of(undo)));
             }
             let name = step.name.map(|local| body.locals[local.0 as usize].name);
-            lowered.push((name, step.pivot, result, step.undo.is_some()));
+            lowered.push((name, step.pivot, result, uses));
         }
         let slots = frame.size();
         let mut ids = made.into_iter().enumerate().map(|(index, body)| {
@@ -208,11 +217,13 @@ impl<'db> ProgramLowering<'_, 'db> {
         });
         let mut next = || ids.next().expect("a body was made for the prelude, every step and every undo");
         let prelude = next();
-        let steps = lowered
-            .into_iter()
-            .map(|(name, pivot, result, undo)| SagaStep { name, pivot, result, action: next(), undo: undo.then(&mut next) })
-            .collect();
-        Saga { name: signature.name, record, params, prelude, steps, slots }
+        let steps = lowered.into_iter().map(|(name, pivot, result, uses)| {
+            let mut calls = uses.into_iter().map(|uses| SagaCall { body: next(), uses });
+            let action = calls.next().expect("a step has an action");
+            SagaStep { name, pivot, result, action, undo: calls.next() }
+        });
+        let steps = steps.collect();
+        Saga { name: signature.name, record, params, prelude, steps, slots, kept }
     }
 
     fn invariant(&mut self, item: ItemId, signature: &signature::InvariantSig, bodies: &FileBodies) {
@@ -362,6 +373,11 @@ impl<'db> ProgramLowering<'_, 'db> {
             }
         }
     }
+}
+
+/// A local of a saga that its steps may use.
+fn kept_local(frame: &FrameLowering<'_, '_>, local: LocalId) -> Option<Kept> {
+    Some(Kept { slot: frame.slot(local)?, name: frame.body.locals[local.0 as usize].name, ty: frame.local_ty(local) })
 }
 
 fn step_code(frame: &mut FrameLowering<'_, '_>, event: &hir::SendEvent, span: patternc_grammar::syntax::Span) -> Code {

@@ -61,6 +61,19 @@ impl FrameLowering<'_, '_> {
         SendArm { arm: ArmId(self.out.arms.len() as u32 - 1), captures: slots }
     }
 
+    /// The slots of this frame that an event reads, but `self`.
+    pub(super) fn slots_of(&self, event: &hir::SendEvent) -> Vec<patternc_program::Slot> {
+        let mut slots = Vec::new();
+        visit::event(event, &mut |expr| {
+            if let ExprKind::Local(local) = expr.kind {
+                slots.extend(self.slot(local));
+            }
+        });
+        slots.sort_unstable();
+        slots.dedup();
+        slots
+    }
+
     /// The locals of this frame that the block uses (itself, or in arms inside it), by slot.
     fn captures(&self, block: &hir::Block) -> Vec<(patternc_program::Slot, LocalId)> {
         let mut captured = Vec::new();

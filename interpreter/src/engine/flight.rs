@@ -98,6 +98,8 @@ impl Engine {
         let state = outgoing.state.clone();
         let mut flight =
             Flight { outgoing, state: state.clone(), sent, stage: Stage::Queued, queued: false, started: false, calls: 0, trouble: None };
+        let rejected = flight.outgoing.saga.as_ref().and_then(|saga| saga.rejected.as_ref());
+        flight.trouble = rejected.map(|rejected| format!("it was rejected {} times, last: {}", rejected.times, rejected.last));
         match state {
             OutgoingState::Parked { reason, .. } => {
                 flight.trouble = Some(reason.to_string());

@@ -92,10 +92,15 @@ impl Flight {
             Outcome::Failed(_) => self.outgoing.err.as_ref(),
         }
     }
+
+    /// Whether nothing of the program follows on this outcome.
+    fn is_closed_by(&self, outcome: &Outcome) -> bool {
+        self.outgoing.saga.is_none() && self.arm(outcome).is_none()
+    }
 }
 
 /// A request that only depends on these reads.
-fn reading(reads: Vec<Read>) -> CommitRequest {
+pub(super) fn reading(reads: Vec<Read>) -> CommitRequest {
     CommitRequest { reads, ..CommitRequest::default() }
 }
 
@@ -184,6 +189,9 @@ impl Engine {
                     Err((failure, reads)) => self.fail(kind, failure, reads, now),
                 }
             }
+            Kind::Settle { flight, outcome } if self.flights[flight].outgoing.saga.is_some() => {
+                self.go_on(execution, &self.flights[flight], outcome, now, ids)?
+            }
             Kind::Settle { flight, outcome } => {
                 let flight = &self.flights[flight];
                 let outgoing = &flight.outgoing;
@@ -215,16 +223,16 @@ impl Engine {
         Ok(prepared)
     }
 
-    fn env<'a>(&'a self, answers: Option<&'a EventId>, caller: Option<&'a Arc<str>>, now: i64, ids: u128) -> Env<'a> {
+    pub(super) fn env<'a>(&'a self, answers: Option<&'a EventId>, caller: Option<&'a Arc<str>>, now: i64, ids: u128) -> Env<'a> {
         Env { program: &self.program, stores: &self.stores, limits: &self.limits, answers, now, ids, caller }
     }
 
-    fn execute(&self, execution: &mut Execution, env: &Env<'_>, task: Task<'_>) -> Result<Result<Run, (Failure, Vec<Read>)>, StoreError> {
-        if let Task::Event { action: Action::Saga { saga, .. }, .. } = task {
-            let name = self.program.sagas[saga.index()].name;
-            let failure = Failure::new(FailureKind::Rejected, format!("the saga {name} cannot be run: sagas are not supported yet"));
-            return Ok(Err((failure, Vec::new())));
-        }
+    pub(super) fn execute(
+        &self,
+        execution: &mut Execution,
+        env: &Env<'_>,
+        task: Task<'_>,
+    ) -> Result<Result<Run, (Failure, Vec<Read>)>, StoreError> {
         Ok(match execution.run(env, task)? {
             Attempt::Commit(success) => Ok(Run { request: success.request, received: received(success.result, success.deferred) }),
             Attempt::Failed { failure, reads } => Err((failure, reads)),
@@ -265,7 +273,7 @@ impl Engine {
                 request.inbox.push(InboxChange::Record { event: event.id.clone(), received: received.clone(), ty, keep_until: None });
                 match received {
                     // Nothing is left to do but the sender's bookkeeping, and that is in this store: one commit does both.
-                    Received::Done(outcome) if store == flight.sent.store && flight.arm(&outcome).is_none() => {
+                    Received::Done(outcome) if store == flight.sent.store && flight.is_closed_by(&outcome) => {
                         let mut prepared = self.close(flight, outcome.clone(), request, now);
                         let Then::Closed(closed) = prepared.then else { return prepared };
                         prepared.then = Then::ReceivedAndClosed(outcome, closed);
@@ -292,6 +300,9 @@ impl Engine {
             }
             Kind::Settle { flight, outcome } => {
                 let flight = &self.flights[flight];
+                if flight.outgoing.saga.is_some() {
+                    return self.park(flight, outcome.clone(), format!("the saga cannot go on: {failure}").into(), reading(reads));
+                }
                 if flight.outgoing.answers.is_some() {
                     return self.land(flight, reading(reads), Some((Received::Done(Outcome::Failed(failure)), Type::Unknown)), now);
                 }
@@ -351,7 +362,7 @@ impl Engine {
     }
 
     /// Removes the event from the outbox, with the answer that its end gives.
-    fn land(&self, flight: &Flight, mut request: CommitRequest, answer: Option<(Received, Type)>, now: i64) -> Prepared {
+    pub(super) fn land(&self, flight: &Flight, mut request: CommitRequest, answer: Option<(Received, Type)>, now: i64) -> Prepared {
         let event = &flight.outgoing.event;
         request.outbox.push(OutboxChange::Remove(event.id.clone()));
         if self.receiver(&event.action) == Some(flight.sent.store) {
@@ -367,7 +378,7 @@ impl Engine {
         self.prepared(flight.sent.store, request, Then::Closed(Closed::Landed(answer)))
     }
 
-    fn park(&self, flight: &Flight, outcome: Outcome, reason: Arc<str>, mut request: CommitRequest) -> Prepared {
+    pub(super) fn park(&self, flight: &Flight, outcome: Outcome, reason: Arc<str>, mut request: CommitRequest) -> Prepared {
         let event = &flight.outgoing.event;
         let state = OutgoingState::Parked { outcome: outcome.clone(), reason: reason.clone() };
         request.outbox.push(OutboxChange::Update(event.id.clone(), state));
@@ -414,9 +425,9 @@ impl Engine {
 }
 
 /// What an attempt came to.
-struct Run {
-    request: CommitRequest,
-    received: Received,
+pub(super) struct Run {
+    pub request: CommitRequest,
+    pub received: Received,
 }
 
 fn received(result: Value, deferred: Option<EventId>) -> Received {

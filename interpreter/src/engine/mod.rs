@@ -21,6 +21,7 @@ mod invariants;
 mod job;
 mod outside;
 mod reading;
+mod saga;
 mod status;
 mod timing;
 

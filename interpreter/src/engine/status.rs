@@ -28,6 +28,8 @@ pub struct FlightStatus {
     pub due: Option<i64>,
     /// The outcome that nobody takes, of a parked one.
     pub outcome: Option<Outcome>,
+    /// Where a saga stands whose step it is.
+    pub saga: Option<String>,
     /// What went wrong last; why it is parked.
     pub trouble: Option<String>,
 }
@@ -58,6 +60,7 @@ impl Engine {
                 stage: flight.stage,
                 due: flight.outgoing.due,
                 outcome,
+                saga: flight.outgoing.saga.as_ref().map(|saga| saga.describe(&self.program)),
                 trouble: flight.trouble.clone(),
             }
         });
@@ -94,6 +97,10 @@ impl Engine {
         }
         let again = match outcome {
             Outcome::Committed(_) => false,
+            // What is known not to have happened is sent anew; what may have happened is asked again, under the same id.
+            Outcome::Failed(failure) if flight.outgoing.saga.is_some() => {
+                matches!(failure.kind, FailureKind::Unknown | FailureKind::Unavailable)
+            }
             // It never was received: only an internal error parks an event so.
             Outcome::Failed(failure) if failure.kind == FailureKind::Unavailable => true,
             Outcome::Failed(_) => flight.outgoing.err.is_none(),

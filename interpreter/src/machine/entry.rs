@@ -1,6 +1,6 @@
 //! How an attempt begins and ends: outside events are tested, the body runs, invariants are checked, the request is made.
 
-use patternc_program::{CellIndex, HandlerId, RecordId, SpaceId};
+use patternc_program::{CellIndex, Field, HandlerId, Name, RecordId, SpaceId};
 
 use super::{Execution, Here, Machine, fits, record_space, text};
 use crate::attempt::{Attempt, Env, Success};
@@ -36,8 +36,9 @@ impl Execution {
                 };
                 machine.create(*record, space.clone(), id, cells.clone()).map(Value::Ref)
             }),
-            Action::Saga { .. } | Action::Extern { .. } => {
-                let message = "a saga or an operation of the outside is no single transaction: the engine runs it";
+            Action::Saga { to, saga, args } => self.begin_saga(env, to, *saga, args, outside),
+            Action::Extern { .. } => {
+                let message = "an operation of the outside is no transaction: the engine calls it";
                 Ok(Attempt::Failed { failure: Failure::new(FailureKind::Rejected, message), reads: Vec::new() })
             }
         }
@@ -57,7 +58,7 @@ impl Execution {
         })
     }
 
-    fn attempt<'a>(
+    pub(super) fn attempt<'a>(
         &mut self,
         env: &Env<'a>,
         space: SpaceRef,
@@ -94,31 +95,33 @@ impl Execution {
 impl<'a> Machine<'a> {
     /// Tests an event from outside: it may reach the handler, and its arguments fit and point where they may.
     fn admit(&mut self, to: &RecordRef, handler: HandlerId, args: &[Value]) -> Run<()> {
-        let program = self.env.program;
-        let declaration = program.handler(handler);
-        let record = program.record(declaration.record);
-        if to.record() != declaration.record {
-            let message =
-                format!("{} \"{}\" has no handler {}.{}", program.record(to.record()).name, to.id(), record.name, declaration.name);
-            return fail(FailureKind::Rejected, message);
+        let declaration = self.env.program.handler(handler);
+        if declaration.internal && to.record() == declaration.record {
+            let record = self.env.program.record(declaration.record).name;
+            return fail(FailureKind::Rejected, format!("{record}.{} is internal: events from outside do not reach it", declaration.name));
         }
-        if declaration.internal {
-            return fail(
-                FailureKind::Rejected,
-                format!("{}.{} is internal: events from outside do not reach it", record.name, declaration.name),
-            );
+        self.admit_call(to, (declaration.record, declaration.name), &declaration.params, args)
+    }
+
+    /// The same for any member of a record that takes arguments.
+    pub(super) fn admit_call(&mut self, to: &RecordRef, (of, name): (RecordId, Name), params: &[Field], args: &[Value]) -> Run<()> {
+        let program = self.env.program;
+        let record = program.record(of);
+        if to.record() != of {
+            let message = format!("{} \"{}\" has no handler {}.{name}", program.record(to.record()).name, to.id(), record.name);
+            return fail(FailureKind::Rejected, message);
         }
         if let Err(why) = record_space(program, to.record(), to.space()) {
             let message = format!("there is no {} in {}: {why}", record.name, text::space(program, to.space()));
             return fail(FailureKind::Rejected, message);
         }
-        if args.len() != declaration.params.len() {
-            let (wanted, given) = (declaration.params.len(), args.len());
-            let message = format!("{}.{} takes {wanted} arguments, {given} are given", record.name, declaration.name);
+        if args.len() != params.len() {
+            let (wanted, given) = (params.len(), args.len());
+            let message = format!("{}.{name} takes {wanted} arguments, {given} are given", record.name);
             return fail(FailureKind::Rejected, message);
         }
-        for (param, value) in declaration.params.iter().zip(args) {
-            let what = format_args!("the argument `{}` of {}.{}", param.name, record.name, declaration.name);
+        for (param, value) in params.iter().zip(args) {
+            let what = format_args!("the argument `{}` of {}.{name}", param.name, record.name);
             fits(program, value, &param.ty, Here::Space(to.space()), &what)?;
             self.admit_size(value, &what)?;
         }

@@ -12,6 +12,7 @@ mod lambda;
 mod method;
 mod mirror;
 mod operator;
+mod saga;
 mod send;
 mod statement;
 #[cfg(test)]
@@ -64,6 +65,7 @@ impl Execution {
         match task {
             Task::Event { action, outside } => self.run_event(env, action, outside),
             Task::Arm { record, arm, value } => self.run_arm(env, record, arm, value),
+            Task::Step { record, progress } => self.run_step(env, record, progress),
         }
     }
 

@@ -15,17 +15,7 @@ impl<'a> Machine<'a> {
         let Value::Ref(from) = self.slot(patternc_program::Slot(0)).clone() else {
             return self.mistyped("a record that sends", &Value::None);
         };
-        let action = match &send.event {
-            SendEvent::Handler { target, handler, args } => {
-                Action::Handler { to: self.eval_ref(target)?, handler: *handler, args: self.eval_all(args)? }
-            }
-            SendEvent::Saga { target, saga, args } => Action::Saga { to: self.eval_ref(target)?, saga: *saga, args: self.eval_all(args)? },
-            SendEvent::Extern { of, operation, args } => Action::Extern { of: *of, operation: *operation, args: self.eval_all(args)? },
-            SendEvent::Create(create) => {
-                let (space, cells) = self.create_parts(create)?;
-                Action::Create { record: create.record, space, id: None, cells }
-            }
-        };
+        let action = self.sent_action(&send.event)?;
         let due = match &send.after {
             None => None,
             Some(after) => match self.eval(after)? {
@@ -44,10 +34,26 @@ impl<'a> Machine<'a> {
             ok: send.ok.as_ref().map(|arm| self.pending(arm)),
             err: send.err.as_ref().map(|arm| self.pending(arm)),
             answers,
+            saga: None,
             state: OutgoingState::Pending,
         };
         self.tx.send(outgoing, decides);
         Ok(send.answer)
+    }
+
+    /// What an event does where it arrives.
+    pub(super) fn sent_action(&mut self, event: &'a SendEvent) -> Run<Action> {
+        Ok(match event {
+            SendEvent::Handler { target, handler, args } => {
+                Action::Handler { to: self.eval_ref(target)?, handler: *handler, args: self.eval_all(args)? }
+            }
+            SendEvent::Saga { target, saga, args } => Action::Saga { to: self.eval_ref(target)?, saga: *saga, args: self.eval_all(args)? },
+            SendEvent::Extern { of, operation, args } => Action::Extern { of: *of, operation: *operation, args: self.eval_all(args)? },
+            SendEvent::Create(create) => {
+                let (space, cells) = self.create_parts(create)?;
+                Action::Create { record: create.record, space, id: None, cells }
+            }
+        })
     }
 
     fn pending(&self, arm: &SendArm) -> PendingArm {

@@ -55,6 +55,7 @@ pub(super) fn outgoing(id: &str) -> Arc<Outgoing> {
         ok: None,
         err: None,
         answers: Some(EventId("outer".into())),
+        saga: None,
         state: OutgoingState::Pending,
     })
 }

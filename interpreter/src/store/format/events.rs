@@ -4,6 +4,8 @@
 //! {"caller":"did:x","handler":"Person.link","to":"Person/ada@home","args":{"target":"Person/bob@home"},"from":"Person/eve@home",
 //!  "ok":{"arm":"Person.start/send 1/ok","captures":[1]}}
 //! ```
+//!
+//! A step of a saga has, instead of arms, how far the saga is: see [`super::saga`].
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -49,6 +51,10 @@ pub(in crate::store) fn write_outgoing(out: &mut String, program: &Program, outg
     if let Some(answers) = &outgoing.answers {
         out.push_str(",\"answers\":");
         write_text(out, &answers.0);
+    }
+    if let Some(progress) = &outgoing.saga {
+        out.push_str(",\"step\":");
+        super::saga::write(out, program, progress)?;
     }
     out.push('}');
     Ok(())
@@ -139,12 +145,18 @@ fn write_outcome(out: &mut String, program: &Program, outcome: &Outcome, ty: &Ty
             write_value(out, program, Form::Stored, value, ty)?;
         }
         Outcome::Failed(failure) => {
-            write!(out, "{{\"failed\":\"{}\",\"message\":", failure.kind).expect("writing to a String cannot fail");
-            write_text(out, &failure.message);
+            out.push('{');
+            write_failure(out, failure);
         }
     }
     out.push('}');
     Ok(())
+}
+
+/// Appends the parts of a failure, to stand in an object.
+pub(super) fn write_failure(out: &mut String, failure: &Failure) {
+    write!(out, "\"failed\":\"{}\",\"message\":", failure.kind).expect("writing to a String cannot fail");
+    write_text(out, &failure.message);
 }
 
 /// Appends what is remembered of an event received, whose result is of this type.
@@ -167,7 +179,7 @@ pub(in crate::store) struct EventReader<'a> {
 }
 
 impl<'a> EventReader<'a> {
-    fn values(&self) -> Reader<'a> {
+    pub(super) fn values(&self) -> Reader<'a> {
         Reader { program: self.program, names: self.names, form: Form::Stored, here: None, keys: None, limits: None }
     }
 
@@ -194,6 +206,7 @@ impl<'a> EventReader<'a> {
             ok: arm("ok")?,
             err: arm("err")?,
             answers: optional("answers").map(EventId),
+            saga: event.get("step").map(|step| super::saga::read(self, step).map(Box::new)).transpose()?,
             state,
             event: Event { id: EventId(id.into()), caller: optional("caller"), action },
         };
@@ -282,11 +295,7 @@ impl<'a> EventReader<'a> {
         if let Some(value) = json.get("committed") {
             return Ok(Outcome::Committed(self.values().value(value, ty, &path.name("committed"))?));
         }
-        let name = text(json, "failed", &path)?;
-        let Some(kind) = FailureKind::ALL.into_iter().find(|kind| kind.name() == name) else {
-            return Err(path.error(format!("there is no kind of failure {name:?}")));
-        };
-        Ok(Outcome::Failed(Failure::new(kind, text(json, "message", &path)?)))
+        Ok(Outcome::Failed(read_failure(json)?))
     }
 
     /// Reads what is remembered of an event received.
@@ -299,7 +308,17 @@ impl<'a> EventReader<'a> {
     }
 }
 
-fn text<'j>(json: &'j Json, name: &str, path: &Path<'_>) -> Result<&'j str> {
+/// Reads a failure.
+pub(super) fn read_failure(json: &Json) -> Result<Failure> {
+    let path = Path::Root;
+    let name = text(json, "failed", &path)?;
+    let Some(kind) = FailureKind::ALL.into_iter().find(|kind| kind.name() == name) else {
+        return Err(path.error(format!("there is no kind of failure {name:?}")));
+    };
+    Ok(Failure::new(kind, text(json, "message", &path)?))
+}
+
+pub(super) fn text<'j>(json: &'j Json, name: &str, path: &Path<'_>) -> Result<&'j str> {
     json.get(name).and_then(Json::as_str).ok_or_else(|| path.error(format!("{name:?} is missing")))
 }
 

@@ -7,6 +7,7 @@ use crate::db::{Db, Project, SourceFile};
 use crate::effects::{self, WriteKind};
 use crate::hir::BodyOwner;
 use crate::items::{ItemHead, items};
+use crate::signature::invariant_sig;
 use crate::types::{CellId, ItemId};
 
 /// Invariants, and the cells that each reads.
@@ -40,6 +41,17 @@ fn invariants_by_cell(db: &dyn Db) -> FxHashMap<CellId, Vec<ItemId>> {
 /// The invariants that read a cell, also the `eventually` ones.
 pub fn invariants_on(db: &dyn Db, cell: CellId) -> &[ItemId] {
     invariants_by_cell(db).get(&cell).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Whether an invariant holds at every commit, and not only when nothing is in flight.
+pub fn holds_always(db: &dyn Db, invariant: ItemId) -> bool {
+    invariant_sig(db, invariant).is_some_and(|sig| !sig.eventually)
+}
+
+/// The invariants that hold for every record of a type at every commit.
+pub fn invariants_of_record(db: &dyn Db, record: ItemId) -> impl Iterator<Item = ItemId> {
+    let all = files(db).iter().flat_map(|&file| invariants_of(db, file)).map(|(invariant, _)| *invariant);
+    all.filter(move |&invariant| invariant_sig(db, invariant).is_some_and(|sig| !sig.eventually && sig.record == Some(record)))
 }
 
 /// The cells that the bodies of a file write after the creation of their record, and the records that they delete.

@@ -1,0 +1,91 @@
+//! `fallible-after-pivot`: a step that may be rejected when there is no way back.
+
+use super::Rule;
+use super::context::Context;
+use super::steps;
+use crate::diagnostic::{Diagnostic, Level};
+
+pub static RULE: Rule = Rule {
+    name: "fallible-after-pivot",
+    level: Level::Error,
+    summary: "a step of a saga after the pivot that may be rejected",
+    page: PAGE,
+    check: Some(check),
+};
+
+fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
+    for (callable, saga) in steps::sagas(context) {
+        for step in &saga.steps[saga.pivot + 1..] {
+            let Some(why) = steps::rejecting(context.db, step.action) else { continue };
+            let (name, reason) = (step.name(callable), steps::reason(context.db, &why));
+            let message = format!(
+                "the step `{name}` of the saga `{}` comes after the pivot, but may be rejected by {reason}: then the saga can neither go on nor \
+                 back",
+                callable.name()
+            );
+            let finding = steps::at(&RULE, callable, step.action, "has to be done, but may be rejected", message);
+            let finding = steps::because(context.db, &why, finding);
+            findings.push(steps::pivot_label(&saga, callable, finding).help(
+                "test it before the pivot, by a step that holds what this one needs, so that this one cannot be rejected any more; or move the \
+                 step before the pivot, with an `undo`; or do it after the saga, in the `ok` arm of who sent it",
+            ));
+        }
+    }
+}
+
+const PAGE: &str = r##"
+## What goes wrong
+
+After the pivot there is no way back: the money is paid. A step that is rejected then is tried again, and again, and the saga hangs between
+done and undone for as long as what rejects it stays as it is.
+
+## Bad
+
+```pattern
+space claims
+space bounties
+extern payments { charge(agent: Text, amount: Int) -> Int idempotent }
+record Bounty in bounties {
+  cell by: Text = ""
+  internal handler finish(agent: Text) {
+    require self.by == "" else "taken"
+    self.by = agent
+  }
+}
+record Agent in claims {
+  cell name: Text key
+  saga claim(bounty: Bounty) {
+    pivot paid = payments.charge(self.name, 10)
+    step bounty.finish(self.name)
+  }
+}
+```
+
+## Good
+
+```pattern
+space claims
+space bounties
+extern payments { charge(agent: Text, amount: Int) -> Int idempotent }
+record Bounty in bounties {
+  cell by: Text = ""
+  cell done: Bool = false
+  internal handler reserve(agent: Text) {
+    require self.by == "" else "taken"
+    self.by = agent
+  }
+  internal handler unreserve(agent: Text) {
+    if self.by == agent { self.by = "" }
+  }
+  internal handler finish() { self.done = true }
+}
+record Agent in claims {
+  cell name: Text key
+  saga claim(bounty: Bounty) {
+    step bounty.reserve(self.name) undo bounty.unreserve(self.name)
+    pivot paid = payments.charge(self.name, 10)
+    step bounty.finish()
+  }
+}
+```
+"##;

@@ -1,0 +1,103 @@
+//! `fallible-undo`: what takes a step back may be rejected itself.
+
+use super::Rule;
+use super::context::Context;
+use super::steps::{self, Rejecting};
+use crate::diagnostic::{Diagnostic, Level};
+
+pub static RULE: Rule = Rule {
+    name: "fallible-undo",
+    level: Level::Error,
+    summary: "an `undo` of a saga that may be rejected",
+    page: PAGE,
+    check: Some(check),
+};
+
+fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
+    for (callable, saga) in steps::sagas(context) {
+        for step in &saga.steps {
+            let Some(undo) = step.undo else { continue };
+            let why = match steps::rejecting(context.db, undo) {
+                // Only the outside can take back what the outside did; whether it may be asked again is `unsafe-retry`.
+                None | Some(Rejecting::Outside(_)) => continue,
+                Some(why) => why,
+            };
+            let (name, reason) = (step.name(callable), steps::reason(context.db, &why));
+            let message = format!(
+                "what undoes `{name}` in the saga `{}` may be rejected by {reason}: then the step stays done, and the saga is stuck half undone",
+                callable.name()
+            );
+            let finding = steps::at(&RULE, callable, undo, "has to succeed, but may be rejected", message);
+            let finding = steps::because(context.db, &why, finding);
+            findings.push(finding.label(callable.place(step.action.site), "what it undoes").help(
+                "let it do nothing where there is nothing to take back (`if` instead of `require`), and undo only what the step itself did",
+            ));
+        }
+    }
+}
+
+const PAGE: &str = r##"
+## What goes wrong
+
+A saga undoes because something has failed already. An `undo` that is rejected leaves its step done for good, and those before it too: the saga
+is parked until somebody looks at it.
+
+## Bad
+
+```pattern
+space claims
+space bounties
+record Bounty in bounties {
+  cell by: Text = ""
+  internal handler reserve(agent: Text) {
+    require self.by == "" else "taken"
+    self.by = agent
+  }
+}
+record Agent in claims {
+  cell name: Text key
+  cell held: Bool = false
+  internal handler hold() {
+    require !self.held else "busy"
+    self.held = true
+  }
+  internal handler release() {
+    require self.held else "nothing is held"
+    self.held = false
+  }
+  saga claim(bounty: Bounty) {
+    step self.hold() undo self.release()
+    step bounty.reserve(self.name)
+  }
+}
+```
+
+## Good
+
+```pattern
+space claims
+space bounties
+record Bounty in bounties {
+  cell by: Text = ""
+  internal handler reserve(agent: Text) {
+    require self.by == "" else "taken"
+    self.by = agent
+  }
+}
+record Agent in claims {
+  cell name: Text key
+  cell held: Bool = false
+  internal handler hold() {
+    require !self.held else "busy"
+    self.held = true
+  }
+  internal handler release() {
+    if self.held { self.held = false }
+  }
+  saga claim(bounty: Bounty) {
+    step self.hold() undo self.release()
+    step bounty.reserve(self.name)
+  }
+}
+```
+"##;

@@ -1,0 +1,196 @@
+//! The steps of sagas: what each changes, and why it may reject.
+
+use patternc_grammar::syntax::Repeat;
+use rustc_hash::FxHashSet;
+
+use super::Rule;
+use super::context::{Callable, Context};
+use super::reach::{self, Failing};
+use crate::db::Db;
+use crate::diagnostic::{Diagnostic, Location};
+use crate::effects::describe::{body_name, cell_path, record_name};
+use crate::effects::{self, Effects, FailureCause, SendEffect, SendRole, SendTarget, Site, WriteEffect, WriteKind};
+use crate::facts;
+use crate::hir::{BodyKind, BodyOwner, Step};
+use crate::resolve::item_name;
+use crate::signature::{extern_sig, operation_sig};
+use crate::types::{ItemId, OperationId};
+
+/// A step with what it sends.
+pub struct SagaStep<'a> {
+    pub step: &'a Step,
+    pub action: &'a SendEffect,
+    pub undo: Option<&'a SendEffect>,
+}
+
+/// A saga: its steps, and which of them is the point of no return.
+pub struct Saga<'a> {
+    pub steps: Vec<SagaStep<'a>>,
+    pub pivot: usize,
+}
+
+/// The sagas of a file that are understood, with their bodies.
+pub fn sagas<'a>(context: &'a Context<'_>) -> impl Iterator<Item = (&'a Callable<'a>, Saga<'a>)> {
+    context.callables.iter().filter(|callable| !callable.is_incomplete()).filter_map(|callable| {
+        let BodyKind::Saga { steps, .. } = &callable.body.kind else { return None };
+        // In the order of the text: each step, and what undoes it.
+        let mut sends = callable.own.sends.iter().filter(|send| matches!(send.role, SendRole::Step { .. } | SendRole::Undo)).peekable();
+        let steps: Vec<SagaStep<'_>> = steps
+            .iter()
+            .map_while(|step| {
+                let action = sends.next()?;
+                Some(SagaStep { step, action, undo: sends.next_if(|send| send.role == SendRole::Undo) })
+            })
+            .collect();
+        let pivot = steps.iter().position(|step| step.step.pivot).unwrap_or(steps.len().checked_sub(1)?);
+        Some((callable, Saga { steps, pivot }))
+    })
+}
+
+impl SagaStep<'_> {
+    /// Its name in messages: "`lease`", or what it sends.
+    pub fn name(&self, callable: &Callable<'_>) -> String {
+        match self.step.name {
+            Some(local) => callable.words().local(local),
+            None => callable.words().event(self.action),
+        }
+    }
+}
+
+/// The name of the saga's point of no return, with its place.
+pub fn pivot_label(saga: &Saga<'_>, callable: &Callable<'_>, finding: Diagnostic) -> Diagnostic {
+    let Some(pivot) = saga.steps.get(saga.pivot) else { return finding };
+    let label = if pivot.step.pivot { "the point of no return" } else { "the point of no return: without `pivot`, the last step" };
+    finding.label(callable.place(pivot.action.site), label)
+}
+
+/// Something that a step changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A write.
+    At(Site),
+    Outside(OperationId),
+}
+
+/// What an event changes, itself or through what it sends; `None` if nothing.
+pub fn change(db: &dyn Db, send: &SendEffect) -> Option<Change> {
+    changes(db, send, &mut FxHashSet::default())
+}
+
+fn changes(db: &dyn Db, send: &SendEffect, seen: &mut FxHashSet<BodyOwner>) -> Option<Change> {
+    if let SendTarget::Extern(operation) = send.to {
+        return repeat(db, operation).filter(|repeat| *repeat != Repeat::Readonly).map(|_| Change::Outside(operation));
+    }
+    let owner = reach::receiver(db, send)?;
+    if let SendTarget::Create(_) = send.to {
+        return Some(Change::At(send.site));
+    }
+    if !seen.insert(owner) {
+        return None;
+    }
+    let pieces = effects::effects(db, owner).pieces();
+    let written = pieces.iter().flat_map(|piece| &piece.writes).next();
+    written.map(|write| Change::At(write.site)).or_else(|| pieces.iter().flat_map(|piece| &piece.sends).find_map(|send| changes(db, send, seen)))
+}
+
+/// What repeating an operation does.
+pub fn repeat(db: &dyn Db, operation: OperationId) -> Option<Repeat> {
+    operation_sig(db, operation).map(|sig| sig.repeat)
+}
+
+/// `payments.charge`.
+pub fn operation_name(db: &dyn Db, operation: OperationId) -> String {
+    let of = extern_sig(db, operation.of).map_or_else(String::new, |sig| sig.name.to_string());
+    let name = operation_sig(db, operation).map_or_else(String::new, |sig| sig.name.to_string());
+    format!("{of}.{name}")
+}
+
+/// Why an event may be rejected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejecting {
+    /// A `require`, `fail`, unique cell or missing entry.
+    At(Site),
+    /// A write that an invariant forbids.
+    Invariant(ItemId, Site),
+    /// The record that it goes to may have been deleted.
+    Deleted(ItemId),
+    /// The outside; which operation, if it is called directly.
+    Outside(Option<OperationId>),
+}
+
+/// Why an event may be rejected; `None` if it cannot be.
+pub fn rejecting(db: &dyn Db, send: &SendEffect) -> Option<Rejecting> {
+    if let SendTarget::Extern(operation) = send.to {
+        return Some(Rejecting::Outside(Some(operation)));
+    }
+    let owner = reach::receiver(db, send)?;
+    match reach::failing(db, send) {
+        Some(Failing::At(site)) => return Some(Rejecting::At(site)),
+        Some(Failing::Outside) => return Some(Rejecting::Outside(None)),
+        None => {}
+    }
+    if let SendTarget::Handler(handler) = send.to
+        && facts::is_deleted(db, handler.record)
+    {
+        return Some(Rejecting::Deleted(handler.record));
+    }
+    let effects = effects::effects(db, owner);
+    let invariant = answering(effects).into_iter().flat_map(|piece| &piece.writes).find_map(|write| Some((invariant(db, write)?, write.site)));
+    invariant.map(|(invariant, site)| Rejecting::Invariant(invariant, site))
+}
+
+/// The pieces whose failure is the failure of the event: itself, and the arms of the send that it answers with.
+fn answering(effects: &Effects) -> Vec<&Effects> {
+    let arms = effects.sends.iter().filter(|send| send.role == SendRole::Answer).flat_map(SendEffect::arms);
+    std::iter::once(effects).chain(arms).collect()
+}
+
+/// An invariant that a write may break.
+fn invariant(db: &dyn Db, write: &WriteEffect) -> Option<ItemId> {
+    match write.cell {
+        Some(cell) => facts::invariants_on(db, cell).iter().copied().find(|invariant| facts::holds_always(db, *invariant)),
+        None if write.kind == WriteKind::Create => facts::invariants_of_record(db, write.record).next(),
+        None => None,
+    }
+}
+
+/// Adds where and why an event may be rejected.
+pub fn because(db: &dyn Db, why: &Rejecting, finding: Diagnostic) -> Diagnostic {
+    match why {
+        Rejecting::At(site) => finding.label(Location::Site(*site), format!("rejects in `{}`: {}", body_name(db, site.body), cause(db, *site))),
+        Rejecting::Invariant(invariant, site) => finding
+            .label(Location::Site(*site), "this write may break it")
+            .label(Location::Item(*invariant), format!("the invariant `{}` rejects what would break it", item_name(db, *invariant))),
+        Rejecting::Deleted(_) | Rejecting::Outside(_) => finding,
+    }
+}
+
+/// The same in words.
+pub fn reason(db: &dyn Db, why: &Rejecting) -> String {
+    match why {
+        Rejecting::At(site) => format!("{} in `{}`", cause(db, *site), body_name(db, site.body)),
+        Rejecting::Invariant(invariant, _) => format!("the invariant `{}`", item_name(db, *invariant)),
+        Rejecting::Deleted(record) => format!("a `{}` that was deleted meanwhile", record_name(db, *record)),
+        Rejecting::Outside(Some(operation)) => format!("the outside, by `{}`", operation_name(db, *operation)),
+        Rejecting::Outside(None) => "the outside".to_owned(),
+    }
+}
+
+/// What rejects at a site.
+fn cause(db: &dyn Db, site: Site) -> String {
+    let own = effects::own(db, site.body);
+    let pieces = own.iter().flat_map(|body| body.own.pieces());
+    let cause = pieces.flat_map(|piece| &piece.failures).find(|failure| failure.site == site).map(|failure| failure.cause);
+    match cause {
+        Some(FailureCause::Require) => "the `require`".to_owned(),
+        Some(FailureCause::Fail) => "the `fail`".to_owned(),
+        Some(FailureCause::Unique(cell)) => format!("another record with the same `{}`", cell_path(db, cell)),
+        Some(FailureCause::Missing) => "an element that may be missing".to_owned(),
+        Some(FailureCause::Overflow) | None => "a rejection".to_owned(),
+    }
+}
+
+/// A finding at a step.
+pub fn at(rule: &Rule, callable: &Callable<'_>, send: &SendEffect, label: impl Into<String>, message: String) -> Diagnostic {
+    rule.at(callable.place(send.site), label, message)
+}

@@ -1,0 +1,118 @@
+//! `unsafe-retry`: an operation that must not be repeated, where the runtime has to repeat it.
+
+use patternc_grammar::syntax::Repeat;
+
+use super::Rule;
+use super::context::{Callable, Context};
+use super::steps;
+use crate::diagnostic::{Diagnostic, Level};
+use crate::effects::{SendEffect, SendTarget};
+use crate::hir::BodyOwner;
+use crate::types::OperationId;
+
+pub static RULE: Rule = Rule {
+    name: "unsafe-retry",
+    level: Level::Error,
+    summary: "an extern operation that is neither `readonly` nor `idempotent` where it must be safe to repeat: a mirror, an `undo`, a step that is not the pivot",
+    page: PAGE,
+    check: Some(check),
+};
+
+fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
+    for (callable, saga) in steps::sagas(context) {
+        for (index, step) in saga.steps.iter().enumerate() {
+            let name = step.name(callable);
+            if index != saga.pivot
+                && let Some(operation) = once(context, step.action)
+            {
+                let finding = finding(context, callable, step.action, operation, &format!("the step `{name}`"));
+                findings.push(steps::pivot_label(&saga, callable, finding));
+            }
+            if let Some(undo) = step.undo
+                && let Some(operation) = once(context, undo)
+            {
+                findings.push(finding(context, callable, undo, operation, &format!("what undoes `{name}`")));
+            }
+        }
+    }
+    for callable in context.callables.iter().filter(|callable| matches!(callable.body.owner, BodyOwner::Mirror(..))) {
+        for send in &callable.own.sends {
+            if let Some(operation) = once(context, send) {
+                findings.push(finding(context, callable, send, operation, "a mirror"));
+            }
+        }
+    }
+}
+
+/// The operation of an event that must not be sent twice.
+fn once(context: &Context<'_>, send: &SendEffect) -> Option<OperationId> {
+    match send.to {
+        SendTarget::Extern(operation) => Some(operation).filter(|operation| steps::repeat(context.db, *operation) == Some(Repeat::Once)),
+        _ => None,
+    }
+}
+
+fn finding(context: &Context<'_>, callable: &Callable<'_>, send: &SendEffect, operation: OperationId, what: &str) -> Diagnostic {
+    let name = steps::operation_name(context.db, operation);
+    let message = format!(
+        "{what} of `{}` calls `{name}`, which is not safe to repeat: when its answer is lost, it can neither be asked again nor left alone",
+        callable.name()
+    );
+    let finding = steps::at(&RULE, callable, send, "may have to be repeated", message);
+    let help = if matches!(callable.body.owner, BodyOwner::Mirror(..)) {
+        format!("mark `{name}` as `idempotent` if the other side does it once for one idempotency key, or as `readonly` if it changes nothing")
+    } else {
+        format!(
+            "mark `{name}` as `idempotent` if the other side does it once for one idempotency key, or as `readonly` if it changes nothing; or \
+             make it the `pivot`, which is tried once"
+        )
+    };
+    finding.help(help)
+}
+
+const PAGE: &str = r##"
+## What goes wrong
+
+A call whose answer is lost may have arrived or not. A step of a saga, an `undo` and a mirror must know, so they ask again, with the same
+idempotency key. An operation that is not safe to repeat cannot be asked again: the saga stops half way, and somebody has to find out what
+happened. Only the pivot may be such an operation: it is tried once.
+
+## Bad
+
+```pattern
+space claims
+extern payments { charge(agent: Text, amount: Int) -> Int  refund(paid: Int) }
+record Agent in claims {
+  cell name: Text key
+  cell claims: Int = 0
+  internal handler hold() {
+    require self.claims < 3 else "too many"
+    self.claims += 1
+  }
+  saga claim() {
+    step paid = payments.charge(self.name, 10) undo payments.refund(paid)
+    step self.hold()
+  }
+}
+```
+
+## Good
+
+```pattern
+space claims
+extern payments { charge(agent: Text, amount: Int) -> Int  refund(paid: Int) idempotent }
+record Agent in claims {
+  cell name: Text key
+  cell claims: Int = 0
+  internal handler hold() {
+    require self.claims < 3 else "too many"
+    self.claims += 1
+  }
+  internal handler release() { self.claims -= 1 }
+  saga claim() {
+    step self.hold() undo self.release()
+    pivot paid = payments.charge(self.name, 10)
+  }
+}
+```
+"##;

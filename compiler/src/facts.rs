@@ -58,17 +58,19 @@ pub fn invariants_of_record(db: &dyn Db, record: ItemId) -> impl Iterator<Item =
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Changed {
     cells: Vec<CellId>,
-    deleted: Vec<ItemId>,
+    /// With the body that does.
+    deleted: Vec<(ItemId, BodyOwner)>,
 }
 
 #[salsa::tracked(returns(ref))]
 fn changed_in(db: &dyn Db, file: SourceFile) -> Changed {
     let mut changed = Changed::default();
     let bodies = &effects::file_effects(db, file).bodies;
-    for write in bodies.iter().flat_map(|body| body.own.pieces()).flat_map(|piece| &piece.writes) {
+    let writes = bodies.iter().flat_map(|body| body.own.pieces().into_iter().map(move |piece| (body.owner, piece)));
+    for (owner, write) in writes.flat_map(|(owner, piece)| piece.writes.iter().map(move |write| (owner, write))) {
         match (write.cell, write.kind) {
             (Some(cell), _) => changed.cells.push(cell),
-            (None, WriteKind::Delete) => changed.deleted.push(write.record),
+            (None, WriteKind::Delete) => changed.deleted.push((write.record, owner)),
             (None, _) => {}
         }
     }
@@ -80,7 +82,7 @@ fn changed_in(db: &dyn Db, file: SourceFile) -> Changed {
 }
 
 #[salsa::tracked(returns(ref))]
-fn changed(db: &dyn Db) -> (FxHashSet<CellId>, FxHashSet<ItemId>) {
+fn changed(db: &dyn Db) -> (FxHashSet<CellId>, FxHashSet<(ItemId, BodyOwner)>) {
     let (mut cells, mut deleted) = (FxHashSet::default(), FxHashSet::default());
     for &file in files(db) {
         let changed = changed_in(db, file);
@@ -95,9 +97,9 @@ pub fn is_changed(db: &dyn Db, cell: CellId) -> bool {
     changed(db).0.contains(&cell)
 }
 
-/// Whether some body of the project deletes records of this type.
-pub fn is_deleted(db: &dyn Db, record: ItemId) -> bool {
-    changed(db).1.contains(&record)
+/// Whether some body of the project, other than this one, deletes records of this type.
+pub fn is_deleted_elsewhere(db: &dyn Db, record: ItemId, than: BodyOwner) -> bool {
+    changed(db).1.iter().any(|(deleted, by)| *deleted == record && *by != than)
 }
 
 fn files(db: &dyn Db) -> &[SourceFile] {

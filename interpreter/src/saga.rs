@@ -104,9 +104,7 @@ impl SagaProgress {
     fn undo(&self, saga: &Saga, failure: &Failure) -> Next {
         let before = self.step as usize;
         match saga.steps[..before.min(saga.steps.len())].iter().rposition(|step| step.undo.is_some()) {
-            Some(step) => {
-                Next::Start(SagaProgress { step: step as u32, undoing: Some(failure.clone()), rejected: None, ..self.clone() })
-            }
+            Some(step) => Next::Start(SagaProgress { step: step as u32, undoing: Some(failure.clone()), rejected: None, ..self.clone() }),
             None => Next::Over(Outcome::Failed(failure.clone())),
         }
     }

@@ -30,6 +30,10 @@ const FORCED: &[(&str, fn())] = &[
     ("impure-expression", impure_expression),
     ("split-update", split_update),
     ("dual-write", dual_write),
+    ("missing-undo", missing_undo),
+    ("fallible-after-pivot", fallible_after_pivot),
+    ("fallible-undo", fallible_undo),
+    ("unsafe-retry", unsafe_retry),
     ("syntax", syntax),
     ("wrong-case", wrong_case),
     ("unknown-name", unknown_name),
@@ -330,6 +334,73 @@ fn dual_write() {
     commits(&world.call(&order, "pay", vec![]));
     assert_eq!(world.cell(&order, "paid"), Value::Bool(true));
     assert_eq!(world.engine().parked().len(), 1, "what the outside did is unknown for ever");
+}
+
+/// Two spaces and the outside, and a saga over them with these steps.
+fn forced_saga(rule: &str, steps: &str) -> (World, RecordRef, RecordRef) {
+    let program = refused(
+        rule,
+        &format!(
+            "space claims
+            space bounties
+            extern payments {{ charge(n: Int) -> Int idempotent  take(n: Int) -> Int }}
+            record Bounty in bounties {{
+              cell by: Int = 0
+              internal handler reserve(n: Int) {{ require self.by == 0 else \"taken\"  self.by = n }}
+              internal handler unreserve(n: Int) {{ if self.by == n {{ self.by = 0 }} }}
+            }}
+            record Agent in claims {{
+              cell held: Int = 0
+              cell ends: Int = 0
+              internal handler hold() {{ self.held += 1 }}
+              internal handler release() {{ self.held -= 1 }}
+              internal handler release_two() {{ require self.held > 1 else \"only one\"  self.held -= 1 }}
+              saga claim(bounty: Bounty) {{ {steps} }}
+              handler begin(bounty: Bounty) {{
+                send self.claim(bounty) then {{ ok(_r) => {{ self.ends += 1 }} err(_e) => {{ self.ends -= 1 }} }}
+              }}
+            }}"
+        ),
+    );
+    let mut world = World::new(&program, 1);
+    let bounty = world.create("Bounty", world.space("bounties"), &[("by", int(7))]);
+    let agent = world.create("Agent", world.space("claims"), &[]);
+    (world, agent, bounty)
+}
+
+/// A step without an undo: it stays when the next one is rejected, although the saga says that nothing was done.
+fn missing_undo() {
+    let (mut world, agent, bounty) = forced_saga("missing-undo", "step self.hold()  step bounty.reserve(1)");
+    commits(&world.call(&agent, "begin", vec![link(&bounty)]));
+    assert_eq!((world.cell(&agent, "ends"), world.cell(&agent, "held")), (int(-1), int(1)));
+}
+
+/// A step past the pivot that is rejected: the saga neither goes on nor back.
+fn fallible_after_pivot() {
+    let (mut world, agent, bounty) = forced_saga("fallible-after-pivot", "pivot self.hold()  step bounty.reserve(1)");
+    commits(&world.call(&agent, "begin", vec![link(&bounty)]));
+    assert_eq!((world.cell(&agent, "ends"), world.cell(&agent, "held")), (int(0), int(1)));
+    let status = world.engine().status();
+    let trouble = status.flights.iter().find_map(|flight| flight.trouble.clone()).unwrap_or_default();
+    assert!(trouble.contains("taken"), "{status:?}");
+}
+
+/// An undo that is rejected: the step stays, and the saga is parked.
+fn fallible_undo() {
+    let (mut world, agent, bounty) = forced_saga("fallible-undo", "step self.hold() undo self.release_two()  step bounty.reserve(1)");
+    commits(&world.call(&agent, "begin", vec![link(&bounty)]));
+    assert_eq!((world.cell(&agent, "ends"), world.cell(&agent, "held")), (int(0), int(1)));
+    assert_eq!(world.engine().parked().len(), 1);
+}
+
+/// A call that must not be repeated as a step: its answer is lost, and nobody knows whether to go on or back.
+fn unsafe_retry() {
+    let (mut world, agent, bounty) =
+        forced_saga("unsafe-retry", "step paid = payments.take(1) undo payments.charge(paid)  step bounty.reserve(1)");
+    world.outside(|_| CallAnswer::Unavailable("the line went dead".into()));
+    commits(&world.call(&agent, "begin", vec![link(&bounty)]));
+    assert_eq!(world.cell(&agent, "ends"), int(0));
+    assert_eq!(world.engine().parked().len(), 1);
 }
 
 /// A handler of which part was not understood fails rather than leaving that part out.

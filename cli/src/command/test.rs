@@ -14,7 +14,6 @@ use patternc_interpreter::simulate::{self, Options, TestReport};
 use patternc_program::{Program, Source};
 use serde_json::{Value, json};
 
-use crate::deployment;
 use crate::fault::Fault;
 use crate::project::{self, Loaded};
 use crate::render::{self, Position, Report};
@@ -77,8 +76,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
             return Ok(code);
         }
         let program = Arc::new(lower::lower(&project.db));
-        if !program.tests.is_empty() {
-        }
+        if !program.tests.is_empty() {}
         for test in program.tests.iter().filter(|t| arguments.filter.as_ref().is_none_or(|f| t.name.contains(f.as_str()))) {
             let place = place(project, &program, test.at);
             if !project.is_path_wanted(Path::new(&*program.files[test.at.file.index()])) {

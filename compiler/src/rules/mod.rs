@@ -7,6 +7,7 @@
 mod context;
 mod edits;
 mod reach;
+mod steps;
 
 use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Level, Location};
@@ -53,6 +54,12 @@ rules![
     dangling_link,
     missing_key,
     costly_invariant,
+    // Sagas, mirrors, externs.
+    missing_undo,
+    fallible_after_pivot,
+    fallible_undo,
+    unsafe_retry,
+    undo_mismatch,
     // Names, types, hygiene.
     syntax,
     wrong_case,

@@ -90,7 +90,9 @@ fn changes(db: &dyn Db, send: &SendEffect, seen: &mut FxHashSet<BodyOwner>) -> O
     }
     let pieces = effects::effects(db, owner).pieces();
     let written = pieces.iter().flat_map(|piece| &piece.writes).next();
-    written.map(|write| Change::At(write.site)).or_else(|| pieces.iter().flat_map(|piece| &piece.sends).find_map(|send| changes(db, send, seen)))
+    written
+        .map(|write| Change::At(write.site))
+        .or_else(|| pieces.iter().flat_map(|piece| &piece.sends).find_map(|send| changes(db, send, seen)))
 }
 
 /// What repeating an operation does.
@@ -130,12 +132,14 @@ pub fn rejecting(db: &dyn Db, send: &SendEffect) -> Option<Rejecting> {
         None => {}
     }
     if let SendTarget::Handler(handler) = send.to
-        && facts::is_deleted(db, handler.record)
+        // Each event arrives once: what deletes its own record does not stand in its own way.
+        && facts::is_deleted_elsewhere(db, handler.record, owner)
     {
         return Some(Rejecting::Deleted(handler.record));
     }
     let effects = effects::effects(db, owner);
-    let invariant = answering(effects).into_iter().flat_map(|piece| &piece.writes).find_map(|write| Some((invariant(db, write)?, write.site)));
+    let invariant =
+        answering(effects).into_iter().flat_map(|piece| &piece.writes).find_map(|write| Some((invariant(db, write)?, write.site)));
     invariant.map(|(invariant, site)| Rejecting::Invariant(invariant, site))
 }
 
@@ -157,7 +161,9 @@ fn invariant(db: &dyn Db, write: &WriteEffect) -> Option<ItemId> {
 /// Adds where and why an event may be rejected.
 pub fn because(db: &dyn Db, why: &Rejecting, finding: Diagnostic) -> Diagnostic {
     match why {
-        Rejecting::At(site) => finding.label(Location::Site(*site), format!("rejects in `{}`: {}", body_name(db, site.body), cause(db, *site))),
+        Rejecting::At(site) => {
+            finding.label(Location::Site(*site), format!("rejects in `{}`: {}", body_name(db, site.body), cause(db, *site)))
+        }
         Rejecting::Invariant(invariant, site) => finding
             .label(Location::Site(*site), "this write may break it")
             .label(Location::Item(*invariant), format!("the invariant `{}` rejects what would break it", item_name(db, *invariant))),

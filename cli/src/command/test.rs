@@ -76,7 +76,6 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
             return Ok(code);
         }
         let program = Arc::new(lower::lower(&project.db));
-        if !program.tests.is_empty() {}
         for test in program.tests.iter().filter(|t| arguments.filter.as_ref().is_none_or(|f| t.name.contains(f.as_str()))) {
             let place = place(project, &program, test.at);
             if !project.is_path_wanted(Path::new(&*program.files[test.at.file.index()])) {

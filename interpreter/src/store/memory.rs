@@ -35,7 +35,7 @@ impl Memory {
 
 impl Store for Memory {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { commits_across: true, durable: false, largest_batch: None }
+        Capabilities { commits_across: true, durable: false, largest_batch: None, shared: false }
     }
 
     fn version(&self) -> Version {

@@ -7,6 +7,7 @@
 mod conformance;
 pub mod format;
 pub mod memory;
+pub mod postgres;
 pub mod sqlite;
 pub mod state;
 mod stores;
@@ -205,6 +206,8 @@ pub struct Capabilities {
     /// Bytes that one transaction may write, as the store counts them; `None`: no limit of its own. A larger one is refused with
     /// [`Refused::Failed`], and nothing of it remains.
     pub largest_batch: Option<usize>,
+    /// Other processes write it as well: [`Store::begin`] and [`Store::news`] have something to do.
+    pub shared: bool,
 }
 
 impl Write {
@@ -232,6 +235,38 @@ pub enum Presence {
     Live,
     /// Its id is not used again.
     Deleted,
+}
+
+/// What other processes have done to a store.
+#[derive(Clone, Debug, Default)]
+pub struct News {
+    /// What was committed here and was not durable is lost. What was found in the store, or followed from it, has to be found anew.
+    pub lost: bool,
+    /// Events that others have sent: they deliver them.
+    pub sent: Vec<Arc<Outgoing>>,
+    /// Outgoing events whose state others have changed.
+    pub changed: Vec<EventId>,
+    /// Outgoing events that others have dealt with.
+    pub removed: Vec<EventId>,
+    /// Events that others have received, or answered.
+    pub received: Vec<EventId>,
+    /// Evaluations of invariants, whose reads are not known here ([`CommitRequest::invariant_reads`]).
+    pub evaluated: Vec<(u32, RecordRef)>,
+    /// Outgoing events of processes that are no more: whoever is there delivers them.
+    pub orphaned: Vec<EventId>,
+}
+
+impl News {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        !self.lost
+            && self.sent.is_empty()
+            && self.changed.is_empty()
+            && self.removed.is_empty()
+            && self.received.is_empty()
+            && self.evaluated.is_empty()
+            && self.orphaned.is_empty()
+    }
 }
 
 /// A keeper of spaces. Reads give the state after the last commit; they are checked again at commit.
@@ -274,6 +309,35 @@ pub trait Store: Send {
     /// Every outgoing event, in the order they were sent: what a start after a crash goes on with.
     fn outgoing(&self) -> Result<Vec<Arc<Outgoing>>, StoreError>;
 
+    /// Brings the state up to date, and keeps other processes from changing it until what is committed next becomes durable. It may end
+    /// sooner; then the commit does the same. Nothing to do for a store of one process.
+    ///
+    /// # Errors
+    /// Also when what was committed before was lost ([`News::lost`]).
+    fn begin(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Brings the state up to date, for reading.
+    fn refresh(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Whether others are known to have done something that the state does not have.
+    fn is_behind(&self) -> bool {
+        false
+    }
+
+    /// What others have done, as far as the state has it, since it was asked last.
+    fn news(&mut self) -> Option<News> {
+        None
+    }
+
+    /// Whether another process, which is alive, delivers this outgoing event.
+    fn is_elsewhere(&self, _event: &EventId) -> bool {
+        false
+    }
+
     /// Applies the request whole, or not at all. It is only borrowed, so that its lists can serve the next transaction.
     /// `now` (milliseconds since the epoch) is for forgetting old event ids.
     fn commit(&mut self, request: &CommitRequest, now: i64) -> Result<Committed, Refused>;
@@ -293,7 +357,15 @@ pub trait Durability: Send + Sync {
     /// As [`Store::durable`].
     fn durable(&self) -> Result<Version, StoreError>;
 
-    /// As [`Store::wait_durable`].
+    /// Whether a commit is durable.
+    ///
+    /// # Errors
+    /// Transient when it is lost, or may be: a store that other processes share goes on without it.
+    fn is_durable(&self, version: Version) -> Result<bool, StoreError> {
+        Ok(self.durable()? >= version)
+    }
+
+    /// As [`Store::wait_durable`]. Fails like [`Durability::is_durable`].
     fn wait_durable(&self, version: Version) -> Result<(), StoreError>;
 
     /// Calls back, on any thread, after [`Durability::durable`] has grown or the store has failed. A store that is durable at once never

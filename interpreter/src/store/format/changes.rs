@@ -81,6 +81,8 @@ impl Changes {
             Effect::In { id, received, ty, keep_until } => {
                 self.inbox.insert(id, Some(InboxRow { received, ty, keep_until }));
             }
+            // What invariants read is learned anew when a store is opened.
+            Effect::Inv { .. } => {}
             Effect::Forget { id } => {
                 self.inbox.insert(id, None);
             }

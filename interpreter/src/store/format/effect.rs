@@ -13,6 +13,7 @@
 //! | `["clr", cell, n]` | all elements are gone |
 //! | `["out", sent, id, event, state]` | an event was sent |
 //! | `["state", id, state]`, `["unout", id]` | its state changed; it has been dealt with |
+//! | `["inv", invariant, n]` | an invariant was evaluated for a record; only where several processes write |
 //! | `["in", id, received, type, keep_until]`, `["forget", id]` | an event was received; it is forgotten |
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
@@ -33,6 +34,7 @@ pub(in crate::store) enum Effect {
     Unout { id: String },
     In { id: String, received: Native, ty: String, keep_until: Option<i64> },
     Forget { id: String },
+    Inv { name: String, n: u64 },
 }
 
 /// Reads the effects of an entry of the journal.
@@ -78,6 +80,7 @@ impl<'de> Visitor<'de> for EffectVisitor {
             "state" => Effect::State { id: next(items)?, state: next(items)? },
             "unout" => Effect::Unout { id: next(items)? },
             "in" => Effect::In { id: next(items)?, received: next(items)?, ty: next(items)?, keep_until: next(items)? },
+            "inv" => Effect::Inv { name: next(items)?, n: next(items)? },
             "forget" => Effect::Forget { id: next(items)? },
             other => return Err(A::Error::custom(format!("there is no effect {other:?}"))),
         };

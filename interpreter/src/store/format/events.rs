@@ -189,15 +189,7 @@ impl<'a> EventReader<'a> {
         let event = super::native::parse(event)?;
         let action = self.action(&event)?;
         let ty = action.result_type(self.program);
-        let state = match state {
-            "pending" => OutgoingState::Pending,
-            "tried" => OutgoingState::Tried,
-            parked => {
-                let parked = super::native::parse(parked)?;
-                let reason = text(&parked, "parked", &here)?.into();
-                OutgoingState::Parked { outcome: self.outcome(&parked["outcome"], &ty)?, reason }
-            }
-        };
+        let state = self.state(state, &ty)?;
         let arm = |name: &str| event.get(name).map(|arm| self.arm(arm, name)).transpose();
         let optional = |name: &str| event.get(name).and_then(Json::as_str).map(Arc::<str>::from);
         let outgoing = Outgoing {
@@ -211,6 +203,19 @@ impl<'a> EventReader<'a> {
             event: Event { id: EventId(id.into()), caller: optional("caller"), action },
         };
         Ok(outgoing)
+    }
+
+    /// Reads the state of an outgoing event whose result is of this type.
+    pub(in crate::store) fn state(&self, state: &str, ty: &Type) -> Result<OutgoingState> {
+        Ok(match state {
+            "pending" => OutgoingState::Pending,
+            "tried" => OutgoingState::Tried,
+            parked => {
+                let parked = super::native::parse(parked)?;
+                let reason = text(&parked, "parked", &Path::Root)?.into();
+                OutgoingState::Parked { outcome: self.outcome(&parked["outcome"], ty)?, reason }
+            }
+        })
     }
 
     fn action(&self, event: &Json) -> Result<Action> {

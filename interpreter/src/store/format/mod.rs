@@ -15,6 +15,7 @@ pub(in crate::store) mod native;
 mod places;
 mod positions;
 pub(in crate::store) mod record;
+pub(in crate::store) mod replay;
 mod saga;
 pub(in crate::store) mod schema;
 mod type_text;

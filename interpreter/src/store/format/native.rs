@@ -49,6 +49,16 @@ impl Native {
         }
     }
 
+    /// The same, borrowed.
+    pub(in crate::store) fn as_ref(&self) -> NativeRef<'_> {
+        match self {
+            Native::Null => NativeRef::Null,
+            Native::Integer(n) => NativeRef::Integer(*n),
+            Native::Real(x) => NativeRef::Real(*x),
+            Native::Text(text) => NativeRef::Text(text),
+        }
+    }
+
     fn rank(&self) -> u8 {
         match self {
             Native::Null => 0,

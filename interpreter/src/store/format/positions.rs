@@ -49,6 +49,36 @@ impl Positions {
         self.next - 1
     }
 
+    /// Takes an element that another process has appended at a position; `len`: how many there were. False if it is not behind all others.
+    pub(in crate::store) fn append_at(&mut self, position: i64, len: usize) -> bool {
+        if len == 0 {
+            *self = Positions { start: position, next: position + 1, gaps: VecDeque::new() };
+            return true;
+        }
+        // Gaps behind the last element are not seen by who has read the list from its rows.
+        while self.gaps.back() == Some(&(self.next - 1)) {
+            self.gaps.pop_back();
+            self.next -= 1;
+        }
+        if position < self.next {
+            return false;
+        }
+        self.gaps.extend(self.next..position);
+        self.next = position + 1;
+        true
+    }
+
+    /// The index of the element at a position.
+    pub(in crate::store) fn index_of(&self, position: i64) -> Option<usize> {
+        if position < self.start || position >= self.next {
+            return None;
+        }
+        match self.gaps.binary_search(&position) {
+            Ok(_) => None,
+            Err(before) => usize::try_from(position - self.start - before as i64).ok(),
+        }
+    }
+
     /// Takes out the element of this index, and gives its position.
     pub(in crate::store) fn remove(&mut self, index: usize) -> i64 {
         let base = self.start + index as i64;
@@ -100,7 +130,15 @@ mod tests {
                 }
                 prop_assert!(model.is_sorted());
             }
+            for (index, position) in model.iter().enumerate() {
+                prop_assert_eq!(positions.index_of(*position), Some(index));
+            }
             if !model.is_empty() {
+                // Who has read the rows knows no gap behind the last, and goes on there.
+                let (mut other, mut here) = (Positions::from_ascending(model.iter().copied()), positions.clone());
+                let position = other.push();
+                prop_assert!(here.append_at(position, model.len()));
+                prop_assert_eq!(here.index_of(position), Some(model.len()));
                 let mut read = Positions::from_ascending(model.iter().copied());
                 prop_assert_eq!(read.is_trivial(), model.iter().enumerate().all(|(i, p)| i as i64 == *p));
                 for index in [model.len() - 1, model.len() / 2, 0] {

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use patternc_program::{CellIndex, Program, RecordId};
 use rustc_hash::FxHashMap;
 
+use super::effect::Effect;
 use super::events;
 use super::native::{write_column, write_key};
 use super::positions::Positions;
@@ -16,7 +17,7 @@ use super::schema::{CellLayout, Kind, Layout};
 use crate::event::EventId;
 use crate::json::{JsonError, write_text};
 use crate::store::state::State;
-use crate::store::{CommitRequest, InboxChange, OutboxChange, Write};
+use crate::store::{CommitRequest, InboxChange, OutboxChange, Presence, Write};
 use crate::value::{RecordRef, Value};
 
 /// Writes the effects of requests.
@@ -31,6 +32,8 @@ pub(in crate::store) struct Recorder {
     parts: Parts,
     /// Whether the request being recorded changes any list in place.
     in_place: bool,
+    /// Other processes follow: they are told which invariants were evaluated.
+    followed: bool,
 }
 
 /// Values as JSON, one after the other, in the order in which the effects need them.
@@ -64,7 +67,31 @@ impl Recorder {
     /// A recorder that goes on where the tables end. `positions`: of the lists whose elements do not stand at their indexes.
     pub(in crate::store) fn new(layout: Layout, positions: FxHashMap<(u64, u32), Positions>, sent: HashMap<EventId, u64>) -> Self {
         let next_sent = sent.values().max().map_or(0, |last| last + 1);
-        Recorder { layout, positions, sent, next_sent, parts: Parts::default(), in_place: false }
+        Recorder { layout, positions, sent, next_sent, parts: Parts::default(), in_place: false, followed: false }
+    }
+
+    /// Also tells those who follow the journal what they need beyond the rows.
+    pub(in crate::store) fn followed(self) -> Self {
+        Recorder { followed: true, ..self }
+    }
+
+    /// Takes note of an event that another process has sent or dealt with.
+    pub(in crate::store) fn follow_sent(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Out { sent, id, .. } => {
+                self.sent.insert(EventId(id.as_str().into()), *sent);
+                self.next_sent = self.next_sent.max(sent + 1);
+            }
+            Effect::Unout { id } => {
+                self.sent.remove(&EventId(id.as_str().into()));
+            }
+            _ => {}
+        }
+    }
+
+    /// The schema, and the positions of lists, which who replays the journal of others keeps up to date.
+    pub(in crate::store) fn layout_and_positions(&mut self) -> (&Layout, &mut FxHashMap<(u64, u32), Positions>) {
+        (&self.layout, &mut self.positions)
     }
 
     /// Whether a request has effects at all.
@@ -210,6 +237,16 @@ impl Recorder {
         for (record, cell) in sparse {
             self.rewrite(out, program, state, &record, cell);
         }
+        if self.followed {
+            for (invariant, record, _) in &request.invariant_reads {
+                // One of a record that was deleted afterwards concerns nobody.
+                if state.presence(record) == Presence::Live {
+                    out.push_str("[\"inv\",");
+                    write_text(out, &program.invariants[*invariant as usize].name);
+                    put(out, format_args!(",{}],", order_of(state, record)));
+                }
+            }
+        }
         self.parts.ends.len() + request.writes.len() + request.inbox.len() + request.outbox.len()
     }
 
@@ -222,7 +259,7 @@ impl Recorder {
         removals: &mut impl Iterator<Item = &'s Option<usize>>,
         sparse: &mut Vec<(RecordRef, CellIndex)>,
     ) {
-        let order = |record: &RecordRef| state.order(record).expect("what was written was created");
+        let order = |record: &RecordRef| order_of(state, record);
         match write {
             Write::Create { record, cells } => {
                 let n = order(record);
@@ -379,6 +416,10 @@ fn know_positions(positions: &mut FxHashMap<(u64, u32), Positions>, layout: &Lay
         let id = layout.cell(record.record(), cell).id;
         positions.entry((n, id)).or_insert_with(|| Positions::contiguous(items.len()));
     }
+}
+
+fn order_of(state: &State, record: &RecordRef) -> u64 {
+    state.order(record).expect("what was written was created")
 }
 
 /// Appends the space and the id of a record as texts.

@@ -226,6 +226,10 @@ impl Layout {
         Layout { types: types.collect() }
     }
 
+    pub(in crate::store) fn types(&self) -> &[TypeLayout] {
+        &self.types
+    }
+
     pub(in crate::store) fn ty(&self, record: RecordId) -> &TypeLayout {
         &self.types[record.index()]
     }

@@ -139,7 +139,7 @@ impl Drop for Sqlite {
 
 impl Store for Sqlite {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { commits_across: true, durable: true, largest_batch: Some(self.transaction_size) }
+        Capabilities { commits_across: true, durable: true, largest_batch: Some(self.transaction_size), shared: false }
     }
 
     fn version(&self) -> Version {

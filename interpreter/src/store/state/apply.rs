@@ -11,7 +11,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::inbox::InboxUndo;
 use super::{Cell, Handle, State};
-use crate::event::{EventId, Outgoing};
+use crate::event::{EventId, Outgoing, OutgoingState};
 use crate::failure::{Failure, FailureKind};
 use crate::store::{CommitRequest, InboxChange, OutboxChange, Presence, Refused, StoreError, Version, Write};
 use crate::value::{RecordRef, Value};
@@ -99,6 +99,14 @@ impl State {
         applied.map(|()| version)
     }
 
+    /// Applies what another process has committed: its limits counted, not those here.
+    pub fn replay(&mut self, request: &CommitRequest, now: i64) -> Result<Version, Refused> {
+        let limit = std::mem::replace(&mut self.collection_length, usize::MAX);
+        let applied = self.apply(request, now);
+        self.collection_length = limit;
+        applied
+    }
+
     /// Where each [`Write::RemoveFirst`] of the request applied last found its element, in the order of the writes.
     pub fn removals(&self) -> &[Option<usize>] {
         &self.scratch.removals
@@ -156,6 +164,10 @@ impl State {
             OutboxChange::Update(id, state) => {
                 let sent = *self.outbox_by_id.get(id).ok_or_else(|| Refused::Gone(id.clone()))?;
                 let slot = self.outbox.get_mut(&sent).expect("what has an id in the outbox is in it");
+                // A call that must not be repeated is begun once, whoever finds its event.
+                if *state == OutgoingState::Tried && slot.state != OutgoingState::Pending {
+                    return Err(Refused::Gone(id.clone()));
+                }
                 let updated = Arc::new(Outgoing { state: state.clone(), ..Outgoing::clone(slot) });
                 undo.push(Undo::OutboxUpdate(sent, std::mem::replace(slot, updated)));
             }
@@ -282,6 +294,9 @@ impl State {
         entry.cells = cells.iter().map(|value| Cell { value: value.clone(), changed: Version::default() }).collect();
         let table = entry.table as usize;
         self.tables[table].live.insert(order, handle);
+        if let Some(by_order) = &mut self.by_order {
+            by_order.insert(order, handle);
+        }
         self.next_order += 1;
         scratch.members.push(handle);
         scratch.undo.push(Undo::Create(handle));
@@ -470,6 +485,9 @@ impl State {
                 entry.presence = Presence::Never;
                 entry.cells = Box::default();
                 self.tables[entry.table as usize].live.remove(&entry.order);
+                if let Some(by_order) = &mut self.by_order {
+                    by_order.remove(&entry.order);
+                }
                 // Steps are taken back last first, so this order was the newest.
                 self.next_order = entry.order;
             }

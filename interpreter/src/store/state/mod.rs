@@ -87,6 +87,8 @@ pub struct State {
     table_of: HashMap<(RecordId, SpaceRef), u32>,
     /// The order of the next record created.
     next_order: u64,
+    /// By the order of creation, every record that is or was there: only for who follows the journal of others.
+    by_order: Option<BTreeMap<u64, Handle>>,
     outbox: BTreeMap<u64, Arc<Outgoing>>,
     outbox_by_id: HashMap<EventId, u64>,
     next_sent: u64,
@@ -182,6 +184,7 @@ impl State {
             tables: Vec::new(),
             table_of: HashMap::new(),
             next_order: 0,
+            by_order: None,
             outbox: BTreeMap::new(),
             outbox_by_id: HashMap::new(),
             next_sent: 0,
@@ -291,6 +294,21 @@ impl State {
         (entry.presence != Presence::Never).then(|| Self::stored(entry))
     }
 
+    /// From now on finds records by their place in the order of creation. To be said before anything is loaded.
+    pub fn keep_order(&mut self) {
+        self.by_order.get_or_insert_default();
+    }
+
+    /// The record of this place in the order of creation, if [`State::keep_order`] was said.
+    pub fn created(&self, order: u64) -> Option<&RecordRef> {
+        self.by_order.as_ref()?.get(&order).map(|handle| &self.entry(*handle).key)
+    }
+
+    /// The place in the order of creation of the next record.
+    pub fn next_order(&self) -> u64 {
+        self.next_order
+    }
+
     /// The record's place in the order of creation; `None` if it never was.
     pub fn order(&self, record: &RecordRef) -> Option<u64> {
         let entry = self.entry(self.find(record)?);
@@ -322,6 +340,9 @@ impl State {
         }
         let changed = self.version;
         self.next_order = self.next_order.max(order + 1);
+        if let Some(by_order) = &mut self.by_order {
+            by_order.insert(order, handle);
+        }
         let entry = &mut self.entries[handle.0 as usize];
         entry.order = order;
         let Some(cells) = cells else {

@@ -1,0 +1,140 @@
+//! The background: says that this process is alive, looks who else is, brings the journal to the tables and cuts it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::link::{Answer, Link};
+use super::statements as sql;
+use super::tables::{self, ApplyError};
+use super::turn::{Shared, lock};
+use crate::store::format::schema::StoredSchema;
+
+/// How often it is looked whether others have appended something.
+const POLL: Duration = Duration::from_millis(250);
+/// How often this process says that it is alive. Who has not for five seconds counts as dead ([`sql::LIVE`]).
+const HEARTBEAT: Duration = Duration::from_millis(500);
+/// Entries brought to the tables in one transaction.
+const APPLY: i64 = 2_000;
+/// The journal is brought to the tables when it has so many entries, or nothing was appended for a while.
+const APPLY_AT: i64 = 1_000;
+
+pub(super) struct Keeper {
+    shared: Arc<Shared>,
+    schema: StoredSchema,
+    quiet: Duration,
+    link: Option<Link>,
+    /// The last entry in the tables, as far as known.
+    applied: i64,
+    /// The end of the journal when it was last looked, and since when it is that.
+    head: (i64, Instant),
+    seen: Option<Instant>,
+    name: String,
+}
+
+impl Keeper {
+    pub(super) fn new(shared: Arc<Shared>, schema: StoredSchema, quiet: Duration) -> Keeper {
+        let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "a host".to_owned());
+        let name = format!("process {} on {host}", std::process::id());
+        Keeper { shared, schema, quiet, link: None, applied: 0, head: (0, Instant::now()), seen: None, name }
+    }
+
+    /// Says for the first time that this process is there, and looks who else is.
+    pub(super) fn appear(&mut self) -> Result<(), String> {
+        self.live().map_err(|error| super::link::source(&error))
+    }
+
+    /// The thread, until the store is closed.
+    pub(super) fn run(mut self) {
+        while !self.shared.closing.load(Ordering::Acquire) {
+            match self.look() {
+                Ok(()) => {}
+                Err(ApplyError::Server(_)) => self.link = None,
+                Err(ApplyError::Damaged(what)) => {
+                    self.shared.fail(&format!("it is damaged: {what}"));
+                    return;
+                }
+            }
+            self.pause(POLL);
+        }
+        // What cannot be done any more is done by who opens the store next: it waits until this process counts as dead.
+        let _ = self.leave();
+    }
+
+    fn pause(&self, time: Duration) {
+        let until = Instant::now() + time;
+        while !self.shared.closing.load(Ordering::Acquire) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(left.min(Duration::from_millis(10)));
+        }
+    }
+
+    fn link(&mut self) -> Answer<&Link> {
+        match &mut self.link {
+            Some(link) => Ok(link),
+            none => Ok(none.insert(Link::open(&self.shared.address)?)),
+        }
+    }
+
+    fn look(&mut self) -> Result<(), ApplyError> {
+        let head: i64 = self.link()?.query(sql::HEAD, &[])?.first().map_or(0, |row| row.get(0));
+        if head != self.head.0 {
+            self.head = (head, Instant::now());
+        }
+        let mut tell = head > self.shared.position.load(Ordering::Acquire);
+        if self.seen.is_none_or(|seen| seen.elapsed() >= HEARTBEAT) {
+            let before = lock(&self.shared.live).clone();
+            self.live()?;
+            tell |= before != *lock(&self.shared.live);
+        }
+        if tell {
+            self.shared.behind.store(true, Ordering::Release);
+            self.shared.call_back();
+        }
+        let first = lock(&self.shared.live).iter().flatten().min().is_none_or(|first| *first == self.shared.runtime);
+        // One is enough.
+        if first && head > self.applied && (head - self.applied >= APPLY_AT || self.head.1.elapsed() >= self.quiet.max(POLL)) {
+            self.apply()?;
+        }
+        Ok(())
+    }
+
+    fn live(&mut self) -> Answer<()> {
+        let (runtime, position, name) = (self.shared.runtime, self.shared.position.load(Ordering::Acquire), self.name.clone());
+        let link = self.link()?;
+        link.execute(sql::SEEN, &[&runtime, &position, &name])?;
+        let live: HashSet<i64> = link.query(sql::LIVE, &[])?.iter().map(|row| row.get(0)).collect();
+        *lock(&self.shared.live) = Some(live);
+        self.seen = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Brings the journal to the tables, and cuts what everyone has.
+    fn apply(&mut self) -> Result<(), ApplyError> {
+        let schema = self.schema.clone();
+        let link = self.link()?;
+        link.batch(sql::BEGIN)?;
+        link.query(sql::LOCK_APPLIED, &[])?;
+        let applied = tables::apply_journal(link, &schema, APPLY)?;
+        link.execute(sql::FORGET_DEAD, &[])?;
+        let behind: Option<i64> = link.query(sql::LIVE, &[])?.iter().map(|row| row.get(1)).min();
+        link.execute(sql::CUT, &[&behind.unwrap_or(applied).min(applied)])?;
+        link.batch(sql::COMMIT)?;
+        self.applied = applied;
+        Ok(())
+    }
+
+    fn leave(&mut self) -> Result<(), ApplyError> {
+        let alone = lock(&self.shared.live).iter().flatten().all(|id| *id == self.shared.runtime);
+        if alone {
+            self.apply()?;
+        }
+        let runtime = self.shared.runtime;
+        self.link()?.execute(sql::GONE, &[&runtime])?;
+        Ok(())
+    }
+}

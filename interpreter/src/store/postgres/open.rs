@@ -1,0 +1,232 @@
+//! Opens a store: makes its tables, compares the program with the one that wrote the data, loads.
+
+use std::sync::Arc;
+
+use patternc_program::Program;
+
+use super::journal::{self, Follower};
+use super::link::{self, Address, Link, source};
+use super::rows::ServerRows;
+use super::statements as sql;
+use super::{tables, views};
+use crate::host::{Host, SystemHost};
+use crate::json::Names;
+use crate::limits::Limits;
+use crate::store::format::Opening;
+use crate::store::format::load::{LoadError, Loaded, Loader};
+use crate::store::format::migration::{Migration, Steps};
+use crate::store::format::record::Recorder;
+use crate::store::format::replay::Replayer;
+use crate::store::format::schema::{Layout, StoredSchema};
+use crate::store::state::{Schema, State};
+use crate::store::{News, StoreError, Version};
+
+/// The format of the tables. A store with a newer one is not opened.
+const FORMAT: i64 = 1;
+
+/// A store that was opened.
+pub(super) struct Opened {
+    pub(super) follower: Follower,
+    pub(super) schema: StoredSchema,
+    /// The last entry of the journal that the state has.
+    pub(super) position: i64,
+    pub(super) generation: i64,
+}
+
+/// A number that no other process has.
+pub(super) fn number() -> i64 {
+    (SystemHost::new().random() >> 1) as i64
+}
+
+/// What went wrong, for whoever opens.
+struct Told<'a>(&'a Address);
+
+impl Told<'_> {
+    fn server(&self, error: &tokio_postgres::Error) -> StoreError {
+        StoreError {
+            message: format!("cannot open the store in the PostgreSQL database {}: {}", self.0.shown, source(error)),
+            transient: link::is_transient(error),
+        }
+    }
+
+    fn fatal(&self, what: &str) -> StoreError {
+        StoreError { message: format!("cannot open the store in the PostgreSQL database {}: {what}", self.0.shown), transient: false }
+    }
+
+    fn damaged(&self, what: &str) -> StoreError {
+        let shown = &self.0.shown;
+        StoreError { message: format!("the store in {shown} is damaged: {what}. Nothing was changed. Restore a copy"), transient: false }
+    }
+
+    fn load(&self, error: LoadError) -> StoreError {
+        match error {
+            LoadError::Damaged(what) => self.damaged(&what),
+            LoadError::Unfit(what) => self.fatal(&format!("the program does not fit the data: {what}")),
+            LoadError::Database(what) => StoreError { transient: true, ..self.fatal(&what) },
+        }
+    }
+}
+
+/// Opens the store, or makes it.
+pub(super) fn open(address: &Address, opening: &mut Opening<'_>) -> Result<Opened, StoreError> {
+    let told = Told(address);
+    create(address).map_err(|error| told.server(&error))?;
+    let link = Link::open(address).map_err(|error| told.server(&error))?;
+    let schema = match stored(&link, &told)?.for_program(&opening.program) {
+        schema if schema == stored(&link, &told)? => schema,
+        _ => migrate(&link, &told, opening)?,
+    };
+    drop(link);
+    load(address, &opening.program, &opening.limits, &schema, Version::default())
+}
+
+fn create(address: &Address) -> link::Answer<()> {
+    link::prepare(address, |query| {
+        if query(sql::FORMAT, &[]).is_ok_and(|rows| !rows.is_empty()) && query(sql::HEAD, &[]).is_ok_and(|rows| !rows.is_empty()) {
+            return Ok(());
+        }
+        for table in sql::CREATE {
+            // Two processes that begin at once may both find it missing: the second is told so.
+            if let Err(error) = query(table, &[])
+                && query(table, &[]).is_err()
+            {
+                return Err(error);
+            }
+        }
+        let schema = to_text(&StoredSchema::default());
+        query(sql::CREATE_META, &[&FORMAT, &schema])?;
+        query(sql::CREATE_HEAD, &[]).map(drop)
+    })
+}
+
+fn to_text(schema: &StoredSchema) -> String {
+    serde_json::to_string(schema).expect("a schema is plain data")
+}
+
+fn stored(link: &Link, told: &Told<'_>) -> Result<StoredSchema, StoreError> {
+    let rows = link.query(sql::FORMAT, &[]).map_err(|error| told.server(&error))?;
+    let row = rows.first().ok_or_else(|| told.damaged("the row that says its format is gone"))?;
+    let format: i64 = row.get(0);
+    if format > FORMAT {
+        return Err(told.fatal(&format!("its format is {format}, this program knows {FORMAT} at most; use a newer patternc")));
+    }
+    serde_json::from_str(row.get(2)).map_err(|error| told.damaged(&format!("its schema cannot be read: {error}")))
+}
+
+/// Loads a state of this schema, as of the newest entry of the journal. Its versions are counted from here.
+pub(super) fn load(
+    address: &Address,
+    program: &Arc<Program>,
+    limits: &Limits,
+    schema: &StoredSchema,
+    version: Version,
+) -> Result<Opened, StoreError> {
+    let told = Told(address);
+    let link = Link::open(address).map_err(|error| told.server(&error))?;
+    link.batch(sql::BEGIN_SNAPSHOT).map_err(|error| told.server(&error))?;
+    let head = link.query(sql::HEAD, &[]).map_err(|error| told.server(&error))?;
+    let head = head.first().ok_or_else(|| told.damaged("the head of its journal is gone"))?;
+    let (end, generation): (i64, i64) = (head.get(0), head.get(1));
+    if stored(&link, &told)? != *schema {
+        return Err(told.fatal("another process has brought it to another program meanwhile. Start again with the same program"));
+    }
+    let (mut follower, applied) = from_tables(&link, &told, program, limits, (schema, schema), version)?.0;
+    let tail = link.query(sql::TAIL, &[&applied]).map_err(|error| told.server(&error))?;
+    let mut position = applied;
+    for entry in journal::entries(applied, &tail).map_err(|what| told.damaged(&what))? {
+        position = entry.position;
+        follower.follow(program, entry, &mut News::default()).map_err(|what| told.damaged(&what))?;
+    }
+    if position != end {
+        return Err(told.damaged(&format!("its journal ends with entry {position}, and should with {end}")));
+    }
+    link.batch(sql::COMMIT).map_err(|error| told.server(&error))?;
+    Ok(Opened { follower, schema: schema.clone(), position, generation })
+}
+
+type FromTables = ((Follower, i64), Loaded);
+
+/// Loads the tables. The schemas: of what they have, and of what they become.
+fn from_tables(
+    link: &Link,
+    told: &Told<'_>,
+    program: &Arc<Program>,
+    limits: &Limits,
+    (schema, new_schema): (&StoredSchema, &StoredSchema),
+    version: Version,
+) -> Result<FromTables, StoreError> {
+    let meta = link.query(sql::FORMAT, &[]).map_err(|error| told.server(&error))?;
+    let applied: i64 = meta.first().map_or(0, |row| row.get(1));
+    let mut state = State::new(Arc::new(Schema::new(program)), limits);
+    state.keep_order();
+    state.set_version(version);
+    let names = Names::new(program);
+    let rows = ServerRows(link);
+    let loader = Loader { rows: &rows, program, names: &names, schema, new_schema };
+    let mut loaded = loader.load(&mut state).map_err(|error| told.load(error))?;
+    let owners = rows.owners().map_err(|error| told.load(error))?;
+    let layout = Layout::new(new_schema, program);
+    let replayer = Replayer::new(&layout);
+    let recorder = Recorder::new(layout, std::mem::take(&mut loaded.positions), std::mem::take(&mut loaded.sent)).followed();
+    Ok(((Follower { state, recorder, replayer, names, owners }, applied), loaded))
+}
+
+/// Brings the store to another program: alone, with the whole journal in the tables.
+fn migrate(link: &Link, told: &Told<'_>, opening: &mut Opening<'_>) -> Result<StoredSchema, StoreError> {
+    let server = |error: tokio_postgres::Error| told.server(&error);
+    link.batch(sql::BEGIN).map_err(server)?;
+    // Nobody has a turn, and nobody brings the journal to the tables.
+    link.query(sql::LOCK, &[]).map_err(server)?;
+    link.query(sql::LOCK_APPLIED, &[]).map_err(server)?;
+    let stored = stored(link, told)?;
+    let schema = stored.for_program(&opening.program);
+    if schema == stored {
+        // Another process has just done it.
+        link.batch(sql::ROLLBACK).map_err(server)?;
+        return Ok(schema);
+    }
+    let live = link.query(sql::LIVE, &[]).map_err(server)?;
+    if !live.is_empty() {
+        let names: Vec<&str> = live.iter().map(|row| row.get(2)).collect();
+        let what = format!(
+            "the program has changed, and others still run the one before ({}). Stop them first, or wait five seconds if they have ended",
+            names.join(", ")
+        );
+        return Err(StoreError { transient: true, ..told.fatal(&what) });
+    }
+    tables::apply_journal(link, &stored, i64::MAX).map_err(|error| match error {
+        tables::ApplyError::Server(error) => told.server(&error),
+        tables::ApplyError::Damaged(what) => told.damaged(&what),
+    })?;
+    let ((mut follower, _), loaded) =
+        from_tables(link, told, &opening.program.clone(), &opening.limits, (&stored, &schema), Version::default())?;
+    let rows = ServerRows(link);
+    let migration = Migration { rows: &rows, stored: &stored, schema: &schema };
+    let steps = migration.plan(&mut follower.state, &loaded, opening).map_err(|error| told.load(error))?;
+    carry_out(link, steps, &schema).map_err(|error| match error {
+        tables::ApplyError::Server(error) => told.server(&error),
+        tables::ApplyError::Damaged(what) => told.damaged(&what),
+    })?;
+    link.batch(sql::COMMIT).map_err(server)?;
+    Ok(schema)
+}
+
+fn carry_out(link: &Link, steps: Steps<'_>, schema: &StoredSchema) -> Result<(), tables::ApplyError> {
+    views::drop(link)?;
+    for old in &steps.gone_types {
+        link.execute(sql::DELETE_TYPE, &[&i64::from(old.id)])?;
+        old.cells.iter().try_for_each(|cell| drop_cell(link, cell.id))?;
+    }
+    for (old, cell) in &steps.gone_cells {
+        drop_cell(link, old.cells[*cell].id)?;
+    }
+    tables::apply(link, schema, steps.filled, &Default::default())?;
+    link.execute(sql::SET_SCHEMA, &[&to_text(schema)])?;
+    link.execute(sql::NEXT_GENERATION, &[])?;
+    views::create(link, schema)?;
+    Ok(())
+}
+
+fn drop_cell(link: &Link, cell: u32) -> link::Answer<()> {
+    sql::DROP_CELL.iter().try_for_each(|sql| link.execute(sql, &[&i64::from(cell)]).map(drop))
+}

@@ -300,7 +300,18 @@ impl<'p> Script<'p> {
                 let before = thread.caller.replace(name);
                 thread.enter(body, End::Caller(before));
             }
-            TestStmt::Reconcile { at, .. } => return failure(*at, "`reconcile` cannot be run: mirrors are not supported yet"),
+            TestStmt::Reconcile { mirror, scope, at } => {
+                let scopes = match scope {
+                    Some(scope) => vec![self.value(thread, scope, Some(*at))?],
+                    None => match self.world.engine().scopes(*mirror) {
+                        Ok(scopes) => scopes,
+                        Err(why) => return failure(*at, format!("the store cannot be read: {why}")),
+                    },
+                };
+                for scope in scopes {
+                    self.reconcile(*mirror, &scope, *at)?;
+                }
+            }
             TestStmt::Fail { message, at } => {
                 let message = match self.value(thread, message, Some(*at))? {
                     Value::Text(message) => message.to_string(),
@@ -310,6 +321,30 @@ impl<'p> Script<'p> {
             }
         }
         Ok(Moved::On)
+    }
+
+    /// Reconciles a scope; once more if the process dies meanwhile.
+    fn reconcile(&mut self, mirror: u32, scope: &Value, at: Source) -> Run<()> {
+        loop {
+            let crashes = self.world.crashes();
+            let reconciled = match self.world.engine_mut().reconcile(mirror, scope.clone()) {
+                Ok(id) => {
+                    self.world.run_until_idle(&mut self.outside);
+                    self.check_trouble(at)?;
+                    self.check_late()?;
+                    self.world.engine_mut().take_reconciled(id)
+                }
+                Err(failure) => Some(Err(failure)),
+            };
+            let declared = &self.program.mirrors[mirror as usize];
+            let what = format!("{}({})", declared.name, self.show(scope, &declared.scope_ty));
+            match reconciled {
+                Some(Ok(_)) => return Ok(()),
+                Some(Err(why)) => return failure(at, format!("{what} cannot be reconciled: {why}")),
+                None if self.world.crashes() > crashes => {}
+                None => return failure(at, format!("{what} cannot be reconciled: what is on its way for it does not arrive")),
+            }
+        }
     }
 
     fn concurrently(&mut self, thread: &mut Thread<'p>, times: Option<&'p Expr>, body: &'p [TestStmt], at: Source) -> Run<()> {

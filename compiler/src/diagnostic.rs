@@ -1,7 +1,10 @@
 //! Findings as plain data: who draws them is decided elsewhere.
 
+use std::sync::Arc;
+
 use patternc_grammar::syntax::Span;
 
+use crate::chains::witness::Witness;
 use crate::db::SourceFile;
 use crate::types::{CellId, HandlerId, ItemId};
 
@@ -52,6 +55,8 @@ pub struct Diagnostic {
     pub fixes: Vec<Fix>,
     /// The deployment of `patternc.yaml` that it is about; `None`: it holds wherever the patterns run.
     pub deployment: Option<Box<str>>,
+    /// For findings about how events get in each other's way: a run that shows it.
+    pub witness: Option<Arc<Witness>>,
 }
 
 impl Diagnostic {
@@ -68,6 +73,7 @@ impl Diagnostic {
             help: None,
             fixes: Vec::new(),
             deployment: None,
+            witness: None,
         }
     }
 

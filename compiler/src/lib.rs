@@ -5,6 +5,7 @@
 
 pub mod allow;
 pub mod bodies;
+pub mod chains;
 pub mod check;
 pub mod config;
 mod cycles;

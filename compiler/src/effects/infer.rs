@@ -1,5 +1,6 @@
 //! What a body does itself: one walk over its tree.
 
+mod conditions;
 mod expressions;
 mod values;
 mod writes;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use patternc_grammar::syntax::Span;
 use rustc_hash::FxHashMap;
 
+use super::known::Fact;
 use super::{
     Argument, Block, BlockId, BlockKind, BodyEffects, CallEffect, CallPath, EffectSpace, Effects, FailureCause, FailureEffect, Grain,
     Layout, Read, SendEffect, SendRole, SendTarget, Site, Target, Value,
@@ -36,8 +38,8 @@ impl<'db> Inference<'db> {
             return None;
         }
         let home = body.self_record.and_then(|record| self.plain_home(record)).or_else(|| self.bound_home(body));
-        let layout =
-            Layout { blocks: vec![Block { parent: BlockId(0), kind: BlockKind::Body, leaves: false, fails: false }], block_of: Vec::new() };
+        let whole = Block { parent: BlockId(0), kind: BlockKind::Body, leaves: false, fails: false };
+        let layout = Layout { blocks: vec![whole], ..Layout::default() };
         let mut walk = Walk {
             inference: self,
             body,
@@ -55,7 +57,10 @@ impl<'db> Inference<'db> {
             BodyKind::Block(block) => {
                 walk.stmts(&block.stmts);
             }
-            BodyKind::Expr(value) => walk.expr(value),
+            BodyKind::Expr(value) => {
+                walk.expr(value);
+                walk.layout.truth = (walk.facts(value, true), walk.facts(value, false));
+            }
             BodyKind::Saga { prelude, steps } => {
                 walk.stmts(&prelude.stmts);
                 steps.iter().for_each(|step| walk.step(step));
@@ -148,10 +153,11 @@ impl Walk<'_, '_> {
         self.decisions
     }
 
-    fn block(&mut self, kind: BlockKind, stmts: &[Stmt]) -> End {
+    fn block(&mut self, kind: BlockKind, stmts: &[Stmt], facts: Vec<Fact>) -> End {
         let id = BlockId(self.layout.blocks.len() as u32);
         self.layout.blocks.push(Block { parent: self.block, kind, leaves: false, fails: false });
         let around = std::mem::replace(&mut self.block, id);
+        self.learn(facts);
         let end = self.stmts(stmts);
         self.block = around;
         let made = &mut self.layout.blocks[id.0 as usize];
@@ -159,14 +165,20 @@ impl Walk<'_, '_> {
         end
     }
 
-    /// Two blocks of which at most one runs.
-    fn branches(&mut self, then: &hir::Block, otherwise: Option<&hir::Block>) -> End {
+    /// Two blocks of which at most one runs, and what is known in each.
+    fn branches(&mut self, then: &hir::Block, otherwise: Option<&hir::Block>, facts: (Vec<Fact>, Vec<Fact>)) -> End {
         let decision = self.decision();
-        let end = self.block(BlockKind::Branch(decision), &then.stmts);
-        match otherwise {
-            Some(otherwise) => end.or(self.block(BlockKind::Branch(decision), &otherwise.stmts)),
-            None => End::Reached,
+        let end = self.block(BlockKind::Branch(decision), &then.stmts, facts.0);
+        let (other, facts) = match otherwise {
+            Some(otherwise) => (self.block(BlockKind::Branch(decision), &otherwise.stmts, facts.1.clone()), facts.1),
+            None => (End::Reached, facts.1),
+        };
+        match end {
+            End::Reached => {}
+            End::Returns => self.learn(facts),
+            End::Fails => self.demand(facts),
         }
+        end.or(other)
     }
 
     fn stmts(&mut self, stmts: &[Stmt]) -> End {
@@ -189,8 +201,10 @@ impl Walk<'_, '_> {
             StmtKind::LetElse { local, value, otherwise } => {
                 self.expr(value);
                 let decision = self.decision();
-                self.block(BlockKind::Branch(decision), std::slice::from_ref(otherwise));
+                let end = self.block(BlockKind::Branch(decision), std::slice::from_ref(otherwise), Vec::new());
                 self.know(*local, value);
+                let facts = self.presence(value, true);
+                if end == End::Fails { self.demand(facts) } else { self.learn(facts) }
             }
             StmtKind::LetCall { call, .. } | StmtKind::Call(call) => self.call(call),
             StmtKind::Write(write) => self.write(write, stmt.span),
@@ -202,6 +216,7 @@ impl Walk<'_, '_> {
                 self.expr(cond);
                 message.iter().for_each(|message| self.expr(message));
                 self.failure(FailureCause::Require, stmt.span);
+                self.demand(self.facts(cond, true));
             }
             StmtKind::Fail(message) => {
                 self.expr(message);
@@ -210,21 +225,29 @@ impl Walk<'_, '_> {
             }
             StmtKind::If { cond, then, otherwise } => {
                 self.expr(cond);
-                return self.branches(then, otherwise.as_ref());
+                let facts = (self.facts(cond, true), self.facts(cond, false));
+                return self.branches(then, otherwise.as_ref(), facts);
             }
             StmtKind::IfLet { local, value, then, otherwise } => {
                 self.expr(value);
                 self.know(*local, value);
-                return self.branches(then, otherwise.as_ref());
+                let facts = (self.presence(value, true), self.presence(value, false));
+                return self.branches(then, otherwise.as_ref(), facts);
             }
             StmtKind::For { iter, body, .. } => {
                 self.expr(iter);
-                self.block(BlockKind::Loop, &body.stmts);
+                self.block(BlockKind::Loop, &body.stmts, Vec::new());
             }
             StmtKind::Match { subject, arms } => {
                 self.expr(subject);
                 let decision = self.decision();
-                let ends: Vec<End> = arms.iter().map(|arm| self.block(BlockKind::Branch(decision), &arm.body.stmts)).collect();
+                let ends: Vec<End> = arms
+                    .iter()
+                    .map(|arm| {
+                        let facts = self.matched(subject, &arm.pattern);
+                        self.block(BlockKind::Branch(decision), &arm.body.stmts, facts)
+                    })
+                    .collect();
                 return ends.into_iter().reduce(End::or).unwrap_or(End::Reached);
             }
             StmtKind::Return(value) => {
@@ -240,10 +263,10 @@ impl Walk<'_, '_> {
             StmtKind::Try { body, catch, .. } => {
                 let decision = self.decision();
                 self.tries += 1;
-                let end = self.block(BlockKind::Try(decision), &body.stmts);
+                let end = self.block(BlockKind::Try(decision), &body.stmts, Vec::new());
                 self.tries -= 1;
                 // What fails inside goes on in `catch`, so only both together decide.
-                let caught = self.block(BlockKind::Catch(decision), &catch.stmts);
+                let caught = self.block(BlockKind::Catch(decision), &catch.stmts, Vec::new());
                 return if end == End::Fails { caught } else { end.or(caught) };
             }
             StmtKind::Expr(value) => self.expr(value),
@@ -388,7 +411,7 @@ impl Walk<'_, '_> {
     fn arm(&mut self, arm: &SendArm, decision: u32) -> Arc<Effects> {
         let around = std::mem::take(&mut self.found);
         let tries = std::mem::take(&mut self.tries);
-        self.block(BlockKind::Arm(decision), &arm.body.stmts);
+        self.block(BlockKind::Arm(decision), &arm.body.stmts, Vec::new());
         self.tries = tries;
         Arc::new(std::mem::replace(&mut self.found, around))
     }

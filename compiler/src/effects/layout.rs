@@ -1,6 +1,7 @@
 //! How the sites of a body lie to each other: which can happen after which, and what is inside a `try`.
 
 use super::Site;
+use super::known::{Const, Fact, Known};
 
 /// A block of a body, by position in [`Layout`]. The first one is the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,6 +36,14 @@ pub enum BlockKind {
 pub struct Layout {
     pub blocks: Vec<Block>,
     pub block_of: Vec<BlockId>,
+    /// What the conditions of the body say, in the order of evaluation.
+    pub known: Vec<Known>,
+    /// The writes that give their cell a constant, by [`Site::index`].
+    pub written: Vec<(u32, Const)>,
+    /// The writes whose value depends on nothing that is read: literals, parameters, the clock. By [`Site::index`].
+    pub blind: Vec<u32>,
+    /// What is so if the value of the body, a Bool, is true; and if it is false.
+    pub truth: (Vec<Fact>, Vec<Fact>),
 }
 
 impl Layout {
@@ -77,8 +86,38 @@ impl Layout {
 
     /// The `try` blocks around a site, innermost first, as far as they are of the same transaction.
     pub fn tries(&self, site: Site) -> impl Iterator<Item = BlockId> + '_ {
-        let piece = self.around(site).into_iter().take_while(|&block| !matches!(self[block].kind, BlockKind::Arm(_)));
-        piece.filter(|&block| matches!(self[block].kind, BlockKind::Try(_)))
+        self.around_in_piece(site).into_iter().filter(|&block| matches!(self[block].kind, BlockKind::Try(_)))
+    }
+
+    /// Whether `one` happens whenever `other` does, in the same transaction: no branch, loop or `try` is around it that is not around the
+    /// other.
+    pub fn happens_with(&self, one: Site, other: Site) -> bool {
+        let with = self.around(other);
+        self.around(one).into_iter().all(|block| with.contains(&block))
+    }
+
+    /// Whether no branch, loop or `try` of its transaction is around a site.
+    pub fn is_unconditional(&self, site: Site) -> bool {
+        self.around_in_piece(site).len() == 1
+    }
+
+    /// Whether no run reaches both sites: they stand in branches of one decision.
+    pub fn excludes(&self, one: Site, other: Site) -> bool {
+        let (one, other) = (self.around(one), self.around(other));
+        let shared = one.iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count();
+        match (one[..one.len() - shared].last(), other[..other.len() - shared].last()) {
+            (Some(&a), Some(&b)) => {
+                matches!((self[a].kind, self[b].kind), (BlockKind::Branch(one), BlockKind::Branch(other)) if one == other)
+            }
+            _ => false,
+        }
+    }
+
+    /// The blocks around a site that are of the same transaction, from the innermost.
+    pub(super) fn around_in_piece(&self, site: Site) -> Vec<BlockId> {
+        let around = self.around(site);
+        let arm = around.iter().position(|&block| matches!(self[block].kind, BlockKind::Arm(_)));
+        around[..arm.map_or(around.len(), |arm| arm + 1)].to_vec()
     }
 
     /// Whether a site is in a block, directly or deeper.

@@ -9,6 +9,7 @@
 pub(crate) mod depth;
 pub mod describe;
 mod infer;
+pub mod known;
 mod layout;
 mod resolve;
 
@@ -24,7 +25,7 @@ use crate::location::owner_item;
 use crate::types::{CellId, HandlerId, ItemId, LocalId, OperationId};
 
 pub use layout::{Block, BlockId, BlockKind, Layout};
-pub use resolve::{Frame, effects, home};
+pub use resolve::{Frame, body, effects, home};
 
 /// A place in a body, counted rather than located.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::depth::{Level, bottom_up};
 use super::{
-    Argument, CallEffect, CallPath, EffectSpace, Effects, Entry, FailureEffect, Grain, Read, SendEffect, Target, Value, WriteEffect,
+    Argument, BodyEffects, CallEffect, CallPath, EffectSpace, Effects, Entry, FailureEffect, Grain, Read, SendEffect, Target, Value,
+    WriteEffect,
 };
 use crate::db::Db;
 use crate::hir::BodyOwner;
@@ -49,6 +50,16 @@ fn resolved<'db>(db: &'db dyn Db, key: BodyKey<'db>) -> Arc<Effects> {
         }
     }
     found
+}
+
+/// What `owner` does itself, as [`super::own`]; changes only with that body, not with others of its file.
+pub fn body(db: &dyn Db, owner: BodyOwner) -> Option<&BodyEffects> {
+    body_of(db, BodyKey::new(db, owner)).as_ref()
+}
+
+#[salsa::tracked(returns(ref))]
+fn body_of<'db>(db: &'db dyn Db, key: BodyKey<'db>) -> Option<BodyEffects> {
+    super::own(db, key.owner(db)).cloned()
 }
 
 /// The bodies that a body calls directly.
@@ -207,7 +218,8 @@ impl Frame<'_> {
         }
     }
 
-    fn value(&self, value: &Value) -> Option<Value> {
+    /// The callee's value as seen by the caller; `None` if it is not known there.
+    pub fn value(&self, value: &Value) -> Option<Value> {
         match value {
             Value::Literal(_) => Some(value.clone()),
             Value::Local(local) => match self.argument(*local)? {

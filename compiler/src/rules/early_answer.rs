@@ -79,7 +79,7 @@ reads too early: often the old value, sometimes the new one.
 
 ## Bad
 
-```pattern
+```pattern ignore=unserializable-chain
 space accounts
 extern oauth {
   refresh(account: Text) -> Text idempotent
@@ -107,7 +107,7 @@ record Agent in accounts {
 
 ## Good
 
-```pattern
+```pattern ignore=unserializable-chain
 space accounts
 extern oauth {
   refresh(account: Text) -> Text idempotent

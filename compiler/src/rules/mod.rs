@@ -6,7 +6,7 @@
 
 mod context;
 mod edits;
-mod reach;
+pub(crate) mod reach;
 mod steps;
 
 use crate::db::{Db, SourceFile};
@@ -44,6 +44,8 @@ rules![
     stale_capture,
     early_answer,
     read_after_send,
+    split_invariant,
+    unserializable_chain,
     send_cycle,
     late_check,
     // Conflicts and liveness.

@@ -206,7 +206,10 @@ record Claim in claims {
   cell agent: Text
   cell since: Time?
 
-  internal handler begin() { self.since = now() }
+  internal handler begin() {
+    require self.since == none else "begun already"
+    self.since = now()
+  }
   internal handler cancel() { self.since = none }
 
   saga take(bounty: Bounty) {

@@ -74,7 +74,7 @@ handler reads after the `send` statement is what was there before.
 
 ## Bad
 
-```pattern
+```pattern ignore=unserializable-chain
 space home
 record Counter in home {
   cell count: Int = 0
@@ -92,7 +92,7 @@ record Person in home {
 
 ## Good
 
-```pattern
+```pattern ignore=unserializable-chain
 space home
 record Counter in home {
   cell count: Int = 0

@@ -232,7 +232,7 @@ every round commits, costs, and is written to disk.
 
 ## Bad
 
-```pattern
+```pattern ignore=unserializable-chain
 space home
 space office
 record Lamp in home {
@@ -255,6 +255,8 @@ record Switch in office {
 
 ## Good
 
+One of them decides, and the other only shows.
+
 ```pattern
 space home
 space office
@@ -271,11 +273,9 @@ record Lamp in home {
 record Switch in office {
   cell lamp: Lamp
   cell on: Bool = false
-  handler show(on: Bool) {
-    if self.on != on {
-      self.on = on
-      send self.lamp.light(on)
-    }
+  internal handler show(on: Bool) { self.on = on }
+  handler press(on: Bool) {
+    send self.lamp.light(on)
   }
 }
 ```

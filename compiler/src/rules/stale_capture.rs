@@ -199,7 +199,7 @@ cells since. Writing a value computed from them then overwrites what the others 
 
 ## Bad
 
-```pattern
+```pattern ignore=unserializable-chain
 space home
 extern rates {
   today() -> Int readonly

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use patternc_grammar::syntax::{AssignOp, Span};
 
+use super::conditions::{constant_for, constant_of, is_blind};
 use super::values::extended;
 use super::{Walk, record_of};
 use crate::effects::{CallPath, EffectSpace, FailureCause, Grain, Target, WriteEffect, WriteKind};
@@ -49,6 +50,20 @@ impl Walk<'_, '_> {
         }
         let (target, space) = (self.target(&write.record), self.space(&write.record));
         let site = self.site(span);
+        if kind == WriteKind::Add
+            && let Some(value) = value.and_then(constant_of)
+        {
+            self.layout.written.push((site.index, value));
+        }
+        if value.is_some_and(|value| is_blind(value, self.body.params)) && !reads {
+            self.layout.blind.push(site.index);
+        }
+        if kind == WriteKind::Set
+            && grain == Grain::Whole
+            && let Some(value) = value.and_then(|value| constant_for(value, &sig?.ty))
+        {
+            self.layout.written.push((site.index, value));
+        }
         self.found.writes.push(WriteEffect {
             record: write.cell.record,
             cell: Some(write.cell),

@@ -1,0 +1,58 @@
+//! Which accesses get in each other's way.
+
+use super::Access;
+use crate::effects::{Grain, Target, Value, WriteKind};
+
+/// Two accesses that cannot change places, if these are the same.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Conflict<'a> {
+    pub records: Option<(&'a Target, &'a Target)>,
+    pub elements: Option<(&'a Value, &'a Value)>,
+}
+
+const ALWAYS: Conflict<'static> = Conflict { records: None, elements: None };
+
+/// Whether two accesses of different events get in each other's way, and what must be the same for it.
+pub(super) fn conflict<'a>(one: &'a Access, other: &'a Access) -> Option<Conflict<'a>> {
+    if one.record != other.record || (one.reads() && other.reads()) {
+        return None;
+    }
+    if one.target == Target::Fresh || other.target == Target::Fresh {
+        // Nobody else has a record that is just being made: only who looks which there are.
+        let looks = |access: &Access| access.reads() && access.cell.is_none() && matches!(access.target, Target::Unknown | Target::Key(..));
+        let makes = |access: &Access| access.write == Some(WriteKind::Create);
+        return ((makes(one) && looks(other)) || (makes(other) && looks(one))).then_some(ALWAYS);
+    }
+    let deletes = |access: &Access| access.write == Some(WriteKind::Delete);
+    if deletes(one) || deletes(other) {
+        return Some(Conflict { records: records(one, other), elements: None });
+    }
+    if one.cell != other.cell || one.cell.is_none() || commute(one, other) {
+        return None;
+    }
+    Some(Conflict { records: records(one, other), elements: elements(one, other) })
+}
+
+fn records<'a>(one: &'a Access, other: &'a Access) -> Option<(&'a Target, &'a Target)> {
+    (one.target != Target::Unknown && other.target != Target::Unknown).then_some((&one.target, &other.target))
+}
+
+fn elements<'a>(one: &'a Access, other: &'a Access) -> Option<(&'a Value, &'a Value)> {
+    match (&one.grain, &other.grain) {
+        (Grain::Element(Some(one)), Grain::Element(Some(other))) => Some((one, other)),
+        _ => None,
+    }
+}
+
+/// Whether two accesses of one cell of one record give the same whichever comes first.
+fn commute(one: &Access, other: &Access) -> bool {
+    use WriteKind::{Add, Append, Insert, Remove, Set};
+    match (one.write, other.write) {
+        (Some(Add), Some(Add)) | (Some(Append), Some(Append)) | (Some(Insert), Some(Insert)) | (Some(Remove), Some(Remove)) => true,
+        (Some(Set), Some(Set)) => {
+            let same = one.fixed && other.fixed && one.value == other.value;
+            same && one.grain == Grain::Whole && other.grain == Grain::Whole
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,167 @@
+//! Chains: a handler with everything it sends, transitively. One intended unit, chopped into transactions of one space each.
+//!
+//! Whether a chain is as good as one atomic transaction is asked as Shasha, Llirbat, Simon and Valduriez do for chopped transactions
+//! ("Transaction Chopping: Algorithms and Performance Studies", 1995), with what Zhang et al. ("Transaction Chains", 2013) add for chains over
+//! servers: operations that commute, and order per sender and receiver. Others observe or break a chain half way exactly if there is a cycle
+//! through two of its pieces, along conflicts with other chains.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `collect` | the pieces of a chain, and what each touches, seen from where the chain starts |
+//! | `conflict` | which accesses get in each other's way, and which records must be the same for that |
+//! | `bindings` | which records are the same, under those conditions |
+//! | `neighbours` | the chains of the project that touch what a chain touches |
+//! | `filter` | whether there may be a cycle at all: union-find, near linear |
+//! | `search` | a concrete cycle of up to four events |
+//! | `schedule` | whether the pieces can commit in an order that makes the cycle, and that no order of whole chains explains |
+//! | `replay` | what such an order leaves in the cells and shows to others |
+//! | `story` | the cycle in words |
+//! | `witness` | the cycle as plain data |
+
+mod bindings;
+mod collect;
+mod conflict;
+mod filter;
+mod neighbours;
+mod replay;
+mod schedule;
+mod search;
+mod story;
+pub mod witness;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::db::{Db, SourceFile};
+use crate::effects::known::{Const, Fact};
+use crate::effects::{EffectSpace, Grain, Site, Target, WriteKind};
+use crate::hir::BodyOwner;
+use crate::types::{CellId, ItemId};
+
+pub use collect::chains;
+pub use search::{Cycle, Step, WayOut, cycles};
+pub use story::{Line, Story};
+
+/// A handler callable from outside (or a saga, a creation, something a timer starts, a derived cell over several records) with everything it
+/// sends. Targets, values and spaces in it are seen from the body that starts it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    pub root: BodyOwner,
+    /// Each after the one that leads to it; the first starts the chain.
+    pub pieces: Vec<Piece>,
+    /// Records that are known to be different.
+    pub apart: Vec<(Target, Target)>,
+    /// There is but one record of the type it starts on.
+    pub single: bool,
+    /// Part of it could not be understood, or it was too long to follow: nothing is said of it.
+    pub incomplete: bool,
+}
+
+/// One transaction of a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// The body whose text it runs.
+    pub body: BodyOwner,
+    /// What led to it.
+    pub way: Way,
+    /// The piece that commits before it and leads to it.
+    pub parent: Option<usize>,
+    pub on: Target,
+    pub space: EffectSpace,
+    /// How sends came out for it to happen: no run has two pieces that disagree.
+    pub outcomes: Vec<(u32, bool)>,
+    pub accesses: Vec<Access>,
+    /// Its parameters depend on the event that starts the chain alone, not on what was read.
+    pub blind: bool,
+    /// The first uncaught `require`, `fail` or missing key.
+    pub rejects: Option<Site>,
+    /// What its sends that lead to other pieces say of it.
+    pub conditions: Vec<Condition>,
+}
+
+/// What led to a piece.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// It starts the chain.
+    Start,
+    /// An event. `from` is the record that sent it, `ordered` says that it arrives after what that sent before, `answer` that its outcome is
+    /// that of the sender's event.
+    Sent { at: Site, from: Target, ordered: bool, answer: bool },
+    /// An arm of the send there.
+    Arm { of: Site, ok: bool, answer: bool },
+    /// What undoes a step of a saga.
+    Undo { at: Site },
+}
+
+/// A cell, or the existence of a record, touched by a piece.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    pub record: ItemId,
+    /// `None`: whether there is a record, or which there are.
+    pub cell: Option<CellId>,
+    pub target: Target,
+    pub grain: Grain,
+    /// `None`: it reads.
+    pub write: Option<WriteKind>,
+    /// The constant that is written.
+    pub value: Option<Const>,
+    /// The constant is all that is written: it has no fields.
+    pub fixed: bool,
+    /// What is written depends on the event alone, not on what was read.
+    pub blind: bool,
+    pub site: Site,
+    /// No branch, loop or `try` decides over it.
+    pub always: bool,
+    /// What is so when its transaction starts, if it happens.
+    pub facts: Arc<[Fact]>,
+}
+
+/// What is so of a piece in the runs in which it sends something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// The pieces that come of what it sends.
+    pub to: Range<usize>,
+    /// What is so when its transaction starts, if it does.
+    pub facts: Arc<[Fact]>,
+    /// Accesses, by position, that surely happen as well.
+    pub with: Vec<usize>,
+    /// Accesses, by position, that do not happen then.
+    pub without: Vec<usize>,
+}
+
+impl Access {
+    /// Whether it only looks.
+    pub fn reads(&self) -> bool {
+        self.write.is_none()
+    }
+}
+
+impl Chain {
+    /// Whether `one` surely commits before `other`, or is it.
+    pub fn comes_before(&self, one: usize, other: usize) -> bool {
+        let mut at = Some(other);
+        while let Some(piece) = at {
+            if piece == one {
+                return true;
+            }
+            at = self.pieces[piece].parent;
+        }
+        false
+    }
+
+    /// Whether one run can have both pieces.
+    pub fn can_both_happen(&self, one: usize, other: usize) -> bool {
+        let (one, other) = (&self.pieces[one].outcomes, &self.pieces[other].outcomes);
+        !one.iter().any(|(send, ok)| other.iter().any(|(same, other)| same == send && other != ok))
+    }
+
+    /// Whether any piece writes.
+    pub fn writes(&self) -> bool {
+        self.pieces.iter().any(|piece| piece.accesses.iter().any(|access| !access.reads()))
+    }
+}
+
+/// The chains that start in a file and have more than one piece.
+pub fn split_chains(db: &dyn Db, file: SourceFile) -> impl Iterator<Item = &Chain> {
+    chains(db, file).iter().filter(|chain| chain.pieces.len() > 1)
+}

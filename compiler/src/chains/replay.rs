@@ -1,0 +1,273 @@
+//! A run of pieces, as far as it can be told without values: which constants cells hold, and on which writes everything else depends.
+//!
+//! A value that is computed is a name for where it was written and for everything that its event had read by then. Two runs agree if the cells
+//! end with the same names, and the events that only look have seen the same ones.
+
+use std::hash::{Hash, Hasher};
+use std::ops::Range;
+
+use rustc_hash::FxHasher;
+
+use super::bindings::{Bindings, Class};
+use super::schedule::{Stop, Turn};
+use super::{Access, Way};
+use crate::effects::known::{Const, Fact};
+use crate::effects::{Grain, Target, WriteKind};
+use crate::types::{CellId, ItemId};
+
+/// What is needed, looked at and changed by one piece, in classes.
+pub(super) struct Prepared<'a> {
+    /// The records that an event goes from and to, where order between them is kept, and the position of the sender's piece.
+    pub sent: Option<(Class, Class, Option<usize>)>,
+    /// The piece that leads to it.
+    pub parent: Option<usize>,
+    needs: Vec<Need<'a>>,
+    reads: Vec<Thing>,
+    changes: Vec<Change<'a>>,
+}
+
+/// What an access is about.
+#[derive(Clone, Copy)]
+struct Thing {
+    /// `None`: some record of the type, or all of them.
+    record: Option<Class>,
+    of: ItemId,
+    /// `None`: the existence of the record.
+    cell: Option<CellId>,
+    element: Option<Class>,
+}
+
+#[derive(Clone, Copy)]
+enum Need<'a> {
+    Holds(Class, CellId, &'a Const, bool),
+    Has(Class, CellId, Class, bool),
+}
+
+struct Change<'a> {
+    access: &'a Access,
+    thing: Thing,
+    sure: bool,
+    /// It does not happen unless these hold.
+    when: Vec<Need<'a>>,
+}
+
+impl<'a> Prepared<'a> {
+    /// `None` if the piece cannot do what the cycle needs of it.
+    pub(super) fn new(stops: &[Stop<'a>], turns: &[Turn], (event, index): Turn, bindings: &mut Bindings<'_>) -> Option<Self> {
+        let stop = &stops[event];
+        let piece = &stop.chain.pieces[index];
+        let goes_on = |to: &Range<usize>| turns.iter().any(|(of, piece)| *of == event && to.contains(piece));
+        let next: Vec<_> = piece.conditions.iter().filter(|condition| goes_on(&condition.to)).collect();
+        let used: Vec<usize> = [stop.entry, stop.exit].into_iter().filter(|place| place.piece == index).map(|place| place.access).collect();
+        if next.iter().any(|condition| condition.without.iter().any(|access| used.contains(access))) {
+            return None;
+        }
+        let mut needs = Vec::new();
+        for condition in &next {
+            needs.extend(condition.facts.iter().filter_map(|fact| need(event, fact, bindings)));
+        }
+        for &access in &used {
+            needs.extend(piece.accesses[access].facts.iter().filter_map(|fact| need(event, fact, bindings)));
+        }
+        let mut reads = Vec::new();
+        let mut changes = Vec::new();
+        for (position, access) in piece.accesses.iter().enumerate() {
+            if next.iter().any(|condition| condition.without.contains(&position)) {
+                continue;
+            }
+            let record = (!matches!(access.target, Target::Unknown | Target::Fresh)).then(|| bindings.record(event, &access.target));
+            let element = match &access.grain {
+                Grain::Element(Some(element)) => Some(bindings.value(event, element)),
+                _ => None,
+            };
+            let thing = Thing { record, of: access.record, cell: access.cell, element };
+            if access.reads() {
+                reads.push(thing);
+                continue;
+            }
+            let sure = access.always || used.contains(&position) || next.iter().any(|condition| condition.with.contains(&position));
+            let when = access.facts.iter().filter_map(|fact| need(event, fact, bindings)).collect();
+            changes.push(Change { access, thing, sure, when });
+        }
+        let sent = match &piece.way {
+            Way::Sent { from, ordered: true, .. } if *from != Target::Unknown && piece.on != Target::Unknown => {
+                let parent = piece.parent.and_then(|parent| turns.iter().position(|turn| *turn == (event, parent)));
+                Some((bindings.record(event, from), bindings.record(event, &piece.on), parent))
+            }
+            _ => None,
+        };
+        Some(Prepared { sent, parent: piece.parent, needs, reads, changes })
+    }
+}
+
+fn need<'a>(event: usize, fact: &'a Fact, bindings: &mut Bindings<'_>) -> Option<Need<'a>> {
+    match fact {
+        Fact::Holds { target, cell, value, is } => Some(Need::Holds(bindings.record(event, target), *cell, value, *is)),
+        Fact::Has { target, cell, element, is } => {
+            Some(Need::Has(bindings.record(event, target), *cell, bindings.value(event, element), *is))
+        }
+        Fact::Apart(..) => None,
+    }
+}
+
+/// What is known of cells, as far as constants say.
+#[derive(Clone, Default)]
+struct State<'a> {
+    holds: Vec<(Class, CellId, &'a Const)>,
+    not: Vec<(Class, CellId, &'a Const)>,
+    has: Vec<(Class, CellId, Class, bool)>,
+}
+
+impl<'a> State<'a> {
+    /// Whether a need can be met.
+    fn allows(&self, need: &Need<'_>) -> bool {
+        match *need {
+            Need::Holds(record, cell, value, is) => {
+                let held = self.holds.iter().filter(|(of, at, _)| (*of, *at) == (record, cell));
+                let mut not = self.not.iter().filter(|(of, at, _)| (*of, *at) == (record, cell));
+                held.into_iter().all(|(.., held)| held.allows(value, is)) && (!is || not.all(|(.., held)| *held != value))
+            }
+            Need::Has(record, cell, element, is) => {
+                self.has.iter().all(|(of, at, what, there)| (*of, *at, *what) != (record, cell, element) || *there == is)
+            }
+        }
+    }
+
+    /// What was needed and met was so.
+    fn learn(&mut self, need: &Need<'a>) {
+        match *need {
+            Need::Holds(record, cell, value, true) => {
+                if !self.holds.iter().any(|(of, at, _)| (*of, *at) == (record, cell)) {
+                    self.holds.push((record, cell, value));
+                }
+            }
+            // Not absent is present, not false is true.
+            Need::Holds(record, cell, Const::Absent, false) => self.learn(&Need::Holds(record, cell, &Const::Present, true)),
+            Need::Holds(record, cell, Const::Bool(true), false) => self.learn(&Need::Holds(record, cell, &Const::Bool(false), true)),
+            Need::Holds(record, cell, Const::Bool(false), false) => self.learn(&Need::Holds(record, cell, &Const::Bool(true), true)),
+            Need::Holds(record, cell, value, false) => self.not.push((record, cell, value)),
+            Need::Has(record, cell, element, is) => {
+                if !self.has.iter().any(|(of, at, what, _)| (*of, *at, *what) == (record, cell, element)) {
+                    self.has.push((record, cell, element, is));
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, change: &Change<'a>) {
+        let Some(cell) = change.access.cell else { return };
+        let Thing { record, element, .. } = change.thing;
+        let hits = |of: Class| record.is_none_or(|record| record == of);
+        match (change.access.write, element) {
+            (Some(WriteKind::Insert | WriteKind::Remove), Some(element)) => {
+                self.has.retain(|(of, at, what, _)| !(hits(*of) && *at == cell && *what == element));
+                if let (Some(record), true) = (record, change.sure) {
+                    self.has.push((record, cell, element, change.access.write == Some(WriteKind::Insert)));
+                }
+            }
+            _ => {
+                self.holds.retain(|(of, at, _)| !(hits(*of) && *at == cell));
+                self.not.retain(|(of, at, _)| !(hits(*of) && *at == cell));
+                self.has.retain(|(of, at, ..)| !(hits(*of) && *at == cell));
+                if let (Some(record), true, Some(value)) = (record, change.sure, &change.access.value) {
+                    self.holds.push((record, cell, value));
+                }
+            }
+        }
+    }
+}
+
+/// A cell, or the existence of a record (`None`), of a record (`None`: one that is not known), or of one element of it.
+type Key = (Option<Class>, ItemId, Option<CellId>, Option<Class>);
+
+/// A run so far.
+#[derive(Clone)]
+pub(super) struct Run<'a> {
+    state: State<'a>,
+    /// What is not as it was at the start: names of values.
+    cells: Vec<(Key, u64)>,
+    /// What each event has read.
+    read: Vec<u64>,
+    /// Whether an event only looks.
+    looks: Vec<bool>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(stops: &[Stop<'_>]) -> Self {
+        let looks = stops.iter().map(|stop| !stop.chain.writes()).collect();
+        Run { state: State::default(), cells: Vec::new(), read: vec![0; stops.len()], looks }
+    }
+
+    /// Commits a piece; false if its conditions are not met.
+    pub(super) fn commit(&mut self, event: usize, piece: &Prepared<'a>) -> bool {
+        for need in &piece.needs {
+            if !self.state.allows(need) {
+                return false;
+            }
+            self.state.learn(need);
+        }
+        for thing in &piece.reads {
+            self.read[event] = name(&(self.read[event], self.value(thing)));
+        }
+        let start = self.state.clone();
+        for change in piece.changes.iter().filter(|change| change.when.iter().all(|need| start.allows(need))) {
+            self.state.apply(change);
+            self.write(event, change);
+        }
+        true
+    }
+
+    /// Whether everything ends and is seen alike.
+    pub(super) fn agrees_with(&self, other: &Run<'_>) -> bool {
+        let seen =
+            |run: &Run<'_>| run.read.iter().zip(&run.looks).filter(|(_, looks)| **looks).map(|(read, _)| *read).collect::<Vec<u64>>();
+        let same = |one: &Run<'_>, other: &Run<'_>| one.cells.iter().all(|entry| other.cells.contains(entry));
+        self.cells.len() == other.cells.len() && same(self, other) && seen(self) == seen(other)
+    }
+
+    fn value(&self, thing: &Thing) -> u64 {
+        let hit = |key: &Key| {
+            let record = thing.record.is_none() || key.0.is_none() || key.0 == thing.record;
+            // Whether there is a record is part of every look at it.
+            let cell = key.2 == thing.cell || key.2.is_none();
+            record && key.1 == thing.of && cell && (thing.element.is_none() || key.3.is_none() || key.3 == thing.element)
+        };
+        // In any order the same.
+        self.cells.iter().filter(|(key, _)| hit(key)).map(name).fold(0, u64::wrapping_add)
+    }
+
+    fn write(&mut self, event: usize, change: &Change<'_>) {
+        let Thing { record, of, cell, element } = change.thing;
+        let access = change.access;
+        let own = match (&access.value, access.fixed) {
+            (Some(value), true) => name(value),
+            _ if access.blind => name(&(event, access.site)),
+            _ => name(&(event, access.site, self.read[event])),
+        };
+        let replaces = matches!(access.write, Some(WriteKind::Set | WriteKind::Delete));
+        if replaces && element.is_none() {
+            self.cells.retain(|(known, _)| (known.0, known.1, known.2) != (record, of, cell));
+        }
+        let key = (record, of, cell, element);
+        let at = self.cells.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
+            self.cells.push((key, 0));
+            self.cells.len() - 1
+        });
+        let held = &mut self.cells[at].1;
+        *held = match access.write {
+            // In any order the same. Which element comes first in a list is not compared.
+            Some(WriteKind::Add | WriteKind::Append | WriteKind::Create) => held.wrapping_add(own),
+            Some(WriteKind::Insert) => name(&true),
+            // What a Set does not hold any more; of a list, the one that was put in before.
+            Some(WriteKind::Remove) if *held == 0 || *held == name(&true) => name(&false),
+            Some(WriteKind::Remove) => name(&(*held, false)),
+            Some(WriteKind::Set | WriteKind::Delete) | None => own,
+        };
+    }
+}
+
+fn name(value: &impl Hash) -> u64 {
+    let mut hasher = FxHasher::default();
+    value.hash(&mut hasher);
+    hasher.finish()
+}

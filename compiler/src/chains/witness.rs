@@ -1,0 +1,65 @@
+//! A finding of the analyses as a concrete run: which records there are, which events come in, and in which order their pieces commit.
+//!
+//! The explorer turns it into a run that shows the finding, or finds that nothing of the kind happens.
+
+use crate::effects::Site;
+use crate::hir::BodyOwner;
+use crate::types::{CellId, ItemId};
+
+/// How chains get in each other's way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Witness {
+    /// No two of them are the same record.
+    pub records: Vec<Record>,
+    /// The events from outside; each starts a chain.
+    pub events: Vec<Event>,
+    /// The transactions in the order in which they commit. Those that are not named come before or after, as their chains allow.
+    pub order: Vec<Turn>,
+}
+
+/// A record that the events work on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub of: ItemId,
+    /// What the message calls it: `a`, `b`.
+    pub name: Box<str>,
+    /// The text of its key, where the chains name it by one.
+    pub key: Option<Box<str>>,
+    /// Cells that hold links when the run starts: the cell, and the position of the other record in [`Witness::records`].
+    pub links: Vec<(CellId, usize)>,
+}
+
+/// An event from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The handler or saga; the creation of a record ([`BodyOwner::Create`]); or a derived cell that is read ([`BodyOwner::Derived`]).
+    pub starts: BodyOwner,
+    /// Its record, by position in [`Witness::records`].
+    pub on: usize,
+    /// By parameter.
+    pub args: Vec<Given>,
+}
+
+/// An argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// By position in [`Witness::records`].
+    Record(usize),
+    /// Any value of the type of the parameter.
+    Any,
+}
+
+/// One transaction of one event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// By position in [`Witness::events`].
+    pub event: usize,
+    /// The body whose text the transaction runs.
+    pub body: BodyOwner,
+    /// For what an event sent: where it was sent. For an arm: the send that was answered.
+    pub sent: Option<Site>,
+    /// `ok` or `err`, if it is an arm.
+    pub arm: Option<bool>,
+    /// Its record, by position in [`Witness::records`], where it is one of them.
+    pub on: Option<usize>,
+}

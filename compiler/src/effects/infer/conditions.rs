@@ -1,0 +1,148 @@
+//! What conditions say.
+
+use patternc_grammar::syntax::{BinaryOp, UnaryOp};
+use patternc_program::Method;
+
+use super::{Walk, record_of};
+use crate::effects::Target;
+use crate::effects::known::{Const, Fact, Known};
+use crate::hir::{Arg, Expr, ExprKind, Pattern, PatternKind};
+use crate::types::{CellId, Ty};
+use crate::visit;
+
+/// The value of an expression, where it is the same whenever it is evaluated; of an optional one also that there is a value.
+pub(super) fn constant_of(value: &Expr) -> Option<Const> {
+    // What does not fit was reported, and says nothing.
+    Some(match (&value.kind, &value.ty) {
+        (ExprKind::Bool(truth), Ty::Bool) => Const::Bool(*truth),
+        (ExprKind::Int(number), Ty::Int) => Const::Literal(number.to_string().into()),
+        (ExprKind::Text(text), Ty::Text) => Const::Literal(format!("{text:?}").into()),
+        (ExprKind::Variant { of, variant, .. }, _) => Const::Variant(*of, *variant),
+        (ExprKind::None, _) => Const::Absent,
+        (_, ty) => match ty {
+            Ty::Optional(_) | Ty::None | Ty::Unknown | Ty::Error => return None,
+            _ => Const::Present,
+        },
+    })
+}
+
+/// Whether a value depends on nothing that is read: on literals, the first `params` locals, the clock.
+pub(super) fn is_blind(value: &Expr, params: u32) -> bool {
+    let mut blind = true;
+    visit::expr(value, &mut |part| {
+        blind &= match &part.kind {
+            ExprKind::Local(local) => local.0 < params,
+            ExprKind::Cell { .. }
+            | ExprKind::Lookup { .. }
+            | ExprKind::All { .. }
+            | ExprKind::Where { .. }
+            | ExprKind::CallFn { .. }
+            | ExprKind::Exists(_)
+            | ExprKind::ForbiddenCall(_)
+            | ExprKind::Error => false,
+            _ => true,
+        };
+    });
+    blind
+}
+
+/// The constant that a cell of a type holds after `value` is written to it.
+pub(super) fn constant_for(value: &Expr, cell: &Ty) -> Option<Const> {
+    let constant = constant_of(value)?;
+    match (&constant, cell) {
+        (Const::Present | Const::Absent, Ty::Optional(_)) => Some(constant),
+        (Const::Present | Const::Absent, _) => None,
+        (Const::Variant(of, _), Ty::Enum(cell, _)) => (of == cell).then_some(constant),
+        (_, Ty::Optional(inner)) => constant_for(value, inner).or(Some(Const::Present)),
+        (Const::Bool(_) | Const::Literal(_), cell) => (value.ty == *cell).then_some(constant),
+        (Const::Variant(..), _) => None,
+    }
+}
+
+impl Walk<'_, '_> {
+    /// From here to the end of the block these are so.
+    pub(super) fn learn(&mut self, facts: Vec<Fact>) {
+        self.know_from_here(facts, false);
+    }
+
+    /// The same, and the transaction fails where they are not.
+    pub(super) fn demand(&mut self, facts: Vec<Fact>) {
+        // What a `try` catches does not fail the transaction.
+        self.know_from_here(facts, self.tries == 0);
+    }
+
+    fn know_from_here(&mut self, facts: Vec<Fact>, demanded: bool) {
+        let (block, from) = (self.block, self.spans.len() as u32);
+        self.layout.known.extend(facts.into_iter().map(|fact| Known { fact, block, from, demanded }));
+    }
+
+    /// What is so if a condition is true, or false.
+    pub(super) fn facts(&self, cond: &Expr, is: bool) -> Vec<Fact> {
+        match &cond.kind {
+            ExprKind::Unary { op: UnaryOp::Not, operand } => self.facts(operand, !is),
+            ExprKind::Binary { op: BinaryOp::And, left, right } if is => [self.facts(left, true), self.facts(right, true)].concat(),
+            ExprKind::Binary { op: BinaryOp::Or, left, right } if !is => [self.facts(left, false), self.facts(right, false)].concat(),
+            ExprKind::Binary { op: op @ (BinaryOp::Eq | BinaryOp::Ne), left, right } => {
+                self.compared(left, right, is == (*op == BinaryOp::Eq))
+            }
+            ExprKind::Binary { op: BinaryOp::In, left, right } => self.member(right, left, is),
+            ExprKind::Method { method: Method::Contains, base, args, .. } => match &args[..] {
+                [Arg::Value(element)] => self.member(base, element, is),
+                _ => Vec::new(),
+            },
+            ExprKind::Cell { .. } => self.holds(cond, Const::Bool(true), is),
+            _ => Vec::new(),
+        }
+    }
+
+    fn compared(&self, left: &Expr, right: &Expr, is: bool) -> Vec<Fact> {
+        if record_of(&left.ty).is_some() && record_of(&right.ty).is_some() {
+            let (left, right) = (self.target(left), self.target(right));
+            let known = |target: &Target| !matches!(target, Target::Unknown | Target::Fresh);
+            return if !is && known(&left) && known(&right) { vec![Fact::Apart(left, right)] } else { Vec::new() };
+        }
+        let of = |cell: &Expr, value: &Expr| match &value.kind {
+            // Another value may have the same name with other fields.
+            ExprKind::Variant { args, .. } if !is && !args.is_empty() => Vec::new(),
+            _ => match constant_of(value) {
+                Some(Const::Present) | None => Vec::new(),
+                Some(value) => self.holds(cell, value, is),
+            },
+        };
+        [of(left, right), of(right, left)].concat()
+    }
+
+    /// What is so if an optional value is there, or not.
+    pub(super) fn presence(&self, value: &Expr, is: bool) -> Vec<Fact> {
+        self.holds(value, Const::Absent, !is)
+    }
+
+    /// What is so if a value fits a pattern.
+    pub(super) fn matched(&self, subject: &Expr, pattern: &Pattern) -> Vec<Fact> {
+        match &pattern.kind {
+            PatternKind::Variant { of, variant, .. } => self.holds(subject, Const::Variant(*of, *variant), true),
+            PatternKind::Literal(value) => constant_of(value).map(|value| self.holds(subject, value, true)).unwrap_or_default(),
+            PatternKind::Wildcard | PatternKind::Bind(_) | PatternKind::Error => Vec::new(),
+        }
+    }
+
+    fn holds(&self, cell: &Expr, value: Const, is: bool) -> Vec<Fact> {
+        match self.cell_of(cell) {
+            Some((target, cell)) => vec![Fact::Holds { target, cell, value, is }],
+            None => Vec::new(),
+        }
+    }
+
+    fn member(&self, collection: &Expr, element: &Expr, is: bool) -> Vec<Fact> {
+        match (self.cell_of(collection), self.value(element), &collection.ty) {
+            (Some((target, cell)), Some(element), Ty::Set(_)) => vec![Fact::Has { target, cell, element, is }],
+            _ => Vec::new(),
+        }
+    }
+
+    fn cell_of(&self, value: &Expr) -> Option<(Target, CellId)> {
+        let ExprKind::Cell { base, cell, optional: false } = &value.kind else { return None };
+        let target = self.target(base);
+        (!matches!(target, Target::Unknown | Target::Fresh)).then_some((target, *cell))
+    }
+}

@@ -1,0 +1,91 @@
+//! What is so at a place of a body because of the conditions on the way there: who gets past `require self.open` knows that the cell is true.
+//!
+//! Only comparisons with constants, membership in a Set, and records being different are understood; everything else says nothing. What is
+//! known holds when the transaction starts, unless the body itself changed it before.
+
+use super::{BlockId, Layout, Site, Target, Value};
+use crate::types::{CellId, ItemId};
+
+/// Something that is so.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Fact {
+    /// The cell holds this value, or another one.
+    Holds { target: Target, cell: CellId, value: Const, is: bool },
+    /// The element is in the Set, or is not.
+    Has { target: Target, cell: CellId, element: Value, is: bool },
+    /// Two different records.
+    Apart(Target, Target),
+}
+
+/// A value that is the same whenever the body runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Const {
+    Bool(bool),
+    /// A number or text, as text.
+    Literal(Box<str>),
+    /// A variant of an enum, whatever its fields.
+    Variant(ItemId, u32),
+    /// `none`.
+    Absent,
+    /// Something that is not `none`.
+    Present,
+}
+
+impl Const {
+    /// Whether a cell that holds `self` can be said to hold `other` (`is`), or not to.
+    pub fn allows(&self, other: &Const, is: bool) -> bool {
+        match (self, other) {
+            (Const::Present, Const::Absent) | (Const::Absent, Const::Present) => !is,
+            // Something may be anything but nothing.
+            (Const::Present, Const::Bool(_) | Const::Literal(_) | Const::Variant(..)) => true,
+            (Const::Bool(_) | Const::Literal(_) | Const::Variant(..), Const::Present) => is,
+            // Of a variant with fields only the name is known.
+            (Const::Variant(..), Const::Variant(..)) => !is || self == other,
+            _ => (self == other) == is,
+        }
+    }
+}
+
+/// A fact and where it holds: at the sites of a block (and those inside) from one on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub fact: Fact,
+    pub block: BlockId,
+    /// [`Site::index`] of the first.
+    pub from: u32,
+    /// The transaction fails unless it is so: whatever of the block is committed, this was true.
+    pub demanded: bool,
+}
+
+impl Layout {
+    /// What is known of a site if its transaction commits, from conditions of the same transaction.
+    pub fn known_at(&self, site: Site) -> impl Iterator<Item = &Known> {
+        let around = self.around_in_piece(site);
+        self.known.iter().filter(move |known| (known.demanded || known.from <= site.index) && around.contains(&known.block))
+    }
+
+    /// Whether the value of a write depends on nothing that is read.
+    pub fn is_blind(&self, site: Site) -> bool {
+        self.blind.contains(&site.index)
+    }
+
+    /// The value that a write gives its cell, or adds to it, where it is a constant.
+    pub fn written(&self, site: Site) -> Option<&Const> {
+        self.written.iter().find(|(index, _)| *index == site.index).map(|(_, value)| value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_constant_allows_what_it_may_be() {
+        let (one, two) = (Const::Literal("1".into()), Const::Literal("2".into()));
+        assert!(one.allows(&one, true) && !one.allows(&one, false));
+        assert!(!one.allows(&two, true) && one.allows(&two, false));
+        assert!(Const::Present.allows(&one, true) && Const::Present.allows(&one, false));
+        assert!(!Const::Present.allows(&Const::Absent, true) && Const::Absent.allows(&Const::Present, false));
+        assert!(one.allows(&Const::Present, true) && !one.allows(&Const::Absent, true));
+    }
+}

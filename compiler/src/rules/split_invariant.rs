@@ -1,0 +1,195 @@
+//! `split-invariant`: a chain that writes one record's part of an `eventually` invariant and never the other's.
+
+use patternc_grammar::syntax::BinaryOp;
+use rustc_hash::FxHashMap;
+
+use super::Rule;
+use super::context::Context;
+use crate::bodies::bodies;
+use crate::chains::{Access, Chain, chains};
+use crate::db::{Db, Project, SourceFile};
+use crate::diagnostic::{Diagnostic, Level, Location};
+use crate::effects::describe::{body_name, cell_path};
+use crate::effects::{self, Target, WriteKind};
+use crate::facts;
+use crate::hir::{BodyOwner, ExprKind};
+use crate::items::{ItemHead, items};
+use crate::location::owner_item;
+use crate::signature::invariant_sig;
+use crate::types::{CellId, ItemId, LocalId};
+use crate::visit;
+
+pub static RULE: Rule = Rule {
+    name: "split-invariant",
+    level: Level::Warn,
+    summary: "a chain that writes one record's part of an `eventually` invariant and never the other's",
+    page: PAGE,
+    check: Some(check),
+};
+
+/// The cells that an `eventually` invariant reads of the record it is about, and of others, leaving out what is compared by size: there
+/// one side may move alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Parts {
+    own: Vec<CellId>,
+    others: Vec<CellId>,
+}
+
+#[salsa::tracked(returns(ref))]
+fn parts_in(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, Parts)> {
+    let mut found = Vec::new();
+    for (index, head) in items(db, file).heads.iter().enumerate() {
+        let item = ItemId { file, index: index as u32 };
+        let eventually = matches!(head, ItemHead::Invariant { .. }) && invariant_sig(db, item).is_some_and(|sig| sig.eventually);
+        let owner = BodyOwner::Invariant(item);
+        let Some(body) = bodies(db, file).get(owner).filter(|_| eventually) else { continue };
+        let mut slack = Vec::new();
+        visit::body(body, &mut |expr| {
+            if let ExprKind::Binary { op: BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge, .. } = &expr.kind {
+                visit::expr(expr, &mut |part| {
+                    if let ExprKind::Cell { cell, .. } = &part.kind {
+                        slack.push(*cell);
+                    }
+                });
+            }
+        });
+        let mut parts = Parts::default();
+        for read in &effects::effects(db, owner).reads {
+            let Some(cell) = read.cell.filter(|cell| !slack.contains(cell)) else { continue };
+            let part = if read.target == Target::Local(LocalId(0)) { &mut parts.own } else { &mut parts.others };
+            if !part.contains(&cell) {
+                part.push(cell);
+            }
+        }
+        if !parts.own.is_empty() && !parts.others.is_empty() {
+            found.push((item, parts));
+        }
+    }
+    found
+}
+
+#[salsa::tracked(returns(ref))]
+fn parts(db: &dyn Db) -> FxHashMap<ItemId, Parts> {
+    let files = Project::try_get(db).map(|project| project.files(db).as_slice()).unwrap_or_default();
+    files.iter().flat_map(|&file| parts_in(db, file)).cloned().collect()
+}
+
+fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
+    let parts = parts(context.db);
+    if parts.is_empty() {
+        return;
+    }
+    for chain in chains(context.db, context.file).iter().filter(|chain| !chain.incomplete) {
+        if !matches!(chain.root, BodyOwner::Handler(_) | BodyOwner::Saga(_)) {
+            continue;
+        }
+        let mut reported = Vec::new();
+        for write in writes(chain) {
+            for invariant in write.cell.iter().flat_map(|cell| facts::invariants_on(context.db, *cell)) {
+                let Some(parts) = parts.get(invariant).filter(|_| !reported.contains(invariant)) else { continue };
+                if let Some(missing) = missing(chain, write, parts) {
+                    reported.push(*invariant);
+                    findings.push(finding(context, chain, write, *invariant, missing));
+                }
+            }
+        }
+    }
+}
+
+/// The writes of a chain that can break something: what is made anew starts whole.
+fn writes(chain: &Chain) -> impl Iterator<Item = &Access> {
+    let accesses = chain.pieces.iter().flat_map(|piece| &piece.accesses);
+    accesses.filter(|access| matches!(access.write, Some(kind) if kind != WriteKind::Create && kind != WriteKind::Delete))
+}
+
+/// A cell of the other part, if the chain neither writes it nor looks at it.
+fn missing(chain: &Chain, write: &Access, parts: &Parts) -> Option<CellId> {
+    let cell = write.cell?;
+    let accesses = || chain.pieces.iter().flat_map(|piece| &piece.accesses);
+    let touches = |part: &[CellId], elsewhere: bool| {
+        accesses().any(|access| {
+            let other = !elsewhere || access.cell != write.cell || access.target != write.target || access.target == Target::Unknown;
+            other && access.cell.is_some_and(|cell| part.contains(&cell))
+        })
+    };
+    match (parts.own.contains(&cell), parts.others.contains(&cell)) {
+        // Both ends are the same cell: of two records.
+        (true, true) if !touches(&parts.own, true) && !touches(&parts.others, true) => Some(cell),
+        (true, false) if !touches(&parts.others, false) => parts.others.first().copied(),
+        (false, true) if !touches(&parts.own, false) => parts.own.first().copied(),
+        _ => None,
+    }
+}
+
+fn finding(context: &Context<'_>, chain: &Chain, write: &Access, invariant: ItemId, missing: CellId) -> Diagnostic {
+    let name = invariant_sig(context.db, invariant).map_or_else(String::new, |sig| sig.name.to_string());
+    let cell = write.cell.map_or_else(String::new, |cell| cell_path(context.db, cell));
+    let (root, other) = (body_name(context.db, chain.root), cell_path(context.db, missing));
+    let where_to = if write.cell == Some(missing) { format!("the `{other}` of the other record") } else { format!("`{other}`") };
+    let message = format!(
+        "`{root}` changes `{cell}` and nothing that it sets off changes {where_to}: once all is done, `{name}` can be broken, and stays so",
+    );
+    let here = owner_item(write.site.body).is_some_and(|item| item.file == context.file);
+    let at = match chain.root {
+        BodyOwner::Handler(handler) | BodyOwner::Saga(handler) if !here => Location::Handler(handler),
+        _ => Location::Site(write.site),
+    };
+    let mut finding = RULE.at(at, format!("one side of `{name}`"), message);
+    if !here {
+        finding = finding.label(Location::Site(write.site), "written here");
+    }
+    finding
+        .label(Location::Item(invariant), "says that both sides agree")
+        .label(Location::Cell(missing), "the other side")
+        .help(format!("change {where_to} as well: in the same transaction where it is in the same space, else by a `send`"))
+}
+
+const PAGE: &str = r##"
+## What goes wrong
+
+An `eventually invariant` over two records says that they agree once everything is done. A handler that changes one of them, and sets off nothing
+that changes the other, leaves them apart for good.
+
+## Bad
+
+```pattern
+space user[Text]
+record Person in user {
+  cell friends: Set<Person@any> = Set[]
+  handler befriend(other: Person@any) {
+    self.friends += other
+    send other.befriended(self)
+  }
+  internal handler befriended(other: Person@any) { self.friends += other }
+  handler forget(other: Person@any) {
+    self.friends -= other
+  }
+}
+eventually invariant both_ways(p: Person) { p.friends.all(q => p in q.friends) }
+```
+
+## Good
+
+```pattern
+space shops
+space depots
+record Depot in depots {
+  cell promised: Int = 0
+  internal handler promise(count: Int) { self.promised += count }
+}
+record Shop in shops {
+  cell depot: Depot
+  cell sold: Int = 0
+  handler sell(count: Int) {
+    self.sold += count
+    send self.depot.promise(count)
+  }
+}
+eventually invariant agreed(s: Shop) { s.sold == s.depot.promised }
+```
+
+## When it is fine
+
+When the write can only make the invariant truer, or the handler knows that there is no other side. What is compared by size (`<=`, `>`) is not
+reported, since one side may move alone, nor a chain that reads the other side.
+"##;

@@ -1,0 +1,290 @@
+//! `unserializable-chain`: a chain of sends that others can see, or break, half way.
+
+use std::sync::Arc;
+
+use super::Rule;
+use super::context::Context;
+use crate::chains::{Chain, Cycle, Piece, Story, Way, WayOut, chains, cycles};
+use crate::diagnostic::{Diagnostic, Level, Location};
+use crate::effects::Site;
+use crate::effects::describe::{body_name, cell_path};
+use crate::hir::BodyOwner;
+
+pub static RULE: Rule = Rule {
+    name: "unserializable-chain",
+    level: Level::Warn,
+    summary: "a chain of sends or saga steps that others can see, or break, half way, or that a rejection leaves half done",
+    page: PAGE,
+    check: Some(check),
+};
+
+fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
+    let all = chains(context.db, context.file);
+    if all.iter().all(|chain| chain.pieces.len() < 2) {
+        return;
+    }
+    for (index, cycle) in cycles(context.db, context.file) {
+        findings.push(broken(context, &all[*index as usize], cycle));
+    }
+    for chain in all.iter().filter(|chain| !chain.incomplete) {
+        findings.extend(half_done(context, chain));
+    }
+}
+
+/// The place in the file where a chain is cut: what its own text sends first on the way.
+fn cut(context: &Context<'_>, chain: &Chain, sites: impl Iterator<Item = Site>) -> Location {
+    let own = sites.into_iter().find(|site| site.body == chain.root);
+    match (own, chain.root) {
+        (Some(site), _) => Location::Site(site),
+        (None, BodyOwner::Handler(handler) | BodyOwner::Saga(handler)) => Location::Handler(handler),
+        (None, BodyOwner::Create(record)) => Location::Item(record),
+        (None, BodyOwner::Derived(cell) | BodyOwner::Default(cell)) => Location::Cell(cell),
+        (None, _) => Location::Span(context.file, Default::default()),
+    }
+}
+
+fn broken(context: &Context<'_>, chain: &Chain, cycle: &Cycle) -> Diagnostic {
+    let story = Story::of(context.db, cycle);
+    let name = body_name(context.db, chain.root);
+    let how = if cycle.observed { "see" } else { "break" };
+    let message = format!(
+        "`{name}` is not one transaction but {}, and others can {how} it half way: {}",
+        counted(chain.pieces.len()),
+        story.end,
+    );
+    let turns = &cycle.witness.order;
+    let sent = turns.iter().filter(|turn| turn.event == 0).filter_map(|turn| turn.sent);
+    let mut finding = RULE.at(cut(context, chain, sent), "others can come in between here", message);
+    // One place can be more than one line of the story.
+    let mut labels: Vec<(Site, Vec<String>)> = Vec::new();
+    for (number, line) in story.lines.iter().enumerate() {
+        let number = (number + 1).to_string();
+        match labels.iter_mut().find(|(site, _)| *site == line.site) {
+            Some((_, numbers)) => numbers.push(number),
+            None => labels.push((line.site, vec![number])),
+        }
+    }
+    for (site, numbers) in labels {
+        finding = finding.label(Location::Site(site), format!("step {}", numbers.join(" and ")));
+    }
+    for (number, line) in story.lines.iter().enumerate() {
+        finding = finding.note(format!("{}. {}", number + 1, line.text));
+    }
+    finding = finding.note(format!("{}. {}", story.lines.len() + 1, story.end));
+    finding.witness = Some(Arc::new(cycle.witness.clone()));
+    finding.help(ways_out(context, cycle))
+}
+
+fn counted(pieces: usize) -> String {
+    match pieces {
+        2 => "two, one after the other".to_owned(),
+        3 => "three, one after the other".to_owned(),
+        more => format!("{more}, one after the other"),
+    }
+}
+
+fn ways_out(context: &Context<'_>, cycle: &Cycle) -> String {
+    let ways: Vec<String> = cycle
+        .ways_out
+        .iter()
+        .map(|way| match way {
+            WayOut::OneSpace => "keep both records in one space, and write both in one handler".to_owned(),
+            WayOut::Commute(cell) => format!("change `{}` by `+=` instead of replacing it", cell_path(context.db, *cell)),
+            WayOut::Eventually => {
+                "declare with an `eventually invariant` over both what must hold once all is done: that accepts the in-between".to_owned()
+            }
+        })
+        .collect();
+    ways.join("; or ")
+}
+
+/// Rejections in later pieces that leave what earlier ones wrote, with nothing that repairs it.
+fn half_done(context: &Context<'_>, chain: &Chain) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (index, piece) in chain.pieces.iter().enumerate() {
+        let Some(rejects) = piece.rejects else { continue };
+        let Some(written) = written_before(chain, index) else { continue };
+        let (parked, at) = match &piece.way {
+            // What a saga sends it undoes, and what has no `err` arm is a dropped failure.
+            Way::Sent { at, answer, .. } if !matches!(at.body, BodyOwner::Saga(_)) => {
+                if !*answer && arms(chain, *at).is_none() || is_repaired(chain, index) {
+                    continue;
+                }
+                (false, *at)
+            }
+            Way::Arm { of, answer, .. } if !is_repaired(chain, index) => (!*answer, *of),
+            Way::Start | Way::Sent { .. } | Way::Arm { .. } | Way::Undo { .. } => continue,
+        };
+        found.push(left(context, chain, index, rejects, &chain.pieces[written], at, parked));
+        break;
+    }
+    found
+}
+
+/// The last piece before another one that has written something.
+fn written_before(chain: &Chain, piece: usize) -> Option<usize> {
+    let mut at = chain.pieces[piece].parent;
+    while let Some(before) = at {
+        if chain.pieces[before].accesses.iter().any(|access| !access.reads()) {
+            return Some(before);
+        }
+        at = chain.pieces[before].parent;
+    }
+    None
+}
+
+/// The `err` arm of a send.
+fn arms(chain: &Chain, of: Site) -> Option<&Piece> {
+    chain.pieces.iter().find(|piece| matches!(piece.way, Way::Arm { of: site, ok: false, .. } if site == of))
+}
+
+/// Whether an `err` arm on the way to a piece changes or sends something when that piece rejects.
+fn is_repaired(chain: &Chain, piece: usize) -> bool {
+    let mut at = Some(piece);
+    while let Some(index) = at {
+        let this = &chain.pieces[index];
+        let (of, answer) = match &this.way {
+            Way::Sent { at, answer, .. } => (*at, *answer),
+            Way::Arm { of, answer, .. } => (*of, *answer),
+            Way::Start | Way::Undo { .. } => return false,
+        };
+        // An arm is not repaired by its own send's other arm: that has been answered.
+        if matches!(this.way, Way::Sent { .. })
+            && let Some(err) = arms(chain, of)
+        {
+            let acts = err.accesses.iter().any(|access| !access.reads()) || !err.conditions.is_empty();
+            if acts || err.rejects.is_none() {
+                return acts;
+            }
+        } else if !answer {
+            return false;
+        }
+        // The failure is that of the event whose handler waits for this answer.
+        at = sender(chain, index);
+    }
+    false
+}
+
+/// The piece that was itself sent and whose event has the outcome of this one.
+fn sender(chain: &Chain, piece: usize) -> Option<usize> {
+    let of = match chain.pieces[piece].way {
+        Way::Sent { at, .. } => at.body,
+        Way::Arm { of, .. } => of.body,
+        Way::Start | Way::Undo { .. } => return None,
+    };
+    let mut at = chain.pieces[piece].parent;
+    while let Some(before) = at {
+        if chain.pieces[before].body == of && matches!(chain.pieces[before].way, Way::Sent { .. } | Way::Start) {
+            return Some(before);
+        }
+        at = chain.pieces[before].parent;
+    }
+    None
+}
+
+fn left(context: &Context<'_>, chain: &Chain, index: usize, rejects: Site, written: &Piece, at: Site, parked: bool) -> Diagnostic {
+    let piece = &chain.pieces[index];
+    let name = body_name(context.db, chain.root);
+    let what = match piece.way {
+        Way::Arm { ok, .. } => format!("the `{}` arm of `{}`", if ok { "ok" } else { "err" }, body_name(context.db, piece.body)),
+        _ => format!("`{}`", body_name(context.db, piece.body)),
+    };
+    let write = written.accesses.iter().find(|access| !access.reads());
+    let cell = write.and_then(|write| write.cell).map_or_else(|| "a record".to_owned(), |cell| format!("`{}`", cell_path(context.db, cell)));
+    let then = if parked { "the rejection is parked" } else { "whoever called is told that it failed" };
+    let message = format!("when {what} rejects, `{name}` is left half done: {then}, and what was written to {cell} before stays");
+    let mut finding = RULE.at(cut(context, chain, std::iter::once(at)), "half of the chain is committed here", message);
+    finding = finding.label(Location::Site(rejects), "can reject");
+    if let Some(write) = write {
+        finding = finding.label(Location::Site(write.site), "committed before, and stays");
+    }
+    finding.help(format!(
+        "check in the first transaction, before anything is written; or take {cell} back in an `err` arm; or make it a `saga`, whose steps have an `undo`"
+    ))
+}
+
+const PAGE: &str = r##"
+## What goes wrong
+
+A handler commits, then what it sent runs, each piece a transaction of its own. Between two pieces others run. If they touch what both pieces
+touch, they can see one half without the other, or do their own two halves in the other order: then no order of the whole chains gives what is
+in the store. The finding tells such a run, step by step.
+
+It is reported only for a run that can happen: events from one record to one record arrive in the order they were sent, operations that commute
+(`+=` on numbers, lists and sets) do not get in each other's way, conditions (`require`, `if`, `match`) that cannot be met in between are
+respected, and so are records that are known to be different.
+
+A rejection in a later piece is reported too, when nothing repairs what the pieces before it wrote.
+
+## Bad
+
+```pattern
+space user[Text]
+record Person in user {
+  cell name: Text
+  cell members: Set<Person@any> = Set[]
+  handler link(target: Person@any) {
+    require target != self else "not oneself"
+    self.members += target
+    send target.linked(self)
+  }
+  internal handler linked(other: Person@any) { self.members += other }
+  handler unlink(target: Person@any) {
+    self.members -= target
+    send target.unlinked(self)
+  }
+  internal handler unlinked(other: Person@any) { self.members -= other }
+}
+```
+
+## Good
+
+In one space both ends are written in one transaction.
+
+```pattern
+space home
+record Person in home {
+  cell name: Text
+  cell members: Set<Person> = Set[]
+  handler link(target: Person) writes Person.members {
+    require target != self else "not oneself"
+    self.members += target
+    target.members += self
+  }
+  handler unlink(target: Person) writes Person.members {
+    self.members -= target
+    target.members -= self
+  }
+}
+```
+
+In two spaces one end can be the one that decides: what is sent then only repeats it, in order.
+
+```pattern
+space user[Text]
+record Group in user {
+  cell members: Set<Person@any> = Set[]
+  handler add(who: Person@any) {
+    self.members += who
+    send who.joined(self)
+  }
+  handler remove(who: Person@any) {
+    self.members -= who
+    send who.left(self)
+  }
+}
+record Person in user {
+  cell groups: Set<Group@any> = Set[]
+  internal handler joined(group: Group@any) { self.groups += group }
+  internal handler left(group: Group@any) { self.groups -= group }
+}
+```
+
+## When it is fine
+
+When the in-between may be seen and nobody decides by it: say so with an `eventually invariant` over what both pieces write (readers are then no
+longer reported), or with `@allow`. A cell that a chain writes more than once, such as a status, shows its progress: who reads it is not
+reported.
+
+After Shasha, Llirbat, Simon and Valduriez, *Transaction Chopping* (1995), and Zhang et al., *Transaction Chains* (2013).
+"##;

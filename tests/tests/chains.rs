@@ -1,0 +1,364 @@
+//! Verdicts on chains: the table of the chopping analysis, row by row, as patterns.
+
+use patternc_compiler::chains;
+use patternc_compiler::check::{CheckOptions, check};
+use patternc_compiler::db::{Database, Project};
+use patternc_compiler::diagnostic::{Diagnostic, Level};
+use patternc_compiler::effects::describe::body_name;
+
+/// What `unserializable-chain` says of a project.
+fn verdicts(text: &str) -> Vec<Diagnostic> {
+    let mut db = Database::default();
+    db.set_project(&[("main.pattern", text)], None);
+    let findings = check(&db, &CheckOptions::default());
+    let errors: Vec<&str> = findings.iter().filter(|f| f.level == Level::Error).map(|f| &*f.message).collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{text}");
+    findings.into_iter().filter(|finding| finding.rule == "unserializable-chain").collect()
+}
+
+/// The story of each finding, a line a step.
+fn stories(text: &str) -> Vec<String> {
+    verdicts(text).iter().map(|finding| finding.notes.join("\n")).collect()
+}
+
+#[track_caller]
+fn fine(text: &str) {
+    assert_eq!(stories(text), Vec::<String>::new(), "{text}");
+}
+
+#[track_caller]
+fn cycle(text: &str) -> String {
+    let stories = stories(text);
+    assert!(!stories.is_empty(), "no cycle in\n{text}");
+    stories.join("\n\n")
+}
+
+/// `rw x | rw y`, with two more events: `rw x` and `rw y`. Whoever starts it is one of many, so that nothing orders what two of them send.
+const MANY: &str = r#"
+space front
+space back
+record Left in front {
+  cell x: Int = 1
+  handler double() { self.x = self.x * 2 }
+}
+record Right in back {
+  cell y: Int = 1
+  handler add(n: Int) { self.y = self.y * 3 + n }
+}
+record Clerk in front {
+  cell left: Left
+  cell right: Right
+  handler work() writes Left.x {
+    self.left.x = self.left.x * 5 + 1
+    send self.right.add(1)
+  }
+}
+"#;
+
+#[test]
+fn two_copies_of_one_chain_overtake_each_other() {
+    let story = cycle(MANY);
+    assert!(story.contains("`a.work()`") && story.contains("`b.work()`"), "{story}");
+}
+
+#[test]
+fn one_instance_alone_is_fine() {
+    // Created once: the key is a constant.
+    fine(
+        r#"
+space front
+space back
+record Left in front {
+  cell x: Int = 1
+  handler double() { self.x = self.x * 2 }
+}
+record Right in back {
+  cell y: Int = 1
+  handler add(n: Int) { self.y = self.y * 3 + n }
+}
+record Opening in front {
+  cell name: Text key
+  cell left: Left
+  cell right: Right
+  create {
+    require self.name == "the opening" else "there is one opening"
+    self.left.double()
+    send self.right.add(1)
+  }
+}
+"#,
+    );
+    // Runs once: a flag says so, and there is one record.
+    fine(
+        r#"
+space front
+space back
+record Left in front {
+  cell x: Int = 1
+  handler double() { self.x = self.x * 2 }
+}
+record Right in back {
+  cell y: Int = 1
+  handler add(n: Int) { self.y = self.y * 3 + n }
+}
+record Clerk in front {
+  cell name: Text key
+  cell left: Left
+  cell right: Right
+  cell done: Bool = false
+  create { require self.name == "Bob" else "there is one clerk" }
+  handler work() writes Left.x {
+    require !self.done else "done"
+    self.done = true
+    self.left.x = self.left.x * 5 + 1
+    send self.right.add(1)
+  }
+}
+"#,
+    );
+}
+
+const TWO: &str = r#"
+space front
+space back
+record Right in back {
+  cell y: Int = 1
+  internal handler add(n: Int) { self.y = self.y * 3 + n }
+}
+record Left in front {
+  cell right: Right
+  cell x: Int = 1
+  handler work() {
+    self.x = self.x * 5 + 1
+    send self.right.add(1)
+  }
+OTHERS
+}
+"#;
+
+#[test]
+fn a_reader_of_both_sides_in_one_piece_sees_the_half() {
+    // The link never changes, so that what two of them send arrives in order.
+    fine(&TWO.replace("OTHERS", "  handler look() -> Int { return self.x }"));
+    let story = cycle(&TWO.replace("OTHERS", "  handler look() -> Int { return self.x + self.right.y }"));
+    assert!(story.contains("`a.look()` sees `a.x` with what `a.work()` did, and `b.y` without it"), "{story}");
+    let story = cycle(&TWO.replace("OTHERS", "  derived both: Int = self.x + self.right.y"));
+    assert!(story.contains("`a.both` sees"), "{story}");
+}
+
+const LINKS: &str = r#"
+space user[Text]
+record Person in user {
+  cell members: Set<Person@any> = Set[]
+  handler link(target: Person@any) {
+    require target != self else "not oneself"
+    self.members += target
+    send target.linked(self)
+  }
+  internal handler linked(other: Person@any) { self.members += other }
+OTHERS
+}
+"#;
+
+const UNLINK: &str = "  handler unlink(target: Person@any) {
+    self.members -= target
+    send target.unlinked(self)
+  }
+  internal handler unlinked(other: Person@any) { self.members -= other }";
+
+#[test]
+fn adding_alone_commutes() {
+    fine(&LINKS.replace("OTHERS", ""));
+}
+
+#[test]
+fn adding_against_removing_leaves_one_end() {
+    let found = stories(&LINKS.replace("OTHERS", UNLINK));
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert_eq!(
+        found[0],
+        "1. `a.link(b)` puts `b` into `a.members` in the space of `a`\n\
+         2. `b.unlink(a)` takes `a` out of `b.members` in the space of `b`\n\
+         3. `Person.linked`, sent by `a.link(b)`, puts `a` into `b.members` in the space of `b`\n\
+         4. `Person.unlinked`, sent by `b.unlink(a)`, takes `b` out of `a.members` in the space of `a`\n\
+         5. now `b` lists `a` in `members`, and `a` does not list `b` in `members`"
+    );
+}
+
+#[test]
+fn adding_against_a_reader_of_both_sides_is_seen_half_way() {
+    let reader = "  handler mutual(other: Person@any) -> Bool { return other in self.members && self in other.members }";
+    let story = cycle(&LINKS.replace("OTHERS", reader));
+    assert!(story.contains(".mutual("), "{story}");
+    // Who says that in between it need not hold has said that it may be seen.
+    let accepted = LINKS.replace("OTHERS", reader) + "eventually invariant two_way(p: Person) { p.members.all(q => p in q.members) }\n";
+    fine(&accepted);
+    // But not that it may stay.
+    let broken = LINKS.replace("OTHERS", UNLINK) + "eventually invariant two_way(p: Person) { p.members.all(q => p in q.members) }\n";
+    cycle(&broken);
+}
+
+const TRANSFER: &str = r#"
+space front
+space back
+record Account in back {
+  cell b: Int = 0
+  internal handler receive(n: Int) { self.b += n }
+  handler there() -> Int { return self.b }
+}
+record Purse in front {
+  cell a: Int = 0
+  cell partner: Account
+  handler pay(n: Int) {
+    self.a -= n
+    send self.partner.receive(n)
+  }
+  handler here() -> Int { return self.a }
+OTHERS
+}
+"#;
+
+#[test]
+fn a_transfer_to_one_partner_is_fine_for_readers_of_one_side() {
+    fine(&TRANSFER.replace("OTHERS", ""));
+}
+
+#[test]
+fn a_transfer_is_seen_half_way_by_a_reader_of_both_sides() {
+    cycle(&TRANSFER.replace("OTHERS", "  handler all() -> Int { return self.a + self.partner.b }"));
+}
+
+#[test]
+fn a_transfer_to_partners_that_change_is_not_kept_in_order() {
+    // Two payments, to two partners: the readers of either disagree about their order only with more events than are tried.
+    fine(&TRANSFER.replace("OTHERS", "  handler move_to(partner: Account) { self.partner = partner }\n  handler nothing() { }"));
+}
+
+#[test]
+fn a_lock_that_is_held_until_the_end_keeps_others_out() {
+    let text = r#"
+space front
+space back
+enum Stage { open, packing, packed, sent }
+record Ledger in back {
+  cell sum: Int = 0
+  handler book(n: Int) {
+    require n > 0 else "nothing to book"
+    self.sum += n
+  }
+}
+record Order in front {
+  cell ledger: Ledger
+  cell stage: Stage = Stage.open
+  cell lines: Int = 0
+  derived is_open: Bool = self.stage == Stage.open
+  handler add() {
+    require self.is_open else "closed"
+    self.lines += 1
+  }
+  handler pack() {
+    require self.is_open else "closed"
+    self.stage = Stage.HELD
+    send self.ledger.book(self.lines) then {
+      ok() => { self.stage = Stage.packed }
+      err(_e) => { self.stage = Stage.open }
+    }
+  }
+  handler send_out() {
+    match self.stage {
+      Stage.packed => { self.stage = Stage.sent }
+      _ => { fail "not packed" }
+    }
+  }
+}
+"#;
+    fine(&text.replace("HELD", "packing"));
+    // What is already packed can be sent before it is known whether it could be.
+    let story = cycle(&text.replace("HELD", "packed"));
+    assert!(story.contains(".send_out()`"), "{story}");
+}
+
+#[test]
+fn a_rejection_in_a_later_piece_needs_a_repair() {
+    let text = r#"
+space front
+space back
+record Stock in back {
+  cell left: Int = 0
+  internal handler take(n: Int) {
+    require self.left >= n else "sold out"
+    self.left -= n
+  }
+}
+record Shop in front {
+  cell stock: Stock
+  cell sold: Int = 0
+  handler sell(n: Int) {
+    self.sold += n
+    SEND
+  }
+}
+"#;
+    let half = |send: &str| verdicts(&text.replace("SEND", send)).iter().map(|finding| finding.message.clone()).collect::<Vec<_>>();
+    assert_eq!(half("send self.stock.take(n) then { err(_e) => { self.sold -= n } }"), [""; 0]);
+    let found = half("return send self.stock.take(n)");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("when `Stock.take` rejects, `Shop.sell` is left half done: whoever called is told"), "{found:?}");
+    let found = half("send self.stock.take(n) then { err(_e) => { } }");
+    assert_eq!(found.len(), 1, "{found:?}");
+}
+
+/// The chains of the example projects that have more than one piece, whether they are reported, and why that is right.
+const VERDICTS: &[(&str, &str, bool, &str)] = &[
+    (
+        "token_refresh",
+        "GmailAgent.start",
+        false,
+        "`busy` is held from the first piece to the last: another start is rejected in between, and nobody else writes what it writes",
+    ),
+    (
+        "token_refresh",
+        "GoogleAuth.refresh",
+        false,
+        "one piece of it writes: the arm after the provider has answered; the one before reads a cell that never changes",
+    ),
+];
+
+/// A folder of example patterns.
+fn example(folder: &std::path::Path) -> Database {
+    let files = std::fs::read_dir(folder).expect("the example is there").flatten().map(|entry| entry.path());
+    let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "pattern"));
+    let read = |path: std::path::PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        (name, std::fs::read_to_string(path).expect("a pattern can be read"))
+    };
+    let mut db = Database::default();
+    db.set_project(&files.map(read).collect::<Vec<_>>(), None);
+    db
+}
+
+#[test]
+fn every_chain_of_the_examples_has_its_verdict() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../patterns");
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("there are examples").flatten() {
+        let project = entry.file_name().to_string_lossy().into_owned();
+        let db = example(&entry.path());
+        let reported: Vec<String> = check(&db, &CheckOptions::default())
+            .into_iter()
+            .filter(|finding| finding.rule == "unserializable-chain")
+            .map(|finding| finding.message)
+            .collect();
+        for &file in Project::get(&db).files(&db) {
+            for chain in chains::chains(&db, file).iter().filter(|chain| chain.pieces.len() > 1) {
+                let name = body_name(&db, chain.root);
+                let told = reported.iter().any(|message| message.contains(&format!("`{name}`")));
+                assert!(!chain.incomplete, "{project}: {name} is too long to be judged");
+                found.push((project.clone(), name, told));
+            }
+        }
+    }
+    found.sort();
+    let expected: Vec<_> = VERDICTS.iter().map(|(project, chain, told, _)| (project.to_string(), chain.to_string(), *told)).collect();
+    assert_eq!(found, expected);
+}

@@ -150,3 +150,30 @@ fn failures_inside_are_noticed() {
         assert_ne!(isolation_inside(world.take_entries(), &mut HashSet::new()), Vec::<String>::new(), "{handler}");
     }
 }
+
+/// What an attempt reads in another store may be undone by a crash until it is durable there: nothing that follows from it is committed before.
+#[test]
+fn what_was_read_in_another_store_outlives_a_crash() {
+    let text = "space east
+        space west
+        record Source in east { cell n: Int = 0  handler bump() { self.n += 1 } }
+        record Copy in west { cell n: Int = 0  cell of: Source@east  handler take() { self.n = self.of.n } }";
+    let program = compile(text).program;
+    for seed in 0..200 {
+        let mut world = World::with_store_for_each_space(&program, seed);
+        let source = world.create("Source", world.space("east"), &[]);
+        let copy = world.create("Copy", world.space("west"), &[("of", Value::Ref(source.clone()))]);
+        world.set_mishaps(Mishaps { crash: 60, duplicate: 0, lost_answer: 0 });
+        let handler = |record: &str, name: &str| {
+            let id = program.record_named(record).expect("it is declared");
+            program.record(id).handlers.iter().copied().find(|h| program.handler(*h).name == name).expect("it is declared")
+        };
+        let bump = Action::Handler { to: source.clone(), handler: handler("Source", "bump"), args: vec![] };
+        let take = Action::Handler { to: copy.clone(), handler: handler("Copy", "take"), args: vec![] };
+        let events = [&bump, &take, &bump, &take, &bump, &take].map(Action::clone).to_vec();
+        world.together_watched(events, |world| {
+            let (Value::Int(n), Value::Int(taken)) = (world.cell(&source, "n"), world.cell(&copy, "n")) else { panic!("both are Ints") };
+            assert!(taken <= n, "seed {seed}: {taken} was copied of {n}");
+        });
+    }
+}

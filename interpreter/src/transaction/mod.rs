@@ -116,7 +116,7 @@ struct TouchedRecord {
     hash: u64,
     record: RecordRef,
     state: RecordState,
-    /// Whether its reads are validated.
+    /// Whether the store of the space written keeps it: its reads are validated.
     validated: bool,
     /// Whether its space may be written; unknown before the first write.
     open: bool,
@@ -310,14 +310,14 @@ impl<'a> Transaction<'a> {
         let store = self.home.filter(|_| touched.validated).map_or_else(|| self.stores.of(touched.record.space()), |(_, store)| store);
         let Some(mut value) = store.cell(&touched.record, cell)? else {
             touched.state = RecordState::Absent;
-            if touched.validated {
+            if self.home.is_some() {
                 let key = ReadKey::Exists(touched.record.clone());
                 self.nursery.request.reads.push(Read { key, seen: Seen::Value(None) });
             }
             return self.missing(at);
         };
         touched.state = RecordState::Live;
-        if touched.validated {
+        if self.home.is_some() {
             let key = ReadKey::Cell(touched.record.clone(), cell);
             self.nursery.request.reads.push(Read { key, seen: Seen::Unchanged });
         }
@@ -358,7 +358,7 @@ impl<'a> Transaction<'a> {
             return self.known(at, cell).map(|_| None);
         }
         let found = self.store_of(at).element(record, cell, key)?;
-        if self.nursery.records[at].validated {
+        if self.home.is_some() {
             let seen = Seen::Value(found.clone());
             self.nursery.request.reads.push(Read { key: ReadKey::Element(record.clone(), cell, key.clone()), seen });
         }
@@ -381,7 +381,7 @@ impl<'a> Transaction<'a> {
             let live = self.store_of(at).presence(&touched.record)? == Presence::Live;
             let touched = &mut self.nursery.records[at];
             touched.state = if live { RecordState::Live } else { RecordState::Absent };
-            if touched.validated {
+            if self.home.is_some() {
                 let seen = Seen::Value(live.then_some(Value::Bool(true)));
                 self.nursery.request.reads.push(Read { key: ReadKey::Exists(touched.record.clone()), seen });
             }

@@ -28,7 +28,7 @@ impl<'a> Transaction<'a> {
             Some(stored) => stored,
             None => {
                 let stored = self.stores.of(space).unique(record, space, cell, value)?;
-                if self.validates(space) {
+                if self.home.is_some() {
                     let seen = Seen::Value(stored.clone().map(Value::Ref));
                     let key = ReadKey::Unique(record, space.clone(), cell, value.clone());
                     self.nursery.request.reads.push(Read { key, seen });
@@ -112,7 +112,7 @@ impl<'a> Transaction<'a> {
             trace.push(key.clone());
         }
         let mut found = self.stores.of(space).scan(record, space, index)?;
-        if self.validates(space) {
+        if self.home.is_some() {
             let reads = &mut self.nursery.request.reads;
             // The same query again, as in a loop, is one read.
             if !reads.iter().rev().take(8).any(|read| read.key == key) {

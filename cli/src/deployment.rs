@@ -12,7 +12,7 @@ use patternc_interpreter::store::Store;
 use patternc_interpreter::store::memory::Memory;
 use patternc_interpreter::store::sqlite::{Opening, Sqlite};
 use patternc_interpreter::store::state::Schema;
-use patternc_program::{ExternId, Program};
+use patternc_program::{ExternId, Program, Space};
 
 use rustc_hash::FxHashMap;
 
@@ -105,15 +105,27 @@ fn configured(
     if stores.is_empty() {
         return Err(Fault::Use(format!("deployment `{name}` has no stores: add one under `stores`")));
     }
-    let mut places = Vec::new();
-    for space in &program.spaces {
-        let store = deployment.store_of(space.name, space.key.is_some()).and_then(|s| deployment.stores.get_index_of(s));
-        places.push(store.ok_or_else(|| {
-            Fault::Use(format!("deployment `{name}` does not say which store keeps the space `{}`: add it under `spaces`", space.name))
-        })?);
-    }
+    let places = places_of(program, name, deployment)?;
     let externs = externs(project, program, name, deployment)?;
     Ok(RuntimeConfig { stores, places, externs, limits, ..RuntimeConfig::single(memory(program, &Limits::default())) })
+}
+
+fn places_of(program: &Program, name: &str, deployment: &Deployment) -> Result<Vec<usize>, Fault> {
+    let place = |space: &Space| {
+        let store = deployment.store_of(space.name, space.key.is_some()).and_then(|s| deployment.stores.get_index_of(s));
+        store.ok_or_else(|| {
+            Fault::Use(format!("deployment `{name}` does not say which store keeps the space `{}`: add it under `spaces`", space.name))
+        })
+    };
+    program.spaces.iter().map(place).collect()
+}
+
+/// For each declared space, the store that keeps it in the deployment of this name (or the default one); without any, one keeps all.
+pub fn places(project: &Loaded, program: &Program, name: Option<&str>) -> Result<Vec<usize>, Fault> {
+    match choose(config::config(&project.db), name)? {
+        Some((name, deployment)) => places_of(program, name, deployment),
+        None => Ok(vec![0; program.spaces.len()]),
+    }
 }
 
 fn memory(program: &Program, limits: &Limits) -> Box<dyn Store> {

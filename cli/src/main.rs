@@ -37,6 +37,8 @@ enum Command {
     Fmt(command::fmt::Arguments),
     /// Run the `test` blocks.
     Test(command::test::Arguments),
+    /// Try every schedule of the `test` blocks, with crashes, and show the shortest way to what goes wrong.
+    Explore(command::explore::Arguments),
     /// Start the patterns and apply events.
     Run(command::run::Arguments),
     /// Type statements and expressions on live data.
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Command::Check(a) => command::check::run(&a, arguments.quiet),
         Command::Fmt(a) => command::fmt::run(&a, arguments.quiet),
         Command::Test(a) => command::test::run(&a, arguments.quiet),
+        Command::Explore(a) => command::explore::run(&a, arguments.quiet),
         Command::Run(a) => command::run::run(&a, arguments.quiet),
         Command::Repl(a) => command::repl::run(&a, arguments.quiet),
         Command::Explain(a) => command::explain::run(&a),

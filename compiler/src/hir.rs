@@ -167,6 +167,8 @@ pub enum TestStmt {
     Hold(Block),
     Crash,
     Advance(Expr),
+    /// In which order what follows happens.
+    Order(Expr),
     /// `params` are locals in `answer`.
     Given {
         operation: OperationId,

@@ -96,7 +96,12 @@ fn stmt<'a>(stmt: &'a Stmt, to: &mut impl Visitor<'a>) {
             }
         }
         StmtKind::Assign { target, value, .. } => exprs([target, value], to),
-        StmtKind::Delete(value) | StmtKind::Fail(value) | StmtKind::Expr(value) | StmtKind::Expect(value) | StmtKind::Advance(value) => {
+        StmtKind::Delete(value)
+        | StmtKind::Fail(value)
+        | StmtKind::Expr(value)
+        | StmtKind::Expect(value)
+        | StmtKind::Advance(value)
+        | StmtKind::Order(value) => {
             expr(value, to);
         }
         StmtKind::Require { cond, message } => exprs([cond].into_iter().chain(message), to),

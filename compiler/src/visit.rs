@@ -108,7 +108,7 @@ pub fn event<'a>(event: &'a SendEvent, see: &mut dyn FnMut(&'a Expr)) {
 
 fn test_stmt<'a>(test: &'a TestStmt, see: &mut dyn FnMut(&'a Expr)) {
     match test {
-        TestStmt::Expect(value) | TestStmt::Advance(value) => expr(value, see),
+        TestStmt::Expect(value) | TestStmt::Advance(value) | TestStmt::Order(value) => expr(value, see),
         TestStmt::ExpectFail { call, with, .. } => {
             stmt(call, see);
             option(with.as_ref(), see);

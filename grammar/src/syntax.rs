@@ -254,14 +254,12 @@ pub struct MirrorDecl {
     pub clauses: Vec<MirrorClause>,
 }
 
-/// `facts(r) = [ … ]`, `remove(f) first = authz.remove(f)`.
+/// `facts(r) = [ … ]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MirrorClause {
     /// `facts`, `add`, `remove`, `actual` or `scope`; other words are kept for a finding.
     pub name: Ident,
     pub params: Vec<Ident>,
-    /// Where `first` stands: nobody is told before the other side has it.
-    pub first: Option<Span>,
     pub value: Expr,
     pub span: Span,
 }
@@ -384,6 +382,8 @@ pub enum StmtKind {
     Crash,
     /// `advance 30m`.
     Advance(Expr),
+    /// `order "1 2 2.1 1.1"`.
+    Order(Expr),
     /// `given payments.charge(a, n) => …`, `given payments.charge fails "down" 2 times`.
     Given(Given),
     /// `as "did:plc:ann" { … }`.

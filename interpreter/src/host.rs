@@ -3,6 +3,8 @@
 use std::hash::{BuildHasher, Hasher};
 use std::time::SystemTime;
 
+use crate::event::EventId;
+
 /// The clock and the dice. A simulation gives both from a seed.
 pub trait Host: Send {
     /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -10,6 +12,11 @@ pub trait Host: Send {
 
     /// A fresh random number, for ids and jitter.
     fn random(&mut self) -> u64;
+
+    /// Where the ids begin that one transaction makes: the one that receives this event, or with `arm` the one that deals with its outcome.
+    fn ids(&mut self, _event: &EventId, _arm: bool) -> u128 {
+        u128::from(self.random()) << 64 | u128::from(self.random())
+    }
 }
 
 /// A small random number generator (SplitMix64, Steele, Lea and Flood 2014): enough for schedules, jitter and ids that nobody guesses at.

@@ -9,6 +9,7 @@ pub mod adapter;
 pub mod attempt;
 pub mod engine;
 pub mod event;
+pub mod explore;
 pub mod failure;
 pub mod host;
 pub mod json;

@@ -487,9 +487,17 @@ pub enum TestStmt {
         body: Vec<TestStmt>,
         at: Source,
     },
-    Hold(Vec<TestStmt>),
+    Hold {
+        body: Vec<TestStmt>,
+        at: Source,
+    },
     Crash,
     Advance(Expr),
+    /// The next statement happens in this order: the names of its transactions, with spaces between.
+    Order {
+        order: Expr,
+        at: Source,
+    },
     /// `params` are filled with the arguments before `value` is evaluated.
     Given {
         of: ExternId,

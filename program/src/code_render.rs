@@ -156,12 +156,13 @@ impl<'a, 'f> Code<'a, 'f> {
                 self.line(&format!("concurrently{times}"))?;
                 self.nested_test(body)
             }
-            TestStmt::Hold(body) => {
+            TestStmt::Hold { body, .. } => {
                 self.line("hold")?;
                 self.nested_test(body)
             }
             TestStmt::Crash => self.line("crash"),
             TestStmt::Advance(by) => self.line(&format!("advance {}", expr(p, by))),
+            TestStmt::Order { order, .. } => self.line(&format!("order {}", expr(p, order))),
             TestStmt::Given { of, operation, params, answer } => {
                 let params: Vec<String> = params.iter().map(|s| slot_text(*s)).collect();
                 let answer = match answer {

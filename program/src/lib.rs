@@ -301,6 +301,8 @@ pub struct Test {
     pub name: Box<str>,
     pub at: Source,
     pub slots: u32,
+    /// What the slots are called, where they have a name: for those who tell what happened.
+    pub names: Vec<(Slot, Name)>,
     pub body: Vec<TestStmt>,
 }
 

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod explain;
+pub mod explore;
 pub mod fmt;
 pub mod new;
 pub mod repl;

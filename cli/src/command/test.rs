@@ -149,7 +149,8 @@ fn run_test(
     }
 }
 
-fn place(project: &Loaded, program: &Program, at: Source) -> (String, Position) {
+/// Where something stands, as it is shown.
+pub fn place(project: &Loaded, program: &Program, at: Source) -> (String, Position) {
     let name = &program.files[at.file.index()];
     let text = project.text_of(name);
     (project.shown_path(name), Position::of(&text, at.start))

@@ -5,6 +5,7 @@ pub mod diff;
 pub mod full;
 pub mod json;
 mod position;
+pub mod story;
 pub mod value;
 
 use std::sync::Arc;

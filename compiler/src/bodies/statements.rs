@@ -72,6 +72,7 @@ impl Checker<'_> {
             | S::Hold(_)
             | S::Crash
             | S::Advance(_)
+            | S::Order(_)
             | S::Given(_)
             | S::As { .. }
             | S::Reconcile { .. } => self.test_stmt(stmt),

@@ -58,6 +58,7 @@ impl Checker<'_> {
             Syn::Hold(body) => TestStmt::Hold(self.block(body)),
             Syn::Crash => TestStmt::Crash,
             Syn::Advance(by) => TestStmt::Advance(self.check(by, Want::new(&Ty::Duration, Role::Word("advance"), by.span))),
+            Syn::Order(order) => TestStmt::Order(self.check(order, Want::new(&Ty::Text, Role::Word("order"), order.span))),
             Syn::Given(given) => return self.given(given),
             Syn::As { caller, body } => {
                 let caller = self.check(caller, Want::new(&Ty::Text, Role::Word("as"), caller.span));

@@ -268,7 +268,7 @@ impl<'db> ProgramLowering<'_, 'db> {
         debug_assert_eq!(self.linker.mirror(item), Some(self.program.mirrors.len() as u32));
         self.program.records[record.index()].mirrors.push(self.program.mirrors.len() as u32);
         let ledger = self.ledger(signature.name, record, &fact, &scope_ty);
-        let remove_first = signature.remove_first;
+        let remove_first = false;
         self.program.mirrors.push(Mirror {
             name: signature.name,
             record,
@@ -368,7 +368,8 @@ impl<'db> ProgramLowering<'_, 'db> {
                 let mut frame = FrameLowering::new(self.linker, &mut self.out, body, file, name.clone());
                 frame.keep_slots();
                 let stmts = frame.test_block(block);
-                let test = patternc_program::Test { name: name.into(), at: frame.at(body.span), slots: frame.size(), body: stmts };
+                let (at, slots, names) = (frame.at(body.span), frame.size(), frame.slot_names());
+                let test = patternc_program::Test { name: name.into(), at, slots, names, body: stmts };
                 self.program.tests.push(test);
             }
         }

@@ -100,6 +100,12 @@ impl<'a, 'db> FrameLowering<'a, 'db> {
         self.reuse = false;
     }
 
+    /// The names of the locals that have a slot.
+    pub(super) fn slot_names(&self) -> Vec<(Slot, patternc_program::Name)> {
+        let slots = self.slots.iter().zip(&self.body.locals);
+        slots.filter_map(|(slot, local)| Some(((*slot)?, local.name))).collect()
+    }
+
     /// A slot of its own for the local.
     pub(super) fn bind(&mut self, local: LocalId) -> Slot {
         let slot = self.temp();

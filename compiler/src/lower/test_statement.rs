@@ -156,9 +156,10 @@ impl FrameLowering<'_, '_> {
                 let times = self.option(times.as_ref());
                 TestStmt::Concurrently { times, body: self.test_block(body), at }
             }
-            hir::TestStmt::Hold(body) => TestStmt::Hold(self.test_block(body)),
+            hir::TestStmt::Hold(body) => TestStmt::Hold { body: self.test_block(body), at },
             hir::TestStmt::Crash => TestStmt::Crash,
             hir::TestStmt::Advance(by) => TestStmt::Advance(self.expr(by)),
+            hir::TestStmt::Order(order) => TestStmt::Order { order: self.expr(order), at },
             hir::TestStmt::Given { operation, params, answer } => {
                 let params: Vec<Slot> = params.iter().map(|p| self.bind(*p)).collect();
                 // Evaluated when the outside is asked, not here.

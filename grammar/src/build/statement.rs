@@ -101,6 +101,7 @@ impl Builder<'_> {
                 StmtKind::Crash
             }
             Rule::advance => StmtKind::Advance(self.expr()),
+            Rule::order => StmtKind::Order(self.expr()),
             Rule::given => self.given(inside.token.start),
             Rule::reconcile => {
                 let mirror = self.lower();

@@ -72,7 +72,7 @@ impl Printer<'_> {
                 self.gap(Gap::Space);
                 self.expr(value);
             }
-            StmtKind::Delete(value) | StmtKind::Fail(value) | StmtKind::Advance(value) => {
+            StmtKind::Delete(value) | StmtKind::Fail(value) | StmtKind::Advance(value) | StmtKind::Order(value) => {
                 self.tok();
                 self.gap(Gap::Space);
                 self.expr(value);

@@ -113,10 +113,7 @@ pub fn item(item: &Item) -> Node {
         ItemKind::Mirror(it) => {
             let mut parts = vec![ident(&it.name), node("of", vec![ident(&it.record)]), node("to", vec![ident(&it.target)])];
             parts.extend(it.clauses.iter().map(|clause| {
-                let mut parts = vec![idents("params", &clause.params)];
-                parts.extend(clause.first.map(|first| node("first", Vec::new()).spanned(first)));
-                parts.push(expr(&clause.value));
-                node(clause.name.name.as_str(), parts).spanned(clause.span)
+                node(clause.name.name.as_str(), vec![idents("params", &clause.params), expr(&clause.value)]).spanned(clause.span)
             }));
             ("mirror", parts)
         }
@@ -281,6 +278,7 @@ pub fn stmt(stmt_: &Stmt) -> Node {
         StmtKind::Hold(body) => ("hold".into(), vec![block(body)]),
         StmtKind::Crash => ("crash".into(), Vec::new()),
         StmtKind::Advance(by) => ("advance".into(), vec![expr(by)]),
+        StmtKind::Order(order) => ("order".into(), vec![expr(order)]),
         StmtKind::Given(it) => {
             let mut parts = vec![ident(&it.of), ident(&it.operation), idents("params", &it.params)];
             match &it.answer {

@@ -41,7 +41,7 @@ pub enum CallAnswer {
 }
 
 /// The calls of an engine.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Calls {
     /// Waits until fewer are under way.
     queue: VecDeque<FlightKey>,

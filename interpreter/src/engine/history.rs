@@ -31,6 +31,8 @@ pub enum What {
     Duplicate,
     Sent {
         by: EventId,
+        /// By the arm that took its outcome, not where it arrived.
+        arm: bool,
         /// The event in a few words: "Person/ada.link".
         what: String,
     },
@@ -51,7 +53,7 @@ impl fmt::Display for Entry {
             What::Committed { store, version } => write!(f, "{event} committed in store {store} as {version}"),
             What::Lost(key) => write!(f, "{event} lost: {key:?} changed"),
             What::Duplicate => write!(f, "{event} was received before"),
-            What::Sent { by, what } => write!(f, "{event}, {what}, was sent by {}", by.0),
+            What::Sent { by, what, .. } => write!(f, "{event}, {what}, was sent by {}", by.0),
             What::Called { attempt } => write!(f, "{event} called the outside, attempt {attempt}"),
             What::Outcome(Outcome::Committed(value)) => write!(f, "{event} was answered {value:?}"),
             What::Outcome(Outcome::Failed(failure)) => write!(f, "{event} failed: {failure}"),
@@ -61,6 +63,11 @@ impl fmt::Display for Entry {
 }
 
 impl Engine {
+    /// Whether a history is kept.
+    pub(crate) fn records_history(&self) -> bool {
+        self.history.is_some()
+    }
+
     pub(super) fn note(&mut self, event: &EventId, what: impl FnOnce() -> What) {
         if let Some(history) = &mut self.history {
             history.push(Entry { event: event.clone(), what: what() });

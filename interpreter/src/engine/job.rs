@@ -7,7 +7,6 @@ use patternc_program::Type;
 
 use super::flight::{Flight, FlightKey};
 use super::outside::{Session, Ticket};
-use super::reconcile::Repairs;
 use super::{Engine, Overlap, Point, Step, What};
 use crate::attempt::{Attempt, Env, Task};
 use crate::event::{Action, Event, EventId, Outcome, Outgoing, OutgoingState, PendingArm, Received};
@@ -19,6 +18,7 @@ use crate::value::{SpaceRef, Value};
 pub(super) type JobKey = u64;
 
 /// A transaction that wants to happen.
+#[derive(Clone)]
 pub(super) struct Job {
     pub kind: Kind,
     /// `now()` and the ids it makes: fixed at the first attempt, kept by the others.
@@ -32,6 +32,7 @@ pub(super) struct Job {
     pub prepared: Option<Box<Prepared>>,
 }
 
+#[derive(Clone)]
 pub(super) enum Kind {
     /// An event from outside.
     Outside { event: Event, session: Session, ticket: Ticket },
@@ -43,15 +44,12 @@ pub(super) enum Kind {
     MarkTried { flight: FlightKey },
     /// A parked event is to be delivered again.
     Resume { flight: FlightKey },
-    /// A parked difference of a mirror goes; `again`: what is true now is told instead, unless that is on its way.
-    Renew { flight: FlightKey, again: bool },
-    /// The next repairs of a reconciliation.
-    Repair { reconciliation: u64 },
     /// The receiver forgets events that their senders have dealt with.
     Forget { store: usize, events: Vec<EventId>, resume: Option<FlightKey> },
 }
 
 /// An attempt that wants to be committed.
+#[derive(Clone)]
 pub(super) struct Prepared {
     pub store: usize,
     pub request: CommitRequest,
@@ -61,6 +59,7 @@ pub(super) struct Prepared {
 }
 
 /// What is so once it is committed.
+#[derive(Clone)]
 pub(super) enum Then {
     /// The event has been received.
     Received(Received),
@@ -70,13 +69,11 @@ pub(super) enum Then {
     Closed(Closed),
     Tried,
     Resumed,
-    Renewed,
-    /// The repairs that were sent, or why none can be.
-    Repaired(Result<Repairs, Failure>),
     Forgotten,
 }
 
 /// What the sender's bookkeeping came to.
+#[derive(Clone)]
 pub(super) enum Closed {
     /// It is gone; perhaps it was the answer of another event.
     Landed(Option<(EventId, Received)>),
@@ -137,7 +134,15 @@ impl Engine {
         }
         let (now, ids) = match job.clock {
             Some(clock) => clock,
-            None => *job.clock.insert((self.host.now(), self.fresh_ids())),
+            None => {
+                let now = self.host.now();
+                let arm = matches!(job.kind, Kind::Settle { .. });
+                let ids = match self.event_of(&job.kind).cloned() {
+                    Some(event) => self.host.ids(&event, arm),
+                    None => self.fresh_ids(),
+                };
+                *job.clock.insert((now, ids))
+            }
         };
         self.note_job(&job, || What::Ran);
         let mut execution = std::mem::take(&mut self.execution);
@@ -153,8 +158,13 @@ impl Engine {
                 None => return self.give_up(job, FailureKind::Unavailable, internal_error(&panic_message(&*panic))),
             },
         };
+        let apart = match self.overlap {
+            Overlap::None => false,
+            Overlap::Unvalidated => !prepared.needs.is_empty(),
+            Overlap::Attempts => true,
+        };
         // Who has lost several times commits before anyone else can come between.
-        if self.overlap == Overlap::Attempts && job.losses < super::timing::LOSSES_BEFORE_TURN {
+        if apart && job.losses < super::timing::LOSSES_BEFORE_TURN {
             job.prepared = Some(Box::new(prepared));
             self.jobs.insert(key, job);
             self.ready.push_back(Step::Commit(key));
@@ -167,12 +177,9 @@ impl Engine {
     pub(super) fn event_of<'a>(&'a self, kind: &'a Kind) -> Option<&'a EventId> {
         match kind {
             Kind::Outside { event, .. } => Some(&event.id),
-            Kind::Deliver { flight }
-            | Kind::Settle { flight, .. }
-            | Kind::MarkTried { flight }
-            | Kind::Resume { flight }
-            | Kind::Renew { flight, .. } => self.flights.get(flight).map(|flight| &flight.outgoing.event.id),
-            Kind::Repair { reconciliation } => self.reconciling.event(*reconciliation),
+            Kind::Deliver { flight } | Kind::Settle { flight, .. } | Kind::MarkTried { flight } | Kind::Resume { flight } => {
+                self.flights.get(flight).map(|flight| &flight.outgoing.event.id)
+            }
             Kind::Forget { events, .. } => events.first(),
         }
     }
@@ -225,8 +232,6 @@ impl Engine {
                 }
                 prepared
             }
-            Kind::Renew { flight, again } => self.renew(execution, &self.flights[flight], *again, now, ids)?,
-            Kind::Repair { reconciliation } => self.repair(execution, *reconciliation, now, ids)?,
             Kind::Forget { store, events, .. } => {
                 let inbox = events.iter().map(|event| InboxChange::Forget(event.clone())).collect();
                 let request = CommitRequest { inbox, ..CommitRequest::default() };
@@ -324,10 +329,6 @@ impl Engine {
             }
             Kind::MarkTried { flight } => self.update(&self.flights[flight], OutgoingState::Tried, Then::Tried),
             Kind::Resume { flight } => self.update(&self.flights[flight], OutgoingState::Pending, Then::Resumed),
-            Kind::Renew { flight, .. } => self.remove(&self.flights[flight]),
-            Kind::Repair { .. } => {
-                Prepared { store: 0, request: CommitRequest::default(), needs: Vec::new(), then: Then::Repaired(Err(failure)) }
-            }
             Kind::Forget { store, .. } => {
                 Prepared { store: *store, request: CommitRequest::default(), needs: Vec::new(), then: Then::Forgotten }
             }
@@ -356,11 +357,8 @@ impl Engine {
         match &outcome {
             Outcome::Committed(_) => self.land(flight, request, None, now),
             Outcome::Failed(failure) => {
-                let reason = match self.mirror_of(&flight.outgoing) {
-                    Some(mirror) => self.refusal(mirror, failure),
-                    None => format!("nobody takes its failure ({failure}): the send has no `err` arm"),
-                };
-                self.park(flight, outcome, reason.into(), request)
+                let reason = format!("nobody takes its failure ({failure}): the send has no `err` arm").into();
+                self.park(flight, outcome, reason, request)
             }
         }
     }
@@ -412,7 +410,7 @@ impl Engine {
     }
 
     /// Reads of other stores are not validated at commit, but they must not be of what a crash could undo.
-    pub(super) fn prepared(&self, store: usize, mut request: CommitRequest, then: Then) -> Prepared {
+    fn prepared(&self, store: usize, mut request: CommitRequest, then: Then) -> Prepared {
         // One thread: since the attempt began, nothing has been committed.
         request.snapshot = self.stores.get(store).version();
         let mut needs: Vec<Point> = Vec::new();
@@ -457,7 +455,7 @@ fn received(result: Value, deferred: Option<EventId>) -> Received {
     }
 }
 
-pub(super) fn space_of(key: &ReadKey) -> &SpaceRef {
+fn space_of(key: &ReadKey) -> &SpaceRef {
     match key {
         ReadKey::Exists(record) | ReadKey::Cell(record, _) | ReadKey::Element(record, _, _) => record.space(),
         ReadKey::Unique(_, space, _, _) | ReadKey::Query { space, .. } => space,

@@ -15,15 +15,13 @@
 
 mod calls;
 mod commit;
-mod fence;
 mod flight;
+mod fork;
 mod history;
 mod invariants;
 mod job;
-mod mirror;
 mod outside;
 mod reading;
-mod reconcile;
 mod saga;
 mod status;
 mod timing;
@@ -40,12 +38,12 @@ use rustc_hash::FxHashMap;
 pub use self::calls::{CallAnswer, ExternCall};
 pub use self::flight::Stage;
 use self::flight::{Flight, FlightKey, Pair};
+pub(crate) use self::fork::{Doing, InFlight};
 pub use self::history::{Entry, What};
 pub(crate) use self::job::panic_message;
 use self::job::{Job, JobKey};
 pub use self::outside::{Receipt, Session, Submitted, Ticket};
 pub use self::reading::Reading;
-pub use self::reconcile::{Progress, ReconcileId, Reconciled};
 pub use self::status::{FlightStatus, RetryError, Status};
 use self::timing::Wake;
 use crate::event::{EventId, Outgoing};
@@ -54,13 +52,16 @@ use crate::host::Host;
 use crate::limits::Limits;
 use crate::machine::Execution;
 use crate::store::{StoreError, Stores, Version};
-use crate::value::RecordRef;
 
 /// How attempts and commits follow one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overlap {
     /// An attempt is committed in the step that ran it. Only other processes can come between.
     None,
+    /// An attempt that has read what its commit does not validate, in another store, is committed in a step of its own; others as with
+    /// [`Overlap::None`]. What comes between an attempt and its commit makes no other difference: the commit is refused, or it is as if both
+    /// were one.
+    Unvalidated,
     /// An attempt and its commit are steps of their own: the driver decides what comes between.
     Attempts,
 }
@@ -103,10 +104,6 @@ pub struct Engine {
     finished: VecDeque<(Ticket, Receipt)>,
 
     calls: calls::Calls,
-    /// Parked differences of mirrors, by the record of the ledger that sent them.
-    parked_facts: FxHashMap<RecordRef, Vec<FlightKey>>,
-    fences: fence::Fences,
-    reconciling: reconcile::Reconciling,
     history: Option<Vec<Entry>>,
     counters: Counters,
 }
@@ -148,7 +145,6 @@ impl Engine {
     /// An engine over these stores, going on with whatever is on its way in them.
     pub fn open(program: Arc<Program>, stores: Stores, host: Box<dyn Host>, limits: Limits, overlap: Overlap) -> Result<Self, StoreError> {
         let count = stores.len();
-        let fences = fence::Fences::new(&program);
         let mut engine = Engine {
             program,
             stores,
@@ -172,14 +168,10 @@ impl Engine {
             backlog: FxHashMap::default(),
             finished: VecDeque::new(),
             calls: calls::Calls::default(),
-            parked_facts: FxHashMap::default(),
-            fences,
-            reconciling: reconcile::Reconciling::default(),
             history: None,
             counters: Counters::default(),
         };
         for store in 0..count {
-            engine.compare_facts(store)?;
             engine.learn_invariant_reads(store)?;
             engine.adopt_stored(store)?;
         }
@@ -189,9 +181,11 @@ impl Engine {
     /// Takes up the events on their way in a store that are not known yet.
     fn adopt_stored(&mut self, store: usize) -> Result<(), StoreError> {
         let version = self.stores.get(store).version();
-        let mut outgoing = self.stores.get(store).outgoing()?;
-        outgoing.retain(|outgoing| !self.by_event.contains_key(&outgoing.event.id));
-        self.adopt_all(outgoing, Point { store, version });
+        for outgoing in self.stores.get(store).outgoing()? {
+            if !self.by_event.contains_key(&outgoing.event.id) {
+                self.adopt(outgoing, Point { store, version });
+            }
+        }
         Ok(())
     }
 
@@ -296,12 +290,7 @@ impl Engine {
     }
 
     fn adopt_all(&mut self, sent: Vec<Arc<Outgoing>>, point: Point) {
-        // Removals that others wait for must be known before those start.
-        let (first, rest) = match self.fences.in_use() {
-            true => sent.into_iter().partition(|outgoing| self.mirror_of(outgoing).is_some()),
-            false => (Vec::new(), sent),
-        };
-        for outgoing in first.into_iter().chain(rest) {
+        for outgoing in sent {
             self.adopt(outgoing, point);
         }
     }

@@ -106,7 +106,7 @@ impl Engine {
         let ticket = Ticket(self.key());
         let mut job = Job::new(Kind::Outside { event, session, ticket });
         let waits = !self.backlog.is_empty() && self.backlog.contains_key(&session);
-        if waits || self.overlap == Overlap::Attempts {
+        if waits || self.overlap != Overlap::None {
             job.clock = None;
             let key = self.key();
             self.jobs.insert(key, job);
@@ -163,7 +163,6 @@ impl Engine {
     }
 
     pub(super) fn finish(&mut self, ticket: Ticket, event: &EventId, outcome: Outcome, point: Option<Point>) {
-        let Some((outcome, point)) = self.tell_later(ticket, event, outcome, point) else { return };
         self.note(event, || What::Outcome(outcome.clone()));
         self.finished.push_back((ticket, Receipt { outcome, point }));
     }
@@ -198,12 +197,9 @@ impl Engine {
                 self.finish(ticket, &event.id, Outcome::Failed(Failure::new(kind, message)), None);
                 self.next_in_session(session);
             }
-            Kind::Deliver { flight }
-            | Kind::Settle { flight, .. }
-            | Kind::MarkTried { flight }
-            | Kind::Resume { flight }
-            | Kind::Renew { flight, .. } => self.stall(flight, &message),
-            Kind::Repair { reconciliation } => self.reconcile_failed(reconciliation, Failure::new(kind, message)),
+            Kind::Deliver { flight } | Kind::Settle { flight, .. } | Kind::MarkTried { flight } | Kind::Resume { flight } => {
+                self.stall(flight, &message);
+            }
             Kind::Forget { .. } => {}
         }
     }

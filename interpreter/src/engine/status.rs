@@ -105,11 +105,6 @@ impl Engine {
             Outcome::Failed(failure) if failure.kind == FailureKind::Unavailable => true,
             Outcome::Failed(_) => flight.outgoing.err.is_none(),
         };
-        if self.mirror_of(&flight.outgoing).is_some() {
-            self.set_stage(key, Stage::Settling);
-            self.enqueue(Job::new(Kind::Renew { flight: key, again: true }));
-            return Ok(());
-        }
         let outcome = outcome.clone();
         if !again {
             self.settle(key, outcome, None);
@@ -129,15 +124,25 @@ impl Engine {
 
     /// Delivers an event once more that is on its way or was received, as a network or a second process might. Which one is up to `choice`.
     pub fn deliver_again(&mut self, choice: u64) {
+        let keys = self.repeatable();
+        if !keys.is_empty() {
+            let flight = keys[(choice % keys.len() as u64) as usize];
+            self.enqueue(Job::new(Kind::Deliver { flight }));
+        }
+    }
+
+    /// How many events [`Engine::deliver_again`] can choose from.
+    pub(crate) fn deliveries_under_way(&self) -> usize {
+        self.repeatable().len()
+    }
+
+    fn repeatable(&self) -> Vec<FlightKey> {
         let may = |flight: &super::Flight| matches!(flight.stage, Stage::Delivering | Stage::Deferred | Stage::Settling);
         let internal = |flight: &super::Flight| self.receiver(&flight.outgoing.event.action).is_some();
         let mut keys: Vec<FlightKey> =
             self.flights.iter().filter(|(_, flight)| may(flight) && internal(flight) && flight.started).map(|(key, _)| *key).collect();
-        if !keys.is_empty() {
-            keys.sort_unstable();
-            let flight = keys[(choice % keys.len() as u64) as usize];
-            self.enqueue(Job::new(Kind::Deliver { flight }));
-        }
+        keys.sort_unstable();
+        keys
     }
 
     /// The ids of all parked events, in the order they became known.

@@ -204,9 +204,10 @@ impl Line<'_> {
                 return Err(Failure::new(crate::failure::FailureKind::Rejected, message).into());
             }
             TestStmt::Concurrently { .. } => return Err(SnippetError::OnlyInTests("concurrently")),
-            TestStmt::Hold(_) => return Err(SnippetError::OnlyInTests("hold")),
+            TestStmt::Hold { .. } => return Err(SnippetError::OnlyInTests("hold")),
             TestStmt::Crash => return Err(SnippetError::OnlyInTests("crash")),
             TestStmt::Advance(_) => return Err(SnippetError::OnlyInTests("advance")),
+            TestStmt::Order { .. } => return Err(SnippetError::OnlyInTests("order")),
             TestStmt::Given { .. } => return Err(SnippetError::OnlyInTests("given")),
             TestStmt::Reconcile { .. } => return Err(SnippetError::OnlyInTests("reconcile")),
         }

@@ -3,9 +3,11 @@
 //! The same program, test and seed give the same history, byte for byte.
 
 mod disk;
+pub(crate) mod order;
 mod report;
-mod script;
-mod session;
+pub(crate) mod script;
+pub(crate) mod session;
+pub(crate) mod stage;
 mod world;
 
 #[cfg(test)]

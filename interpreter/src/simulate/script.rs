@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use patternc_program::{Answer, Binary, Expr, ExternId, Program, Slot, Source, Test, TestEvent, TestStmt, Type};
 
+use super::order::Item;
 use super::report::{TestFailure, TestReport};
 use super::session::{Awaited, End, Thread, Waits};
+use super::stage::Stage;
 use super::world::{Outside, World};
 use crate::engine::{CallAnswer, Engine, ExternCall, Session};
 use crate::event::Outcome;
@@ -14,10 +16,10 @@ use crate::json;
 use crate::value::Value;
 
 /// A test on its way.
-pub(super) struct Script<'p> {
+pub(crate) struct Script<'p, W> {
     program: Arc<Program>,
-    world: World,
-    outside: Givens<'p>,
+    pub world: W,
+    pub outside: Givens<'p>,
     next_session: u64,
     expectations: u64,
     /// Events whose answers come after their statement: held, or decided by something delayed.
@@ -27,10 +29,14 @@ pub(super) struct Script<'p> {
 type Run<T> = Result<T, TestFailure>;
 
 /// What a session did.
-enum Moved {
+pub(crate) enum Moved<'p> {
     On,
     /// It waits for the outcome of an event.
     Waits,
+    /// It goes on when nothing more can happen.
+    Rests,
+    /// It goes on when these have ended.
+    Joins(Vec<Thread<'p>>, Source),
     Done,
 }
 
@@ -38,11 +44,7 @@ fn failure<T>(at: Source, message: impl Into<String>) -> Run<T> {
     Err(TestFailure { at, message: message.into(), notes: Vec::new() })
 }
 
-impl<'p> Script<'p> {
-    pub fn new(program: Arc<Program>, world: World) -> Self {
-        Script { program, world, outside: Givens { givens: Vec::new() }, next_session: 1, expectations: 0, late: Vec::new() }
-    }
-
+impl<'p> Script<'p, World> {
     /// Runs the test to its end, or to the first thing that is not as expected.
     pub fn run(mut self, test: &'p Test, seed: u64) -> TestReport {
         let frame = vec![Value::None; test.slots as usize];
@@ -69,11 +71,14 @@ impl<'p> Script<'p> {
             match self.step(thread)? {
                 Moved::On => {}
                 Moved::Done => break,
+                Moved::Rests => self.rest(at)?,
+                Moved::Joins(threads, at) => self.run_together(threads, at)?,
                 Moved::Waits => {
                     let waits = thread.waits.take().expect("a session that waits says for what");
                     let at = waits.at;
                     self.world.run_until_idle(&mut self.outside);
                     self.check_trouble(at)?;
+                    self.check_order(at)?;
                     match self.world.take_outcome(waits.request) {
                         Some(outcome) => self.resume(thread, &waits, outcome)?,
                         None => self.answer_later(waits)?,
@@ -102,13 +107,30 @@ impl<'p> Script<'p> {
                 }
             }
             let able: Vec<usize> = (0..threads.len()).filter(|&i| threads[i].waits.is_none() && !threads[i].is_done()).collect();
-            let choice = self.world.random().below(able.len() + 1);
-            if let Some(&index) = able.get(choice) {
-                self.step(&mut threads[index])?;
+            let chosen = match self.world.order_left() {
+                None => able.get(self.world.random().below(able.len() + 1)).copied(),
+                Some(Item::Next(number)) => {
+                    let number = *number;
+                    able.iter().copied().find(|&index| threads[index].is_unseen() || threads[index].number == number)
+                }
+                Some(_) => able.iter().copied().find(|&index| threads[index].is_unseen()),
+            };
+            if let Some(index) = chosen {
+                if !threads[index].is_unseen() {
+                    self.world.happened_in_order();
+                }
+                match self.step(&mut threads[index])? {
+                    Moved::Rests => self.rest(at)?,
+                    Moved::Joins(threads, at) => self.run_together(threads, at)?,
+                    Moved::On | Moved::Waits | Moved::Done => {}
+                }
                 continue;
             }
             let happened = self.world.happen(&mut self.outside);
             self.check_trouble(at)?;
+            if !happened && self.world.order_left().is_some() {
+                self.check_order(at)?;
+            }
             if !happened && able.is_empty() {
                 let Some(thread) =
                     threads.iter_mut().find(|thread| thread.waits.as_ref().is_some_and(|w| !self.world.has_outcome(w.request)))
@@ -122,13 +144,59 @@ impl<'p> Script<'p> {
                 self.answer_later(waits)?;
             }
         }
+        self.rest(at)
+    }
+
+    /// What an order names must happen.
+    fn check_order(&mut self, at: Source) -> Run<()> {
+        match self.world.order_left() {
+            Some(item) if !self.world.is_held() => {
+                failure(at, format!("the order cannot be followed: `{item}` is nothing that can happen now"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets things happen until nothing more can.
+    fn rest(&mut self, at: Source) -> Run<()> {
         self.world.run_until_idle(&mut self.outside);
         self.check_trouble(at)?;
+        self.check_order(at)?;
         self.check_late()
     }
 
+    fn check_trouble(&mut self, at: Source) -> Run<()> {
+        match self.world.take_trouble() {
+            Some(trouble) => failure(at, trouble),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<'p, W: Stage> Script<'p, W> {
+    pub fn new(program: Arc<Program>, world: W) -> Self {
+        Script { program, world, outside: Givens { givens: Vec::new() }, next_session: 1, expectations: 0, late: Vec::new() }
+    }
+
+    /// The same test as far in another world.
+    pub fn in_world(&self, world: W) -> Self {
+        Script {
+            program: self.program.clone(),
+            world,
+            outside: self.outside.clone(),
+            next_session: self.next_session,
+            expectations: self.expectations,
+            late: self.late.clone(),
+        }
+    }
+
+    /// The events whose answers come after their statement.
+    pub fn late(&self) -> &[Waits<'p>] {
+        &self.late
+    }
+
     /// Nothing more can happen, and the event has no answer yet.
-    fn answer_later(&mut self, waits: Waits<'p>) -> Run<()> {
+    pub fn answer_later(&mut self, waits: Waits<'p>) -> Run<()> {
         match waits.then {
             Awaited::Result(None) => {
                 // It has been received: whoever goes on relies on that.
@@ -147,7 +215,7 @@ impl<'p> Script<'p> {
         }
     }
 
-    fn check_late(&mut self) -> Run<()> {
+    pub fn check_late(&mut self) -> Run<()> {
         let mut index = 0;
         while index < self.late.len() {
             match self.world.take_outcome(self.late[index].request) {
@@ -164,18 +232,15 @@ impl<'p> Script<'p> {
         Ok(())
     }
 
-    fn check_trouble(&mut self, at: Source) -> Run<()> {
-        match self.world.take_trouble() {
-            Some(trouble) => failure(at, trouble),
-            None => Ok(()),
-        }
-    }
-
     /// Does one statement, or what comes at the end of a block.
-    fn step(&mut self, thread: &mut Thread<'p>) -> Run<Moved> {
+    pub fn step(&mut self, thread: &mut Thread<'p>) -> Run<Moved<'p>> {
+        if let Some(target) = thread.until.take() {
+            self.pass_time(thread, target);
+            return Ok(Moved::Rests);
+        }
         if let Some(end) = thread.ended.take() {
-            self.end_block(thread, end)?;
-            return Ok(if thread.is_done() { Moved::Done } else { Moved::On });
+            let moved = self.end_block(thread, end)?;
+            return Ok(if thread.is_done() && matches!(moved, Moved::On) { Moved::Done } else { moved });
         }
         match thread.next() {
             Some(stmt) => self.statement(thread, stmt),
@@ -190,15 +255,23 @@ impl<'p> Script<'p> {
         }
     }
 
-    fn end_block(&mut self, thread: &mut Thread<'p>, end: End<'p>) -> Run<()> {
+    /// Moves the clock on to the next thing that becomes due, at most to `target`.
+    fn pass_time(&mut self, thread: &mut Thread<'p>, target: i64) {
+        let next = self.world.engine().next_delayed().filter(|&due| due <= target && !self.world.is_held());
+        let now = self.world.now().max(next.unwrap_or(target));
+        self.world.set_now(now);
+        self.world.engine_mut().wake();
+        thread.until = next.map(|_| target);
+    }
+
+    fn end_block(&mut self, thread: &mut Thread<'p>, end: End<'p>) -> Run<Moved<'p>> {
         match end {
             End::Nothing => {}
             End::Stop => self.stop(thread),
             End::Caller(caller) => thread.caller = caller,
             End::Release => {
                 self.world.release();
-                self.world.run_until_idle(&mut self.outside);
-                self.check_late()?;
+                return Ok(Moved::Rests);
             }
             End::Loop { key, item, mut rest, body } => {
                 if let Some((k, v)) = rest.next() {
@@ -210,10 +283,18 @@ impl<'p> Script<'p> {
                 }
             }
         }
-        Ok(())
+        Ok(Moved::On)
     }
 
-    fn statement(&mut self, thread: &mut Thread<'p>, stmt: &'p TestStmt) -> Run<Moved> {
+    fn statement(&mut self, thread: &mut Thread<'p>, stmt: &'p TestStmt) -> Run<Moved<'p>> {
+        if let TestStmt::Event { at, .. } | TestStmt::ExpectFail { at, .. } | TestStmt::Concurrently { at, .. } | TestStmt::Hold { at, .. } =
+            stmt
+            && !thread.races
+            && !self.world.is_held()
+        {
+            thread.number = 0;
+            self.world.begin_statement(*at);
+        }
         match stmt {
             TestStmt::Let { slot, value } => {
                 let value = self.value(thread, value, None)?;
@@ -262,20 +343,35 @@ impl<'p> Script<'p> {
                 }
             }
             TestStmt::Expect { cond, at } => self.expect(thread, cond, *at)?,
-            TestStmt::Concurrently { times, body, at } => self.concurrently(thread, times.as_ref(), body, *at)?,
-            TestStmt::Hold(body) => {
+            TestStmt::Concurrently { times, body, at } => {
+                return Ok(Moved::Joins(self.concurrently(thread, times.as_ref(), body)?, *at));
+            }
+            TestStmt::Hold { body, .. } => {
                 self.world.hold();
                 thread.enter(body, End::Release);
             }
             TestStmt::Crash => {
                 self.world.crash();
-                self.world.run_until_idle(&mut self.outside);
-                self.check_late()?;
+                return Ok(Moved::Rests);
             }
             TestStmt::Advance(by) => {
                 if let Value::Duration(milliseconds) = self.value(thread, by, None)? {
-                    self.world.advance(milliseconds, &mut self.outside);
-                    self.check_late()?;
+                    thread.until = Some(self.world.now().saturating_add(milliseconds));
+                }
+            }
+            TestStmt::Order { order, at } => {
+                if let Value::Text(order) = self.value(thread, order, Some(*at))? {
+                    match Item::parse_all(&order) {
+                        Ok(items) => self.world.follow(items),
+                        Err(word) => {
+                            return failure(
+                                *at,
+                                format!(
+                                    "`{word}` is nothing that an order can name: write as in `order \"1 2.reads 2 1.1 1.1.then crash\"`"
+                                ),
+                            );
+                        }
+                    }
                 }
             }
             TestStmt::Given { of, operation, params, answer } => {
@@ -300,18 +396,7 @@ impl<'p> Script<'p> {
                 let before = thread.caller.replace(name);
                 thread.enter(body, End::Caller(before));
             }
-            TestStmt::Reconcile { mirror, scope, at } => {
-                let scopes = match scope {
-                    Some(scope) => vec![self.value(thread, scope, Some(*at))?],
-                    None => match self.world.engine().scopes(*mirror) {
-                        Ok(scopes) => scopes,
-                        Err(why) => return failure(*at, format!("the store cannot be read: {why}")),
-                    },
-                };
-                for scope in scopes {
-                    self.reconcile(*mirror, &scope, *at)?;
-                }
-            }
+            TestStmt::Reconcile { at, .. } => return failure(*at, "`reconcile` cannot be run: mirrors are not supported yet"),
             TestStmt::Fail { message, at } => {
                 let message = match self.value(thread, message, Some(*at))? {
                     Value::Text(message) => message.to_string(),
@@ -323,31 +408,7 @@ impl<'p> Script<'p> {
         Ok(Moved::On)
     }
 
-    /// Reconciles a scope; once more if the process dies meanwhile.
-    fn reconcile(&mut self, mirror: u32, scope: &Value, at: Source) -> Run<()> {
-        loop {
-            let crashes = self.world.crashes();
-            let reconciled = match self.world.engine_mut().reconcile(mirror, scope.clone()) {
-                Ok(id) => {
-                    self.world.run_until_idle(&mut self.outside);
-                    self.check_trouble(at)?;
-                    self.check_late()?;
-                    self.world.engine_mut().take_reconciled(id)
-                }
-                Err(failure) => Some(Err(failure)),
-            };
-            let declared = &self.program.mirrors[mirror as usize];
-            let what = format!("{}({})", declared.name, self.show(scope, &declared.scope_ty));
-            match reconciled {
-                Some(Ok(_)) => return Ok(()),
-                Some(Err(why)) => return failure(at, format!("{what} cannot be reconciled: {why}")),
-                None if self.world.crashes() > crashes => {}
-                None => return failure(at, format!("{what} cannot be reconciled: what is on its way for it does not arrive")),
-            }
-        }
-    }
-
-    fn concurrently(&mut self, thread: &mut Thread<'p>, times: Option<&'p Expr>, body: &'p [TestStmt], at: Source) -> Run<()> {
+    fn concurrently(&mut self, thread: &mut Thread<'p>, times: Option<&'p Expr>, body: &'p [TestStmt]) -> Run<Vec<Thread<'p>>> {
         let sessions: Vec<&'p [TestStmt]> = match times {
             Some(times) => (0..self.count(thread, times)?).map(|_| body).collect(),
             None => body.iter().map(std::slice::from_ref).collect(),
@@ -356,22 +417,23 @@ impl<'p> Script<'p> {
         for stmts in sessions {
             let session = Session(self.next_session);
             self.next_session += 1;
-            threads.push(Thread::racing(session, thread.caller.clone(), thread.frame.clone(), stmts));
+            thread.number += 1;
+            threads.push(Thread::racing(session, thread.number, thread.caller.clone(), thread.frame.clone(), stmts));
         }
-        self.run_together(threads, at)
+        Ok(threads)
     }
 
     fn send(&mut self, thread: &mut Thread<'p>, event: &'p TestEvent, at: Source, then: Awaited<'p>) -> Run<()> {
         let action = self.world.engine_mut().action(event, &mut thread.frame, thread.caller.as_ref());
         let action = action.map_err(|why| self.no_value(Some(at), &why))?;
         let what = self.world.engine().describe(&action);
-        let request = self.world.send(thread.session, thread.caller.clone(), action);
+        let request = self.world.send(thread.next_event(), thread.caller.clone(), action);
         thread.waits = Some(Waits { request, what, at, then });
         Ok(())
     }
 
     /// The outcome of the event that a session waits for is here.
-    fn resume(&mut self, thread: &mut Thread<'p>, waits: &Waits<'p>, outcome: Outcome) -> Run<()> {
+    pub fn resume(&mut self, thread: &mut Thread<'p>, waits: &Waits<'p>, outcome: Outcome) -> Run<()> {
         let what = &waits.what;
         match (&waits.then, outcome) {
             (Awaited::Result(slot), Outcome::Committed(value)) => {
@@ -468,7 +530,7 @@ impl<'p> Script<'p> {
     }
 
     /// Invariants that need to hold only when nothing is on its way.
-    fn check_eventually(&mut self, at: Source) -> Run<()> {
+    pub fn check_eventually(&mut self, at: Source) -> Run<()> {
         let program = self.program.clone();
         if program.invariants.iter().all(|invariant| !invariant.eventually) || !self.world.engine().status().flights.is_empty() {
             return Ok(());
@@ -495,21 +557,34 @@ impl<'p> Script<'p> {
 }
 
 /// What the outside answers, the most recent last.
-struct Givens<'p> {
+#[derive(Clone)]
+pub(crate) struct Givens<'p> {
     givens: Vec<Given<'p>>,
 }
 
+#[derive(Clone)]
 struct Given<'p> {
     of: ExternId,
     operation: u32,
     answer: GivenAnswer<'p>,
 }
 
+#[derive(Clone)]
 enum GivenAnswer<'p> {
     /// Evaluated in the frame as it was when it was given, with the arguments in `params`.
     Value { params: &'p [Slot], value: &'p Expr, frame: Vec<Value> },
     /// The outside refuses, so many times; `None`: always.
     Fails { message: String, left: Option<u64> },
+}
+
+impl Givens<'_> {
+    /// Says how many times each refusal is still to come.
+    pub fn left(&self) -> impl Iterator<Item = u64> {
+        self.givens.iter().map(|given| match given.answer {
+            GivenAnswer::Fails { left: Some(left), .. } => left,
+            GivenAnswer::Fails { left: None, .. } | GivenAnswer::Value { .. } => 0,
+        })
+    }
 }
 
 impl Outside for Givens<'_> {

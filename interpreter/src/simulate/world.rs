@@ -1,6 +1,6 @@
 //! A simulated world: an engine, its disk, a clock and dice from one seed, and whoever sends events from outside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use patternc_program::{Program, RecordId};
 
 use super::disk::Disk;
-use crate::engine::{CallAnswer, Counters, Engine, Entry, ExternCall, Overlap, Receipt, Session, Submitted, Ticket};
+use super::order::{EventName, Item, Names};
+use crate::engine::{CallAnswer, Counters, Doing, Engine, Entry, ExternCall, Overlap, Receipt, Session, Submitted, Ticket};
 use crate::event::{Action, Event, Outcome};
 use crate::host::{Host, Random};
 use crate::limits::Limits;
@@ -32,6 +33,13 @@ pub struct Mishaps {
 /// An event from outside, over all deaths of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Request(u64);
+
+impl Request {
+    /// For worlds that count by themselves.
+    pub(crate) fn numbered(number: u64) -> Self {
+        Request(number)
+    }
+}
 
 struct Asked {
     session: Session,
@@ -66,6 +74,9 @@ pub struct World {
     crashes: u64,
     history: Option<Vec<Line>>,
     trouble: Option<String>,
+    /// What is to happen next, by name; what comes after is up to chance.
+    order: VecDeque<Item>,
+    names: Names,
 }
 
 /// One line of a history.
@@ -129,6 +140,8 @@ impl World {
             crashes: 0,
             history: None,
             trouble: None,
+            order: VecDeque::new(),
+            names: Names::default(),
         };
         world.boot()?;
         Ok(world)
@@ -167,6 +180,9 @@ impl World {
     fn collect_history(&mut self) {
         if let Some(engine) = &mut self.engine {
             let entries = engine.take_history();
+            if !self.order.is_empty() {
+                entries.iter().for_each(|entry| self.names.note(entry));
+            }
             if let Some(history) = &mut self.history {
                 history.extend(entries.into_iter().map(Line::Entry));
             }
@@ -190,7 +206,7 @@ impl World {
         let stores = Stores::new(stores, self.places.clone());
         let host = Box::new(SimulatedHost { clock: self.clock.clone(), random: Random::seeded(self.random.draw()) });
         let mut engine = Engine::open(self.program.clone(), stores, host, self.limits.clone(), Overlap::Attempts)?;
-        if self.history.is_some() {
+        if self.history.is_some() || !self.order.is_empty() {
             engine.record_history();
         }
         self.engine = Some(engine);
@@ -210,6 +226,15 @@ impl World {
     /// The time.
     pub fn now(&self) -> i64 {
         self.clock.load(Ordering::Relaxed)
+    }
+
+    /// Moves the clock on, and nothing else.
+    pub(crate) fn set_now(&mut self, now: i64) {
+        let passed = now - self.now();
+        if passed > 0 {
+            self.note(|| format!("{passed} ms pass"));
+            self.clock.fetch_max(now, Ordering::Relaxed);
+        }
     }
 
     /// The dice of the world.
@@ -245,6 +270,17 @@ impl World {
         let request = Request(self.next_request);
         self.asked.insert(request, Asked { session, event, ticket: None, receipt: None });
         self.submit(request);
+        request
+    }
+
+    /// The same for an event of a test, which has a name.
+    pub(super) fn send_named(&mut self, name: EventName, caller: Option<Arc<str>>, action: Action) -> Request {
+        let request = self.send(name.session, caller, action);
+        if !self.order.is_empty()
+            && let Some(asked) = self.asked.get(&request)
+        {
+            self.names.event(asked.event.id.clone(), name);
+        }
         request
     }
 
@@ -331,6 +367,9 @@ impl World {
         if self.trouble.is_some() {
             return false;
         }
+        if !self.order.is_empty() {
+            return self.happen_in_order(outside);
+        }
         self.look();
         let choices = self.choices();
         if self.trouble.is_some() || choices.is_empty() {
@@ -354,6 +393,114 @@ impl World {
         }
         self.look();
         true
+    }
+
+    /// What follows happens in this order, by the names of the events of the next statement.
+    pub(super) fn follow(&mut self, order: Vec<Item>) {
+        self.collect_history();
+        self.order = order.into();
+        self.engine_mut().record_history();
+    }
+
+    /// What is left of the order.
+    pub(super) fn order_left(&self) -> Option<&Item> {
+        self.order.front()
+    }
+
+    /// What was next in the order has happened.
+    pub(super) fn happened_in_order(&mut self) {
+        self.order.pop_front();
+    }
+
+    /// Names count from 1 again.
+    pub(super) fn forget_names(&mut self) {
+        self.names = Names::default();
+    }
+
+    /// Lets happen what the order says is next, or what nobody can tell; `false` if it cannot happen.
+    fn happen_in_order(&mut self, outside: &mut dyn Outside) -> bool {
+        self.flush();
+        self.collect_history();
+        let Some(item) = self.order.front().cloned() else { return false };
+        if item == Item::Crash {
+            self.order.pop_front();
+            self.crash();
+            return true;
+        }
+        if let Some((call, reply)) = self.call_in_order(&item) {
+            self.order.pop_front();
+            match reply {
+                None => self.answer_given(call, outside),
+                Some(answer) => {
+                    let call = self.calls.remove(call);
+                    self.engine_mut().answer(&call.event, call.attempt, answer);
+                }
+            }
+            return true;
+        }
+        match self.step_in_order(&item) {
+            Some((step, ends)) => {
+                if ends {
+                    self.order.pop_front();
+                }
+                self.engine_mut().step_at(step);
+                true
+            }
+            None => match self.unseen_step() {
+                Some(step) => {
+                    self.engine_mut().step_at(step);
+                    true
+                }
+                None => {
+                    self.engine().has_pauses(self.is_held()) && {
+                        self.engine_mut().end_pauses();
+                        true
+                    }
+                }
+            },
+        }
+    }
+
+    /// The call that the item answers, and with what if not as the test says.
+    fn call_in_order(&self, item: &Item) -> Option<(usize, Option<CallAnswer>)> {
+        if self.is_held() {
+            return None;
+        }
+        let (name, answer) = match item {
+            Item::Done(name) => (name, None),
+            Item::Lost(name) => (name, Some(CallAnswer::Unavailable("the answer was lost".to_owned()))),
+            Item::Refuses(name) => (name, Some(CallAnswer::Rejected("the outside refuses".to_owned()))),
+            _ => return None,
+        };
+        let call = self.calls.iter().position(|call| self.names.of(&call.event) == Some(name))?;
+        Some((call, answer))
+    }
+
+    /// The step that the item is, and whether the item has happened with it.
+    fn step_in_order(&self, item: &Item) -> Option<(usize, bool)> {
+        let held = self.is_held();
+        let mut steps = self.engine().next_steps().enumerate().filter(|(_, step)| !held || step.outside);
+        steps.find_map(|(at, step)| {
+            let name = self.names.of_step(step.event?, step.doing)?;
+            match (item, step.doing) {
+                (Item::Tried(tried), Doing::MarkTried) if *tried == name => Some((at, step.commit)),
+                (_, Doing::MarkTried) => None,
+                (Item::Reads(reads), _) if *reads == name && !step.commit => Some((at, true)),
+                (Item::Done(done), _) if *done == name => Some((at, step.commit)),
+                _ => None,
+            }
+        })
+    }
+
+    /// A step that only tidies up, or an event that arrives where it was received before.
+    fn unseen_step(&self) -> Option<usize> {
+        let held = self.is_held();
+        let engine = self.engine();
+        engine.next_steps().position(|step| match (step.event, step.doing) {
+            (None, _) | (_, Doing::Forget) => true,
+            (Some(event), Doing::Receive) => !held && !step.outside && engine.was_received(event),
+            _ => false,
+        })
     }
 
     fn chance(&mut self, of_a_thousand: u32) -> bool {
@@ -446,13 +593,21 @@ impl World {
     }
 
     fn answer(&mut self, index: usize, outside: &mut dyn Outside) {
+        if self.chance(self.mishaps.lost_answer) {
+            let call = self.calls.remove(index);
+            // It took effect all the same.
+            if let Err(trouble) = outside.call(self.engine.as_mut().expect("a process runs"), &call) {
+                self.trouble = Some(trouble);
+            }
+            return self.engine_mut().answer(&call.event, call.attempt, CallAnswer::Unavailable("the answer was lost".to_owned()));
+        }
+        self.answer_given(index, outside);
+    }
+
+    fn answer_given(&mut self, index: usize, outside: &mut dyn Outside) {
         let call = self.calls.remove(index);
         match outside.call(self.engine.as_mut().expect("a process runs"), &call) {
-            Ok(answer) => {
-                let lost = self.chance(self.mishaps.lost_answer);
-                let answer = if lost { CallAnswer::Unavailable("the answer was lost".to_owned()) } else { answer };
-                self.engine_mut().answer(&call.event, call.attempt, answer);
-            }
+            Ok(answer) => self.engine_mut().answer(&call.event, call.attempt, answer),
             Err(trouble) => self.trouble = Some(trouble),
         }
     }

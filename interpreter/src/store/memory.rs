@@ -78,6 +78,10 @@ impl Store for Memory {
         Ok(self.state.outgoing().cloned().collect())
     }
 
+    fn in_memory(&self) -> Option<&State> {
+        Some(&self.state)
+    }
+
     fn commit(&mut self, request: &CommitRequest, now: i64) -> Result<Committed, Refused> {
         self.state.commit(request, now).map(|version| Committed { version })
     }

@@ -338,6 +338,11 @@ pub trait Store: Send {
         false
     }
 
+    /// What it keeps, where all of that is in memory and nowhere else.
+    fn in_memory(&self) -> Option<&state::State> {
+        None
+    }
+
     /// Applies the request whole, or not at all. It is only borrowed, so that its lists can serve the next transaction.
     /// `now` (milliseconds since the epoch) is for forgetting old event ids.
     fn commit(&mut self, request: &CommitRequest, now: i64) -> Result<Committed, Refused>;

@@ -76,6 +76,11 @@ impl Stores {
         self.places.get(space.index()).copied().unwrap_or(0)
     }
 
+    /// By declared space: the index of the store that keeps it.
+    pub(crate) fn places(&self) -> &[usize] {
+        &self.places
+    }
+
     /// The store that keeps this space.
     pub fn of(&self, space: &SpaceRef) -> &dyn Store {
         &*self.stores[self.place(space)]

@@ -26,7 +26,7 @@ fn expect_total(n: i64) -> TestStmt {
 }
 
 fn test(body: Vec<TestStmt>) -> Test {
-    Test { name: "by hand".into(), at: AT, slots: 4, body }
+    Test { name: "by hand".into(), at: AT, slots: 4, names: Vec::new(), body }
 }
 
 fn run(test: &Test, seed: u64, disk: Option<Box<dyn Disk>>) -> TestReport {

@@ -288,6 +288,17 @@ impl State {
         handles.into_iter().map(Self::stored)
     }
 
+    /// The live records of each type in each space, in the order of creation, with their cells.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = (RecordId, &SpaceRef, impl Iterator<Item = (&RecordRef, StoredCells<'_>)>)> {
+        self.table_of.iter().map(|((record, space), &table)| {
+            let members = self.tables[table as usize].live.values().map(|&handle| {
+                let entry = self.entry(handle);
+                (&entry.key, StoredCells(entry.cells.iter()))
+            });
+            (*record, space, members)
+        })
+    }
+
     /// The record as it is stored; `None` if it never was.
     pub fn record(&self, record: &RecordRef) -> Option<StoredRecord<'_>> {
         let entry = self.entry(self.find(record)?);

@@ -1,0 +1,213 @@
+//! The engine as data: copied, and looked at from outside. For a driver that tries every schedule.
+
+use std::sync::Arc;
+
+use super::job::{Job, Kind};
+use super::{Engine, Session, Stage, Step};
+use crate::event::{Event, EventId, Outcome, Outgoing, OutgoingState};
+use crate::host::Host;
+use crate::machine::Execution;
+use crate::store::memory::Memory;
+use crate::store::{CommitRequest, Store, Stores};
+
+/// What a job is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Doing {
+    /// An event arrives, from outside or from inside.
+    Receive,
+    /// The sender deals with the outcome.
+    Settle,
+    /// A call that must not be repeated is noted as tried.
+    MarkTried,
+    Resume,
+    /// The receiver forgets events that their senders have dealt with. Nobody can tell.
+    Forget,
+}
+
+/// Something that can be done now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NextStep<'a> {
+    pub event: Option<&'a EventId>,
+    pub doing: Doing,
+    pub outside: bool,
+    /// An attempt that has run is to be committed.
+    pub commit: bool,
+}
+
+/// An event from outside that is not decided.
+pub(crate) struct Waiting<'a> {
+    pub event: &'a Event,
+    pub session: Session,
+    /// Its attempt, if one has run, and whether what it read is up to date.
+    pub prepared: Option<(&'a CommitRequest, bool)>,
+}
+
+/// An event on its way.
+pub(crate) struct InFlight<'a> {
+    pub outgoing: &'a Arc<Outgoing>,
+    pub state: &'a OutgoingState,
+    pub stage: Stage,
+    /// The receiver has it.
+    pub received: bool,
+    /// Its outcome, while the sender deals with it.
+    pub outcome: Option<&'a Outcome>,
+    /// As for [`Waiting`].
+    pub prepared: Option<(&'a CommitRequest, bool)>,
+}
+
+impl Engine {
+    /// An engine of its own that stands where this one does; `None` if a store cannot be copied.
+    pub(crate) fn fork(&self, host: Box<dyn Host>) -> Option<Engine> {
+        Some(Engine {
+            program: self.program.clone(),
+            stores: self.fork_stores()?,
+            host,
+            limits: self.limits.clone(),
+            overlap: self.overlap,
+            execution: Execution::default(),
+            broken: self.broken.clone(),
+            next_key: self.next_key,
+            jobs: self.jobs.clone(),
+            ready: self.ready.clone(),
+            backoffs: self.backoffs.clone(),
+            flights: self.flights.clone(),
+            by_event: self.by_event.clone(),
+            pairs: self.pairs.clone(),
+            timers: self.timers.clone(),
+            waiting_answer: self.waiting_answer.clone(),
+            resting: self.resting,
+            waiting_durable: self.waiting_durable.clone(),
+            forgetting: self.forgetting.clone(),
+            backlog: self.backlog.clone(),
+            finished: self.finished.clone(),
+            calls: self.calls.clone(),
+            history: None,
+            counters: self.counters,
+        })
+    }
+
+    /// Copies of its stores; `None` if one has data elsewhere than in memory.
+    pub(crate) fn fork_stores(&self) -> Option<Stores> {
+        let copies = (0..self.stores.len()).map(|store| {
+            let state = self.stores.get(store).in_memory()?;
+            Some(Box::new(Memory::with_state(state.clone())) as Box<dyn Store>)
+        });
+        Some(Stores::new(copies.collect::<Option<_>>()?, self.stores.places().to_vec()))
+    }
+
+    /// Gives the room that attempts use to an engine that has none yet.
+    pub(crate) fn lend_room(&mut self, to: &mut Engine) {
+        std::mem::swap(&mut self.execution, &mut to.execution);
+    }
+
+    /// Another clock and other dice from now on.
+    pub(crate) fn set_host(&mut self, host: Box<dyn Host>) {
+        self.host = host;
+    }
+
+    /// What can be done now, in the order of [`Engine::step_at`].
+    pub(crate) fn next_steps(&self) -> impl Iterator<Item = NextStep<'_>> {
+        self.ready.iter().map(|step| {
+            let (Step::Run(key) | Step::Commit(key)) = step;
+            match self.jobs.get(key) {
+                Some(job) => NextStep {
+                    event: self.event_of(&job.kind),
+                    doing: doing(&job.kind),
+                    outside: job.is_outside(),
+                    commit: matches!(step, Step::Commit(_)),
+                },
+                // Its job has ended: the step does nothing.
+                None => NextStep { event: None, doing: Doing::Forget, outside: false, commit: false },
+            }
+        })
+    }
+
+    /// The events from outside that are not decided, in no order.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = Waiting<'_>> {
+        self.jobs.values().filter_map(|job| match &job.kind {
+            Kind::Outside { event, session, .. } => Some(Waiting { event, session: *session, prepared: self.prepared_of(job) }),
+            _ => None,
+        })
+    }
+
+    /// The events on their way, in the order they became known.
+    pub(crate) fn in_flight(&self) -> Vec<InFlight<'_>> {
+        let mut keys: Vec<_> = self.flights.keys().copied().collect();
+        keys.sort_unstable();
+        let mut flights: Vec<InFlight<'_>> = Vec::with_capacity(keys.len());
+        for key in &keys {
+            let flight = &self.flights[key];
+            let event = &flight.outgoing.event;
+            let received = match self.receiver(&event.action) {
+                Some(store) => self.stores.get(store).received(&event.id).is_ok_and(|received| received.is_some()),
+                None => false,
+            };
+            flights.push(InFlight {
+                outgoing: &flight.outgoing,
+                state: &flight.state,
+                stage: flight.stage,
+                received,
+                outcome: None,
+                prepared: None,
+            });
+        }
+        for job in self.jobs.values() {
+            let (flight, settles) = match &job.kind {
+                Kind::Settle { flight, outcome } => (flight, Some(outcome)),
+                Kind::Deliver { flight } | Kind::MarkTried { flight } | Kind::Resume { flight } => (flight, None),
+                Kind::Outside { .. } | Kind::Forget { .. } => continue,
+            };
+            if let Ok(at) = keys.binary_search(flight) {
+                flights[at].outcome = flights[at].outcome.or(settles);
+                flights[at].prepared = flights[at].prepared.or(self.prepared_of(job));
+            }
+        }
+        flights
+    }
+
+    fn prepared_of<'a>(&'a self, job: &'a Job) -> Option<(&'a CommitRequest, bool)> {
+        let prepared = job.prepared.as_deref()?;
+        let state = self.stores.get(prepared.store).in_memory();
+        Some((&prepared.request, state.is_some_and(|state| state.validate(&prepared.request).is_ok())))
+    }
+
+    /// Whether nothing is on its way, and no event from outside is half decided.
+    pub(crate) fn nothing_in_flight(&self) -> bool {
+        self.flights.is_empty()
+    }
+
+    /// Whether the store of its receiver has recorded an event.
+    pub(crate) fn was_received(&self, event: &EventId) -> bool {
+        let Some(flight) = self.by_event.get(event).and_then(|key| self.flights.get(key)) else { return false };
+        let receiver = self.receiver(&flight.outgoing.event.action);
+        receiver.is_some_and(|store| self.stores.get(store).received(event).is_ok_and(|received| received.is_some()))
+    }
+
+    /// What went wrong last with an event on its way.
+    pub(crate) fn trouble(&self, event: &EventId) -> Option<String> {
+        self.by_event.get(event).and_then(|key| self.flights.get(key))?.trouble.clone()
+    }
+
+    /// Throws away the attempts whose reads are out of date: their commits would be refused, and they would run again.
+    pub(crate) fn restart_stale(&mut self) {
+        let stale: Vec<_> =
+            self.jobs.iter().filter(|(_, job)| self.prepared_of(job).is_some_and(|(_, current)| !current)).map(|(key, _)| *key).collect();
+        for key in stale {
+            if let Some(job) = self.jobs.get_mut(&key) {
+                job.prepared = None;
+                job.clock = None;
+            }
+            self.ready.iter_mut().filter(|step| **step == Step::Commit(key)).for_each(|step| *step = Step::Run(key));
+        }
+    }
+}
+
+fn doing(kind: &Kind) -> Doing {
+    match kind {
+        Kind::Outside { .. } | Kind::Deliver { .. } => Doing::Receive,
+        Kind::Settle { .. } => Doing::Settle,
+        Kind::MarkTried { .. } => Doing::MarkTried,
+        Kind::Resume { .. } => Doing::Resume,
+        Kind::Forget { .. } => Doing::Forget,
+    }
+}

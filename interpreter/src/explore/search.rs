@@ -1,0 +1,243 @@
+//! The search: breadth first, with what was seen.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use patternc_program::{Program, Source, Test};
+use rustc_hash::FxHashMap;
+
+use super::canonical::{Canonical, Renaming};
+use super::point::{Move, Point, Used};
+use super::stage::Exploring;
+use super::story::{Story, Teller};
+use super::{Bounds, Violation};
+use crate::limits::Limits;
+use crate::store::StoreError;
+use crate::value::RecordRef;
+
+/// Where a search stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Different points found.
+    pub states: usize,
+    /// Points found and not yet gone on from.
+    pub open: usize,
+    /// Steps from the beginning.
+    pub depth: u32,
+}
+
+/// What a search came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    pub states: usize,
+    /// Steps taken, those that led to known points included.
+    pub steps: u64,
+    /// The longest way looked at.
+    pub depth: u32,
+    /// Ways on which the test came to its end, by their last points.
+    pub ends: usize,
+    /// Renamings of records under which the concurrent events are the same; 1: none but the records' own names.
+    pub symmetries: usize,
+    /// Whether all within the bounds on crashes, duplicates and failures was seen.
+    pub complete: bool,
+    /// What is not as it must be, with the shortest way to it.
+    pub violation: Option<(Violation, Story)>,
+}
+
+/// Tries every schedule of a test.
+pub struct Explorer {
+    program: Arc<Program>,
+    /// For each declared space, the store that keeps it.
+    places: Vec<usize>,
+    limits: Limits,
+    bounds: Bounds,
+}
+
+/// A point found, as the way that led to it.
+struct Node {
+    parent: u32,
+    by: Option<Move>,
+}
+
+struct Search<'p> {
+    bounds: Bounds,
+    nodes: Vec<Node>,
+    seen: FxHashMap<u128, Used>,
+    open: VecDeque<(u32, u32, Point<'p>)>,
+    /// Under which the concurrent events are the same; the first renames nothing.
+    symmetries: Vec<Renaming>,
+    /// The concurrent block that they belong to.
+    block: Option<Source>,
+    outcome: Outcome,
+}
+
+impl Explorer {
+    /// For the tests of a program. `places`: for each declared space, the store that keeps it; spaces beyond the end are in the first.
+    pub fn new(program: Arc<Program>, places: Vec<usize>, bounds: Bounds) -> Self {
+        Explorer { program, places, limits: Limits::default(), bounds }
+    }
+
+    /// Tries every schedule of the test, until something is not as it must be.
+    ///
+    /// # Errors
+    /// If the stores do not open.
+    pub fn explore(&self, test: &Test, progress: &mut dyn FnMut(Progress)) -> Result<Outcome, StoreError> {
+        let world = Exploring::new(&self.program, self.places.clone(), &self.limits)?;
+        let outcome = Outcome { states: 0, steps: 0, depth: 0, ends: 0, symmetries: 1, complete: false, violation: None };
+        let mut search = Search {
+            bounds: self.bounds,
+            nodes: Vec::new(),
+            seen: FxHashMap::default(),
+            open: VecDeque::new(),
+            symmetries: vec![Renaming::default()],
+            block: None,
+            outcome,
+        };
+        let mut root = Point::new(world, test);
+        match root.settle() {
+            Err(violation) => search.outcome.violation = Some((*violation, Story::default())),
+            Ok(()) => {
+                search.add(root, 0, None, 0);
+                if search.run(progress).is_some() {
+                    let world = Exploring::new(&self.program, self.places.clone(), &self.limits)?;
+                    let (story, violation) = Teller::tell(world, test, self.bounds, &search.way());
+                    let violation = violation.expect("a way leads to the same point again");
+                    search.outcome.violation = Some((violation, story));
+                }
+            }
+        }
+        search.outcome.states = search.nodes.len();
+        Ok(search.outcome)
+    }
+}
+
+impl<'p> Search<'p> {
+    /// What is not as it must be, at the newest point.
+    fn run(&mut self, progress: &mut dyn FnMut(Progress)) -> Option<Violation> {
+        let mut next_report = 1 << 14;
+        while let Some((id, depth, point)) = self.open.pop_front() {
+            if self.nodes.len() >= next_report {
+                progress(Progress { states: self.nodes.len(), open: self.open.len(), depth });
+                next_report = self.nodes.len() + (1 << 14);
+            }
+            self.outcome.depth = self.outcome.depth.max(depth);
+            if self.nodes.len() >= self.bounds.states || depth >= self.bounds.depth {
+                return None;
+            }
+            let moves = point.moves(&self.bounds);
+            if moves.is_empty() {
+                self.outcome.ends += 1;
+                continue;
+            }
+            let mut point = Some(point);
+            for (at, &chosen) in moves.iter().enumerate() {
+                let last = at + 1 == moves.len();
+                let mut next = match &mut point {
+                    Some(_) if last => point.take().expect("it is there until its last move"),
+                    Some(point) => {
+                        let mut next = point.fork();
+                        point.script.world.lend_room(&mut next.script.world);
+                        next
+                    }
+                    None => unreachable!("it is there until its last move"),
+                };
+                self.outcome.steps += 1;
+                let taken = next.take(chosen);
+                if let Some(point) = &mut point {
+                    next.script.world.lend_room(&mut point.script.world);
+                }
+                match taken {
+                    Ok(()) => self.add(next, id, Some(chosen), depth + 1),
+                    Err(violation) => {
+                        self.nodes.push(Node { parent: id, by: Some(chosen) });
+                        return Some(*violation);
+                    }
+                }
+            }
+        }
+        self.outcome.complete = true;
+        None
+    }
+
+    fn add(&mut self, point: Point<'p>, parent: u32, by: Option<Move>, depth: u32) {
+        let block = point.groups.get(1).map(|group| group.at);
+        if block != self.block {
+            self.block = block;
+            self.symmetries = symmetries(&point);
+            self.outcome.symmetries = self.outcome.symmetries.max(self.symmetries.len());
+        }
+        let hashes = self.symmetries.iter().map(|renaming| Canonical { renaming }.point(&point));
+        let hash = hashes.min().expect("renaming nothing is a symmetry");
+        match self.seen.get_mut(&hash) {
+            Some(used) if used.covers(point.used) => return,
+            Some(used) => *used = point.used,
+            None => {
+                self.seen.insert(hash, point.used);
+            }
+        }
+        let id = u32::try_from(self.nodes.len()).expect("fewer than 2^32 points fit in memory");
+        self.nodes.push(Node { parent, by });
+        self.open.push_back((id, depth, point));
+    }
+
+    /// The moves from the beginning to the newest point.
+    fn way(&self) -> Vec<Move> {
+        let mut way = Vec::new();
+        let mut at = self.nodes.len() - 1;
+        while let Some(by) = self.nodes[at].by {
+            way.push(by);
+            at = self.nodes[at].parent as usize;
+        }
+        way.reverse();
+        way
+    }
+}
+
+/// How many renamings are tried at most.
+const RENAMINGS: usize = 720;
+
+/// The renamings of records, each to one of its type, under which a point is the same. The first renames nothing.
+fn symmetries(point: &Point<'_>) -> Vec<Renaming> {
+    let mut found = vec![Renaming::default()];
+    if point.groups.len() < 2 {
+        return found;
+    }
+    let records = point.records();
+    let plain = Canonical { renaming: &found[0] }.point(point);
+    let mut tried = 0;
+    permutations(&records, &mut Vec::new(), &mut vec![false; records.len()], &mut |images| {
+        tried += 1;
+        if images != records.as_slice()
+            && let Some(renaming) = Renaming::new(&records, images)
+            && (Canonical { renaming: &renaming }).point(point) == plain
+        {
+            found.push(renaming);
+        }
+        tried < RENAMINGS
+    });
+    found
+}
+
+/// Every order of the records in which each stands where one of its type stood; `false` when `see` has seen enough.
+fn permutations(
+    records: &[RecordRef],
+    images: &mut Vec<RecordRef>,
+    used: &mut Vec<bool>,
+    see: &mut dyn FnMut(&[RecordRef]) -> bool,
+) -> bool {
+    let Some(next) = records.get(images.len()) else { return see(images) };
+    for at in 0..records.len() {
+        if used[at] || records[at].record() != next.record() || records[at].space().space != next.space().space {
+            continue;
+        }
+        used[at] = true;
+        images.push(records[at].clone());
+        let goes_on = permutations(records, images, used, see);
+        images.pop();
+        used[at] = false;
+        if !goes_on {
+            return false;
+        }
+    }
+    true
+}

@@ -1,0 +1,215 @@
+//! The explorer on small systems whose faults are known: it finds each by a shortest way, and the way it tells shows the fault again.
+
+use std::sync::Arc;
+
+use patternc_interpreter::explore::{Bounds, Explorer, Kind, Outcome};
+use patternc_interpreter::simulate::{Options, run_test};
+use patternc_program::Program;
+use patternc_tests::world::compile;
+
+fn program(text: &str) -> Arc<Program> {
+    let compiled = compile(text);
+    let errors: Vec<_> = compiled.errors().collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    compiled.program
+}
+
+/// Explores the first test of the text. `places`: which store keeps each space.
+fn explore(text: &str, places: &[usize], bounds: Bounds) -> Outcome {
+    let program = program(text);
+    let explorer = Explorer::new(program.clone(), places.to_vec(), bounds);
+    explorer.explore(&program.tests[0], &mut |_| {}).expect("stores in memory open")
+}
+
+/// The order of what was found, after showing that a test with it fails alike with every seed.
+fn found(text: &str, places: &[usize]) -> (Outcome, String) {
+    let outcome = explore(text, places, Bounds::default());
+    let (violation, story) = outcome.violation.clone().unwrap_or_else(|| panic!("nothing was found in {} states", outcome.states));
+    let [(at, order)] = &story.orders[..] else { panic!("one statement has a choice: {:?}", story.orders) };
+    let mut again = text.to_owned();
+    again.insert_str(at.start as usize, &format!("order \"{order}\"\n  "));
+    let program = program(&again);
+    for seed in 1..=20 {
+        let options = Options { places: places.to_vec(), ..Options::seeded(seed) };
+        let report = run_test(&program, &program.tests[0], options);
+        let parked = !report.parked.is_empty();
+        assert!(report.failure.is_some() || violation.kind == Kind::Parked && parked, "seed {seed} passes with the order {order}");
+    }
+    let order = order.clone();
+    (outcome, order)
+}
+
+const LINKS: &str = r#"
+space left
+space right
+
+record A in left {
+  cell bs: Set<B@right> = Set[]
+  handler add(b: B@right) { self.bs += b  send b.added(self) }
+  handler removed(b: B@right) { self.bs -= b }
+}
+
+record B in right {
+  cell as: Set<A@left> = Set[]
+  handler added(a: A@left) { self.as += a }
+  handler remove(a: A@left) { self.as -= a  send a.removed(self) }
+}
+
+eventually invariant back(b: B) { b.as.all(a => b in a.bs) }
+
+test "add and remove at once" {
+  let ann = create A in left { }
+  let bob = create B in right { }
+  concurrently {
+    ann.add(bob)
+    bob.remove(ann)
+  }
+  expect true
+}
+"#;
+
+#[test]
+fn an_asymmetric_link_is_found() {
+    for places in [[0, 0], [0, 1]] {
+        let (outcome, order) = found(LINKS, &places);
+        let (violation, story) = outcome.violation.expect("it was found");
+        assert_eq!(violation.kind, Kind::Eventually);
+        assert!(violation.failure.message.ends_with("the invariant back does not hold for bob"), "{}", violation.failure.message);
+        // Both events and both deliveries: no shorter way ends with nothing in flight.
+        if places == [0, 0] {
+            assert_eq!(order, "1 2 1.1 2.1");
+            let whole: Vec<&str> = story.steps.iter().map(|step| step.what.as_str()).collect();
+            assert_eq!(whole, ["ann.add(bob)", "bob.remove(ann)", "bob.added(ann)", "ann.removed(bob)"]);
+            assert_eq!(story.steps[0].changes, ["ann.bs += bob"]);
+            assert_eq!(story.steps[0].sends, ["bob.added(ann)"]);
+        }
+    }
+}
+
+const DOCTORS: &str = r#"
+space east
+space west
+
+record Doctor in east {
+  cell on_duty: Bool = true
+  cell other: Nurse@west?
+  handler leave() {
+    if let other = self.other { require other.on_duty else "somebody must stay" }
+    self.on_duty = false
+  }
+  handler pair(other: Nurse@west) { self.other = other }
+}
+
+record Nurse in west {
+  cell on_duty: Bool = true
+  cell other: Doctor@east
+  handler leave() {
+    require self.other.on_duty else "somebody must stay"
+    self.on_duty = false
+  }
+}
+
+eventually invariant covered(n: Nurse) { n.on_duty || n.other.on_duty }
+
+test "both leave" {
+  let ann = create Doctor in east { }
+  let bob = create Nurse in west { other: ann }
+  ann.pair(bob)
+  concurrently {
+    ann.leave()
+    bob.leave()
+  }
+  expect true
+}
+"#;
+
+#[test]
+fn both_doctors_leave_only_where_two_stores_keep_them() {
+    let together = explore(DOCTORS, &[0, 0], Bounds::default());
+    assert!(together.complete && together.violation.is_none(), "{together:?}");
+    let (_, order) = found(DOCTORS, &[0, 1]);
+    assert_eq!(order, "1.reads 2.reads 1 2");
+}
+
+const CLAIM: &str = r#"
+space claims
+space board
+
+record Claim in claims {
+  cell bounty: Bounty@board
+  cell agent: Text
+  cell granted: Bool = false
+  handler ask() {
+    send self.bounty.reserve(self.agent) then {
+      ok() => { self.granted = true }
+      err(e) => { self.granted = false }
+    }
+  }
+  handler cancel() {
+    self.granted = false
+    send self.bounty.release(self.agent)
+  }
+}
+
+record Bounty in board {
+  cell holder: Text?
+  handler reserve(agent: Text) { require self.holder == none else "taken"  self.holder = agent }
+  handler release(agent: Text) { if self.holder == agent { self.holder = none } }
+}
+
+eventually invariant agreed(c: Claim) { c.granted == (c.bounty.holder == c.agent) }
+
+test "ask and cancel" {
+  let bounty = create Bounty in board { }
+  let claim = create Claim in claims { bounty: bounty, agent: "ann" }
+  concurrently {
+    claim.ask()
+    claim.cancel()
+  }
+  expect true
+}
+"#;
+
+#[test]
+fn a_dangling_claim_is_found() {
+    let (_, order) = found(CLAIM, &[0, 0]);
+    assert_eq!(order, "1 2 1.1 2.1 1.1.then");
+    let (_, order) = found(CLAIM, &[0, 1]);
+    assert_eq!(order, "1 2 1.1 2.1 1.1.then 2.1.then");
+}
+
+#[test]
+fn an_event_that_nobody_takes_is_found() {
+    let text = CLAIM
+        .replace("      err(e) => { self.granted = false }\n", "")
+        .replace("eventually invariant agreed(c: Claim) { c.granted == (c.bounty.holder == c.agent) }", "");
+    let text = text.replace("    claim.cancel()", "    bounty.reserve(\"bob\")");
+    let (outcome, order) = found(&text, &[0, 0]);
+    assert_eq!(outcome.violation.map(|(violation, _)| violation.kind), Some(Kind::Parked));
+    assert_eq!(order, "1 2 1.1");
+}
+
+#[test]
+fn what_is_right_is_gone_through_to_the_end() {
+    let text = LINKS.replace("bob.remove(ann)", "ann.add(bob)");
+    let plain = explore(&text, &[0, 1], Bounds { crashes: 0, duplicates: 0, ..Bounds::default() });
+    assert!(plain.complete && plain.violation.is_none(), "{plain:?}");
+    let harsh = explore(&text, &[0, 1], Bounds { crashes: 2, duplicates: 2, ..Bounds::default() });
+    assert!(harsh.complete && harsh.violation.is_none(), "{harsh:?}");
+    // What a crash leaves is what a store has, and every such state is reached without one as well.
+    assert_eq!(harsh.states, plain.states);
+    assert!(harsh.steps > plain.steps);
+    let few = explore(&text, &[0, 1], Bounds { states: 3, ..Bounds::default() });
+    assert!(!few.complete && few.violation.is_none());
+}
+
+#[test]
+fn an_order_that_cannot_be_followed_fails_the_test() {
+    for (order, why) in [("1 1.2", "`1.2` is nothing that can happen now"), ("1 1.1.x", "`1.1.x` is nothing that an order can name")] {
+        let text = LINKS.replace("  concurrently {", &format!("  order \"{order}\"\n  concurrently {{"));
+        let program = program(&text);
+        let report = run_test(&program, &program.tests[0], Options::seeded(1));
+        let failure = report.failure.unwrap_or_else(|| panic!("{order} can be followed"));
+        assert!(failure.message.contains(why), "{}", failure.message);
+    }
+}

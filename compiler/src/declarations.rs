@@ -169,6 +169,12 @@ fn mirror(checker: &mut Checker<'_>, decl: &MirrorDecl) {
                     .label(Location::Span(file, first.name.span), "the first"),
             );
         }
+        if let Some(first) = clause.first.filter(|_| name != "remove") {
+            checker.report(
+                Diagnostic::error("wrong-arguments", file, first, format!("`{name}` of a mirror is not said to be `first`"))
+                    .help("only what is taken away can come too late: `remove(f) first = …`"),
+            );
+        }
         if clause.params.len() != 1 {
             checker.report(
                 Diagnostic::error("wrong-arguments", file, clause.name.span, format!("`{name}` of a mirror has one parameter"))

@@ -246,6 +246,8 @@ pub struct MirrorSig {
     pub name: Name,
     pub record: Option<ItemId>,
     pub target: Option<ItemId>,
+    /// `remove(f) first = …`.
+    pub remove_first: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

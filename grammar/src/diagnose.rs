@@ -136,9 +136,10 @@ fn part(place: Place) -> (&'static str, &'static str) {
         ),
         Place::Record => ("a member of a record", "a record consists of `cell`, `derived`, `create`, `handler` and `saga`"),
         Place::Extern => ("an operation", "an operation is written `name(x: Type) -> Type`, with `readonly` or `idempotent` where it is"),
-        Place::Mirror => {
-            ("a clause of a mirror", "the clauses are `facts(r) = …`, `add(f) = …`, `remove(f) = …`, `actual(s) = …` and `scope(r) = …`")
-        }
+        Place::Mirror => (
+            "a clause of a mirror",
+            "the clauses are `facts(r) = …`, `add(f) = …`, `remove(f) = …` (or `remove(f) first = …`), `actual(s) = …` and `scope(r) = …`",
+        ),
         Place::Saga => ("a step", "a step is written `step name = target.handler(…) undo target.other(…)`"),
         Place::Block => ("a statement", "such as `let x = …`, `self.a = …`, `require … else \"why\"`, `if … { … }`, or a call"),
         Place::ValueBlock => ("a `let` or the value of the block", "such a block consists of `let`s and, at its end, one expression"),

@@ -254,12 +254,14 @@ pub struct MirrorDecl {
     pub clauses: Vec<MirrorClause>,
 }
 
-/// `facts(r) = [ … ]`.
+/// `facts(r) = [ … ]`, `remove(f) first = authz.remove(f)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MirrorClause {
     /// `facts`, `add`, `remove`, `actual` or `scope`; other words are kept for a finding.
     pub name: Ident,
     pub params: Vec<Ident>,
+    /// Where `first` stands: nobody is told before the other side has it.
+    pub first: Option<Span>,
     pub value: Expr,
     pub span: Span,
 }

@@ -74,7 +74,7 @@ fn items() {
         "fn label(b: Book) -> Text { \"{b.title}\" }",
         "fn nothing() { none }",
         "extern post {\n  /// Looks, changes nothing.\n  price(weight: Int) -> Int readonly\n  mail(to: Text) -> Receipt idempotent\n  shout(text: Text)\n}",
-        "mirror owners of Book to registry {\n  facts(b) = [Fact { book: b.id, owner: b.owner }]\n  add(f) = registry.touch(f)\n  remove(f) = registry.remove(f)\n  actual(s) = registry.read(s)\n  scope(b) = b.owner\n}",
+        "mirror owners of Book to registry {\n  facts(b) = [Fact { book: b.id, owner: b.owner }]\n  add(f) = registry.touch(f)\n  remove(f) first = registry.remove(f)\n  actual(s) = registry.read(s)\n  scope(b) = b.owner\n}",
         "invariant positive(b: Book) { b.copies >= 0 }",
         "eventually invariant known(b: Book) { b.owner.exists() }",
         "@allow(unused-name, \"shown in the guide\")\n@allow(shadowed-name)\nstruct S { a: Int }",

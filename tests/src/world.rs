@@ -12,7 +12,7 @@ use patternc_interpreter::failure::FailureKind;
 use patternc_interpreter::limits::Limits;
 use patternc_interpreter::simulate::{self, Mishaps, Outside, Request};
 use patternc_interpreter::value::{RecordRef, SpaceRef, Value};
-use patternc_program::{CellIndex, Home, Place, Program, RecordId, SpaceId, Type};
+use patternc_program::{CellIndex, HandlerId, Home, Place, Program, RecordId, SpaceId, Type};
 
 /// What the compiler makes of a project.
 pub struct Compiled {
@@ -92,6 +92,33 @@ impl World {
         self.simulated.engine()
     }
 
+    /// The same, to be changed.
+    pub fn engine_mut(&mut self) -> &mut Engine {
+        self.simulated.engine_mut()
+    }
+
+    /// How often the process has died.
+    pub fn crashes(&self) -> u64 {
+        self.simulated.crashes()
+    }
+
+    /// Sends an event of a session of its own.
+    pub fn send(&mut self, to: &RecordRef, handler: &str, args: Vec<Value>) -> Request {
+        let handler = self.handler(to, handler);
+        self.sessions += 1;
+        self.simulated.send(Session(self.sessions), None, Action::Handler { to: to.clone(), handler, args })
+    }
+
+    /// Lets one thing happen; `false` if nothing more can.
+    pub fn step(&mut self) -> bool {
+        self.simulated.happen(&mut self.outside)
+    }
+
+    /// The outcome of an event that was sent, once.
+    pub fn outcome(&mut self, request: Request) -> Option<Outcome> {
+        self.simulated.take_outcome(request)
+    }
+
     /// What happened since the last call.
     pub fn take_entries(&mut self) -> Vec<Entry> {
         self.simulated.take_entries()
@@ -132,10 +159,14 @@ impl World {
 
     /// Calls a handler by name.
     pub fn call(&mut self, to: &RecordRef, handler: &str, args: Vec<Value>) -> Outcome {
+        let handler = self.handler(to, handler);
+        self.event(Action::Handler { to: to.clone(), handler, args })
+    }
+
+    fn handler(&self, to: &RecordRef, handler: &str) -> HandlerId {
         let record = self.program.record(to.record());
         let named = record.handlers.iter().copied().find(|h| self.program.handler(*h).name == handler);
-        let handler = named.unwrap_or_else(|| panic!("{} has no handler {handler}", record.name));
-        self.event(Action::Handler { to: to.clone(), handler, args })
+        named.unwrap_or_else(|| panic!("{} has no handler {handler}", record.name))
     }
 
     /// Creates a record with these cells in this space, which must work.

@@ -90,6 +90,12 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         }
         let places = deployment::places(project, &program, arguments.deployment.as_deref())?;
         for test in wanted {
+            if let Some(why) = Explorer::refusal(test) {
+                if !quiet {
+                    eprintln!("{}: not explored: {why}", test.name);
+                }
+                continue;
+            }
             let result = explore(arguments, project, &program, test, places.clone(), quiet)?;
             if arguments.output_format == Format::Full && (!quiet || result.outcome.violation.is_some()) {
                 story::write(&mut out, &result)?;

@@ -268,7 +268,7 @@ impl<'db> ProgramLowering<'_, 'db> {
         debug_assert_eq!(self.linker.mirror(item), Some(self.program.mirrors.len() as u32));
         self.program.records[record.index()].mirrors.push(self.program.mirrors.len() as u32);
         let ledger = self.ledger(signature.name, record, &fact, &scope_ty);
-        let remove_first = false;
+        let remove_first = signature.remove_first;
         self.program.mirrors.push(Mirror {
             name: signature.name,
             record,

@@ -75,6 +75,7 @@ impl Builder<'_> {
                 name: decl.name.name,
                 record: self.named(decl.record, "record", |head| matches!(head, ItemHead::Record(_))),
                 target: self.named(decl.target, "extern", |head| matches!(head, ItemHead::Extern { .. })),
+                remove_first: decl.clauses.iter().any(|clause| clause.name.name == "remove" && clause.first.is_some()),
             }),
             ItemKind::Invariant(decl) => {
                 let params = self.params(&decl.params, Here::Open);

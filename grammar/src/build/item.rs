@@ -185,8 +185,9 @@ impl Builder<'_> {
             before_start = Some(inside.token.start);
             let name = self.lower();
             let params = self.names();
+            let first = self.leaf_if(Rule::first).map(|token| self.span(token.start, token.end));
             let value = self.expr();
-            clauses.push(MirrorClause { name, params, value, span: self.leave_open(inside) });
+            clauses.push(MirrorClause { name, params, first, value, span: self.leave_open(inside) });
         }
         self.leave_closed(inside);
         MirrorDecl { name, record, target, clauses }

@@ -108,6 +108,9 @@ impl Printer<'_> {
                 self.lines(&it.clauses, Gap::Next, true, |this, clause| {
                     this.tok();
                     this.list(&clause.params, Gap::Soft, |this, _| this.tok());
+                    if clause.first.is_some() {
+                        this.word();
+                    }
                     this.word();
                     this.gap(Gap::Space);
                     this.expr(&clause.value);

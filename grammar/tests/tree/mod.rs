@@ -113,7 +113,10 @@ pub fn item(item: &Item) -> Node {
         ItemKind::Mirror(it) => {
             let mut parts = vec![ident(&it.name), node("of", vec![ident(&it.record)]), node("to", vec![ident(&it.target)])];
             parts.extend(it.clauses.iter().map(|clause| {
-                node(clause.name.name.as_str(), vec![idents("params", &clause.params), expr(&clause.value)]).spanned(clause.span)
+                let mut parts = vec![idents("params", &clause.params)];
+                parts.extend(clause.first.map(|first| node("first", Vec::new()).spanned(first)));
+                parts.push(expr(&clause.value));
+                node(clause.name.name.as_str(), parts).spanned(clause.span)
             }));
             ("mirror", parts)
         }

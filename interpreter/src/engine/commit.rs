@@ -10,6 +10,7 @@ use super::{Engine, Point, What};
 use crate::event::{Outgoing, OutgoingState, Received};
 use crate::failure::FailureKind;
 use crate::store::{CommitRequest, Committed, Refused, StoreError};
+use crate::value::SpaceRef;
 
 impl Engine {
     /// Commits the attempt that the job has made, once what it has read in other stores is durable.
@@ -37,6 +38,7 @@ impl Engine {
         }
         let Prepared { store, request, then, .. } = prepared;
         let sent = sent(&request);
+        let spaces = self.fences.spaces_of(&request, job.space());
         let now = job.clock.map_or(0, |(now, _)| now);
         let committed = self.commit_request(store, &request, now);
         if committed.is_ok() && !request.writes.is_empty() {
@@ -44,7 +46,7 @@ impl Engine {
         }
         self.execution.recycle(request);
         match committed {
-            Ok(committed) => self.committed(job, then, sent, Point { store, version: committed.version }),
+            Ok(committed) => self.committed(job, then, sent, &spaces, Point { store, version: committed.version }),
             Err(Refused::Stale(read)) => {
                 self.counters.conflicts += 1;
                 self.note_job(&job, || What::Lost(read));
@@ -54,7 +56,10 @@ impl Engine {
                 // The state refuses it: that is the outcome. What the attempt had read was up to date, or it would have been stale.
                 let then = self.fail(&job.kind, failure, Vec::new(), now);
                 match self.commit_request(then.store, &then.request, now) {
-                    Ok(committed) => self.committed(job, then.then, Vec::new(), Point { store, version: committed.version }),
+                    Ok(committed) => {
+                        let point = Point { store: then.store, version: committed.version };
+                        self.committed(job, then.then, Vec::new(), &spaces, point);
+                    }
                     Err(refused) => self.refused(key, job, store, refused),
                 }
             }
@@ -74,7 +79,8 @@ impl Engine {
         })
     }
 
-    fn committed(&mut self, job: Job, then: Then, sent: Vec<Arc<Outgoing>>, point: Point) {
+    /// `spaces`: where it wrote and read, as far as fences need to know.
+    fn committed(&mut self, job: Job, then: Then, sent: Vec<Arc<Outgoing>>, spaces: &[SpaceRef], point: Point) {
         self.counters.commits += 1;
         self.note_job(&job, || What::Committed { store: point.store, version: point.version.0 });
         if self.history.is_some()
@@ -86,7 +92,12 @@ impl Engine {
                 self.note(&outgoing.event.id, || What::Sent { by: by.clone(), arm, what });
             }
         }
+        if let (Kind::Repair { reconciliation }, Then::Repaired(Ok(repairs))) = (&job.kind, &then) {
+            self.reconciling.sent(*reconciliation, &repairs.sent);
+        }
+        let renewed = sent.first().map(|outgoing| outgoing.event.id.clone());
         self.adopt_all(sent, point);
+        self.fences.raise(spaces);
         match (job.kind, then) {
             (Kind::Outside { event, session, ticket }, Then::Received(received)) => {
                 self.received_outside(ticket, &event.id, received, Some(point));
@@ -103,6 +114,8 @@ impl Engine {
             (Kind::MarkTried { flight }, _) => self.marked_tried(flight, point),
             (Kind::Deliver { flight }, Then::Closed(closed)) => self.closed(flight, closed, point),
             (Kind::Resume { flight }, _) => self.resumed(flight, point),
+            (Kind::Renew { flight, .. }, _) => self.renewed(flight, renewed.as_ref(), point),
+            (Kind::Repair { reconciliation }, Then::Repaired(repairs)) => self.repaired(reconciliation, repairs),
             (Kind::Forget { resume, .. }, _) => {
                 if let Some(flight) = resume {
                     let job = self.key();
@@ -110,10 +123,11 @@ impl Engine {
                     self.wait_durable(point, Wake::Run(job));
                 }
             }
-            (Kind::Outside { .. } | Kind::Deliver { .. } | Kind::Settle { .. }, _) => {
+            (Kind::Outside { .. } | Kind::Deliver { .. } | Kind::Settle { .. } | Kind::Repair { .. }, _) => {
                 unreachable!("each kind of job prepares its own kind of commit")
             }
         }
+        self.fences.lower();
     }
 
     fn closed(&mut self, flight: u64, closed: Closed, point: Point) {
@@ -138,6 +152,7 @@ impl Engine {
                 }
                 self.note_job(&job, || What::Duplicate);
                 let version = self.stores.get(store).version();
+                self.fences.raise(job.space().cloned().as_slice());
                 match job.kind {
                     Kind::Outside { event, session, ticket } => {
                         self.received_outside(ticket, &event.id, received, Some(Point { store, version }));
@@ -146,8 +161,9 @@ impl Engine {
                     Kind::Deliver { flight } => self.delivered(flight, received, Some(Point { store, version })),
                     // Its answer was recorded by someone else, who has removed the event as well.
                     Kind::Settle { flight, .. } => self.landed(flight, Point { store, version }),
-                    Kind::MarkTried { .. } | Kind::Resume { .. } | Kind::Forget { .. } => {}
+                    Kind::MarkTried { .. } | Kind::Resume { .. } | Kind::Renew { .. } | Kind::Repair { .. } | Kind::Forget { .. } => {}
                 }
+                self.fences.lower();
             }
             Refused::Gone(_) => {
                 self.counters.duplicates += 1;
@@ -157,10 +173,12 @@ impl Engine {
                     self.call_dropped();
                 }
                 match job.kind {
-                    Kind::Settle { flight, .. } | Kind::Deliver { flight } | Kind::MarkTried { flight } | Kind::Resume { flight } => {
-                        self.dealt_with(flight, Point { store, version });
-                    }
-                    Kind::Outside { .. } | Kind::Forget { .. } => {}
+                    Kind::Settle { flight, .. }
+                    | Kind::Deliver { flight }
+                    | Kind::MarkTried { flight }
+                    | Kind::Resume { flight }
+                    | Kind::Renew { flight, .. } => self.dealt_with(flight, Point { store, version }),
+                    Kind::Outside { .. } | Kind::Repair { .. } | Kind::Forget { .. } => {}
                 }
             }
             Refused::Stale(_) => {
@@ -221,9 +239,12 @@ impl Engine {
                 let message = format!("{}; whether it took effect shows when it is sent again with the same id", failure.message);
                 self.give_up(job, FailureKind::Unavailable, message);
             }
-            Kind::Deliver { flight } | Kind::Settle { flight, .. } | Kind::MarkTried { flight } | Kind::Resume { flight } => {
-                self.stall(flight, &failure.message);
-            }
+            Kind::Deliver { flight }
+            | Kind::Settle { flight, .. }
+            | Kind::MarkTried { flight }
+            | Kind::Resume { flight }
+            | Kind::Renew { flight, .. } => self.stall(flight, &failure.message),
+            Kind::Repair { reconciliation } => self.reconcile_failed(reconciliation, failure),
             Kind::Forget { .. } => {}
         }
     }
@@ -231,6 +252,9 @@ impl Engine {
     /// The event can go on only in another process.
     pub(super) fn stall(&mut self, key: u64, why: &str) {
         self.set_stage(key, Stage::Stalled);
+        if let Some(event) = self.flights.get(&key).map(|flight| flight.outgoing.event.id.clone()) {
+            self.left(key, &event, Some(why));
+        }
         if let Some(flight) = self.flights.get_mut(&key) {
             flight.trouble = Some(why.to_owned());
         }

@@ -86,6 +86,11 @@ impl Engine {
         Some(Pair { from: outgoing.from.clone(), to })
     }
 
+    /// Whether calls of this extern by the record are on their way or wait for their turn.
+    pub(super) fn tells_of(&self, from: &RecordRef, of: ExternId) -> bool {
+        self.pairs.contains_key(&Pair { from: from.clone(), to: Target::Extern(of) })
+    }
+
     pub(super) fn repeat(&self, of: ExternId, operation: u32) -> Repeat {
         self.program.externs[of.index()].operations[operation as usize].repeat
     }
@@ -101,8 +106,12 @@ impl Engine {
             Flight { outgoing, state: state.clone(), sent, stage: Stage::Queued, queued: false, started: false, calls: 0, trouble: None };
         let rejected = flight.outgoing.saga.as_ref().and_then(|saga| saga.rejected.as_ref());
         flight.trouble = rejected.map(|rejected| format!("it was rejected {} times, last: {}", rejected.times, rejected.last));
+        self.fence_removal(key, &flight.outgoing);
         match state {
             OutgoingState::Parked { reason, .. } => {
+                if self.mirror_of(&flight.outgoing).is_some() {
+                    self.parked_facts.entry(flight.outgoing.from.clone()).or_default().push(key);
+                }
                 flight.trouble = Some(reason.to_string());
                 self.flights.insert(key, flight);
                 self.set_stage(key, Stage::Parked);
@@ -151,6 +160,9 @@ impl Engine {
         let Some(flight) = self.flights.get(&key) else { return };
         let sent = flight.sent;
         let outgoing = flight.outgoing.clone();
+        if self.holds_back(key, &outgoing) {
+            return self.set_stage(key, Stage::Queued);
+        }
         let receiver = self.receiver(&outgoing.event.action);
         self.set_stage(key, if receiver.is_some() { Stage::Delivering } else { Stage::Calling });
         // Nobody else may learn of a commit that a crash could undo. Within one store what follows cannot outlive it.
@@ -217,7 +229,11 @@ impl Engine {
         let store = flight.sent.store;
         let id = flight.outgoing.event.id.clone();
         self.note(&id, || What::Outcome(outcome.clone()));
+        if let Some(reconciliation) = self.reconciling.reader(key) {
+            return self.has_read(reconciliation, key, outcome);
+        }
         let job = Job::new(Kind::Settle { flight: key, outcome });
+        let Some(job) = self.fences.after(job) else { return };
         match point {
             // The sender must not act on what a crash of the receiver's store could undo.
             Some(point) if point.store != store && !self.is_durable(point) => {
@@ -237,6 +253,9 @@ impl Engine {
         let Some(flight) = self.flights.remove(&key) else { return };
         let event = &flight.outgoing.event;
         self.by_event.remove(&event.id);
+        if self.mirror_of(&flight.outgoing).is_some() {
+            self.fact_told(key, &flight.outgoing);
+        }
         if let Some(receiver) = self.receiver(&event.action)
             && receiver != point.store
         {
@@ -253,6 +272,7 @@ impl Engine {
         flight.trouble = Some(reason.to_string());
         let id = flight.outgoing.event.id.clone();
         self.note(&id, || What::Parked(reason.to_string()));
+        self.fact_parked(key, &reason);
         self.set_state(key, OutgoingState::Parked { outcome, reason });
     }
 

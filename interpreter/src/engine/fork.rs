@@ -81,6 +81,9 @@ impl Engine {
             backlog: self.backlog.clone(),
             finished: self.finished.clone(),
             calls: self.calls.clone(),
+            parked_facts: self.parked_facts.clone(),
+            fences: self.fences.clone(),
+            reconciling: self.reconciling.clone(),
             history: None,
             counters: self.counters,
         })
@@ -154,8 +157,10 @@ impl Engine {
         for job in self.jobs.values() {
             let (flight, settles) = match &job.kind {
                 Kind::Settle { flight, outcome } => (flight, Some(outcome)),
-                Kind::Deliver { flight } | Kind::MarkTried { flight } | Kind::Resume { flight } => (flight, None),
-                Kind::Outside { .. } | Kind::Forget { .. } => continue,
+                Kind::Deliver { flight } | Kind::MarkTried { flight } | Kind::Resume { flight } | Kind::Renew { flight, .. } => {
+                    (flight, None)
+                }
+                Kind::Outside { .. } | Kind::Repair { .. } | Kind::Forget { .. } => continue,
             };
             if let Ok(at) = keys.binary_search(flight) {
                 flights[at].outcome = flights[at].outcome.or(settles);
@@ -207,7 +212,7 @@ fn doing(kind: &Kind) -> Doing {
         Kind::Outside { .. } | Kind::Deliver { .. } => Doing::Receive,
         Kind::Settle { .. } => Doing::Settle,
         Kind::MarkTried { .. } => Doing::MarkTried,
-        Kind::Resume { .. } => Doing::Resume,
+        Kind::Resume { .. } | Kind::Renew { .. } | Kind::Repair { .. } => Doing::Resume,
         Kind::Forget { .. } => Doing::Forget,
     }
 }

@@ -7,6 +7,7 @@ use patternc_program::Type;
 
 use super::flight::{Flight, FlightKey};
 use super::outside::{Session, Ticket};
+use super::reconcile::Repairs;
 use super::{Engine, Overlap, Point, Step, What};
 use crate::attempt::{Attempt, Env, Task};
 use crate::event::{Action, Event, EventId, Outcome, Outgoing, OutgoingState, PendingArm, Received};
@@ -44,6 +45,10 @@ pub(super) enum Kind {
     MarkTried { flight: FlightKey },
     /// A parked event is to be delivered again.
     Resume { flight: FlightKey },
+    /// A parked difference of a mirror goes; `again`: what is true now is told instead, unless that is on its way.
+    Renew { flight: FlightKey, again: bool },
+    /// The next repairs of a reconciliation.
+    Repair { reconciliation: u64 },
     /// The receiver forgets events that their senders have dealt with.
     Forget { store: usize, events: Vec<EventId>, resume: Option<FlightKey> },
 }
@@ -69,6 +74,9 @@ pub(super) enum Then {
     Closed(Closed),
     Tried,
     Resumed,
+    Renewed,
+    /// The repairs that were sent, or why none can be.
+    Repaired(Result<Repairs, Failure>),
     Forgotten,
 }
 
@@ -177,9 +185,12 @@ impl Engine {
     pub(super) fn event_of<'a>(&'a self, kind: &'a Kind) -> Option<&'a EventId> {
         match kind {
             Kind::Outside { event, .. } => Some(&event.id),
-            Kind::Deliver { flight } | Kind::Settle { flight, .. } | Kind::MarkTried { flight } | Kind::Resume { flight } => {
-                self.flights.get(flight).map(|flight| &flight.outgoing.event.id)
-            }
+            Kind::Deliver { flight }
+            | Kind::Settle { flight, .. }
+            | Kind::MarkTried { flight }
+            | Kind::Resume { flight }
+            | Kind::Renew { flight, .. } => self.flights.get(flight).map(|flight| &flight.outgoing.event.id),
+            Kind::Repair { reconciliation } => self.reconciling.event(*reconciliation),
             Kind::Forget { events, .. } => events.first(),
         }
     }
@@ -232,6 +243,8 @@ impl Engine {
                 }
                 prepared
             }
+            Kind::Renew { flight, again } => self.renew(execution, &self.flights[flight], *again, now, ids)?,
+            Kind::Repair { reconciliation } => self.repair(execution, *reconciliation, now, ids)?,
             Kind::Forget { store, events, .. } => {
                 let inbox = events.iter().map(|event| InboxChange::Forget(event.clone())).collect();
                 let request = CommitRequest { inbox, ..CommitRequest::default() };
@@ -329,6 +342,10 @@ impl Engine {
             }
             Kind::MarkTried { flight } => self.update(&self.flights[flight], OutgoingState::Tried, Then::Tried),
             Kind::Resume { flight } => self.update(&self.flights[flight], OutgoingState::Pending, Then::Resumed),
+            Kind::Renew { flight, .. } => self.remove(&self.flights[flight]),
+            Kind::Repair { .. } => {
+                Prepared { store: 0, request: CommitRequest::default(), needs: Vec::new(), then: Then::Repaired(Err(failure)) }
+            }
             Kind::Forget { store, .. } => {
                 Prepared { store: *store, request: CommitRequest::default(), needs: Vec::new(), then: Then::Forgotten }
             }
@@ -357,8 +374,11 @@ impl Engine {
         match &outcome {
             Outcome::Committed(_) => self.land(flight, request, None, now),
             Outcome::Failed(failure) => {
-                let reason = format!("nobody takes its failure ({failure}): the send has no `err` arm").into();
-                self.park(flight, outcome, reason, request)
+                let reason = match self.mirror_of(&flight.outgoing) {
+                    Some(mirror) => self.refusal(mirror, failure),
+                    None => format!("nobody takes its failure ({failure}): the send has no `err` arm"),
+                };
+                self.park(flight, outcome, reason.into(), request)
             }
         }
     }
@@ -410,7 +430,7 @@ impl Engine {
     }
 
     /// Reads of other stores are not validated at commit, but they must not be of what a crash could undo.
-    fn prepared(&self, store: usize, mut request: CommitRequest, then: Then) -> Prepared {
+    pub(super) fn prepared(&self, store: usize, mut request: CommitRequest, then: Then) -> Prepared {
         // One thread: since the attempt began, nothing has been committed.
         request.snapshot = self.stores.get(store).version();
         let mut needs: Vec<Point> = Vec::new();
@@ -455,7 +475,7 @@ fn received(result: Value, deferred: Option<EventId>) -> Received {
     }
 }
 
-fn space_of(key: &ReadKey) -> &SpaceRef {
+pub(super) fn space_of(key: &ReadKey) -> &SpaceRef {
     match key {
         ReadKey::Exists(record) | ReadKey::Cell(record, _) | ReadKey::Element(record, _, _) => record.space(),
         ReadKey::Unique(_, space, _, _) | ReadKey::Query { space, .. } => space,

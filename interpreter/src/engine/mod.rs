@@ -15,13 +15,16 @@
 
 mod calls;
 mod commit;
+mod fence;
 mod flight;
 mod fork;
 mod history;
 mod invariants;
 mod job;
+mod mirror;
 mod outside;
 mod reading;
+mod reconcile;
 mod saga;
 mod status;
 mod timing;
@@ -44,6 +47,7 @@ pub(crate) use self::job::panic_message;
 use self::job::{Job, JobKey};
 pub use self::outside::{Receipt, Session, Submitted, Ticket};
 pub use self::reading::Reading;
+pub use self::reconcile::{Progress, ReconcileId, Reconciled};
 pub use self::status::{FlightStatus, RetryError, Status};
 use self::timing::Wake;
 use crate::event::{EventId, Outgoing};
@@ -52,6 +56,7 @@ use crate::host::Host;
 use crate::limits::Limits;
 use crate::machine::Execution;
 use crate::store::{StoreError, Stores, Version};
+use crate::value::RecordRef;
 
 /// How attempts and commits follow one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +109,10 @@ pub struct Engine {
     finished: VecDeque<(Ticket, Receipt)>,
 
     calls: calls::Calls,
+    /// Parked differences of mirrors, by the record of the ledger that sent them.
+    parked_facts: FxHashMap<RecordRef, Vec<FlightKey>>,
+    fences: fence::Fences,
+    reconciling: reconcile::Reconciling,
     history: Option<Vec<Entry>>,
     counters: Counters,
 }
@@ -145,6 +154,7 @@ impl Engine {
     /// An engine over these stores, going on with whatever is on its way in them.
     pub fn open(program: Arc<Program>, stores: Stores, host: Box<dyn Host>, limits: Limits, overlap: Overlap) -> Result<Self, StoreError> {
         let count = stores.len();
+        let fences = fence::Fences::new(&program);
         let mut engine = Engine {
             program,
             stores,
@@ -168,10 +178,14 @@ impl Engine {
             backlog: FxHashMap::default(),
             finished: VecDeque::new(),
             calls: calls::Calls::default(),
+            parked_facts: FxHashMap::default(),
+            fences,
+            reconciling: reconcile::Reconciling::default(),
             history: None,
             counters: Counters::default(),
         };
         for store in 0..count {
+            engine.compare_facts(store)?;
             engine.learn_invariant_reads(store)?;
             engine.adopt_stored(store)?;
         }
@@ -181,11 +195,9 @@ impl Engine {
     /// Takes up the events on their way in a store that are not known yet.
     fn adopt_stored(&mut self, store: usize) -> Result<(), StoreError> {
         let version = self.stores.get(store).version();
-        for outgoing in self.stores.get(store).outgoing()? {
-            if !self.by_event.contains_key(&outgoing.event.id) {
-                self.adopt(outgoing, Point { store, version });
-            }
-        }
+        let mut outgoing = self.stores.get(store).outgoing()?;
+        outgoing.retain(|outgoing| !self.by_event.contains_key(&outgoing.event.id));
+        self.adopt_all(outgoing, Point { store, version });
         Ok(())
     }
 
@@ -290,7 +302,12 @@ impl Engine {
     }
 
     fn adopt_all(&mut self, sent: Vec<Arc<Outgoing>>, point: Point) {
-        for outgoing in sent {
+        // Removals that others wait for must be known before those start.
+        let (first, rest) = match self.fences.in_use() {
+            true => sent.into_iter().partition(|outgoing| self.mirror_of(outgoing).is_some()),
+            false => (Vec::new(), sent),
+        };
+        for outgoing in first.into_iter().chain(rest) {
             self.adopt(outgoing, point);
         }
     }

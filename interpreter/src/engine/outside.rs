@@ -163,6 +163,7 @@ impl Engine {
     }
 
     pub(super) fn finish(&mut self, ticket: Ticket, event: &EventId, outcome: Outcome, point: Option<Point>) {
+        let Some((outcome, point)) = self.tell_later(ticket, event, outcome, point) else { return };
         self.note(event, || What::Outcome(outcome.clone()));
         self.finished.push_back((ticket, Receipt { outcome, point }));
     }
@@ -197,9 +198,12 @@ impl Engine {
                 self.finish(ticket, &event.id, Outcome::Failed(Failure::new(kind, message)), None);
                 self.next_in_session(session);
             }
-            Kind::Deliver { flight } | Kind::Settle { flight, .. } | Kind::MarkTried { flight } | Kind::Resume { flight } => {
-                self.stall(flight, &message);
-            }
+            Kind::Deliver { flight }
+            | Kind::Settle { flight, .. }
+            | Kind::MarkTried { flight }
+            | Kind::Resume { flight }
+            | Kind::Renew { flight, .. } => self.stall(flight, &message),
+            Kind::Repair { reconciliation } => self.reconcile_failed(reconciliation, Failure::new(kind, message)),
             Kind::Forget { .. } => {}
         }
     }

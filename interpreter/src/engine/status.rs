@@ -105,6 +105,11 @@ impl Engine {
             Outcome::Failed(failure) if failure.kind == FailureKind::Unavailable => true,
             Outcome::Failed(_) => flight.outgoing.err.is_none(),
         };
+        if self.mirror_of(&flight.outgoing).is_some() {
+            self.set_stage(key, Stage::Settling);
+            self.enqueue(Job::new(Kind::Renew { flight: key, again: true }));
+            return Ok(());
+        }
         let outcome = outcome.clone();
         if !again {
             self.settle(key, outcome, None);

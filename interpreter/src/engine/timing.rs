@@ -30,7 +30,7 @@ impl Engine {
     /// Makes ready what time and durability allow. To be called before stepping, whenever time has passed or a store has become durable.
     pub fn wake(&mut self) {
         self.wake_durable();
-        if self.timers.is_empty() && self.backoffs.is_empty() && !self.calls.any_deadline() {
+        if self.timers.is_empty() && self.backoffs.is_empty() && !self.calls.any_deadline() && self.fences.deadline().is_none() {
             return;
         }
         let now = self.host.now();
@@ -49,13 +49,14 @@ impl Engine {
             self.ready.push_back(Step::Run(job));
         }
         self.expire_calls(now);
+        self.expire_fenced(now);
     }
 
     /// The next time at which [`Engine::wake`] will have something to do, in milliseconds since the epoch.
     pub fn next_wake(&self) -> Option<i64> {
         let timer = self.timers.first().map(|&(due, _)| due);
         let backoff = self.backoffs.first_key_value().map(|(&(at, _), _)| at);
-        [timer, backoff, self.calls.next_deadline()].into_iter().flatten().min()
+        [timer, backoff, self.calls.next_deadline(), self.fences.deadline()].into_iter().flatten().min()
     }
 
     /// When the next delayed event is due; pauses between attempts are not counted.

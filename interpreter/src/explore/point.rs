@@ -298,7 +298,8 @@ impl<'p> Point<'p> {
         let player = Arc::make_mut(&mut self.groups[top].players[at]);
         match self.script.step(&mut player.thread).map_err(found(Kind::Expectation))? {
             Moved::On | Moved::Waits | Moved::Done => {}
-            Moved::Rests => player.rests = true,
+            // Tests that reconcile are not explored.
+            Moved::Rests | Moved::Reconciles(..) => player.rests = true,
             Moved::Joins(threads, began) => {
                 let players = threads.into_iter().map(|thread| Arc::new(Player { thread, rests: false })).collect();
                 self.groups.push(Group { players, at: began });

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use patternc_program::{Program, Source, Test};
+use patternc_program::{Program, Source, Test, TestStmt};
 use rustc_hash::FxHashMap;
 
 use super::canonical::{Canonical, Renaming};
@@ -75,6 +75,11 @@ impl Explorer {
     /// For the tests of a program. `places`: for each declared space, the store that keeps it; spaces beyond the end are in the first.
     pub fn new(program: Arc<Program>, places: Vec<usize>, bounds: Bounds) -> Self {
         Explorer { program, places, limits: Limits::default(), bounds }
+    }
+
+    /// Why a test cannot be explored, if so.
+    pub fn refusal(test: &Test) -> Option<&'static str> {
+        reconciles(&test.body).then_some("it reconciles a mirror, which is not explored")
     }
 
     /// Tries every schedule of the test, until something is not as it must be.
@@ -191,6 +196,18 @@ impl<'p> Search<'p> {
         way.reverse();
         way
     }
+}
+
+fn reconciles(stmts: &[TestStmt]) -> bool {
+    stmts.iter().any(|stmt| match stmt {
+        TestStmt::Reconcile { .. } => true,
+        TestStmt::If { then, otherwise, .. } | TestStmt::IfLet { then, otherwise, .. } => reconciles(then) || reconciles(otherwise),
+        TestStmt::For { body, .. } | TestStmt::Concurrently { body, .. } | TestStmt::Hold { body, .. } | TestStmt::As { body, .. } => {
+            reconciles(body)
+        }
+        TestStmt::Match { arms, .. } => arms.iter().any(|(_, body)| reconciles(body)),
+        _ => false,
+    })
 }
 
 /// How many renamings are tried at most.

@@ -43,17 +43,20 @@ impl Execution {
 }
 
 /// The record of a ledger that keeps this fact.
-pub(crate) fn ledger_record(program: &Program, mirror: u32, space: &SpaceRef, scope: &Value, fact: &Value) -> Run<RecordRef> {
+pub(crate) fn ledger_record(program: &Program, mirror: u32, space: &SpaceRef, scope: &Value, fact: &Value) -> Result<RecordRef, Failure> {
     let declared = &program.mirrors[mirror as usize];
     let text = |value: &Value, ty| json::stored_text(program, value, ty);
     match (text(scope, &declared.scope_ty), text(fact, &declared.fact)) {
         (Some(scope), Some(fact)) => Ok(RecordRef::new(declared.ledger, space.clone(), format!("{scope} {fact}"))),
-        _ => fail(FailureKind::Rejected, format!("the mirror {} gives a fact or scope that is not of its type", declared.name)),
+        _ => {
+            let message = format!("the mirror {} gives a fact or scope that is not of its type", declared.name);
+            Err(Failure::new(FailureKind::Rejected, message))
+        }
     }
 }
 
 /// A call of the other side for a fact, as the ledger's record sends it.
-pub(crate) fn outgoing(id: EventId, caller: Option<Arc<str>>, from: RecordRef, action: Action) -> Outgoing {
+pub(crate) fn fact_call(id: EventId, caller: Option<Arc<str>>, from: RecordRef, action: Action) -> Outgoing {
     let event = Event { id, caller, action };
     Outgoing { event, from, due: None, ok: None, err: None, answers: None, saga: None, state: OutgoingState::Pending }
 }
@@ -163,7 +166,7 @@ impl<'a> Machine<'a> {
         if (before > 0) != (after > 0) {
             let action = self.mirror_call(if after > 0 { declared.add } else { declared.remove }, &fact)?;
             let id = EventId(Arc::from(self.next_id()));
-            self.tx.send(outgoing(id, self.env.caller.cloned(), record, action), false);
+            self.tx.send(fact_call(id, self.env.caller.cloned(), record, action), false);
         }
         Ok(())
     }

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use patternc_program::{Body, BodyId, Code, Expr, Pattern, RecordId, Slot, SpaceExpr, TestEvent};
 
 pub use self::fits::{Here, fits, record_space, space_exists, type_name};
+pub(crate) use self::mirror::{fact_call, ledger_record};
 use crate::attempt::{Attempt, Env, Task};
 use crate::event::Action;
 use crate::failure::{Failure, FailureKind};

@@ -22,12 +22,16 @@ use rustc_hash::FxHashMap;
 use self::driver::Bell;
 pub use self::outside::Callee;
 pub use self::snippet::{SnippetError, SnippetRun};
-use crate::engine::{Counters, Engine, Entry, Overlap, Receipt, RetryError, Session, Status, Submitted, Ticket};
+use crate::engine::{Counters, Engine, Entry, Overlap, Progress, Receipt, Reconciled, RetryError, Session, Status, Submitted, Ticket};
 use crate::event::{Action, Event, EventId, Outcome};
 use crate::failure::{Failure, FailureKind};
 use crate::host::{Host, SystemHost};
 use crate::limits::Limits;
 use crate::store::{Durability, Store, StoreError, Stores};
+use crate::value::Value;
+
+/// How often a reconciliation is looked at.
+const RECONCILE_POLL: Duration = Duration::from_millis(20);
 
 /// What a runtime is made of.
 pub struct Config {
@@ -223,6 +227,28 @@ impl Runtime {
         drop(core);
         self.shared.bell.ring();
         count
+    }
+
+    /// Reconciles a scope of a mirror: see [`Engine::reconcile`]. Blocks until it is done; `progress` is told now and then how far it is, and
+    /// ends the waiting by `false`.
+    ///
+    /// # Errors
+    /// The failure that ended it.
+    pub fn reconcile(&self, mirror: u32, scope: Value, mut progress: impl FnMut(Progress) -> bool) -> Result<Reconciled, Failure> {
+        let id = self.shared.lock().engine().reconcile(mirror, scope)?;
+        loop {
+            self.shared.bell.ring();
+            let mut core = self.shared.lock();
+            if let Some(result) = core.engine().take_reconciled(id) {
+                return result;
+            }
+            let so_far = core.engine().reconcile_progress(id).unwrap_or_default();
+            drop(core);
+            if !progress(so_far) {
+                return Err(Failure::new(FailureKind::Unknown, "interrupted; what was sent goes on"));
+            }
+            std::thread::sleep(RECONCILE_POLL);
+        }
     }
 
     /// Keeps a history from now on, for [`Runtime::take_history`].

@@ -37,6 +37,8 @@ pub(crate) enum Moved<'p> {
     Rests,
     /// It goes on when these have ended.
     Joins(Vec<Thread<'p>>, Source),
+    /// It goes on when these scopes of a mirror are reconciled.
+    Reconciles(u32, Vec<Value>, Source),
     Done,
 }
 
@@ -73,6 +75,7 @@ impl<'p> Script<'p, World> {
                 Moved::Done => break,
                 Moved::Rests => self.rest(at)?,
                 Moved::Joins(threads, at) => self.run_together(threads, at)?,
+                Moved::Reconciles(mirror, scopes, at) => self.reconcile_all(mirror, &scopes, at)?,
                 Moved::Waits => {
                     let waits = thread.waits.take().expect("a session that waits says for what");
                     let at = waits.at;
@@ -122,6 +125,7 @@ impl<'p> Script<'p, World> {
                 match self.step(&mut threads[index])? {
                     Moved::Rests => self.rest(at)?,
                     Moved::Joins(threads, at) => self.run_together(threads, at)?,
+                    Moved::Reconciles(mirror, scopes, at) => self.reconcile_all(mirror, &scopes, at)?,
                     Moved::On | Moved::Waits | Moved::Done => {}
                 }
                 continue;
@@ -154,6 +158,34 @@ impl<'p> Script<'p, World> {
                 failure(at, format!("the order cannot be followed: `{item}` is nothing that can happen now"))
             }
             _ => Ok(()),
+        }
+    }
+
+    fn reconcile_all(&mut self, mirror: u32, scopes: &[Value], at: Source) -> Run<()> {
+        scopes.iter().try_for_each(|scope| self.reconcile(mirror, scope, at))
+    }
+
+    /// Reconciles a scope; once more if the process dies meanwhile.
+    fn reconcile(&mut self, mirror: u32, scope: &Value, at: Source) -> Run<()> {
+        loop {
+            let crashes = self.world.crashes();
+            let reconciled = match self.world.engine_mut().reconcile(mirror, scope.clone()) {
+                Ok(id) => {
+                    self.world.run_until_idle(&mut self.outside);
+                    self.check_trouble(at)?;
+                    self.check_late()?;
+                    self.world.engine_mut().take_reconciled(id)
+                }
+                Err(failure) => Some(Err(failure)),
+            };
+            let declared = &self.program.mirrors[mirror as usize];
+            let what = format!("{}({})", declared.name, self.show(scope, &declared.scope_ty));
+            match reconciled {
+                Some(Ok(_)) => return Ok(()),
+                Some(Err(why)) => return failure(at, format!("{what} cannot be reconciled: {why}")),
+                None if self.world.crashes() > crashes => {}
+                None => return failure(at, format!("{what} cannot be reconciled: what is on its way for it does not arrive")),
+            }
         }
     }
 
@@ -396,7 +428,16 @@ impl<'p, W: Stage> Script<'p, W> {
                 let before = thread.caller.replace(name);
                 thread.enter(body, End::Caller(before));
             }
-            TestStmt::Reconcile { at, .. } => return failure(*at, "`reconcile` cannot be run: mirrors are not supported yet"),
+            TestStmt::Reconcile { mirror, scope, at } => {
+                let scopes = match scope {
+                    Some(scope) => vec![self.value(thread, scope, Some(*at))?],
+                    None => match self.world.engine().scopes(*mirror) {
+                        Ok(scopes) => scopes,
+                        Err(why) => return failure(*at, format!("the store cannot be read: {why}")),
+                    },
+                };
+                return Ok(Moved::Reconciles(*mirror, scopes, *at));
+            }
             TestStmt::Fail { message, at } => {
                 let message = match self.value(thread, message, Some(*at))? {
                     Value::Text(message) => message.to_string(),

@@ -1,0 +1,434 @@
+//! Reconciliation: repairs what the other side of a mirror lacks or has too much, whoever broke it.
+//!
+//! It goes scope by scope. What is on its way for the scope is let run dry, and what comes after is held; then the other side is read and
+//! compared with the ledger, and what differs is told anew, as differences like any other: stored before they are sent, repeated until they
+//! are acknowledged. They depend on the ledger's counts, so that a transaction that comes between is not undone by a repair. A crash forgets
+//! the reconciliation and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use patternc_program::{Home, Mirror, RecordId, SpaceId};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::flight::{Flight, FlightKey, Stage};
+use super::job::{Job, Kind, Prepared, Then};
+use super::mirror::unchanged;
+use super::{Engine, Point};
+use crate::event::{EventId, Outcome, Outgoing, OutgoingState};
+use crate::failure::{Failure, FailureKind};
+use crate::json;
+use crate::machine::{Execution, fact_call, id_text, ledger_record};
+use crate::store::{CommitRequest, OutboxChange, Read, ReadKey, Seen, StoreError, Write};
+use crate::value::{RecordRef, SpaceRef, Value};
+
+/// Repairs that are on their way at once.
+const BATCH: usize = 256;
+
+/// Stands for a reconciliation under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReconcileId(u64);
+
+/// What a reconciliation found and did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reconciled {
+    pub mirror: u32,
+    pub scope: Value,
+    /// How many facts the records of the scope give.
+    pub facts: usize,
+    /// What the other side lacked, and was given.
+    pub missing: Vec<Value>,
+    /// What the other side had too much, and was taken away.
+    pub surplus: Vec<Value>,
+    /// What the other side refused to mend, with the reason: parked.
+    pub refused: Vec<(Value, String)>,
+}
+
+/// How far a reconciliation is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Differences found; unknown until the other side was read.
+    pub found: Option<usize>,
+    pub repaired: usize,
+}
+
+/// A batch of repairs.
+#[derive(Clone)]
+pub(super) struct Repairs {
+    pub sent: Vec<Repair>,
+    /// How many facts differ, with those of this batch.
+    found: usize,
+    /// How many facts the records of the scope give.
+    facts: usize,
+}
+
+/// A repair that was sent.
+#[derive(Clone)]
+pub(super) struct Repair {
+    event: EventId,
+    fact: Value,
+    /// Whether the fact was missing; else it was too much.
+    missing: bool,
+}
+
+/// The reconciliations under way.
+#[derive(Clone, Default)]
+pub(super) struct Reconciling {
+    runs: BTreeMap<u64, Run>,
+    readers: FxHashMap<FlightKey, u64>,
+    done: BTreeMap<u64, Result<Reconciled, Failure>>,
+}
+
+#[derive(Clone)]
+struct Run {
+    event: EventId,
+    mirror: u32,
+    scope: Value,
+    stage: Waits,
+    /// Facts of the other side, as far as it is known.
+    there: BTreeSet<Value>,
+    /// What has come since it began.
+    held: Vec<FlightKey>,
+    repairs: FxHashMap<EventId, Value>,
+    found: Option<usize>,
+    report: Reconciled,
+}
+
+/// What a reconciliation waits for.
+#[derive(Clone)]
+enum Waits {
+    /// What was on its way when it began.
+    Dry(FxHashSet<FlightKey>),
+    Reading,
+    /// The repairs that were sent, and those that are being planned.
+    Repairs,
+}
+
+impl Reconciling {
+    /// The event that stands for the reconciliation in histories.
+    pub fn event(&self, run: u64) -> Option<&EventId> {
+        self.runs.get(&run).map(|run| &run.event)
+    }
+
+    /// The reconciliation that reads the other side with this call.
+    pub fn reader(&self, key: FlightKey) -> Option<u64> {
+        self.readers.get(&key).copied()
+    }
+
+    /// These repairs are about to go: they are not held.
+    pub fn sent(&mut self, run: u64, repairs: &[Repair]) {
+        if let Some(run) = self.runs.get_mut(&run) {
+            run.repairs.extend(repairs.iter().map(|repair| (repair.event.clone(), repair.fact.clone())));
+        }
+    }
+}
+
+impl Engine {
+    /// Begins to reconcile a scope of a mirror. The result comes from [`Engine::take_reconciled`].
+    ///
+    /// # Errors
+    /// `rejected` while the scope is being reconciled already.
+    pub fn reconcile(&mut self, mirror: u32, scope: Value) -> Result<ReconcileId, Failure> {
+        if self.reconciling.runs.values().any(|run| run.mirror == mirror && run.scope == scope) {
+            let declared = &self.program.mirrors[mirror as usize];
+            let message =
+                format!("{}({}) is being reconciled already", declared.name, json::to_text(&self.program, &scope, &declared.scope_ty));
+            return Err(Failure::new(FailureKind::Rejected, message));
+        }
+        let key = self.key();
+        let on_its_way = |flight: &Flight| !matches!(flight.stage, Stage::Parked | Stage::Stalled);
+        let dry: FxHashSet<FlightKey> = self
+            .flights
+            .iter()
+            .filter(|(_, flight)| on_its_way(flight) && self.is_of_scope(&flight.outgoing, mirror, &scope))
+            .map(|(key, _)| *key)
+            .collect();
+        let report = Reconciled { mirror, scope: scope.clone(), facts: 0, missing: Vec::new(), surplus: Vec::new(), refused: Vec::new() };
+        let event = self.fresh_event_id();
+        let (stage, there) = (Waits::Dry(dry), BTreeSet::new());
+        let run = Run { event, mirror, scope, stage, there, held: Vec::new(), repairs: FxHashMap::default(), found: None, report };
+        self.reconciling.runs.insert(key, run);
+        self.next_part(key);
+        Ok(ReconcileId(key))
+    }
+
+    /// The result of a reconciliation, once it has ended. It is given once.
+    pub fn take_reconciled(&mut self, id: ReconcileId) -> Option<Result<Reconciled, Failure>> {
+        self.reconciling.done.remove(&id.0)
+    }
+
+    /// How far a reconciliation is; `None` once it has ended.
+    pub fn reconcile_progress(&self, id: ReconcileId) -> Option<Progress> {
+        let run = self.reconciling.runs.get(&id.0)?;
+        let told = run.report.missing.len() + run.report.surplus.len() + run.report.refused.len();
+        Some(Progress { found: run.found, repaired: told.saturating_sub(run.repairs.len()) })
+    }
+
+    fn is_of_scope(&self, outgoing: &Outgoing, mirror: u32, scope: &Value) -> bool {
+        self.mirror_of(outgoing) == Some(mirror) && self.of_ledger(&outgoing.from, Mirror::SCOPE).as_ref() == Some(scope)
+    }
+
+    /// Whether something is told of the record's fact: on its way or waiting for its turn.
+    pub(super) fn is_telling(&self, outgoing: &Outgoing) -> bool {
+        self.mirror_of(outgoing).is_some_and(|mirror| self.tells_of(&outgoing.from, self.program.mirrors[mirror as usize].target))
+    }
+
+    /// Whether an event whose turn has come is to wait: for the end of a reconciliation, or for removals that come first.
+    pub(super) fn holds_back(&mut self, key: FlightKey, outgoing: &Arc<Outgoing>) -> bool {
+        if !self.reconciling.runs.is_empty()
+            && !self.reconciling.readers.contains_key(&key)
+            && let Some(mirror) = self.mirror_of(outgoing)
+            && let Some(scope) = self.of_ledger(&outgoing.from, Mirror::SCOPE)
+            && let Some(run) = self.reconciling.runs.values_mut().find(|run| run.mirror == mirror && run.scope == scope)
+            && !run.repairs.contains_key(&outgoing.event.id)
+            && !matches!(&run.stage, Waits::Dry(dry) if dry.contains(&key))
+        {
+            run.held.push(key);
+            return true;
+        }
+        self.waits_at_fence(key, outgoing)
+    }
+
+    /// A difference, or the call that reads the other side, has left: it has arrived, or is parked or stalled for a reason.
+    pub(super) fn left(&mut self, key: FlightKey, event: &EventId, trouble: Option<&str>) {
+        if let Some(run) = self.reconciling.readers.remove(&key) {
+            let why = trouble.unwrap_or("the other side was not read").to_owned();
+            return self.reconcile_failed(run, Failure::new(FailureKind::Unavailable, why));
+        }
+        let mut changed = Vec::new();
+        for (&at, run) in &mut self.reconciling.runs {
+            if let Waits::Dry(dry) = &mut run.stage
+                && dry.remove(&key)
+            {
+                changed.push(at);
+            }
+            let Some(fact) = run.repairs.remove(event) else { continue };
+            changed.push(at);
+            if let Some(trouble) = trouble {
+                run.report.missing.retain(|other| *other != fact);
+                run.report.surplus.retain(|other| *other != fact);
+                run.report.refused.push((fact, trouble.to_owned()));
+            }
+        }
+        changed.into_iter().for_each(|run| self.next_part(run));
+    }
+
+    /// Takes the next step if nothing is waited for.
+    fn next_part(&mut self, key: u64) {
+        let Some(run) = self.reconciling.runs.get_mut(&key) else { return };
+        match &run.stage {
+            Waits::Dry(dry) if dry.is_empty() => {
+                run.stage = Waits::Reading;
+                self.read_other_side(key);
+            }
+            Waits::Repairs if run.repairs.is_empty() => self.enqueue(Job::new(Kind::Repair { reconciliation: key })),
+            Waits::Dry(_) | Waits::Reading | Waits::Repairs => {}
+        }
+    }
+
+    /// Asks the other side what it has: a call that is in no store, since nothing is lost with it.
+    fn read_other_side(&mut self, key: u64) {
+        let Some(run) = self.reconciling.runs.get(&key) else { return };
+        let (mirror, scope) = (run.mirror, run.scope.clone());
+        let (now, ids) = (self.host.now(), self.fresh_ids());
+        let mut execution = std::mem::take(&mut self.execution);
+        let declared = &self.program.mirrors[mirror as usize];
+        let call = execution.mirror_call(&self.env(None, None, now, ids), declared.actual, &scope);
+        self.execution = execution;
+        let action = match call {
+            Ok(Ok(action)) => action,
+            Ok(Err(failure)) => return self.reconcile_failed(key, failure),
+            Err(error) => return self.reconcile_failed(key, unreadable(&error)),
+        };
+        let space = self.any_space(mirror);
+        let store = self.stores.place(&space);
+        let from = RecordRef::new(self.program.mirrors[mirror as usize].ledger, space, String::new());
+        let outgoing = Arc::new(fact_call(EventId(id_text(ids).into()), None, from, action));
+        let sent = Point { store, version: self.stores.get(store).version() };
+        let flight_key = self.key();
+        self.by_event.insert(outgoing.event.id.clone(), flight_key);
+        let (state, stage) = (OutgoingState::Pending, Stage::Queued);
+        let flight = Flight { outgoing, state, sent, stage, queued: false, started: false, calls: 0, trouble: None };
+        self.flights.insert(flight_key, flight);
+        self.reconciling.readers.insert(flight_key, key);
+        self.start(flight_key);
+    }
+
+    /// A space where a mirror's records can be: where the ledger of a scope that nobody knows yet is begun.
+    fn any_space(&self, mirror: u32) -> SpaceRef {
+        let space = match self.program.record(self.program.mirrors[mirror as usize].record).home {
+            Home::Plain(space) | Home::Family(space) => space,
+            Home::Floating => SpaceId(0),
+        };
+        SpaceRef { space, key: None }
+    }
+
+    /// The other side has said what it has.
+    pub(super) fn has_read(&mut self, key: u64, flight: FlightKey, outcome: Outcome) {
+        self.reconciling.readers.remove(&flight);
+        if let Some(flight) = self.flights.remove(&flight) {
+            self.by_event.remove(&flight.outgoing.event.id);
+        }
+        let Some(run) = self.reconciling.runs.get_mut(&key) else { return };
+        match outcome {
+            Outcome::Committed(Value::List(facts)) => run.there = facts.iter().cloned().collect(),
+            Outcome::Committed(Value::Set(facts)) => run.there = facts.iter().cloned().collect(),
+            Outcome::Committed(_) => {
+                let failure = Failure::new(FailureKind::Unknown, "what the other side has is no list of facts");
+                return self.reconcile_failed(key, failure);
+            }
+            Outcome::Failed(failure) => return self.reconcile_failed(key, failure),
+        }
+        run.stage = Waits::Repairs;
+        self.next_part(key);
+    }
+
+    /// The next batch of repairs, all in one space.
+    pub(super) fn repair(&self, execution: &mut Execution, key: u64, now: i64, ids: u128) -> Result<Prepared, StoreError> {
+        let failed =
+            |failure| Prepared { store: 0, request: CommitRequest::default(), needs: Vec::new(), then: Then::Repaired(Err(failure)) };
+        let Some(run) = self.reconciling.runs.get(&key) else {
+            return Ok(failed(Failure::new(FailureKind::Rejected, "the reconciliation was given up")));
+        };
+        let (plan, facts) = self.plan(run)?;
+        let found = plan.len();
+        let Some(first) = plan.first() else {
+            let then = Then::Repaired(Ok(Repairs { sent: Vec::new(), found, facts }));
+            return Ok(Prepared { store: 0, request: CommitRequest::default(), needs: Vec::new(), then });
+        };
+        let space = first.row.as_ref().map(|row| row.space().clone());
+        let env = self.env(None, None, now, ids);
+        let mut request = CommitRequest::default();
+        let mut sent = Vec::new();
+        let in_space = plan.iter().filter(|planned| planned.row.as_ref().map(RecordRef::space) == space.as_ref());
+        for (at, planned) in in_space.take(BATCH).enumerate() {
+            let row = match &planned.row {
+                Some(row) => {
+                    request.reads.push(unchanged(row, Mirror::GIVEN));
+                    row.clone()
+                }
+                None => {
+                    let space = self.space_of_scope(run);
+                    if space.key.is_none() && self.program.spaces[space.space.index()].key.is_some() {
+                        let message = "no record of this scope was ever here, so it is not known which space it is of: nothing was changed";
+                        return Ok(failed(Failure::new(FailureKind::Rejected, message)));
+                    }
+                    let row = match ledger_record(&self.program, run.mirror, &space, &run.scope, &planned.fact) {
+                        Ok(row) => row,
+                        Err(failure) => return Ok(failed(failure)),
+                    };
+                    request.reads.push(Read { key: ReadKey::Exists(row.clone()), seen: Seen::Value(None) });
+                    let cells = vec![run.scope.clone(), planned.fact.clone(), Value::Int(0)];
+                    request.writes.push(Write::Create { record: row.clone(), cells });
+                    if request.spaces.is_empty() {
+                        request.spaces.push(space);
+                    }
+                    row
+                }
+            };
+            let event = EventId(id_text(ids.wrapping_add(at as u128)).into());
+            match self.difference(execution, &env, run.mirror, &row, &planned.fact, planned.missing, event.clone())? {
+                Ok(call) => request.outbox.push(OutboxChange::Add(Arc::new(call))),
+                Err(failure) => return Ok(failed(failure)),
+            }
+            sent.push(Repair { event, fact: planned.fact.clone(), missing: planned.missing });
+        }
+        let store = self.stores.place(space.as_ref().unwrap_or(&self.space_of_scope(run)));
+        Ok(self.prepared(store, request, Then::Repaired(Ok(Repairs { sent, found, facts }))))
+    }
+
+    /// What differs, with the ledger's record of each fact that has one; and how many facts the records give. What is being told anyway, and
+    /// what was refused, is left alone.
+    fn plan(&self, run: &Run) -> Result<(Vec<Planned>, usize), StoreError> {
+        let declared = &self.program.mirrors[run.mirror as usize];
+        let mut rows: BTreeMap<Value, (RecordRef, i64)> = BTreeMap::new();
+        self.ledger_rows(declared.ledger, Some(&run.scope), |row, _, fact, given| {
+            match rows.get_mut(&fact) {
+                Some(known) if known.1 > 0 || given == 0 => {}
+                _ => {
+                    rows.insert(fact, (row, given));
+                }
+            };
+        })?;
+        let refused = |fact: &Value| run.report.refused.iter().any(|(refused, _)| refused == fact);
+        let mut plan = Vec::new();
+        for (fact, (row, given)) in &rows {
+            let (wanted, there) = (*given > 0, run.there.contains(fact));
+            if wanted != there && !refused(fact) && !self.tells_of(row, declared.target) {
+                plan.push(Planned { fact: fact.clone(), row: Some(row.clone()), missing: wanted });
+            }
+        }
+        for fact in run.there.iter().filter(|fact| !rows.contains_key(fact) && !refused(fact)) {
+            plan.push(Planned { fact: fact.clone(), row: None, missing: false });
+        }
+        let facts = rows.values().filter(|(_, given)| *given > 0).count();
+        Ok((plan, facts))
+    }
+
+    /// Where the ledger of the scope is.
+    fn space_of_scope(&self, run: &Run) -> SpaceRef {
+        let mut space = None;
+        let ledger: RecordId = self.program.mirrors[run.mirror as usize].ledger;
+        // A store that cannot be read is told of when the repair is committed.
+        let _ = self.ledger_rows(ledger, Some(&run.scope), |row, _, _, _| space = Some(row.space().clone()));
+        space.unwrap_or_else(|| self.any_space(run.mirror))
+    }
+
+    /// The repairs of a batch are on their way, or cannot be.
+    pub(super) fn repaired(&mut self, key: u64, repairs: Result<Repairs, Failure>) {
+        let Repairs { sent, found, facts } = match repairs {
+            Ok(repairs) => repairs,
+            Err(failure) => return self.reconcile_failed(key, failure),
+        };
+        let Some(run) = self.reconciling.runs.get_mut(&key) else { return };
+        run.found.get_or_insert(found);
+        run.report.facts = facts;
+        if sent.is_empty() {
+            let report = run.report.clone();
+            self.end_reconciliation(key);
+            self.reconciling.done.insert(key, Ok(report));
+            return;
+        }
+        for Repair { fact, missing, .. } in sent {
+            if missing {
+                run.there.insert(fact.clone());
+            } else {
+                run.there.remove(&fact);
+            }
+            let refused = run.report.refused.iter().any(|(refused, _)| *refused == fact);
+            match (refused, missing) {
+                (true, _) => {}
+                (false, true) => run.report.missing.push(fact),
+                (false, false) => run.report.surplus.push(fact),
+            }
+        }
+        self.next_part(key);
+    }
+
+    /// The reconciliation cannot go on.
+    pub(super) fn reconcile_failed(&mut self, key: u64, failure: Failure) {
+        if self.reconciling.runs.contains_key(&key) {
+            self.end_reconciliation(key);
+            self.reconciling.done.insert(key, Err(failure));
+        }
+    }
+
+    fn end_reconciliation(&mut self, key: u64) {
+        let Some(run) = self.reconciling.runs.remove(&key) else { return };
+        self.reconciling.readers.retain(|_, reads| *reads != key);
+        for flight in run.held {
+            self.start(flight);
+        }
+    }
+}
+
+/// Something that differs.
+struct Planned {
+    fact: Value,
+    row: Option<RecordRef>,
+    missing: bool,
+}
+
+fn unreadable(error: &StoreError) -> Failure {
+    Failure::new(FailureKind::Unavailable, format!("the store cannot be read: {error}"))
+}

@@ -44,7 +44,7 @@ use self::flight::{Flight, FlightKey, Pair};
 pub(crate) use self::fork::{Doing, InFlight};
 pub use self::history::{Entry, What};
 pub(crate) use self::job::panic_message;
-use self::job::{Job, JobKey};
+use self::job::{Job, JobKey, Kind};
 pub use self::outside::{Receipt, Session, Submitted, Ticket};
 pub use self::reading::Reading;
 pub use self::reconcile::{Progress, ReconcileId, Reconciled};
@@ -184,12 +184,29 @@ impl Engine {
             history: None,
             counters: Counters::default(),
         };
+        // Asked for before the outboxes are read: what no sender has then, its sender has dealt with.
+        let remembered = (0..count).map(|store| engine.stores.get(store).remembered()).collect::<Result<Vec<_>, _>>()?;
         for store in 0..count {
             engine.compare_facts(store)?;
             engine.learn_invariant_reads(store)?;
             engine.adopt_stored(store)?;
         }
+        engine.forget_left_behind(remembered);
         Ok(engine)
+    }
+
+    /// A process that died between the sender's bookkeeping and the receiver's left behind what the receiver remembers: by store. Within one
+    /// store both are one commit.
+    fn forget_left_behind(&mut self, remembered: Vec<Vec<EventId>>) {
+        if self.stores.len() < 2 {
+            return;
+        }
+        for (store, mut events) in remembered.into_iter().enumerate() {
+            events.retain(|event| !self.by_event.contains_key(event));
+            if !events.is_empty() {
+                self.enqueue(Job::new(Kind::Forget { store, events, resume: None }));
+            }
+        }
     }
 
     /// Takes up the events on their way in a store that are not known yet.

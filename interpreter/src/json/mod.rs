@@ -4,8 +4,8 @@
 //! language writes it (`"30s"`), Bytes base64, a List or Set an array, a Map an object if its keys are Text and else an array of pairs, a
 //! struct an object, an enum `"shelved"` or `{"lent":{"to":…}}`, a reference `{"ref":"Book/x"}`. The *stored* form is what stores write
 //! down: the same, but that a reference is a bare text that always names its space, that times always have milliseconds (so that texts
-//! sort as times do), and that a value whose type is not known says what it is. A Float that is no number is the text `"NaN"` or
-//! `"Infinity"`; a Time beyond the year 9999 is its milliseconds as a number.
+//! sort as times do), that -0 is the text `"-0.0"`, and that a value whose type is not known says what it is. A Float that is no number is the
+//! text `"NaN"` or `"Infinity"`; a Time beyond the year 9999 is its milliseconds as a number.
 
 mod error;
 mod event;
@@ -27,7 +27,7 @@ pub use self::outcome::OutcomeLine;
 pub use self::read::{Keys, Reader};
 pub(crate) use self::reference::unescape;
 pub(crate) use self::write::write_text;
-pub use self::write::write_value;
+pub use self::write::{write_key, write_value};
 use crate::value::{RecordRef, SpaceRef, Value};
 
 /// Which of the two forms.
@@ -35,7 +35,7 @@ use crate::value::{RecordRef, SpaceRef, Value};
 pub enum Form {
     /// For applications and event files.
     Outside,
-    /// For stores: complete without a context, and equal values have equal texts.
+    /// For stores: complete without a context.
     Stored,
 }
 

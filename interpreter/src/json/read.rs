@@ -109,6 +109,7 @@ impl Reader<'_> {
                 _ => Err(path.error(format!("{number} does not fit a Float"))),
             },
             (Type::Float, Json::String(text)) => match text.as_str() {
+                "-0.0" => Ok(Value::Float(-0.0)),
                 "NaN" => Ok(Value::Float(f64::NAN)),
                 "-NaN" => Ok(Value::Float(-f64::NAN)),
                 "Infinity" => Ok(Value::Float(f64::INFINITY)),

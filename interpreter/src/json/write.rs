@@ -15,7 +15,12 @@ use crate::value::Value;
 ///
 /// Fails when the value is not of the type, which only a program that `check` refuses can bring about.
 pub fn write_value(out: &mut String, program: &Program, form: Form, value: &Value, ty: &Type) -> Result<(), JsonError> {
-    Writer { program, form, out }.value(value, ty)
+    Writer { program, form, canonical: false, out }.value(value, ty)
+}
+
+/// Appends a value that tells others apart, in the stored form: of equal values, the texts are equal too.
+pub fn write_key(out: &mut String, program: &Program, value: &Value, ty: &Type) -> Result<(), JsonError> {
+    Writer { program, form: Form::Stored, canonical: true, out }.value(value, ty)
 }
 
 /// Appends a text with its quotes.
@@ -47,6 +52,8 @@ pub(crate) fn write_text(out: &mut String, text: &str) {
 struct Writer<'a> {
     program: &'a Program,
     form: Form,
+    /// In a key: what is equal is written alike.
+    canonical: bool,
     out: &'a mut String,
 }
 
@@ -75,7 +82,7 @@ impl Writer<'_> {
                 self.fields(["kind", "message"].into_iter().zip([&Type::Text, &Type::Text]), fields)
             }
             (Type::List(of), Value::List(items)) => self.items(items.iter(), |w, item| w.value(item, of)),
-            (Type::Set(of), Value::Set(items)) => self.items(items.iter(), |w, item| w.value(item, of)),
+            (Type::Set(of), Value::Set(items)) => self.items(items.iter(), |w, item| w.key(item, of)),
             (Type::Map(key, of), Value::Map(entries)) if **key == Type::Text => {
                 self.out.push('{');
                 for (i, (key, value)) in entries.iter().enumerate() {
@@ -92,7 +99,7 @@ impl Writer<'_> {
             }
             (Type::Map(key, of), Value::Map(entries)) => self.items(entries.iter(), |w, (k, v)| {
                 w.out.push('[');
-                w.value(k, key)?;
+                w.key(k, key)?;
                 w.out.push(',');
                 w.value(v, of)?;
                 w.out.push(']');
@@ -130,6 +137,14 @@ impl Writer<'_> {
         }
     }
 
+    /// A key of a map or an element of a set.
+    fn key(&mut self, value: &Value, ty: &Type) -> Result<(), JsonError> {
+        let outer = std::mem::replace(&mut self.canonical, true);
+        let written = self.value(value, ty);
+        self.canonical = outer;
+        written
+    }
+
     /// A value that is not of its type: shown as it is, never stored.
     fn mismatch(&mut self, value: &Value, ty: &Type) -> Result<(), JsonError> {
         if self.form == Form::Stored {
@@ -143,6 +158,10 @@ impl Writer<'_> {
         match value {
             Value::Bool(b) => self.out.push_str(if *b { "true" } else { "false" }),
             Value::Int(n) => write!(self.out, "{n}").expect("writing to a String cannot fail"),
+            // -0 equals 0, and is not the same. Databases that keep it as a number lose its sign.
+            Value::Float(x) if *x == 0.0 && x.is_sign_negative() && !self.canonical => {
+                self.out.push_str(if self.form == Form::Stored { "\"-0.0\"" } else { "-0.0" });
+            }
             Value::Float(x) => match serde_json::Number::from_f64(*x + 0.0) {
                 Some(number) => write!(self.out, "{number}").expect("writing to a String cannot fail"),
                 None if x.is_nan() => self.out.push_str(if x.is_sign_negative() { "\"-NaN\"" } else { "\"NaN\"" }),

@@ -7,6 +7,7 @@ use patternc_program::{CellIndex, RecordId};
 
 use crate::event::{EventId, Outgoing, Received};
 use crate::store::memory::Memory;
+use crate::store::state::State;
 use crate::store::{Capabilities, CommitRequest, Committed, Durability, Presence, ReadKey, Refused, Store, StoreError, Version};
 use crate::value::{RecordRef, SpaceRef, Value};
 
@@ -184,6 +185,14 @@ impl Store for Head {
 
     fn received(&self, event: &EventId) -> Result<Option<Received>, StoreError> {
         self.on(|store| store.received(event))
+    }
+
+    fn remembered(&self) -> Result<Vec<EventId>, StoreError> {
+        self.on(Memory::remembered)
+    }
+
+    fn contents(&self) -> Result<State, StoreError> {
+        self.on(Memory::contents)
     }
 
     fn outgoing(&self) -> Result<Vec<Arc<Outgoing>>, StoreError> {

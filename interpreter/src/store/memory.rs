@@ -74,6 +74,14 @@ impl Store for Memory {
         Ok(self.state.received(event))
     }
 
+    fn remembered(&self) -> Result<Vec<EventId>, StoreError> {
+        Ok(self.state.remembered())
+    }
+
+    fn contents(&self) -> Result<State, StoreError> {
+        Ok(self.state.clone())
+    }
+
     fn outgoing(&self) -> Result<Vec<Arc<Outgoing>>, StoreError> {
         Ok(self.state.outgoing().cloned().collect())
     }

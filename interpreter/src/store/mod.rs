@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use patternc_program::{CellIndex, RecordId, Type};
 
+use self::state::State;
 pub use self::stores::Stores;
 use crate::event::{EventId, Outgoing, OutgoingState, Received};
 use crate::failure::Failure;
@@ -305,6 +306,12 @@ pub trait Store: Send {
     }
 
     fn received(&self, event: &EventId) -> Result<Option<Received>, StoreError>;
+
+    /// Events received from inside whose outcome is remembered until their senders have dealt with it: those that are answered.
+    fn remembered(&self) -> Result<Vec<EventId>, StoreError>;
+
+    /// All that is kept, as of one moment: for copies and audits.
+    fn contents(&self) -> Result<State, StoreError>;
 
     /// Every outgoing event, in the order they were sent: what a start after a crash goes on with.
     fn outgoing(&self) -> Result<Vec<Arc<Outgoing>>, StoreError>;

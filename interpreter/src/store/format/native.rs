@@ -174,10 +174,10 @@ pub(in crate::store) fn write_column(out: &mut String, program: &Program, value:
 /// Appends the JSON of a value as a key.
 pub(in crate::store) fn write_key(out: &mut String, program: &Program, value: &Value, ty: &Type) -> Result<(), JsonError> {
     if is_plain_key(program, ty) {
-        return write_column(out, program, value, ty);
+        return json::write_key(out, program, value, ty);
     }
     let mut text = String::new();
-    json::write_value(&mut text, program, Form::Stored, value, ty)?;
+    json::write_key(&mut text, program, value, ty)?;
     json::write_text(out, &text);
     Ok(())
 }

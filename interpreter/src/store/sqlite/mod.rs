@@ -190,6 +190,16 @@ impl Store for Sqlite {
         Ok(self.state.received(event))
     }
 
+    fn remembered(&self) -> Result<Vec<EventId>, StoreError> {
+        self.works()?;
+        Ok(self.state.remembered())
+    }
+
+    fn contents(&self) -> Result<State, StoreError> {
+        self.works()?;
+        Ok(self.state.clone())
+    }
+
     fn outgoing(&self) -> Result<Vec<Arc<Outgoing>>, StoreError> {
         self.works()?;
         Ok(self.state.outgoing().cloned().collect())

@@ -97,6 +97,12 @@ impl Inbox {
         row.chain(self.others.iter().map(|(id, event)| (id, event.clone())))
     }
 
+    /// Those from inside that are answered.
+    pub fn remembered(&self) -> impl Iterator<Item = &EventId> {
+        let answered = |event: &ReceivedEvent| event.keep_until.is_none() && matches!(event.received, Received::Done(_));
+        self.others.iter().filter(move |(_, event)| answered(event)).map(|(id, _)| id)
+    }
+
     /// Records an event, unless it is known; a deferred one is known no more if `decides` says so of the event that it waits for.
     pub fn record(
         &mut self,

@@ -276,6 +276,11 @@ impl State {
         self.inbox.keep_until(event)
     }
 
+    /// Events received from inside that are answered, and remembered until their senders have dealt with that. In no order.
+    pub fn remembered(&self) -> Vec<EventId> {
+        self.inbox.remembered().cloned().collect()
+    }
+
     /// Every event received. In no order.
     pub fn inbox(&self) -> impl Iterator<Item = (&EventId, ReceivedEvent)> {
         self.inbox.iter()

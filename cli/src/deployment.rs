@@ -6,12 +6,15 @@ use std::sync::Arc;
 use patternc_compiler::check::Deployments;
 use patternc_compiler::config::{self, Config, Deployment, Extern as ExternConfig, Store as StoreConfig, Template};
 use patternc_interpreter::adapter::{Command, Http, HttpOperation};
+use patternc_interpreter::host::SystemHost;
 use patternc_interpreter::limits::Limits;
+use patternc_interpreter::machine::Defaults;
 use patternc_interpreter::runtime::{Callee, Config as RuntimeConfig, Runtime};
-use patternc_interpreter::store::Store;
 use patternc_interpreter::store::memory::Memory;
 use patternc_interpreter::store::sqlite::{Opening, Sqlite};
 use patternc_interpreter::store::state::Schema;
+use patternc_interpreter::store::{Store, Stores};
+use patternc_interpreter::value::RecordRef;
 use patternc_program::{ExternId, Program, Space};
 
 use rustc_hash::FxHashMap;
@@ -65,7 +68,8 @@ pub fn named(project: &Loaded, name: &str) -> Result<(), Fault> {
     choose(config::config(&project.db), Some(name)).map(|_| ())
 }
 
-fn choose<'c>(config: &'c Config, name: Option<&'c str>) -> Result<Option<(&'c str, &'c Deployment)>, Fault> {
+/// The deployment of this name, or the default one; `None` without any.
+pub fn choose<'c>(config: &'c Config, name: Option<&'c str>) -> Result<Option<(&'c str, &'c Deployment)>, Fault> {
     let known = || config.deployments.keys().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ");
     match name {
         Some(name) => match config.deployments.get(name) {
@@ -133,8 +137,10 @@ fn memory(program: &Program, limits: &Limits) -> Box<dyn Store> {
 }
 
 fn sqlite(path: &Path, program: &Arc<Program>, limits: &Limits) -> Result<Box<dyn Store>, Fault> {
-    let store = Sqlite::open(path, Opening::new(program.clone(), limits.clone())).map_err(|error| Fault::Use(error.message))?;
-    Ok(Box::new(store))
+    let mut defaults = Defaults::new(program.clone(), limits.clone(), Box::new(SystemHost::new()));
+    let mut default = |stores: &Stores, record: &RecordRef, cell| defaults.of(stores, record, cell);
+    let opening = Opening { defaults: Some(&mut default), ..Opening::new(program.clone(), limits.clone()) };
+    Ok(Box::new(Sqlite::open(path, opening).map_err(|error| Fault::Use(error.message))?))
 }
 
 /// What answers the externs that the deployment names.

@@ -5,15 +5,18 @@
 mod command;
 mod deployment;
 mod fault;
+mod owner;
 mod project;
 mod query;
 mod render;
+mod stores;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::fault::Fault;
+use crate::owner::Voice;
 
 /// A language for data that many people and programs change at once: it refuses what could be half done, and runs the rest
 /// transactionally.
@@ -25,6 +28,9 @@ struct Arguments {
     /// Print results only.
     #[arg(long, short, global = true)]
     quiet: bool,
+    /// Tell what happens meanwhile.
+    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    verbose: bool,
 }
 
 #[derive(Subcommand)]
@@ -43,6 +49,16 @@ enum Command {
     Run(command::run::Arguments),
     /// Type statements and expressions on live data.
     Repl(command::repl::Arguments),
+    /// Show what is on its way in the stores, and what is parked.
+    Status(command::status::Arguments),
+    /// Take up again what is parked.
+    Retry(command::retry::Arguments),
+    /// Look through the stores for what should not be.
+    Audit(command::audit::Arguments),
+    /// Write all that the stores keep as JSON Lines.
+    Export(command::export::Arguments),
+    /// Fill empty stores with what was exported.
+    Import(command::import::Arguments),
     /// Show what a rule reports, why, and the way out.
     Explain(command::explain::Arguments),
 }
@@ -55,8 +71,13 @@ fn main() -> ExitCode {
         Command::Fmt(a) => command::fmt::run(&a, arguments.quiet),
         Command::Test(a) => command::test::run(&a, arguments.quiet),
         Command::Explore(a) => command::explore::run(&a, arguments.quiet),
-        Command::Run(a) => command::run::run(&a, arguments.quiet),
+        Command::Run(a) => command::run::run(&a, Voice::of(arguments.quiet, arguments.verbose)),
         Command::Repl(a) => command::repl::run(&a, arguments.quiet),
+        Command::Status(a) => command::status::run(&a, arguments.quiet),
+        Command::Retry(a) => command::retry::run(&a, arguments.quiet),
+        Command::Audit(a) => command::audit::run(&a, arguments.quiet),
+        Command::Export(a) => command::export::run(&a, arguments.quiet),
+        Command::Import(a) => command::import::run(&a, arguments.quiet),
         Command::Explain(a) => command::explain::run(&a),
     };
     match result {

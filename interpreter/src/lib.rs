@@ -7,6 +7,7 @@
 
 pub mod adapter;
 pub mod attempt;
+pub mod audit;
 pub mod engine;
 pub mod event;
 pub mod explore;

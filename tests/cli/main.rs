@@ -5,6 +5,7 @@ mod crash;
 mod deployments;
 mod docs;
 mod externs;
+mod operations;
 mod patternc;
 mod reopen;
 mod seeds;

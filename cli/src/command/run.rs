@@ -20,8 +20,9 @@ use self::input::{Input, Line};
 use self::output::{Answer, Printer};
 use crate::deployment;
 use crate::fault::Fault;
-use crate::project;
+use crate::owner::{Voice, Watch};
 use crate::query::Queries;
+use crate::{project, stores};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -34,19 +35,26 @@ pub struct Arguments {
     /// Events as JSON Lines; the standard input unless given.
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
+    /// Lose the data of this cell (`Person.nick`) or record type (`Person`), which the patterns no longer have.
+    #[arg(long, value_name = "NAME")]
+    discard: Vec<String>,
 }
 
 /// How long what runs may take to finish after Ctrl-C.
 const FINISH: Duration = Duration::from_secs(30);
 
-pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
+pub fn run(arguments: &Arguments, voice: Voice) -> Result<ExitCode, Fault> {
     let project = project::load_one(&arguments.path)?;
     if let Some(code) = super::test::refuse_errors(&project, deployment::judged(&project, arguments.deployment.as_deref())?)? {
         return Ok(code);
     }
     let program = Arc::new(lower::lower(&project.db));
     deployment::require_externs(&project, &program, arguments.deployment.as_deref())?;
+    let places = stores::places(&project, arguments.deployment.as_deref())?;
+    stores::discard(&places, &program, &arguments.discard)?;
     let runtime = deployment::open(&project, &program, arguments.deployment.as_deref(), &project.root.join(deployment::STATE))?;
+    let watch = Watch::start(&places, runtime.caretaker(), voice)?;
+    let quiet = voice == Voice::Quiet;
     let input = Input::open(arguments.events.as_deref())?;
     let printer = Printer::start(program.clone());
     let session = runtime.session();
@@ -104,6 +112,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     if left && !quiet {
         eprintln!("patternc: some events are still on their way; they go on when the patterns are run next");
     }
+    drop(watch);
     let all_well = printer.finish()?;
     Ok(match (stopped, all_well) {
         (true, _) => ExitCode::from(130),

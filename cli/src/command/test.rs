@@ -88,6 +88,9 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
             ran.push(result);
         }
     }
+    if let (true, Some(filter)) = (ran.is_empty(), &arguments.filter) {
+        return Err(Fault::Use(format!("no test has `{filter}` in its name; `patternc test` without --filter shows their names")));
+    }
     let failed = ran.iter().filter(|r| !r.report.passed()).count();
     match arguments.output_format {
         Format::Full => {

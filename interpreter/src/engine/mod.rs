@@ -36,7 +36,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use patternc_program::Program;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use self::calls::{CallAnswer, ExternCall};
 pub use self::flight::Stage;
@@ -184,29 +184,34 @@ impl Engine {
             history: None,
             counters: Counters::default(),
         };
-        // Asked for before the outboxes are read: what no sender has then, its sender has dealt with.
-        let remembered = (0..count).map(|store| engine.stores.get(store).remembered()).collect::<Result<Vec<_>, _>>()?;
         for store in 0..count {
             engine.compare_facts(store)?;
             engine.learn_invariant_reads(store)?;
             engine.adopt_stored(store)?;
         }
-        engine.forget_left_behind(remembered);
+        engine.forget_left_behind()?;
         Ok(engine)
     }
 
-    /// A process that died between the sender's bookkeeping and the receiver's left behind what the receiver remembers: by store. Within one
-    /// store both are one commit.
-    fn forget_left_behind(&mut self, remembered: Vec<Vec<EventId>>) {
-        if self.stores.len() < 2 {
-            return;
+    /// A process that died between the sender's bookkeeping and the receiver's left behind what the receiver remembers: what no store of the
+    /// deployment has on its way any more. Within one store both are one commit.
+    fn forget_left_behind(&mut self) -> Result<(), StoreError> {
+        // Of a store that others write too, what is known here may lag: an event sent meanwhile would seem to be dealt with.
+        if self.stores.len() < 2 || (0..self.stores.len()).any(|store| self.stores.get(store).capabilities().shared) {
+            return Ok(());
         }
-        for (store, mut events) in remembered.into_iter().enumerate() {
-            events.retain(|event| !self.by_event.contains_key(event));
+        let mut sent: FxHashSet<EventId> = FxHashSet::default();
+        for store in 0..self.stores.len() {
+            sent.extend(self.stores.get(store).outgoing()?.iter().map(|outgoing| outgoing.event.id.clone()));
+        }
+        for store in 0..self.stores.len() {
+            let mut events = self.stores.get(store).remembered()?;
+            events.retain(|event| !sent.contains(event));
             if !events.is_empty() {
                 self.enqueue(Job::new(Kind::Forget { store, events, resume: None }));
             }
         }
+        Ok(())
     }
 
     /// Takes up the events on their way in a store that are not known yet.

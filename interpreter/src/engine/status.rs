@@ -69,6 +69,15 @@ impl Engine {
         Status { waiting: self.waiting_jobs(), flights, broken: broken.collect() }
     }
 
+    /// What is tried again and again: the event, what it does, and what went wrong last. In no order.
+    pub fn troubles(&self) -> impl Iterator<Item = (&EventId, String, &str)> {
+        let troubled = self.flights.values().filter(|flight| flight.stage != Stage::Parked);
+        troubled.filter_map(|flight| {
+            let event = &flight.outgoing.event;
+            Some((&event.id, self.describe(&event.action), flight.trouble.as_deref()?))
+        })
+    }
+
     fn waiting_jobs(&self) -> usize {
         self.jobs.values().filter(|job| job.is_outside()).count()
     }

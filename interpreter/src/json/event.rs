@@ -95,7 +95,7 @@ pub fn parse(line: &str, limits: &Limits) -> Result<EventLine, JsonError> {
     let mut fields = match from_text(line) {
         Ok(Json::Object(fields)) => fields,
         Ok(other) => return Err(here.error(format!("expected an event as a JSON object, found {}", shown(&other)))),
-        Err(error) => return Err(here.error(format!("this is not JSON: {error}"))),
+        Err(error) => return Err(here.error(not_json(line, &error))),
     };
     let mut kinds = Kind::ALL.into_iter().filter(|kind| fields.contains_key(kind.fields().0));
     let kind = match (kinds.next(), kinds.next()) {
@@ -134,6 +134,27 @@ pub(crate) fn from_text(text: &str) -> serde_json::Result<Json> {
     let json = serde::Deserialize::deserialize(&mut reader)?;
     reader.end()?;
     Ok(json)
+}
+
+/// Why a line is not JSON, and where.
+fn not_json(line: &str, error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        return "this is not JSON: the line ends before the event does; an event is one line, and every bracket and text in it is closed"
+            .to_owned();
+    }
+    // The library counts bytes, and tells the last that it has read.
+    let mut at = error.column().saturating_sub(1).min(line.len());
+    while !line.is_char_boundary(at) {
+        at -= 1;
+    }
+    let column = line[..at].chars().count() + 1;
+    match line[at..].chars().next() {
+        Some(found) => format!(
+            "this is not JSON: it cannot go on with {found:?} at character {column}; names and texts stand in double quotes, entries are \
+             parted by commas"
+        ),
+        None => format!("this is not JSON: it is wrong at character {column}"),
+    }
 }
 
 /// How deep the brackets of a JSON text go. Of a text that is not JSON, at least as deep as a reader would.

@@ -77,6 +77,11 @@ pub fn reference_text(program: &Program, record: &RecordRef) -> String {
     out
 }
 
+/// A time as applications read it: RFC 3339, or its milliseconds since the epoch beyond the years that can be written so.
+pub fn time_text(milliseconds: i64) -> String {
+    scalar::time(milliseconds, false).unwrap_or_else(|| milliseconds.to_string())
+}
+
 /// A space as it is written in `in`: `home`, `user[did:plc:ada]`.
 pub fn space_text(program: &Program, space: &SpaceRef) -> String {
     let mut out = String::new();

@@ -127,7 +127,7 @@ impl Reader<'_> {
             }
             (Type::Bytes, Json::String(text)) => match BASE64.decode(text) {
                 Ok(bytes) => Ok(Value::Bytes(bytes.into())),
-                Err(error) => Err(path.error(format!("expected Bytes as base64, found {}: {error}", shown(json)))),
+                Err(_) => Err(path.error(format!("expected Bytes as base64 (A-Z, a-z, 0-9, +, /, padded with =), found {}", shown(json)))),
             },
             (Type::Time, Json::String(text)) => match scalar::parse_time(text) {
                 Some(ms) => Ok(Value::Time(ms)),

@@ -123,7 +123,7 @@ impl Reader<'_> {
             if text.len() >= 2 && text.starts_with('"') {
                 return match serde_json::from_str::<String>(text) {
                     Ok(key) => Ok(Value::Text(key.into())),
-                    Err(error) => Err(path.error(format!("the key {text} of the space is not a JSON text: {error}"))),
+                    Err(_) => Err(path.error(format!("the key {text} of the space is not one text in double quotes"))),
                 };
             }
             return unescape(text).map(|key| Value::Text(key.into())).map_err(|message| path.error(message));

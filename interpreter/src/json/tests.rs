@@ -228,7 +228,17 @@ fn what_is_wrong_with_an_event_is_said_with_its_place() {
     ] {
         assert_eq!(resolve(line).unwrap_err(), message, "{line}");
     }
-    assert!(resolve("{\"id\":").unwrap_err().starts_with("this is not JSON: EOF"));
+    for (line, expected) in [
+        ("{\"id\":", "the line ends before the event does"),
+        ("{\"id\":\"a", "the line ends before the event does"),
+        ("{id: 1}", "cannot go on with 'i' at character 2"),
+        ("{\"ü\": 1,, }", "cannot go on with ',' at character 9"),
+        ("{} {}", "cannot go on with '{' at character 4"),
+        ("{\"read\": 'x'}", "cannot go on with '\\'' at character 10"),
+    ] {
+        let message = resolve(line).unwrap_err();
+        assert!(message.starts_with("this is not JSON: ") && message.contains(expected), "{line}: {message}");
+    }
 }
 
 #[test]

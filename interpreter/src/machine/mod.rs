@@ -4,6 +4,7 @@
 //! committed. It asks nothing of the world but what its [`Env`] has, so that equal attempts give equal results.
 
 mod create;
+mod defaults;
 mod entry;
 mod expression;
 mod fits;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use patternc_program::{Body, BodyId, Code, Expr, Pattern, RecordId, Slot, SpaceExpr, TestEvent};
 
+pub use self::defaults::Defaults;
 pub use self::fits::{Here, fits, record_space, space_exists, type_name};
 pub(crate) use self::mirror::{fact_call, ledger_record};
 use crate::attempt::{Attempt, Env, Task};

@@ -4,6 +4,7 @@
 //! way at once and share a commit to disk, while one at a time costs no change of threads of ours. A driver thread delivers what they send,
 //! rings timers, and has the outside called on threads of its own.
 
+mod caretaker;
 mod driver;
 mod outside;
 mod snippet;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use patternc_program::{ExternId, Program};
 use rustc_hash::FxHashMap;
 
+pub use self::caretaker::{Caretaker, Resumed, Resumption};
 use self::driver::Bell;
 pub use self::outside::Callee;
 pub use self::snippet::{SnippetError, SnippetRun};
@@ -200,6 +202,11 @@ impl Runtime {
         let reading = core.engine().read(value);
         drop(core);
         reading.wait(&self.shared.durability)
+    }
+
+    /// Looks after the runtime from other threads.
+    pub fn caretaker(&self) -> Caretaker {
+        Caretaker::of(&self.shared)
     }
 
     /// What is on its way.

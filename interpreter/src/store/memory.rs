@@ -27,6 +27,11 @@ impl Memory {
         Memory { state }
     }
 
+    /// What is kept, once the store is no longer needed.
+    pub fn into_state(self) -> State {
+        self.state
+    }
+
     /// What is kept.
     pub fn state(&self) -> &State {
         &self.state

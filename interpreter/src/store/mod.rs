@@ -3,6 +3,7 @@
 //! Everything durable goes through [`CommitRequest`]: cells, outgoing events, received event ids, arms and their captures, timers. There is
 //! one place to prove and one to attack.
 
+pub mod archive;
 #[cfg(test)]
 mod conformance;
 pub mod format;

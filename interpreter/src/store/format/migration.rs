@@ -79,7 +79,7 @@ impl<'a> Migration<'a> {
                 let name = &old.name;
                 return Err(LoadError::Unfit(format!(
                     "there are {records} records of the type {name}, which the program no longer has. Declare it again, delete them first, or \
-                     open the store with `{name}` among what is discarded"
+                     run with `--discard {name}` to lose them"
                 )));
             }
             return Ok(());
@@ -90,7 +90,7 @@ impl<'a> Migration<'a> {
             if filled > 0 && !may_go(&name) {
                 return Err(LoadError::Unfit(format!(
                     "{filled} records have a value in the cell `{name}`, which the program no longer has. Declare it again, empty it first, or \
-                     open the store with `{name}` among what is discarded"
+                     run with `--discard {name}` to lose them"
                 )));
             }
         }

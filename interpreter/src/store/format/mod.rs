@@ -12,13 +12,13 @@ pub(in crate::store) mod events;
 pub(in crate::store) mod load;
 pub(in crate::store) mod migration;
 pub(in crate::store) mod native;
-mod places;
+pub(crate) mod places;
 mod positions;
 pub(in crate::store) mod record;
 pub(in crate::store) mod replay;
 mod saga;
 pub(in crate::store) mod schema;
-mod type_text;
+pub(in crate::store) mod type_text;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -31,7 +31,7 @@ impl<'a> Here<'a> {
 }
 
 /// Whether every reference in the value, which is held by a record in this space, is where the type says.
-pub(in crate::store) fn fit(program: &Program, value: &Value, ty: &Type, here: &SpaceRef) -> bool {
+pub(crate) fn fit(program: &Program, value: &Value, ty: &Type, here: &SpaceRef) -> bool {
     fits(program, value, ty, Here::In(here))
 }
 

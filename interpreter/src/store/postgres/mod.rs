@@ -246,6 +246,16 @@ impl Store for Postgres {
         Ok(self.follower.state.received(event))
     }
 
+    fn remembered(&self) -> Result<Vec<EventId>, StoreError> {
+        self.shared.works()?;
+        Ok(self.follower.state.remembered())
+    }
+
+    fn contents(&self) -> Result<State, StoreError> {
+        self.shared.works()?;
+        Ok(self.follower.state.clone())
+    }
+
     fn outgoing(&self) -> Result<Vec<Arc<Outgoing>>, StoreError> {
         self.shared.works()?;
         Ok(self.follower.state.outgoing().cloned().collect())

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::tables::{self, ApplyError, Tables};
 use crate::store::format::changes::Changes;
-use crate::store::format::effect;
+use crate::store::format::effect::{self, Effect};
 
 /// Where the journal stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,16 +72,27 @@ pub(super) fn apply(connection: &Connection, tables: &Tables, applied: u64, effe
 }
 
 /// The number of a batch, its version and its time.
-type Last = Option<(u64, u64, i64)>;
+pub(super) type Last = Option<(u64, u64, i64)>;
 
 fn gather(connection: &Connection, applied: u64, effects: usize) -> Result<(Changes, Last, bool), ApplyError> {
     let mut changes = Changes::default();
-    let (mut count, mut last): (usize, Last) = (0, None);
+    let mut count = 0;
+    let (last, more) = read(connection, applied, |read| {
+        count += read.len();
+        read.into_iter().for_each(|effect| changes.add(effect));
+        count < effects
+    })?;
+    Ok((changes, last, more))
+}
+
+/// Reads the batches after `applied`, in order, until `each` says that it is enough. Gives the last that was read, and whether there are more.
+pub(super) fn read(connection: &Connection, applied: u64, mut each: impl FnMut(Vec<Effect>) -> bool) -> Result<(Last, bool), ApplyError> {
+    let (mut enough, mut last): (bool, Last) = (false, None);
     let mut rows = connection.prepare_cached("SELECT batch, version, now, effects, checksum FROM _journal ORDER BY batch")?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
-        if count >= effects {
-            return Ok((changes, last, true));
+        if enough {
+            return Ok((last, true));
         }
         let (batch, version, now): (u64, u64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let damaged = |what: String| ApplyError::Damaged(format!("the journal's batch {batch}: {what}"));
@@ -93,12 +104,10 @@ fn gather(connection: &Connection, applied: u64, effects: usize) -> Result<(Chan
         if row.get::<_, u32>(4)? != checksum(batch, version, now, text) {
             return Err(damaged("its checksum is wrong".to_owned()));
         }
-        let read = effect::read(text).map_err(|error| damaged(error.to_string()))?;
-        count += read.len();
-        read.into_iter().for_each(|effect| changes.add(effect));
+        enough = !each(effect::read(text).map_err(|error| damaged(error.to_string()))?);
         last = Some((batch, version, now));
     }
-    Ok((changes, last, false))
+    Ok((last, false))
 }
 
 fn bring(connection: &Connection, tables: &Tables, changes: Changes, batch: u64, version: u64, now: i64) -> Result<(), ApplyError> {

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::store::StoreError;
 
@@ -17,6 +18,28 @@ impl Drop for Lock {
         // A child that this process is just starting may have the file open too, for a moment: closing it here would not be enough.
         // If it fails, the end of the process gives the lock up.
         let _ = self.file.unlock();
+    }
+}
+
+/// Locks a file that others may look at for a moment.
+fn lock_patiently(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..10 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+            decided => return decided,
+        }
+    }
+    file.try_lock()
+}
+
+/// Who has locked the file.
+fn named(file: &mut File) -> String {
+    let mut owner = String::new();
+    // What cannot be read is only missing in the message.
+    let _ = file.read_to_string(&mut owner);
+    match owner.trim() {
+        "" => "another process".to_owned(),
+        pid => format!("the process {pid}"),
     }
 }
 
@@ -37,16 +60,10 @@ impl Lock {
         };
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = file.map_err(|error| failed("open the lock file", error))?;
-        match file.try_lock() {
+        match lock_patiently(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut owner = String::new();
-                // What cannot be read is only missing in the message.
-                let _ = file.read_to_string(&mut owner);
-                let owner = match owner.trim() {
-                    "" => "another process".to_owned(),
-                    pid => format!("the process {pid}"),
-                };
+                let owner = named(&mut file);
                 let store = store.display();
                 return Err(StoreError {
                     message: format!(
@@ -61,5 +78,15 @@ impl Lock {
         let named = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
         named.map_err(|error| failed("write", error))?;
         Ok(Lock { file })
+    }
+
+    /// Who owns the store at this path now, as "the process 123"; nobody if it is not there.
+    pub(super) fn owner(store: &Path) -> Option<String> {
+        let mut file = File::open(Lock::path(store)).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Some(named(&mut file)),
+            // Given up at once: whoever takes the store at this very moment tries again.
+            Ok(()) | Err(TryLockError::Error(_)) => None,
+        }
     }
 }

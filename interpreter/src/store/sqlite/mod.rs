@@ -19,8 +19,8 @@
 //! one is not opened.
 //!
 //! # Who may write
-//! One process owns the file, by a lock on a file beside it (`….lock`) that ends with the process. A second one is told so. Should something
-//! else write to the file nevertheless, the store notices and stops.
+//! One process owns the file, by a lock on a file beside it (`….lock`) that ends with the process. A second one is told so; what it wants done it
+//! can ask the owner for ([`requests`]). Should something else write to the file nevertheless, the store notices and stops.
 //!
 //! # When it goes wrong
 //! A batch that cannot be written (a full disk, an I/O error) is the end: nothing more is committed or read, and every call says why. What was
@@ -29,13 +29,16 @@
 //! not of its type) is reported when the store is opened, and never mended silently.
 
 mod definition;
+mod glance;
+mod import;
 mod journal;
 mod lock;
 mod open;
+pub mod requests;
 mod rows;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(in crate::store) mod tests;
 mod values;
 mod views;
 mod writer;
@@ -46,6 +49,8 @@ use std::thread::JoinHandle;
 
 use patternc_program::{CellIndex, Program, RecordId};
 
+pub use self::glance::{Glance, StoredEvent, glance};
+pub use self::import::Import;
 use self::lock::Lock;
 use self::open::Opened;
 use self::writer::Shared;
@@ -67,7 +72,7 @@ pub struct Sqlite {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     knows_invariant_reads: bool,
-    /// [`Limits::transaction_size`].
+    /// [`Limits::transaction_size`](crate::limits::Limits::transaction_size).
     transaction_size: usize,
     /// Given up last.
     _lock: Lock,
@@ -101,6 +106,17 @@ impl Sqlite {
             transaction_size: opening.limits.transaction_size,
             _lock: lock,
         })
+    }
+
+    /// The contents of the store at a path as of its newest durable commit, as they are for a program: without owning the file, which another
+    /// process may write meanwhile, and without changing it. All of it is tested for damage.
+    pub fn look(path: &Path, mut opening: Opening<'_>) -> Result<State, StoreError> {
+        open::look(path, &mut opening)
+    }
+
+    /// Who owns the store at this path now, as "the process 123"; `None`: nobody.
+    pub fn owner(path: &Path) -> Option<String> {
+        Lock::owner(path)
     }
 
     /// What is kept.

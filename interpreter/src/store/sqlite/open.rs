@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::journal::{self, Position};
@@ -24,7 +25,7 @@ const APPLICATION_ID: i32 = 0x7074_726e;
 /// The format of the file. A file with a newer one is not opened.
 const FORMAT: i32 = 1;
 /// How long to wait for other processes that hold the file for a moment.
-const BUSY: Duration = Duration::from_secs(30);
+pub(super) const BUSY: Duration = Duration::from_secs(30);
 
 /// A store that was opened.
 pub(super) struct Opened {
@@ -52,17 +53,55 @@ pub(super) fn open(path: &Path, opening: &mut Opening<'_>) -> Result<Opened, Sto
         sync_folder(path).map_err(|error| fatal(format!("cannot write the folder of {shown}: {error}")))?;
     }
     check_format(&connection).map_err(|message| fatal(format!("cannot open {shown}: {message}")))?;
+    let Brought { tables, position, state, layout, loaded } = bring_up(&connection, path, "quick_check", opening)?;
+    Ok(Opened { lock, connection, tables, position, state, layout, loaded })
+}
+
+/// The contents of the store at a path as of its newest durable commit, for a program. Nothing is owned, and nothing in the file is changed:
+/// a copy in memory is brought up instead.
+pub(super) fn look(path: &Path, opening: &mut Opening<'_>) -> Result<State, StoreError> {
+    let shown = path.display();
+    let unreadable = |error: String| fatal(format!("cannot read {shown}: {error}"));
+    if !path.exists() {
+        return Err(unreadable("there is no such file".to_owned()));
+    }
+    let copy = || {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let file = Connection::open_with_flags(path, flags)?;
+        file.busy_timeout(BUSY)?;
+        let mut copy = Connection::open_in_memory()?;
+        // All pages in one step: as of one moment, whoever writes meanwhile.
+        Backup::new(&file, &mut copy)?.step(-1)?;
+        Ok(copy)
+    };
+    let copy = copy().map_err(|error: rusqlite::Error| unreadable(error.to_string()))?;
+    check_kind(&copy).map_err(unreadable)?;
+    Ok(bring_up(&copy, path, "integrity_check", opening)?.state)
+}
+
+/// What a store has brought up.
+struct Brought {
+    tables: Tables,
+    position: Position,
+    state: State,
+    layout: Layout,
+    loaded: Loaded,
+}
+
+/// Brings the journal to the tables, and both to the program. `check`: the pragma that looks for damage.
+fn bring_up(connection: &Connection, path: &Path, check: &str, opening: &mut Opening<'_>) -> Result<Brought, StoreError> {
+    let shown = path.display();
     let damaged = |what: String| {
         fatal(format!("the store {shown} is damaged: {what}. Nothing was changed. Restore a copy, or look into it with an SQLite tool"))
     };
-    let integrity: Result<String, _> = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    let integrity: Result<String, _> = connection.query_row(&format!("PRAGMA {check}(1)"), [], |row| row.get(0));
     match integrity {
         Ok(result) if result == "ok" => {}
         Ok(result) => return Err(damaged(result)),
         Err(error) => return Err(damaged(error.to_string())),
     }
-    let stored = stored_schema(&connection).map_err(&damaged)?;
-    let recovered = recover(&connection, &Tables::new(&stored)).map_err(|error| match error {
+    let stored = stored_schema(connection).map_err(&damaged)?;
+    let recovered = recover(connection, &Tables::new(&stored)).map_err(|error| match error {
         ApplyError::Damaged(what) => damaged(what),
         ApplyError::Sqlite(error) => fatal(format!("cannot bring the journal of {shown} to its tables: {error}")),
     })?;
@@ -75,17 +114,17 @@ pub(super) fn open(path: &Path, opening: &mut Opening<'_>) -> Result<Opened, Sto
     let mut state = State::new(Arc::new(Schema::new(&opening.program)), &opening.limits);
     state.set_version(Version(recovered.version));
     let names = Names::new(&opening.program);
-    let rows = FileRows(&connection);
+    let rows = FileRows(connection);
     let loader = Loader { rows: &rows, program: &opening.program, names: &names, schema: &stored, new_schema: &schema };
     let loaded = loader.load(&mut state).map_err(refused)?;
     if schema != stored {
         let steps = Migration { rows: &rows, stored: &stored, schema: &schema }.plan(&mut state, &loaded, opening).map_err(refused)?;
-        migrate(&connection, steps, &schema).map_err(|error| fatal(format!("cannot bring {shown} to the new program: {error}")))?;
+        migrate(connection, steps, &schema).map_err(|error| fatal(format!("cannot bring {shown} to the new program: {error}")))?;
     }
     let layout = Layout::new(&schema, &opening.program);
     let tables = Tables::new(&schema);
     let position = Position { version: state.version().0, ..recovered };
-    Ok(Opened { lock, connection, tables, position, state, layout, loaded })
+    Ok(Brought { tables, position, state, layout, loaded })
 }
 
 fn fatal(message: String) -> StoreError {
@@ -130,12 +169,13 @@ fn create(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Makes the names of new files durable.
-fn sync_folder(path: &Path) -> std::io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }
 
-fn check_format(connection: &Connection) -> Result<(), String> {
+/// Whether the file is a store of a format that is known.
+pub(super) fn check_kind(connection: &Connection) -> Result<(), String> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let application = pragma("application_id").map_err(|error| error.to_string())?;
     if application != APPLICATION_ID {
@@ -148,6 +188,11 @@ fn check_format(connection: &Connection) -> Result<(), String> {
     if format < 1 {
         return Err(format!("its format is {format}, which never was"));
     }
+    Ok(())
+}
+
+fn check_format(connection: &Connection) -> Result<(), String> {
+    check_kind(connection)?;
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).map_err(|error| error.to_string())?;
     if mode != "wal" {
         // Someone has changed it; the promise of group commit rests on it.
@@ -156,7 +201,7 @@ fn check_format(connection: &Connection) -> Result<(), String> {
     Ok(())
 }
 
-fn stored_schema(connection: &Connection) -> Result<StoredSchema, String> {
+pub(super) fn stored_schema(connection: &Connection) -> Result<StoredSchema, String> {
     let text: String = connection.query_row("SELECT schema FROM _meta", [], |row| row.get(0)).map_err(|error| error.to_string())?;
     serde_json::from_str(&text).map_err(|error| format!("its schema cannot be read: {error}"))
 }

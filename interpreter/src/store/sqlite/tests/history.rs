@@ -71,7 +71,7 @@ fn any_profile() -> BoxedStrategy<Write> {
         .boxed()
 }
 
-fn any_request() -> BoxedStrategy<(CommitRequest, i64)> {
+pub(in crate::store) fn any_request() -> BoxedStrategy<(CommitRequest, i64)> {
     let id = || prop::sample::select(vec!["1", "2", "3"]);
     let outcome = Outcome::Failed(Failure::new(FailureKind::Missing, "gone"));
     let parked = OutgoingState::Parked { outcome, reason: "\"no\"".into() };

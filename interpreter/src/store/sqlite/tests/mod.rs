@@ -2,7 +2,7 @@
 
 mod crash;
 mod damage;
-mod history;
+pub(in crate::store) mod history;
 mod migration;
 
 use std::path::Path;

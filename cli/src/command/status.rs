@@ -1,0 +1,222 @@
+//! `patternc status`
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use clap::ValueEnum;
+use patternc_interpreter::json::time_text;
+use patternc_interpreter::store::sqlite::{Glance, Sqlite, StoredEvent, glance};
+use serde_json::{Value, json};
+
+use crate::fault::Fault;
+use crate::project;
+use crate::render::count;
+use crate::stores::{self, Place};
+use crate::{owner, render};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// A file or folder of the project.
+    #[arg(default_value = ".")]
+    path: PathBuf,
+    /// A deployment of `patternc.yaml`; its `default-deployment` unless given.
+    #[arg(long, value_name = "NAME")]
+    deployment: Option<String>,
+    /// How it is written.
+    #[arg(long, value_enum, default_value_t = Format::Full)]
+    output_format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Full,
+    /// One JSON object.
+    Json,
+}
+
+/// A store, looked at.
+struct Seen {
+    place: Place,
+    /// "the process 123".
+    owner: Option<String>,
+    /// `None` of one that is not there, or cannot be looked at from outside.
+    glance: Option<Glance>,
+    events: Vec<Event>,
+    /// Events from outside that wait at the owner, and why its store no longer works.
+    waiting: u64,
+    broken: Vec<String>,
+}
+
+/// An event on its way.
+struct Event {
+    id: String,
+    from: String,
+    what: String,
+    state: State,
+    due: Option<i64>,
+    reason: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    OnItsWay,
+    /// Its time has not come.
+    Later,
+    Retrying,
+    Parked,
+}
+
+impl State {
+    const ALL: [State; 4] = [State::OnItsWay, State::Later, State::Retrying, State::Parked];
+
+    fn name(self) -> &'static str {
+        match self {
+            State::OnItsWay => "on-its-way",
+            State::Later => "later",
+            State::Retrying => "retrying",
+            State::Parked => "parked",
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            State::OnItsWay => "on the way",
+            State::Later => "for later",
+            State::Retrying => "tried again and again",
+            State::Parked => "parked",
+        }
+    }
+}
+
+pub fn run(arguments: &Arguments, _quiet: bool) -> Result<ExitCode, Fault> {
+    let project = project::load_one(&arguments.path)?;
+    let places = stores::places(&project, arguments.deployment.as_deref())?;
+    let seen = places.into_iter().map(look).collect::<Result<Vec<_>, _>>()?;
+    let mut out = io::stdout().lock();
+    match arguments.output_format {
+        Format::Full => seen.iter().try_for_each(|seen| write_full(&mut out, seen))?,
+        Format::Json => {
+            let stores: Vec<Value> = seen.iter().map(json_store).collect();
+            let events: Vec<Value> = seen.iter().flat_map(|seen| seen.events.iter().map(|event| json_event(seen, event))).collect();
+            serde_json::to_writer_pretty(&mut out, &json!({ "stores": stores, "events": events })).map_err(io::Error::from)?;
+            writeln!(out)?;
+        }
+    }
+    out.flush()?;
+    let wants_someone = |seen: &Seen| !seen.broken.is_empty() || seen.count(State::Parked) > 0;
+    Ok(if seen.iter().any(wants_someone) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn look(place: Place) -> Result<Seen, Fault> {
+    let mut seen = Seen { place, owner: None, glance: None, events: Vec::new(), waiting: 0, broken: Vec::new() };
+    let Some(file) = seen.place.file.as_deref().filter(|file| file.exists()) else { return Ok(seen) };
+    seen.owner = Sqlite::owner(file);
+    // What it has tried only the owner knows.
+    let known = owner::ask(file, &json!({ "do": "status" }))?.unwrap_or_default();
+    let glance = glance(file).map_err(|error| Fault::Use(error.message))?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+    seen.events = glance.events.iter().map(|event| describe(event, &known["troubles"], now)).collect();
+    seen.waiting = known["waiting"].as_u64().unwrap_or(0);
+    let broken = known["broken"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    seen.broken = broken.map(str::to_owned).collect();
+    seen.glance = Some(glance);
+    Ok(seen)
+}
+
+fn describe(stored: &StoredEvent, troubles: &Value, now: i64) -> Event {
+    let text = |name: &str| stored.event.get(name).and_then(Value::as_str).unwrap_or_default();
+    let member = |name: &str| text(name).rsplit('.').next().unwrap_or_default().to_owned();
+    let what = match (text("handler"), text("saga"), text("extern"), text("create")) {
+        ("", "", "", created) => format!("create {created} in {}", text("in")),
+        ("", "", called, _) => called.to_owned(),
+        ("", ..) => format!("{}.{}", text("to"), member("saga")),
+        _ => format!("{}.{}", text("to"), member("handler")),
+    };
+    let due = stored.event.get("due").and_then(Value::as_i64);
+    let trouble = troubles.get(&stored.id).and_then(Value::as_str);
+    let state = match (&stored.parked, trouble, due) {
+        (Some(_), ..) => State::Parked,
+        (None, Some(_), _) => State::Retrying,
+        (None, None, Some(due)) if due > now => State::Later,
+        _ => State::OnItsWay,
+    };
+    let reason = stored.parked.clone().or_else(|| trouble.map(str::to_owned));
+    Event { id: stored.id.clone(), from: text("from").to_owned(), what, state, due, reason }
+}
+
+impl Seen {
+    fn count(&self, state: State) -> usize {
+        self.events.iter().filter(|event| event.state == state).count()
+    }
+}
+
+fn write_full(out: &mut impl Write, seen: &Seen) -> io::Result<()> {
+    let at = seen.place.file.as_ref().map_or_else(String::new, |file| format!(", {}", file.display()));
+    write!(out, "{} ({}{at}): ", seen.place.name, seen.place.kind)?;
+    let Some(glance) = &seen.glance else {
+        return writeln!(out, "{}", if seen.place.file.is_some() { "not there yet" } else { "only its own process sees into it" });
+    };
+    let user = seen.owner.as_ref().map_or_else(|| "nobody uses it".to_owned(), |owner| format!("in use by {owner}"));
+    writeln!(out, "{}, {user}", count(glance.records as usize, "record"))?;
+    for broken in &seen.broken {
+        writeln!(out, "  broken: {broken}")?;
+    }
+    for event in seen.events.iter().filter(|event| event.state != State::OnItsWay) {
+        writeln!(out, "  {:<9} {}  {} -> {}", event.state.name(), event.id, event.from, event.what)?;
+        if let (State::Later, Some(due)) = (event.state, event.due) {
+            writeln!(out, "            due {}", time_text(due))?;
+        }
+        if let Some(reason) = &event.reason {
+            writeln!(out, "            {reason}")?;
+        }
+        if event.state == State::Parked {
+            writeln!(out, "            take it up again with `patternc retry {}`", event.id)?;
+        }
+    }
+    let mut parts: Vec<String> = Vec::new();
+    if seen.waiting > 0 {
+        parts.push(format!("{} waiting to be taken", render::count(seen.waiting as usize, "event")));
+    }
+    for state in State::ALL {
+        match seen.count(state) {
+            0 => {}
+            n => parts.push(format!("{n} {}", state.words())),
+        }
+    }
+    writeln!(out, "  {}", if parts.is_empty() { "nothing is on its way".to_owned() } else { parts.join(", ") })
+}
+
+fn json_store(seen: &Seen) -> Value {
+    let mut store = json!({
+        "name": seen.place.name,
+        "kind": seen.place.kind,
+        "path": seen.place.file,
+        "owner": seen.owner,
+        "there": seen.glance.is_some(),
+    });
+    if let Some(glance) = &seen.glance {
+        store["records"] = glance.records.into();
+        store["received"] = glance.received.into();
+        store["waiting"] = seen.waiting.into();
+        store["broken"] = json!(seen.broken);
+        for state in State::ALL {
+            store[state.name()] = seen.count(state).into();
+        }
+    }
+    store
+}
+
+fn json_event(seen: &Seen, event: &Event) -> Value {
+    json!({
+        "store": seen.place.name,
+        "id": event.id,
+        "from": event.from,
+        "what": event.what,
+        "state": event.state.name(),
+        "due": event.due.map(time_text),
+        "reason": event.reason,
+    })
+}

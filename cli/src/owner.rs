@@ -1,0 +1,177 @@
+//! While a deployment runs: does what other processes ask its owner for, and says what is tried again and again.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use patternc_interpreter::engine::Stage;
+use patternc_interpreter::event::EventId;
+use patternc_interpreter::runtime::{Caretaker, Resumed, Resumption};
+use patternc_interpreter::store::sqlite::requests::{self, Requests};
+use serde_json::{Value, json};
+
+use crate::fault::Fault;
+use crate::stores::Place;
+
+/// How often requests of other processes are looked for.
+const LISTEN: Duration = Duration::from_millis(100);
+/// How often what goes wrong is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long something is tried before it is told.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long `retry` waits for what becomes of an event.
+const RESUME: Duration = Duration::from_secs(10);
+/// How long to wait for the answer of an owner.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// How much is told on the standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    /// Nothing but results.
+    Quiet,
+    Normal,
+    /// Also each failure of what is tried again, as it happens.
+    Verbose,
+}
+
+impl Voice {
+    /// As the options say.
+    pub fn of(quiet: bool, verbose: bool) -> Self {
+        match (quiet, verbose) {
+            (true, _) => Voice::Quiet,
+            (false, true) => Voice::Verbose,
+            (false, false) => Voice::Normal,
+        }
+    }
+}
+
+/// The thread that does it; it ends when this is dropped.
+pub struct Watch {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watch {
+    /// Begins to listen beside every file of the deployment.
+    pub fn start(places: &[Place], caretaker: Caretaker, voice: Voice) -> Result<Watch, Fault> {
+        let files = places.iter().filter_map(|place| place.file.as_deref());
+        let listening = files.map(Requests::listen).collect::<Result<Vec<_>, _>>().map_err(|error| Fault::Use(error.message))?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread =
+            std::thread::Builder::new().name("patternc-watch".to_owned()).spawn(move || watch(&listening, &caretaker, voice, &stopped));
+        let thread = Some(thread.map_err(Fault::Output)?);
+        Ok(Watch { stop, thread })
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // A panic in it has been printed; nothing depends on it.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn watch(listening: &[Requests], caretaker: &Caretaker, voice: Voice, stopped: &AtomicBool) {
+    let mut troubles = Troubles { voice, known: HashMap::new() };
+    let mut looked = Instant::now();
+    while !stopped.load(Ordering::Relaxed) {
+        for requests in listening {
+            // What cannot be read now is read the next time; who asks gives up by itself.
+            for asked in requests.waiting().unwrap_or_default() {
+                let answer = serde_json::from_str(&asked.text).ok().and_then(|request| answer(caretaker, &request));
+                let answer = answer.unwrap_or_else(|| json!({ "error": "the owner of the store does not know what is asked" }));
+                let _ = requests.answer(&asked, &answer.to_string());
+            }
+        }
+        let pause = if voice == Voice::Verbose { LISTEN } else { LOOK };
+        if voice != Voice::Quiet && looked.elapsed() >= pause {
+            looked = Instant::now();
+            troubles.look(caretaker);
+        }
+        std::thread::sleep(LISTEN);
+    }
+}
+
+/// What keeps going wrong, and what was said of it.
+struct Troubles {
+    voice: Voice,
+    known: HashMap<EventId, Trouble>,
+}
+
+struct Trouble {
+    since: Instant,
+    /// What was said last.
+    said: Option<String>,
+}
+
+impl Troubles {
+    fn look(&mut self, caretaker: &Caretaker) {
+        let Some(now) = caretaker.troubles() else { return };
+        self.known.retain(|event, _| now.iter().any(|(id, ..)| id == event));
+        for (event, what, why) in now {
+            let trouble = self.known.entry(event.clone()).or_insert_with(|| Trouble { since: Instant::now(), said: None });
+            let is_new = match self.voice {
+                Voice::Verbose => trouble.said.as_deref() != Some(&why),
+                Voice::Normal | Voice::Quiet => trouble.said.is_none() && trouble.since.elapsed() >= PATIENCE,
+            };
+            if is_new {
+                let seconds = trouble.since.elapsed().as_secs();
+                eprintln!("patternc: {what} is tried again and again, for {seconds} s now (event {}): {why}", event.0);
+                trouble.said = Some(why);
+            }
+        }
+    }
+}
+
+/// Does what is asked; `None` if it is not understood, or the runtime has stopped.
+fn answer(caretaker: &Caretaker, request: &Value) -> Option<Value> {
+    match request.get("do")?.as_str()? {
+        "status" => {
+            let status = caretaker.status()?;
+            let troubled = status.flights.iter().filter(|flight| flight.stage != Stage::Parked);
+            let troubles: serde_json::Map<String, Value> =
+                troubled.filter_map(|flight| Some((flight.event.id.0.to_string(), flight.trouble.clone()?.into()))).collect();
+            let broken: Vec<&str> = status.broken.iter().map(|(_, why)| why.as_str()).collect();
+            Some(json!({ "waiting": status.waiting, "troubles": troubles, "broken": broken }))
+        }
+        "retry" => Some(retry(caretaker, request.get("id").and_then(Value::as_str))?),
+        _ => None,
+    }
+}
+
+/// Takes one parked event up again, or all: what `retry` prints, or an error. `None` once the runtime has stopped.
+pub fn retry(caretaker: &Caretaker, event: Option<&str>) -> Option<Value> {
+    let event = event.map(|event| EventId(event.into()));
+    Some(match caretaker.resume(event.as_ref(), RESUME)? {
+        Ok(resumed) => json!({ "resumed": resumed.iter().map(line).collect::<Vec<_>>() }),
+        Err(error) => json!({ "error": error.to_string() }),
+    })
+}
+
+fn line(resumed: &Resumed) -> Value {
+    let (outcome, reason) = match &resumed.now {
+        Resumption::Done => ("done", None),
+        Resumption::Parked(reason) => ("parked", Some(reason.as_str())),
+        Resumption::OnItsWay(reason) => ("on-its-way", reason.as_deref()),
+    };
+    json!({ "id": &*resumed.event.0, "what": resumed.what, "outcome": outcome, "reason": reason })
+}
+
+/// Asks the owner of the store; `None` if it has none, or one that does not listen.
+pub fn ask(store: &Path, request: &Value) -> Result<Option<Value>, Fault> {
+    let answer = requests::ask(store, &request.to_string(), ANSWER).map_err(|error| Fault::Use(error.message))?;
+    let Some(answer) = answer else { return Ok(None) };
+    let answer: Value = serde_json::from_str(&answer)
+        .map_err(|error| Fault::Use(format!("the owner of {} answers what is no JSON: {error}", store.display())))?;
+    match answer.get("error").and_then(Value::as_str) {
+        Some(error) => Err(Fault::Use(error.to_owned())),
+        None => Ok(Some(answer)),
+    }
+}

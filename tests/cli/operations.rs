@@ -1,0 +1,349 @@
+//! Looking after stores: what is on its way, what is parked, copies, audits, and other programs on old data.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::patternc::{patternc, run_with_input, seen};
+
+const PATTERN: &str = r#"
+space home
+
+extern rates {
+  quote(agent: Text) -> Int readonly
+}
+
+record Desk in home {
+  cell last: Int = 0
+  cell ticks: Int = 0
+
+  handler ask(agent: Text) {
+    send rates.quote(agent) then { ok(n) => { self.last = n } }
+  }
+
+  handler later() {
+    send self.tick() after 1h
+  }
+
+  internal handler tick() { self.ticks += 1 }
+}
+"#;
+
+const CONFIG: &str = r#"
+rules: { dropped-failure: off }
+deployments:
+  local:
+    stores: { main: { kind: sqlite, path: state.db } }
+    spaces: { "*": main }
+    externs:
+      rates: { kind: command, run: ["sh", "./rates.sh"] }
+"#;
+
+/// Answers once there is a rate; rejects until there is a file that says what to do instead.
+const COMMAND: &str = r#"
+cat > /dev/null
+if [ -f rate ]; then cat rate; exit 0; fi
+if [ -f down ]; then echo "the line is down" >&2; exit 75; fi
+echo "no rate yet"
+exit 65
+"#;
+
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).expect("there is room for a file");
+    }
+    folder
+}
+
+fn desk() -> tempfile::TempDir {
+    folder(&[("desk.pattern", PATTERN), ("patternc.yaml", CONFIG), ("rates.sh", COMMAND)])
+}
+
+fn call(folder: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut command = patternc(folder);
+    command.args(arguments);
+    run_with_input(command, input)
+}
+
+#[track_caller]
+fn call_with(folder: &Path, arguments: &[&str], input: &str, status: i32) -> String {
+    let output = call(folder, arguments, input);
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}\n{}", seen(&output));
+    seen(&output)
+}
+
+fn json(folder: &Path, arguments: &[&str]) -> Value {
+    let output = call(folder, arguments, "");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}\n{}", seen(&output)))
+}
+
+/// A `run` that goes on until its input is closed.
+struct Running {
+    child: Child,
+    input: ChildStdin,
+    lines: BufReader<ChildStdout>,
+    /// What it says on the standard error.
+    said: Arc<Mutex<String>>,
+}
+
+impl Running {
+    fn start(folder: &Path) -> Running {
+        let mut command = patternc(folder);
+        command.args(["run", "-v"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary of the test starts");
+        let input = child.stdin.take().expect("it is piped");
+        let lines = BufReader::new(child.stdout.take().expect("it is piped"));
+        let errors = BufReader::new(child.stderr.take().expect("it is piped"));
+        let said = Arc::new(Mutex::new(String::new()));
+        let heard = said.clone();
+        std::thread::spawn(move || errors.lines().map_while(Result::ok).for_each(|line| *heard.lock().expect("nothing panics") += &line));
+        Running { child, input, lines, said }
+    }
+
+    fn event(&mut self, line: &str) -> String {
+        writeln!(self.input, "{line}").expect("it reads");
+        let mut answer = String::new();
+        self.lines.read_line(&mut answer).expect("it answers");
+        answer
+    }
+
+    fn said(&self) -> String {
+        self.said.lock().expect("nothing panics").clone()
+    }
+
+    fn end(mut self) {
+        drop(self.input);
+        self.child.wait().expect("it ends");
+    }
+}
+
+/// Looks again and again until it is so.
+fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..600 {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("it never was so");
+}
+
+const ASK: &str =
+    "{\"id\":\"c\",\"create\":\"Desk\",\"as\":\"d\"}\n{\"id\":\"a\",\"to\":\"Desk/d\",\"handler\":\"ask\",\"args\":{\"agent\":\"ann\"}}\n";
+
+#[test]
+fn what_is_parked_is_shown_and_taken_up_again() {
+    let files = desk();
+    assert!(call_with(files.path(), &["status"], "", 0).contains("not there yet"));
+    call_with(files.path(), &["run", "--quiet"], ASK, 0);
+    let said = call_with(files.path(), &["status"], "", 1);
+    for part in ["main (sqlite, state.db): 1 record, nobody uses it", "parked", "Desk/d@home -> rates.quote", "no rate yet", "1 parked"] {
+        assert!(said.contains(part), "{part:?} in\n{said}");
+    }
+    let status = json(files.path(), &["status", "--output-format", "json"]);
+    assert_eq!((&status["stores"][0]["parked"], &status["stores"][0]["owner"]), (&1.into(), &Value::Null), "{status}");
+    let id = status["events"][0]["id"].as_str().expect("an event has an id").to_owned();
+    // Nothing has changed outside: parked again.
+    assert!(call_with(files.path(), &["retry", &id], "", 1).contains("parked again"));
+    assert!(call_with(files.path(), &["retry", "nothing"], "", 2).contains("no event nothing is on its way"));
+    std::fs::write(files.path().join("rate"), "42\n").expect("there is room");
+    assert!(call_with(files.path(), &["retry", &id], "", 0).contains("rates.quote): done"));
+    assert!(call_with(files.path(), &["retry"], "", 0).contains("nothing is parked"));
+    assert!(call_with(files.path(), &["status"], "", 0).contains("nothing is on its way"));
+    assert!(call_with(files.path(), &["run"], "{\"read\":\"Desk/d\",\"cells\":[\"last\"]}", 0).contains("\"last\":42"));
+    // A timer does not ask for anyone.
+    call_with(files.path(), &["run", "--quiet"], "{\"to\":\"Desk/d\",\"handler\":\"later\"}", 0);
+    let said = call_with(files.path(), &["status"], "", 0);
+    assert!(said.contains("Desk/d@home.tick") && said.contains("due 20") && said.contains("1 for later"), "{said}");
+}
+
+#[test]
+fn the_process_that_runs_the_patterns_is_asked_and_does_what_others_want() {
+    let files = desk();
+    let mut running = Running::start(files.path());
+    running.event("{\"create\":\"Desk\",\"as\":\"d\"}");
+    running.event("{\"to\":\"Desk/d\",\"handler\":\"ask\",\"args\":{\"agent\":\"ann\"}}");
+    let status = || json(files.path(), &["status", "--output-format", "json"]);
+    let parked = until(|| Some(status()).filter(|status| status["events"][0]["state"] == "parked"));
+    assert!(parked["stores"][0]["owner"].as_str().is_some_and(|owner| owner.starts_with("the process ")), "{parked}");
+    // Another one that writes is told so, and what it wants is done by the owner.
+    assert!(call_with(files.path(), &["run"], "", 2).contains("is in use by the process"));
+    std::fs::write(files.path().join("down"), "").expect("there is room");
+    running.event("{\"to\":\"Desk/d\",\"handler\":\"ask\",\"args\":{\"agent\":\"bob\"}}");
+    let retrying = until(|| Some(status()).filter(|status| status["stores"][0]["retrying"] == 1));
+    let reasons: Vec<&str> = retrying["events"].as_array().expect("a list").iter().filter_map(|event| event["reason"].as_str()).collect();
+    assert!(reasons.iter().any(|reason| reason.contains("the line is down")), "{retrying}");
+    until(|| {
+        Some(running.said()).filter(|said| said.contains("rates.quote is tried again and again") && said.contains("the line is down"))
+    });
+    std::fs::write(files.path().join("rate"), "7\n").expect("there is room");
+    assert!(call_with(files.path(), &["retry"], "", 0).contains("rates.quote): done"));
+    assert!(call_with(files.path(), &["retry", "x"], "", 2).contains("no event x is on its way"));
+    until(|| Some(status()).filter(|status| status["events"].as_array().is_some_and(Vec::is_empty)));
+    // A copy of what is being written.
+    let exported = call_with(files.path(), &["export"], "", 0);
+    assert!(exported.contains("\"record\":\"Desk/d@home\",\"cells\":{\"last\":7,"), "{exported}");
+    running.end();
+}
+
+const BANK: &str = r#"
+space bank
+space audit[Text]
+
+enum Kind { plain, vip(since: Time, factor: Float) }
+struct Line { text: Text, by: Account@any, at: Time? }
+
+record Journal in audit {
+  cell lines: List<Line> = []
+  handler note(line: Line) { self.lines += line }
+}
+
+record Account in bank {
+  cell name: Text key
+  cell kind: Kind = Kind.plain
+  cell ratio: Float = -0.0
+  cell data: Map<Text, List<Float>> = Map[]
+  cell friends: Set<Account> = Set[] inverse friends
+  cell journal: Journal@any
+  derived many: Int = self.friends.len()
+
+  handler befriend(other: Account) { self.friends += other }
+  handler log(text: Text) { send self.journal.note(Line { text: text, by: self, at: none }) after 1h }
+  handler close() { delete self }
+}
+
+invariant few(a: Account) { a.friends.len() < 3 }
+"#;
+
+const BANKS: &str = r#"
+default-deployment: one
+deployments:
+  one:
+    stores: { main: { kind: sqlite, path: one.db } }
+    spaces: { "*": main }
+  two:
+    stores: { a: { kind: sqlite, path: a.db }, b: { kind: sqlite, path: b.db } }
+    spaces: { bank: a, "audit[*]": b }
+  again:
+    stores: { main: { kind: sqlite, path: again.db } }
+    spaces: { "*": main }
+"#;
+
+const OPENING: &str = r#"{"id":"1","create":"Journal","as":"j","in":"audit[x/y]"}
+{"id":"2","create":"Account","as":"a/b]","cells":{"name":"Ann \u00fc","kind":{"vip":{"since":"2024-01-02T03:04:05.678Z","factor":-0.0}},"data":{"x":[1.5,-0.0],"":[]},"journal":{"ref":"Journal/j@audit[x/y]"}}}
+{"id":"3","create":"Account","as":"b","cells":{"name":"Bob","journal":{"ref":"Journal/j@audit[x/y]"}}}
+{"id":"4","create":"Account","as":"gone","cells":{"name":"Eve","journal":{"ref":"Journal/j@audit[x/y]"}}}
+{"id":"5","to":"Account/gone","handler":"close"}
+{"id":"6","to":"Account/b","handler":"befriend","args":{"other":{"ref":"Account/a/b]"}}}
+{"id":"7","to":"Account/b","handler":"log","args":{"text":"hello"}}
+"#;
+
+fn bank() -> tempfile::TempDir {
+    folder(&[("bank.pattern", BANK), ("patternc.yaml", BANKS)])
+}
+
+#[test]
+fn what_is_exported_is_imported_whole_into_any_stores() {
+    let files = bank();
+    let path = files.path();
+    call_with(path, &["run", "--quiet"], OPENING, 0);
+    call_with(path, &["export", "--output", "one.jsonl"], "", 0);
+    let exported = std::fs::read_to_string(path.join("one.jsonl")).expect("it was written");
+    assert!(exported.contains("\"ratio\":\"-0.0\"") && exported.contains("\"deleted\":\"Account/gone@bank\""), "{exported}");
+    call_with(path, &["import", "--deployment", "two", "--input", "one.jsonl"], "", 0);
+    call_with(path, &["audit", "--deployment", "two"], "", 0);
+    call_with(path, &["export", "--deployment", "two", "--output", "two.jsonl"], "", 0);
+    // Each store knows the events from outside; together they are the same, but for the order of types and the checksum over it.
+    call_with(path, &["import", "--deployment", "again", "--input", "two.jsonl"], "", 0);
+    let lines = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(|line| line.split(",\"crc32\"").next().unwrap_or_default().to_owned()).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(lines(&call_with(path, &["export", "--deployment", "again", "--quiet"], "", 0)), lines(&exported));
+    // What happened has happened: the same events again change nothing, ids that are gone stay gone.
+    let again = call_with(path, &["run", "--quiet", "--deployment", "two"], OPENING, 0);
+    assert!(again.lines().all(|line| line.contains("committed")), "{again}");
+    let gone = call_with(
+        path,
+        &["run", "--quiet", "--deployment", "two"],
+        "{\"create\":\"Account\",\"as\":\"gone\",\"cells\":{\"name\":\"E\",\"journal\":{\"ref\":\"Journal/j@audit[x/y]\"}}}",
+        1,
+    );
+    assert!(gone.contains("rejected"), "{gone}");
+    let status = json(path, &["status", "--deployment", "two", "--output-format", "json"]);
+    assert_eq!((&status["stores"][0]["later"], &status["stores"][1]["later"]), (&1.into(), &0.into()), "{status}");
+}
+
+#[test]
+fn a_file_that_is_not_whole_or_a_store_that_is_not_empty_leaves_everything_as_it_was() {
+    let files = bank();
+    let path = files.path();
+    call_with(path, &["run", "--quiet"], OPENING, 0);
+    let exported = call_with(path, &["export", "--quiet"], "", 0);
+    assert!(call_with(path, &["import"], &exported, 2).contains("one.db has data already"));
+    let cut = &exported[..exported.len() / 2];
+    assert!(call_with(path, &["import", "--deployment", "two"], cut, 2).contains("nothing was imported"));
+    let changed = exported.replace("Bob", "Rob");
+    assert!(call_with(path, &["import", "--deployment", "two"], &changed, 2).contains("the file was changed"));
+    // The second store is taken: the first stays empty.
+    std::fs::copy(path.join("one.db"), path.join("b.db")).expect("there is room");
+    assert!(call_with(path, &["import", "--deployment", "two"], &exported, 2).contains("b.db has data already"));
+    assert!(!path.join("a.db").exists() && !path.join("a.db.import").exists());
+    assert_eq!(call_with(path, &["export", "--quiet"], "", 0), exported);
+}
+
+#[test]
+fn an_audit_finds_what_no_commit_can_have_left() {
+    let files = bank();
+    let path = files.path();
+    call_with(path, &["run", "--quiet"], OPENING, 0);
+    assert!(call_with(path, &["audit"], "", 0).contains("3 records audited: 0 errors, 0 warnings"));
+    // Another program sees the same data otherwise.
+    let stricter = BANK.replace("a.friends.len() < 3", "a.friends.len() < 1");
+    std::fs::write(path.join("bank.pattern"), stricter).expect("there is room");
+    let said = call_with(path, &["audit"], "", 1);
+    assert!(said.contains("error[invariant] the invariant `few` does not hold for Account/a/b]"), "{said}");
+    let found = json(path, &["audit", "--output-format", "json"]);
+    assert_eq!((&found["findings"][0]["kind"], &found["findings"][0]["record"]), (&"invariant".into(), &"Account/a/b]".into()), "{found}");
+    // Under another deployment that names the file for one of the spaces only, the rest is lost from sight.
+    std::fs::write(path.join("bank.pattern"), BANK).expect("there is room");
+    std::fs::copy(path.join("one.db"), path.join("a.db")).expect("there is room");
+    std::fs::copy(path.join("one.db"), path.join("b.db")).expect("there is room");
+    let said = call_with(path, &["audit", "--deployment", "two"], "", 1);
+    assert!(said.contains("error[misplaced] Journal/j@audit[x/y] is in a store that does not keep `audit[x/y]`"), "{said}");
+}
+
+#[test]
+fn a_new_program_finds_its_defaults_and_loses_what_it_is_told_to_lose() {
+    let v1 =
+        "space home\nrecord Person in home {\n  cell name: Text\n  cell nick: Text = \"\"\n}\nrecord Note in home { cell text: Text }\n";
+    let files = folder(&[("people.pattern", v1)]);
+    let path = files.path();
+    let events = "{\"create\":\"Person\",\"as\":\"a\",\"cells\":{\"name\":\"Ann\",\"nick\":\"A\"}}\n{\"create\":\"Note\",\"cells\":{\"text\":\"x\"}}\n";
+    call_with(path, &["run", "--quiet"], events, 0);
+    // A default that is computed from other cells of the record.
+    let v2 = "space home\nrecord Person in home {\n  cell name: Text\n  cell slug: Text = self.name.lower() + \"-1\"\n}\n";
+    std::fs::write(path.join("people.pattern"), v2).expect("there is room");
+    let read = "{\"read\":\"Person/a\",\"cells\":[\"slug\"]}";
+    let refused = call_with(path, &["run"], read, 2);
+    assert!(refused.contains("Person.nick") && refused.contains("--discard"), "{refused}");
+    assert!(call_with(path, &["run", "--discard", "Person.name"], read, 2).contains("nothing is lost"));
+    assert_eq!(call(path, &["run", "--discard", "Person.nick"], read).status.code(), Some(2), "the notes are still there");
+    let said = call_with(path, &["run", "--discard", "Person.nick", "--discard", "Note"], read, 0);
+    assert!(said.contains("\"slug\":\"ann-1\""), "{said}");
+    // From now on it is the program of these data.
+    call_with(path, &["run"], read, 0);
+}
+
+#[test]
+fn a_filter_that_matches_nothing_is_a_mistake() {
+    let files = folder(&[("a.pattern", "test \"sums\" { expect 1 + 1 == 2 }\n")]);
+    assert!(call_with(files.path(), &["test", "--filter", "sum"], "", 0).contains("1 passed"));
+    assert!(call_with(files.path(), &["test", "--filter", "product"], "", 2).contains("no test has `product` in its name"));
+}

@@ -25,19 +25,38 @@ use crate::project::Loaded;
 /// Where `run` keeps data when no deployment says so, in the project's folder.
 pub const STATE: &str = ".patternc/state.db";
 
-/// Opens the stores of the deployment of this name (or the default one), and starts the program on them. Without any deployment, data is kept
-/// in an SQLite file at `fallback`.
-pub fn open(project: &Loaded, program: &Arc<Program>, name: Option<&str>, fallback: &Path) -> Result<Runtime, Fault> {
+/// Where data is kept without any deployment.
+pub enum Fallback<'p> {
+    /// In an SQLite file.
+    File(&'p Path),
+    /// In memory: it ends with the process.
+    Memory,
+}
+
+/// Opens the stores of the deployment of this name (or the default one), and starts the program on them.
+pub fn open(project: &Loaded, program: &Arc<Program>, name: Option<&str>, fallback: Fallback<'_>) -> Result<Runtime, Fault> {
+    start(program, parts(project, program, name, fallback)?)
+}
+
+/// Starts a program over its parts.
+pub fn start(program: &Arc<Program>, parts: RuntimeConfig) -> Result<Runtime, Fault> {
+    Runtime::open(program.clone(), parts).map_err(|error| Fault::Use(error.message))
+}
+
+/// The opened stores of the deployment of this name (or the default one), and what answers its externs.
+pub fn parts(project: &Loaded, program: &Arc<Program>, name: Option<&str>, fallback: Fallback<'_>) -> Result<RuntimeConfig, Fault> {
     let config = config::config(&project.db);
     let limits = Limits::default();
-    let runtime = match choose(config, name)? {
-        Some((name, deployment)) => configured(project, program, name, deployment, limits)?,
+    match choose(config, name)? {
+        Some((name, deployment)) => configured(project, program, name, deployment, limits),
         None => {
-            let store = sqlite(fallback, program, &limits)?;
-            RuntimeConfig { limits, ..RuntimeConfig::single(store) }
+            let store = match fallback {
+                Fallback::File(path) => sqlite(path, program, &limits)?,
+                Fallback::Memory => memory(program, &limits),
+            };
+            Ok(RuntimeConfig { limits, ..RuntimeConfig::single(store) })
         }
-    };
-    Runtime::open(program.clone(), runtime).map_err(|error| Fault::Use(error.message))
+    }
 }
 
 /// Refuses a deployment that binds nothing to an extern of the program: what is sent to it would wait for ever.

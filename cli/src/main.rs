@@ -2,6 +2,8 @@
 //!
 //! One file a command in `command/`, one file an output format in `render/`. Nothing here decides anything about patterns.
 
+mod atomic;
+mod baseline;
 mod command;
 mod deployment;
 mod fault;
@@ -13,15 +15,18 @@ mod stores;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::fault::Fault;
 use crate::owner::Voice;
 
+/// With the commit that it was built from, where that is known.
+const VERSION: &str = env!("PATTERNC_VERSION");
+
 /// A language for data that many people and programs change at once: it refuses what could be half done, and runs the rest
 /// transactionally.
 #[derive(Parser)]
-#[command(name = "patternc", version, max_term_width = 100)]
+#[command(name = "patternc", version = VERSION, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -61,6 +66,10 @@ enum Command {
     Import(command::import::Arguments),
     /// Show what a rule reports, why, and the way out.
     Explain(command::explain::Arguments),
+    /// Print the completions for a shell.
+    Completions(command::completions::Arguments),
+    /// Write the manual pages into a folder.
+    Man(command::man::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -79,6 +88,8 @@ fn main() -> ExitCode {
         Command::Export(a) => command::export::run(&a, arguments.quiet),
         Command::Import(a) => command::import::run(&a, arguments.quiet),
         Command::Explain(a) => command::explain::run(&a),
+        Command::Completions(a) => command::completions::run(&a, Arguments::command()),
+        Command::Man(a) => command::man::run(&a, Arguments::command()),
     };
     match result {
         Ok(code) => code,

@@ -53,6 +53,50 @@ pub fn load(paths: &[PathBuf], overlay: Option<Overlay>) -> Result<Vec<Loaded>, 
     Ok(loaded)
 }
 
+/// Brings loaded projects up to what is on disk now; whether anything had changed. What has not stays known to their databases.
+pub fn refresh(paths: &[PathBuf], projects: &mut Vec<Loaded>) -> Result<bool, Fault> {
+    let here = current_folder()?;
+    let fresh = found(&here, paths, None)?;
+    let changed = |project: &Loaded, files: &Files| {
+        let known = Project::get(&project.db).files(&project.db);
+        let config = Project::get(&project.db).config(&project.db).map(|file| file.text(&project.db));
+        known.len() != files.texts.len()
+            || known.iter().any(|file| files.texts.get(&**file.path(&project.db)).is_none_or(|text| **text != **file.text(&project.db)))
+            || config.map(|text| &**text) != files.config.as_deref()
+    };
+    // Files without a configuration may be several projects by what they declare.
+    let as_before = fresh.len() == projects.len()
+        && fresh.iter().zip(projects.iter()).all(|((root, ..), project)| *root == normal(&here.join(&project.root)));
+    if !as_before {
+        let now = load(paths, None)?;
+        let texts = |projects: &[Loaded]| -> Vec<(String, String)> {
+            let files = projects.iter().flat_map(|p| {
+                let config = Project::get(&p.db).config(&p.db);
+                Project::get(&p.db).files(&p.db).iter().copied().chain(config).map(|f| (p.shown(f), f.text(&p.db).to_string()))
+            });
+            files.collect()
+        };
+        let differs = texts(&now) != texts(projects);
+        if differs {
+            *projects = now;
+        }
+        return Ok(differs);
+    }
+    let mut any = false;
+    for ((_, _, files), project) in fresh.into_iter().zip(projects.iter_mut()) {
+        if changed(project, &files) {
+            any = true;
+            let texts: Vec<(&String, &String)> = files.texts.iter().collect();
+            project.db.set_project(&texts, files.config.as_deref().map(|text| (CONFIG, text)));
+            project.not_text = files.not_text;
+        }
+    }
+    if any && projects.iter().any(|p| Project::get(&p.db).config(&p.db).is_none() && !duplicates(&p.db, Project::get(&p.db)).is_empty()) {
+        *projects = load(paths, None)?;
+    }
+    Ok(any)
+}
+
 /// A pattern file on disk.
 pub struct PatternFile {
     /// As it is best shown: relative to the current folder where that is possible.
@@ -281,6 +325,23 @@ impl Loaded {
         no_text.chain(check::check(&self.db, options)).collect()
     }
 
+    /// Whether the file is text; what is not cannot be written back.
+    pub fn is_text(&self, file: SourceFile) -> bool {
+        !self.not_text.contains_key(&**file.path(&self.db))
+    }
+
+    /// The text of the file that was asked for, if it is one.
+    pub fn only_wanted_text(&self) -> Option<String> {
+        let mut wanted = Project::get(&self.db).files(&self.db).iter().filter(|file| self.is_wanted(**file));
+        wanted.next().map(|file| file.text(&self.db).to_string())
+    }
+
+    /// The files that were asked for, as they are shown.
+    pub fn wanted_files(&self) -> Vec<String> {
+        let files = Project::get(&self.db).files(&self.db).iter().copied();
+        files.filter(|file| self.is_wanted(*file)).map(|file| self.shown(file)).collect()
+    }
+
     /// Whether findings of this file stand in the way of what was asked for: it was, or is imported by one that was.
     pub fn concerns(&self, file: SourceFile) -> bool {
         let files = Project::get(&self.db).files(&self.db);
@@ -305,6 +366,25 @@ impl Loaded {
     /// How a file of the project is shown, by its path in the project.
     pub fn shown_path(&self, path: &str) -> String {
         slashed(&self.root.join(path))
+    }
+
+    /// The path in the project of a file that is given relative to the current folder; `None` if it lies elsewhere.
+    pub fn inner_path(&self, file: &Path) -> Result<Option<String>, Fault> {
+        let here = std::env::current_dir().map_err(|source| Fault::Read { path: ".".into(), source })?;
+        let root = normal(&here.join(&self.root));
+        Ok(normal(&here.join(file)).strip_prefix(root).ok().map(slashed))
+    }
+
+    /// The project with another text for one of its files, or one file more, and without another.
+    pub fn with_file(&self, path: &str, text: &str, without: &str) -> Loaded {
+        let project = Project::get(&self.db);
+        let others = project.files(&self.db).iter().map(|file| (&**file.path(&self.db), &**file.text(&self.db)));
+        let mut texts: Vec<(&str, &str)> = others.filter(|(known, _)| *known != path && *known != without).collect();
+        texts.push((path, text));
+        let mut db = Database::default();
+        let config = project.config(&self.db).map(|file| file.text(&self.db).clone());
+        db.set_project(&texts, config.as_deref().map(|text| (CONFIG, text)));
+        Loaded { db, root: self.root.clone(), wanted: vec![PathBuf::from(path)], not_text: BTreeMap::new() }
     }
 
     /// The text of a file, by its path in the project.

@@ -9,6 +9,7 @@ mod build;
 mod diagnose;
 mod format;
 mod habits;
+mod lexeme;
 mod literal;
 mod mend;
 mod nesting;
@@ -17,6 +18,7 @@ mod statements;
 pub mod syntax;
 
 pub use format::format;
+pub use lexeme::{Lexeme, LexemeKind, is_unclosed, lexemes};
 pub use statements::{ParsedStatements, parse_statements};
 use syntax::{File, Span};
 

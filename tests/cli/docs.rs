@@ -1,13 +1,13 @@
 //! Every page for users is true: its patterns check, its commands print what it says.
 //!
-//! A page is a session in an empty folder. In its order, a `pattern` (or `yaml`, `json`) block with `file=NAME` is saved; a `pattern` block
-//! without checks clean on its own, or with `refused=RULE` is refused by that rule; a `console` block runs its `$` lines, and what follows each
-//! is what a person sees (a line `…` stands for any lines, `…` in a line for any text).
+//! A page is a session in an empty folder. In its order, a block with `file=NAME` is saved; a `yaml` block is read; a `pattern` block
+//! without checks clean on its own and its tests pass, or with `refused=RULE` is refused by that rule; a `console` block runs its `$` lines, and what follows each
+//! is what a person sees; a `repl` block is a prompt over the folder's project, entries at their prompts, and what follows each (a line `…` stands for any lines, `…` in a line for any text).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::patternc::{patternc, repository, seen};
+use crate::patternc::{patternc, repository, run_with_input, seen};
 
 #[test]
 fn the_pages_are_true() {
@@ -42,12 +42,19 @@ fn run_page(text: &str, project: Option<&Path>) -> Vec<String> {
     let mut wrong = Vec::new();
     for block in blocks(text) {
         let at = format!("line {}", block.line);
+        if block.language() == "yaml"
+            && let Err(error) = serde_yaml::from_str::<serde_yaml::Value>(&block.text)
+        {
+            wrong.push(format!("{at}: {error}"));
+        }
         if let Some(name) = block.attribute("file") {
             let path = place.join(name);
             std::fs::create_dir_all(path.parent().expect("it lies in the folder")).expect("there is room");
             std::fs::write(path, &block.text).expect("there is room");
         } else if block.language() == "pattern" {
             wrong.extend(check_alone(&block).map(|w| format!("{at}: {w}")));
+        } else if block.language() == "repl" {
+            wrong.extend(run_repl(&block.text, &place).map(|w| format!("{at}: {w}")));
         } else if block.language() == "console" {
             wrong.extend(run_console(&block.text, &mut place).into_iter().map(|w| format!("{at}: {w}")));
         }
@@ -63,9 +70,33 @@ fn check_alone(block: &Block) -> Option<String> {
     match block.attribute("refused") {
         Some(rule) if found.contains(&format!("[{rule}]")) => None,
         Some(rule) => Some(format!("expected `{rule}`, found:\n{found}")),
+        None if found.is_empty() && block.text.contains("\ntest \"") => {
+            let tested = patternc(folder.path()).arg("test").output().expect("the binary of the test starts");
+            (!tested.status.success()).then(|| seen(&tested))
+        }
         None if found.is_empty() => None,
         None => Some(found),
     }
+}
+
+/// Enters what stands at the prompts of a transcript, and compares the whole.
+fn run_repl(text: &str, place: &Path) -> Option<String> {
+    let entry = |line: &str| -> Option<String> {
+        if let Some(rest) = line.strip_prefix(". ") {
+            return Some(rest.to_owned());
+        }
+        let (sign, rest) = line.split_once("> ")?;
+        // The sign has names and marks in brackets; a line of output with this mark is indented, or drawn.
+        let is_sign = sign.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '(' | ')')) && !sign.starts_with(' ');
+        is_sign.then(|| rest.to_owned())
+    };
+    let script: String = text.lines().filter_map(entry).map(|line| line + "\n").collect();
+    let mut command = patternc(place);
+    command.args(["repl", "--echo"]);
+    let found = seen(&run_with_input(command, &script));
+    let found: Vec<&str> = found.trim_end().lines().map(str::trim_end).collect();
+    let expected: Vec<&str> = text.trim_end().lines().map(str::trim_end).collect();
+    (!lines_match(&expected, &found)).then(|| format!("the prompt shows\n{}\nnot\n{}", found.join("\n"), expected.join("\n")))
 }
 
 fn run_console(text: &str, place: &mut PathBuf) -> Vec<String> {

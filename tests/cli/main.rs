@@ -8,5 +8,8 @@ mod externs;
 mod operations;
 mod patternc;
 mod reopen;
+mod repl;
+mod reports;
 mod seeds;
+mod terminal;
 mod token_refresh;

@@ -3,6 +3,7 @@
 pub mod broken;
 pub mod generate;
 pub mod markdown;
+pub mod railroad;
 pub mod running;
 pub mod workload;
 pub mod world;

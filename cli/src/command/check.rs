@@ -1,14 +1,18 @@
 //! `patternc check`
 
+mod fix;
+mod watch;
+
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 use patternc_compiler::check::{CheckOptions, Deployments};
-use patternc_compiler::db::Project;
 use patternc_compiler::diagnostic::Level;
 
+use self::fix::Mended;
+use crate::baseline;
 use crate::deployment;
 use crate::fault::Fault;
 use crate::project::{self, Loaded, Overlay};
@@ -37,6 +41,27 @@ pub struct Arguments {
     /// Judge the patterns under this deployment of `patternc.yaml` only; under each of them unless given.
     #[arg(long, value_name = "NAME")]
     deployment: Option<String>,
+    /// Follow the ways out that change nothing but what is wrong.
+    #[arg(long)]
+    fix: bool,
+    /// Follow also those that can change what a program does.
+    #[arg(long)]
+    unsafe_fixes: bool,
+    /// Write nothing; show what the fixes would change, and exit with 1 if they would.
+    #[arg(long)]
+    diff: bool,
+    /// Check again whenever a file changes.
+    #[arg(long, conflicts_with_all = ["write_baseline", "diff"])]
+    watch: bool,
+    /// Print how often each rule was found instead of the findings.
+    #[arg(long)]
+    statistics: bool,
+    /// Report only what this baseline does not have.
+    #[arg(long, value_name = "FILE", conflicts_with = "write_baseline")]
+    baseline: Option<PathBuf>,
+    /// Write the findings down as a baseline, and report none.
+    #[arg(long, value_name = "FILE")]
+    write_baseline: Option<PathBuf>,
     /// The name of the file that comes from the standard input.
     #[arg(long, value_name = "PATH")]
     stdin_filename: Option<PathBuf>,
@@ -50,45 +75,120 @@ enum Format {
     Concise,
     /// One JSON array.
     Json,
+    /// One JSON object a line.
+    JsonLines,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// Annotations of GitHub Actions.
+    Github,
+    /// A code quality report of GitLab.
+    Gitlab,
+    /// JUnit XML.
+    Junit,
+}
+
+impl Format {
+    /// Whether it is for people, who are told the sums as well.
+    fn is_prose(self) -> bool {
+        matches!(self, Format::Full | Format::Concise)
+    }
 }
 
 pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
-    let levels = levels(arguments)?;
     let (paths, overlay) = input(arguments)?;
-    let projects = project::load(&paths, overlay)?;
-    let options = CheckOptions { levels, deployments: deployments(&projects, arguments.deployment.as_deref())? };
+    if arguments.watch {
+        if overlay.is_some() {
+            return Err(Fault::Use("--watch looks at files: the standard input does not change".into()));
+        }
+        watch::run(&paths, |projects| once(arguments, projects, false, quiet).map(|_| ()))?;
+    }
+    let from_stdin = overlay.is_some();
+    let mut projects = project::load(&paths, overlay)?;
+    once(arguments, &mut projects, from_stdin, quiet)
+}
 
-    let mut errors = 0;
-    let mut warnings = 0;
-    let mut files = 0;
-    let mut reports = Vec::new();
-    for project in &projects {
-        files += Project::get(&project.db).files(&project.db).iter().filter(|f| project.is_wanted(**f)).count();
-        for finding in project.findings(&options) {
-            let report = Report::new(project, finding);
-            if !report.is_wanted() {
-                continue;
-            }
-            match report.finding.level {
-                Level::Error => errors += 1,
-                Level::Warn => warnings += 1,
-                Level::Info | Level::Off => {}
-            }
-            reports.push(report);
+/// Checks projects as they are loaded.
+fn once(arguments: &Arguments, projects: &mut [Loaded], from_stdin: bool, quiet: bool) -> Result<ExitCode, Fault> {
+    let deployments = deployments(projects, arguments.deployment.as_deref())?;
+    let options = CheckOptions { levels: levels(arguments)?, deployments };
+    let mut out = std::io::stdout().lock();
+    let fixes = arguments.fix || arguments.unsafe_fixes || arguments.diff;
+    let mut mended = Mended::default();
+    if fixes {
+        projects.iter_mut().for_each(|project| mended.follow(project, &options, arguments.unsafe_fixes));
+        if arguments.diff {
+            mended.show(&mut out)?;
+        } else if from_stdin {
+            // Fixed text is the result; what is left to say goes where messages go.
+            let given = || projects.iter().find_map(Loaded::only_wanted_text).unwrap_or_default();
+            out.write_all(mended.only().map_or_else(given, str::to_owned).as_bytes())?;
+        } else {
+            mended.write()?;
         }
     }
-    let mut out = std::io::stdout().lock();
-    match arguments.output_format {
-        Format::Full => render::full::write(&mut out, &reports)?,
-        Format::Concise => render::concise::write(&mut out, &reports)?,
-        Format::Json => render::json::write(&mut out, &reports)?,
+    let mut files: Vec<String> = Vec::new();
+    let mut reports = Vec::new();
+    for project in &*projects {
+        files.extend(project.wanted_files());
+        let found = project.findings(&options).into_iter().map(|finding| Report::new(project, finding));
+        reports.extend(found.filter(Report::is_wanted));
+    }
+    if let Some(path) = &arguments.write_baseline {
+        baseline::write(path, &reports)?;
+        if !quiet {
+            eprintln!("{} written to {}: `--baseline {1}` reports what comes after", count(reports.len(), "finding"), path.display());
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let all = reports.len();
+    let mut gone = 0;
+    if let Some(path) = &arguments.baseline {
+        gone = baseline::apply(path, &mut reports)?;
+    }
+    let known = all - reports.len();
+    let number = |level| reports.iter().filter(|report| report.finding.level == level).count();
+    let (errors, warnings) = (number(Level::Error), number(Level::Warn));
+    if fixes && from_stdin && !arguments.diff {
+        render::concise::write(&mut std::io::stderr().lock(), &reports)?;
+    } else if !arguments.diff {
+        write(arguments, &mut out, &files, &reports)?;
     }
     out.flush()?;
-    if !quiet && arguments.output_format != Format::Json {
-        eprintln!("{}", summary(files, errors, warnings));
+    if !quiet && (arguments.output_format.is_prose() || fixes) {
+        if fixes {
+            let would = if arguments.diff { "would change" } else { "changed" };
+            eprintln!("{} mended, {} {would}", count(mended.findings, "finding"), count(mended.files(), "file"));
+        }
+        eprintln!("{}", summary(files.len(), errors, warnings));
+        if known > 0 {
+            eprintln!("{} of the baseline not shown", count(known, "finding"));
+        }
+        if gone > 0 {
+            eprintln!("{} of the baseline no longer there: write it anew to forget them", count(gone, "finding"));
+        }
     }
-    let failed = errors > 0 || (arguments.error_on_warning && warnings > 0);
+    let failed = errors > 0 || (arguments.error_on_warning && warnings > 0) || (arguments.diff && mended.files() > 0);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn write(arguments: &Arguments, out: &mut impl Write, files: &[String], reports: &[Report]) -> std::io::Result<()> {
+    if arguments.statistics {
+        return if arguments.output_format.is_prose() {
+            render::statistics::write(out, reports)
+        } else {
+            render::statistics::write_json(out, reports)
+        };
+    }
+    match arguments.output_format {
+        Format::Full => render::full::write(out, reports),
+        Format::Concise => render::concise::write(out, reports),
+        Format::Json => render::json::write(out, reports),
+        Format::JsonLines => render::json_lines::write(out, reports),
+        Format::Sarif => render::sarif::write(out, reports),
+        Format::Github => render::github::write(out, reports),
+        Format::Gitlab => render::gitlab::write(out, reports),
+        Format::Junit => render::junit::write(out, files, reports),
+    }
 }
 
 fn summary(files: usize, errors: usize, warnings: usize) -> String {

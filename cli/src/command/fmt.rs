@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use patternc_grammar::{SyntaxError, format};
 
+use crate::atomic;
 use crate::fault::Fault;
 use crate::project::{self, PatternFile};
 use crate::render::{self, Position, count};
@@ -86,7 +87,7 @@ fn one(arguments: &Arguments, file: &PatternFile, tally: &mut Tally) -> Result<(
     } else if from_stdin {
         out.write_all(formatted.as_bytes())?;
     } else if !same {
-        replace(&file.path, &formatted)?;
+        atomic::write(&file.path, &formatted)?;
     }
     out.flush()?;
     Ok(())
@@ -121,19 +122,4 @@ fn summary(tally: &Tally, only_looked: bool) -> String {
         parts.push(format!("{} with errors left as they are", count(tally.broken, "file")));
     }
     if parts.is_empty() { "no pattern files found".into() } else { parts.join(", ") }
-}
-
-/// Puts a text in the place of a file: all of it or nothing, whatever happens in between.
-fn replace(path: &Path, text: &str) -> Result<(), Fault> {
-    let fault = |source| Fault::Write { path: path.to_path_buf(), source };
-    // The file itself, should the path be a link to it.
-    let target = path.canonicalize().map_err(fault)?;
-    let permissions = std::fs::metadata(&target).map_err(fault)?.permissions();
-    let folder = target.parent().unwrap_or(Path::new("."));
-    let mut new = tempfile::Builder::new().prefix(".patternc-").tempfile_in(folder).map_err(fault)?;
-    new.write_all(text.as_bytes()).map_err(fault)?;
-    new.as_file().set_permissions(permissions).map_err(fault)?;
-    new.as_file().sync_all().map_err(fault)?;
-    new.persist(&target).map_err(|error| fault(error.error))?;
-    Ok(())
 }

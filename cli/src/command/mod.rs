@@ -2,11 +2,13 @@
 
 pub mod audit;
 pub mod check;
+pub mod completions;
 pub mod explain;
 pub mod explore;
 pub mod export;
 pub mod fmt;
 pub mod import;
+pub mod man;
 pub mod new;
 pub mod repl;
 pub mod retry;

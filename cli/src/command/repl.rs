@@ -1,9 +1,16 @@
 //! `patternc repl`
 
+mod clients;
 mod commands;
+mod complete;
+mod highlight;
 mod input;
+mod journal;
+mod save;
 mod session;
 mod show;
+mod undo;
+mod watch;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -18,9 +25,19 @@ pub struct Arguments {
     /// A file or folder of the project.
     #[arg(default_value = ".")]
     path: PathBuf,
-    /// A deployment of `patternc.yaml`; its `default-deployment` unless given. Without any, data ends with the session.
+    /// A deployment of `patternc.yaml`; its `default-deployment` unless given. Without any, data is kept in memory and ends with the prompt.
     #[arg(long, value_name = "NAME")]
     deployment: Option<String>,
+    /// Show each entry of a script before what it does.
+    #[arg(long)]
+    echo: bool,
+}
+
+/// How the prompt goes on.
+pub enum Next {
+    /// With whether it went well.
+    Go(bool),
+    Quit,
 }
 
 pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
@@ -31,23 +48,41 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     }
     let mut all_well = true;
     loop {
-        let entry = input.next(&session.names())?;
-        let mut out = std::io::stdout().lock();
-        let well = match entry {
-            Entry::Text(text) => match text.trim().strip_prefix(':') {
-                Some(command) => match commands::run(&mut session, command, &mut out)? {
-                    commands::Next::Go(well) => well,
-                    commands::Next::Quit => break,
-                },
-                None => session.enter(&text, &mut out)?,
-            },
-            Entry::Cancelled => true,
-            Entry::End => break,
+        let next = match input.next(&session.sign(), || session.known_names())? {
+            Entry::Text(text) => {
+                let mut out = std::io::stdout().lock();
+                if arguments.echo && !input.is_terminal() {
+                    echo(&session.sign(), &text, &mut out)?;
+                }
+                let next = enter(&mut session, &text, &mut out)?;
+                out.flush()?;
+                next
+            }
+            Entry::Cancelled => Next::Go(true),
+            Entry::End => Next::Quit,
         };
-        out.flush()?;
-        all_well &= well;
+        match next {
+            Next::Go(well) => all_well &= well,
+            Next::Quit => break,
+        }
     }
     session.close();
     // A script that is piped in is a job like any other: it fails if a line of it did.
     Ok(if all_well || input.is_terminal() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Writes an entry as it looks when it is typed.
+fn echo(sign: &str, text: &str, out: &mut impl Write) -> std::io::Result<()> {
+    for (i, line) in text.trim_end().lines().enumerate() {
+        if i == 0 { writeln!(out, "{sign}> {line}")? } else { writeln!(out, ". {line}")? }
+    }
+    Ok(())
+}
+
+/// Does what one entry asks for: a command, declarations, or statements.
+fn enter(session: &mut Session, text: &str, out: &mut impl Write) -> Result<Next, Fault> {
+    match text.trim().strip_prefix(':') {
+        Some(command) => commands::run(session, command, out),
+        None => Ok(Next::Go(session.enter(text, out)?)),
+    }
 }

@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use patternc_compiler::lower;
 use serde_json::{Value, json};
 
+use crate::deployment::Fallback;
 use crate::fault::Fault;
 use crate::{deployment, owner, project, stores};
 
@@ -55,7 +56,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     }
     let program = Arc::new(lower::lower(&project.db));
     deployment::require_externs(&project, &program, name)?;
-    let runtime = deployment::open(&project, &program, name, &project.root.join(deployment::STATE))?;
+    let runtime = deployment::open(&project, &program, name, Fallback::File(&project.root.join(deployment::STATE)))?;
     let answer = owner::retry(&runtime.caretaker(), arguments.id.as_deref()).expect("the runtime was just opened");
     if runtime.close(FINISH) && !quiet {
         eprintln!("patternc: some events are still on their way; they go on when the patterns are run next");

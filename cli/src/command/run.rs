@@ -18,7 +18,7 @@ use patternc_program::{CellIndex, RecordId};
 
 use self::input::{Input, Line};
 use self::output::{Answer, Printer};
-use crate::deployment;
+use crate::deployment::{self, Fallback};
 use crate::fault::Fault;
 use crate::owner::{Voice, Watch};
 use crate::query::Queries;
@@ -52,7 +52,8 @@ pub fn run(arguments: &Arguments, voice: Voice) -> Result<ExitCode, Fault> {
     deployment::require_externs(&project, &program, arguments.deployment.as_deref())?;
     let places = stores::places(&project, arguments.deployment.as_deref())?;
     stores::discard(&places, &program, &arguments.discard)?;
-    let runtime = deployment::open(&project, &program, arguments.deployment.as_deref(), &project.root.join(deployment::STATE))?;
+    let runtime =
+        deployment::open(&project, &program, arguments.deployment.as_deref(), Fallback::File(&project.root.join(deployment::STATE)))?;
     let watch = Watch::start(&places, runtime.caretaker(), voice)?;
     let quiet = voice == Voice::Quiet;
     let input = Input::open(arguments.events.as_deref())?;

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::fault::Fault;
 use crate::project::{self, Loaded};
+use crate::render::junit::{Case, Failure, Suite};
 use crate::render::{self, Position, Report};
 
 #[derive(clap::Args)]
@@ -52,6 +53,8 @@ enum Format {
     Full,
     /// One JSON object.
     Json,
+    /// JUnit XML.
+    Junit,
 }
 
 /// A test with how all of its runs went: the first failure, or the last success.
@@ -100,6 +103,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
                 writeln!(out, "{} passed, {failed} failed", ran.len() - failed)?;
             }
         }
+        Format::Junit => render::junit::write_suites(&mut out, "patternc test", &suites(&ran))?,
         Format::Json => {
             let tests: Vec<Value> = ran.iter().map(json).collect();
             let all = json!({ "tests": tests, "passed": ran.len() - failed, "failed": failed });
@@ -181,6 +185,27 @@ fn write_full(out: &mut impl Write, ran: &Ran) -> io::Result<()> {
         writeln!(out, "         the same run again: --seed {}", ran.report.seed)?;
     }
     Ok(())
+}
+
+/// A suite for each file.
+fn suites(ran: &[Ran]) -> Vec<Suite> {
+    let mut suites: Vec<Suite> = Vec::new();
+    for ran in ran {
+        let failure = ran.report.failure.as_ref().zip(ran.failed_at.as_ref()).map(|(failure, (path, at))| {
+            let mut text = format!("{path}:{}:{}: {}", at.line, at.column, failure.message);
+            for note in &failure.notes {
+                text.push_str(&format!("\n{note}"));
+            }
+            text.push_str(&format!("\nthe same run again: --seed {}", ran.report.seed));
+            Failure { kind: "failed".to_owned(), message: failure.message.clone(), text }
+        });
+        let case = Case { name: ran.report.name.to_string(), failure };
+        match suites.last_mut() {
+            Some(suite) if suite.name == ran.path => suite.cases.push(case),
+            _ => suites.push(Suite { name: ran.path.clone(), cases: vec![case] }),
+        }
+    }
+    suites
 }
 
 fn json(ran: &Ran) -> Value {

@@ -14,7 +14,7 @@ pub fn write(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
 }
 
 /// The finding as a JSON object.
-fn value(report: &Report) -> Value {
+pub fn value(report: &Report) -> Value {
     let finding = &report.finding;
     let mut object = json!({ "rule": finding.rule, "level": finding.level.name(), "message": finding.message });
     extend(&mut object, range(&report.places[0]));

@@ -2,9 +2,16 @@
 
 pub mod concise;
 pub mod diff;
+mod fingerprint;
 pub mod full;
+pub mod github;
+pub mod gitlab;
 pub mod json;
+pub mod json_lines;
+pub mod junit;
 mod position;
+pub mod sarif;
+pub mod statistics;
 pub mod story;
 pub mod value;
 
@@ -16,6 +23,7 @@ use patternc_compiler::location::locate;
 use patternc_grammar::syntax::Span;
 
 use crate::project::Loaded;
+pub use fingerprint::Fingerprint;
 pub use position::Position;
 
 /// A finding with everything needed to show it.
@@ -25,6 +33,8 @@ pub struct Report {
     pub places: Vec<Place>,
     /// The places of the edits of all fixes, in order.
     pub edits: Vec<Vec<Place>>,
+    /// What it is known by in the next run.
+    pub fingerprint: Fingerprint,
     wanted: bool,
 }
 
@@ -48,8 +58,17 @@ impl Report {
         let places: Vec<Place> =
             labels.filter_map(|label| locate(&project.db, label.at).map(|(file, span)| place(project, file, span, &label.text))).collect();
         let edits = finding.fixes.iter().map(|f| f.edits.iter().map(|e| place(project, e.file, e.span, &e.text)).collect()).collect();
-        let wanted = locate(&project.db, finding.primary.at).is_some_and(|(file, _)| project.is_wanted(file));
-        Report { finding, places, edits, wanted }
+        let located = locate(&project.db, finding.primary.at);
+        let wanted = located.is_some_and(|(file, _)| project.is_wanted(file));
+        let fingerprint = located.map_or_else(
+            || Fingerprint::of(finding.rule, "", &finding.message, ""),
+            |(file, span)| {
+                let text = file.text(&project.db);
+                let line = text.lines().nth(Position::of(text, span.start).line - 1).unwrap_or_default();
+                Fingerprint::of(finding.rule, file.path(&project.db), &finding.message, line)
+            },
+        );
+        Report { finding, places, edits, fingerprint, wanted }
     }
 
     /// Whether its place was asked for.

@@ -8,7 +8,7 @@ use super::flight::{FlightKey, Stage};
 use super::job::{Job, Kind};
 use super::timing::Wake;
 use super::{Engine, Point, What};
-use crate::event::{Action, EventId, Outcome, OutgoingState};
+use crate::event::{Action, EventId, Outcome, Outgoing, OutgoingState};
 use crate::failure::{Failure, FailureKind};
 use crate::value::Value;
 
@@ -83,9 +83,13 @@ impl Engine {
         self.begin_calls();
     }
 
-    fn begin_calls(&mut self) {
-        while self.calls.under_way < self.limits.extern_calls.max(1) {
-            let Some(key) = self.calls.queue.pop_front() else { return };
+    pub(super) fn begin_calls(&mut self) {
+        while !self.held && self.calls.under_way < self.limits.extern_calls.max(1) && self.begin_call() {}
+    }
+
+    /// Begins the call that has waited longest; `false` if none waits.
+    pub(super) fn begin_call(&mut self) -> bool {
+        while let Some(key) = self.calls.queue.pop_front() {
             let Some(flight) = self.flights.get(&key) else { continue };
             let Action::Extern { of, operation, .. } = flight.outgoing.event.action else { continue };
             self.calls.under_way += 1;
@@ -95,7 +99,19 @@ impl Engine {
             } else {
                 self.hand_out(key);
             }
+            return true;
         }
+        false
+    }
+
+    /// The events of calls that wait to be begun, in order.
+    pub(super) fn queued_calls(&self) -> impl Iterator<Item = &Outgoing> {
+        self.calls.queue.iter().filter_map(|key| Some(&*self.flights.get(key)?.outgoing))
+    }
+
+    /// Whether no call has been begun that is not answered.
+    pub(super) fn calls_are_queued(&self) -> bool {
+        self.calls.under_way == 0
     }
 
     /// The event of a call that was about to be made is gone.

@@ -80,6 +80,8 @@ impl Engine {
             forgetting: self.forgetting.clone(),
             backlog: self.backlog.clone(),
             finished: self.finished.clone(),
+            held: self.held,
+            open: self.open.clone(),
             calls: self.calls.clone(),
             parked_facts: self.parked_facts.clone(),
             fences: self.fences.clone(),

@@ -30,6 +30,8 @@ pub(super) struct Job {
     pub faults: u32,
     /// A store failed while committing: whether it took effect is not known.
     pub doubtful: bool,
+    /// Milliseconds that it stood open before its commit was asked for: they are nobody's fault.
+    pub stood_open: i64,
     pub prepared: Option<Box<Prepared>>,
 }
 
@@ -90,7 +92,7 @@ pub(super) enum Closed {
 
 impl Job {
     pub fn new(kind: Kind) -> Self {
-        Job { kind, clock: None, losses: 0, faults: 0, doubtful: false, prepared: None }
+        Job { kind, clock: None, losses: 0, faults: 0, doubtful: false, stood_open: 0, prepared: None }
     }
 
     pub fn is_outside(&self) -> bool {

@@ -27,6 +27,7 @@ mod reading;
 mod reconcile;
 mod saga;
 mod status;
+mod stepwise;
 mod timing;
 
 #[cfg(test)]
@@ -49,6 +50,7 @@ pub use self::outside::{Receipt, Session, Submitted, Ticket};
 pub use self::reading::Reading;
 pub use self::reconcile::{Progress, ReconcileId, Reconciled};
 pub use self::status::{FlightStatus, RetryError, Status};
+pub use self::stepwise::{Open, Opened};
 use self::timing::Wake;
 use crate::event::{EventId, Outgoing};
 use crate::failure::{Failure, FailureKind};
@@ -107,6 +109,11 @@ pub struct Engine {
     /// Outside events of one session that wait for the one before them.
     backlog: FxHashMap<Session, VecDeque<JobKey>>,
     finished: VecDeque<(Ticket, Receipt)>,
+
+    /// Deliveries wait until someone lets them through.
+    held: bool,
+    /// Transactions left open before their commit.
+    open: FxHashMap<Ticket, Job>,
 
     calls: calls::Calls,
     /// Parked differences of mirrors, by the record of the ledger that sent them.
@@ -177,6 +184,8 @@ impl Engine {
             forgetting: vec![VecDeque::new(); count],
             backlog: FxHashMap::default(),
             finished: VecDeque::new(),
+            held: false,
+            open: FxHashMap::default(),
             calls: calls::Calls::default(),
             parked_facts: FxHashMap::default(),
             fences,
@@ -268,9 +277,10 @@ impl Engine {
         self.history.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Does the oldest thing that can be done; `false` if there is none.
+    /// Does the oldest thing that can be done, and is not held back; `false` if there is none.
     pub fn step(&mut self) -> bool {
-        let Some(step) = self.ready.pop_front() else { return false };
+        let next = if self.held { self.ready.iter().position(|step| !self.delivers(*step)) } else { Some(0) };
+        let Some(step) = next.and_then(|next| self.ready.remove(next)) else { return false };
         self.take(step);
         true
     }

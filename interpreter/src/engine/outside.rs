@@ -14,7 +14,7 @@ pub struct Session(pub u64);
 
 /// Stands for the outcome of an event from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Ticket(u64);
+pub struct Ticket(pub(super) u64);
 
 /// What became of an event at once.
 #[derive(Debug)]
@@ -130,7 +130,7 @@ impl Engine {
     }
 
     /// What is not even tried: nothing of it is recorded.
-    fn refuse(&self, event: &Event) -> Option<Failure> {
+    pub(super) fn refuse(&self, event: &Event) -> Option<Failure> {
         let store = match &event.action {
             Action::Extern { .. } => {
                 return Some(Failure::new(

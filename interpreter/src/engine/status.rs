@@ -83,7 +83,16 @@ impl Engine {
     }
 
     /// Whether nothing is to be done before a delayed event is due: nothing waits, runs, is called or pauses.
+    ///
+    /// While deliveries are held, those that wait for someone to let them through do not count.
     pub fn is_idle(&self) -> bool {
+        if self.held {
+            let delivered = |stage| !matches!(stage, Stage::Calling) || self.calls_are_queued();
+            return self.jobs.len() == self.ready.len()
+                && !self.has_step()
+                && !self.waits_for_durability()
+                && self.flights.values().all(|flight| delivered(flight.stage));
+        }
         self.jobs.is_empty()
             && self.ready.is_empty()
             && !self.waits_for_durability()

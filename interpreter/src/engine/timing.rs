@@ -206,10 +206,10 @@ impl Engine {
         self.pause_job(key, job, pause);
     }
 
-    /// Milliseconds since the first attempt.
+    /// Milliseconds since the first attempt, without those it was left open.
     fn waited(&mut self, job: &Job) -> i64 {
         let now = self.host.now();
-        job.clock.map_or(0, |(began, _)| now.saturating_sub(began))
+        job.clock.map_or(0, |(began, _)| now.saturating_sub(began).saturating_sub(job.stood_open))
     }
 
     fn pause_job(&mut self, key: JobKey, job: Job, pause: i64) {

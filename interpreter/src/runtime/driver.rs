@@ -95,7 +95,7 @@ pub(super) fn drive(shared: &Arc<Shared>) {
         if *idlers > 0 && engine.is_idle() {
             shared.idle.notify_all();
         }
-        let more = engine.steps() > 0 || engine.waits_for_durability() && !awaits;
+        let more = engine.has_step() || engine.waits_for_durability() && !awaits;
         let next = engine.next_wake();
         let at_most = next.map(|at| Duration::from_millis(at.saturating_sub(engine.now()).max(0).unsigned_abs()));
         *alarm = next;

@@ -8,6 +8,7 @@ mod caretaker;
 mod driver;
 mod outside;
 mod snippet;
+mod stepwise;
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ pub use self::caretaker::{Caretaker, Resumed, Resumption};
 use self::driver::Bell;
 pub use self::outside::Callee;
 pub use self::snippet::{SnippetError, SnippetRun};
+pub use self::stepwise::Begun;
 use crate::engine::{Counters, Engine, Entry, Overlap, Progress, Receipt, Reconciled, RetryError, Session, Status, Submitted, Ticket};
 use crate::event::{Action, Event, EventId, Outcome};
 use crate::failure::{Failure, FailureKind};
@@ -44,6 +46,8 @@ pub struct Config {
     pub externs: FxHashMap<ExternId, Arc<dyn Callee>>,
     pub limits: Limits,
     pub host: Box<dyn Host>,
+    /// Whether it begins with deliveries held, as by [`Runtime::hold`].
+    pub held: bool,
 }
 
 impl Config {
@@ -55,6 +59,7 @@ impl Config {
             externs: FxHashMap::default(),
             limits: Limits::default(),
             host: Box::new(SystemHost::new()),
+            held: false,
         }
     }
 }
@@ -124,11 +129,14 @@ impl Runtime {
     /// # Errors
     /// If the stores cannot do what the program declares ([`Stores::serve`]), or one of them cannot be read.
     pub fn open(program: Arc<Program>, config: Config) -> Result<Self, StoreError> {
-        let Config { stores, places, externs, limits, host } = config;
+        let Config { stores, places, externs, limits, host, held } = config;
         let durability: Vec<Arc<dyn Durability>> = stores.iter().map(|store| store.durability()).collect();
         let stores = Stores::new(stores, places);
         stores.serve(&program)?;
-        let engine = Engine::open(program.clone(), stores, host, limits, Overlap::None)?;
+        let mut engine = Engine::open(program.clone(), stores, host, limits, Overlap::None)?;
+        if held {
+            engine.hold();
+        }
         let core = Core { engine: Some(engine), next_session: 1, pending: FxHashMap::default(), alarm: None, idlers: 0, stopping: false };
         let shared = Arc::new(Shared {
             program,
@@ -347,7 +355,7 @@ impl Core {
             (Some(_), None) => true,
             (None, _) => false,
         };
-        earlier || engine.steps() > 0 || engine.has_calls() || engine.waits_for_durability() || engine.has_finished()
+        earlier || engine.has_step() || engine.has_calls() || engine.waits_for_durability() || engine.has_finished()
     }
 }
 

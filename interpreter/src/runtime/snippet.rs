@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use patternc_program::{Slot, Snippet, Source, TestEvent, TestStmt};
 
-use super::Runtime;
+use super::{Runtime, Taken};
 use crate::engine::Session;
 use crate::event::{Action, EventId, Outcome};
 use crate::failure::Failure;
@@ -17,8 +17,8 @@ use crate::value::Value;
 pub struct SnippetRun {
     /// The value of an expression.
     pub value: Option<Value>,
-    /// The events it sent, in order, with what they did and how they ended.
-    pub events: Vec<(EventId, Action, Outcome)>,
+    /// The events it sent, in order, with what they do and how they ended; `None`: not yet.
+    pub events: Vec<(EventId, Action, Option<Outcome>)>,
     /// The frame at its end: what it binds for later lines.
     pub frame: Vec<Value>,
 }
@@ -40,6 +40,8 @@ pub enum SnippetError {
     NoQuery,
     #[error("`{0}` is for tests")]
     OnlyInTests(&'static str),
+    #[error("{0} has no answer yet: what it waits for is held")]
+    Held(String),
     #[error("{what} has no answer after {seconds} s; it is still on its way", seconds = .patience.as_secs())]
     NoAnswer { what: String, patience: Duration },
 }
@@ -75,6 +77,25 @@ impl Runtime {
         let mut line = Line { runtime: self, session, caller, patience, run };
         let result = line.whole(snippet);
         (line.run, result)
+    }
+
+    /// Waits for the outcome of an event, and for what it causes; where deliveries are held, only for what can happen.
+    pub fn answer(&self, taken: Taken, action: &Action, patience: Duration) -> Result<(EventId, Outcome), SnippetError> {
+        let held = self.is_held();
+        if held {
+            self.wait_idle(patience);
+        }
+        match taken.wait_timeout(if held { Duration::ZERO } else { patience }) {
+            Ok(answered) => {
+                // What it caused is shown with it.
+                self.wait_idle(patience);
+                Ok(answered)
+            }
+            Err(_) => {
+                let what = self.read(|engine| engine.describe(action))?;
+                Err(if held { SnippetError::Held(what) } else { SnippetError::NoAnswer { what, patience } })
+            }
+        }
     }
 
     /// The value of a query: a line that is one expression. It sees all that was submitted before it.
@@ -218,17 +239,11 @@ impl Line<'_> {
         let (frame, caller) = (&mut self.run.frame, self.caller.as_ref());
         let action = self.runtime.read(|engine| engine.action(event, frame, caller))??;
         let taken = self.runtime.submit(self.session, None, self.caller.clone(), action.clone());
-        match taken.wait_timeout(self.patience) {
-            Ok((id, outcome)) => {
-                // What it caused is shown with it.
-                self.runtime.wait_idle(self.patience);
-                self.run.events.push((id, action, outcome.clone()));
-                Ok(outcome)
-            }
-            Err(_) => {
-                let what = self.runtime.read(|engine| engine.describe(&action))?;
-                Err(SnippetError::NoAnswer { what, patience: self.patience })
-            }
+        self.run.events.push((taken.id().clone(), action.clone(), None));
+        let (_, outcome) = self.runtime.answer(taken, &action, self.patience)?;
+        if let Some((_, _, known)) = self.run.events.last_mut() {
+            *known = Some(outcome.clone());
         }
+        Ok(outcome)
     }
 }

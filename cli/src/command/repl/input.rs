@@ -2,13 +2,20 @@
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, IsTerminal};
+use std::path::PathBuf;
 
+use patternc_grammar::is_unclosed;
 use reedline::{
-    ColumnarMenu, DefaultCompleter, Emacs, KeyCode, KeyModifiers, MenuBuilder, Prompt, PromptEditMode, PromptHistorySearch, Reedline,
-    ReedlineEvent, ReedlineMenu, Signal, ValidationResult, Validator, default_emacs_keybindings,
+    ColumnarMenu, Emacs, FileBackedHistory, KeyCode, KeyModifiers, MenuBuilder, Prompt, PromptEditMode, PromptHistorySearch,
+    PromptHistorySearchStatus, Reedline, ReedlineEvent, ReedlineMenu, Signal, ValidationResult, Validator, default_emacs_keybindings,
 };
 
+use super::complete::Known;
+use super::highlight::Colours;
 use crate::fault::Fault;
+
+/// Entries that the history file remembers.
+const REMEMBERED: usize = 10_000;
 
 /// What was entered.
 pub enum Entry {
@@ -32,10 +39,19 @@ impl Input {
         let mut keys = default_emacs_keybindings();
         let menu = ReedlineEvent::UntilFound(vec![ReedlineEvent::Menu("completion".into()), ReedlineEvent::MenuNext]);
         keys.add_binding(KeyModifiers::NONE, KeyCode::Tab, menu);
-        let editor = Reedline::create()
+        let wanted = std::env::var_os("NO_COLOR").is_none();
+        let mut editor = Reedline::create()
             .with_validator(Box::new(Brackets))
+            .with_highlighter(Box::new(Colours { wanted }))
+            .with_ansi_colors(wanted)
+            .with_quick_completions(true)
+            .with_partial_completions(true)
             .with_menu(ReedlineMenu::EngineCompleter(Box::new(ColumnarMenu::default().with_name("completion"))))
             .with_edit_mode(Box::new(Emacs::new(keys)));
+        // Without a file to write to there is still the history of this prompt.
+        if let Some(history) = history_file().and_then(|file| FileBackedHistory::with_file(REMEMBERED, file).ok()) {
+            editor = editor.with_history(Box::new(history));
+        }
         Ok(Input::Terminal(Box::new(editor)))
     }
 
@@ -43,84 +59,64 @@ impl Input {
         matches!(self, Input::Terminal(_))
     }
 
-    /// The next entry. `names` complete what is typed.
-    pub fn next(&mut self, names: &[String]) -> Result<Entry, Fault> {
+    /// The next entry. `sign` stands before it, `known` completes what is typed.
+    pub fn next(&mut self, sign: &str, known: impl FnOnce() -> Known) -> Result<Entry, Fault> {
         match self {
             Input::Terminal(editor) => {
-                let mut completer = DefaultCompleter::with_inclusions(&['_', ':', '-']).set_min_word_len(1);
-                completer.insert(names.to_vec());
                 let taken = std::mem::replace(&mut **editor, Reedline::create());
-                **editor = taken.with_completer(Box::new(completer));
-                match editor.read_line(&Sign).map_err(Fault::Output)? {
+                **editor = taken.with_completer(Box::new(known()));
+                match editor.read_line(&Sign(sign)).map_err(Fault::Output)? {
                     Signal::Success(text) => Ok(Entry::Text(text)),
                     Signal::CtrlC => Ok(Entry::Cancelled),
                     _ => Ok(Entry::End),
                 }
             }
-            Input::Pipe(lines) => {
-                let mut text = String::new();
-                loop {
-                    let read = lines.read_line(&mut text).map_err(|source| Fault::Read { path: "-".into(), source })?;
-                    if read == 0 {
-                        return Ok(if text.trim().is_empty() { Entry::End } else { Entry::Text(text) });
-                    }
-                    if text.trim().is_empty() {
-                        text.clear();
-                    } else if !is_open(&text) {
-                        return Ok(Entry::Text(text));
-                    }
-                }
-            }
+            Input::Pipe(lines) => read_entry(lines).map_err(|source| Fault::Read { path: "-".into(), source }),
         }
     }
 }
 
-/// Whether a bracket, or a text, waits to be closed.
-fn is_open(text: &str) -> bool {
-    // What stands around: `{` of an interpolation inside a text is `true`.
-    let mut open: Vec<char> = Vec::new();
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        if open.last() == Some(&'"') {
-            match c {
-                '\\' => {
-                    chars.next();
-                }
-                '"' => {
-                    open.pop();
-                }
-                '{' => open.push('{'),
-                _ => {}
-            }
-            continue;
+/// The next entry of a script.
+pub fn read_entry(lines: &mut impl BufRead) -> io::Result<Entry> {
+    let mut text = String::new();
+    loop {
+        if lines.read_line(&mut text)? == 0 {
+            return Ok(if text.trim().is_empty() { Entry::End } else { Entry::Text(text) });
         }
-        match c {
-            '/' if chars.peek() == Some(&'/') => while chars.next_if(|c| *c != '\n').is_some() {},
-            '"' | '(' | '[' | '{' => open.push(c),
-            ')' | ']' | '}' => {
-                open.pop();
-            }
-            _ => {}
+        if text.trim().is_empty() {
+            text.clear();
+        } else if is_whole(&text) {
+            return Ok(Entry::Text(text));
         }
     }
-    // A text ends on its line: one that is open is a mistake to be told, not a reason to wait.
-    open.iter().any(|c| *c != '"') && open.last() != Some(&'"')
+}
+
+/// Where what was typed is remembered, by the conventions of the platform.
+fn history_file() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = folder("XDG_STATE_HOME").or_else(|| folder("LOCALAPPDATA")).or_else(|| Some(folder("HOME")?.join(".local/state")))?;
+    Some(state.join("patternc").join("history"))
+}
+
+fn is_whole(text: &str) -> bool {
+    // A command is one line, unless what it is about goes on.
+    !is_unclosed(text)
 }
 
 struct Brackets;
 
 impl Validator for Brackets {
     fn validate(&self, text: &str) -> ValidationResult {
-        if is_open(text) { ValidationResult::Incomplete } else { ValidationResult::Complete }
+        if is_whole(text) { ValidationResult::Complete } else { ValidationResult::Incomplete }
     }
 }
 
-/// The prompt.
-struct Sign;
+/// The prompt: whose turn it is.
+struct Sign<'s>(&'s str);
 
-impl Prompt for Sign {
+impl Prompt for Sign<'_> {
     fn render_prompt_left(&self) -> Cow<'_, str> {
-        "".into()
+        self.0.into()
     }
 
     fn render_prompt_right(&self) -> Cow<'_, str> {
@@ -136,22 +132,7 @@ impl Prompt for Sign {
     }
 
     fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {
-        format!("search {}: ", search.term).into()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_open;
-
-    #[test]
-    fn an_entry_goes_on_while_brackets_are_open() {
-        assert!(is_open("record Person in home {"));
-        assert!(is_open("f([1,"));
-        assert!(is_open("test \"x {1} {\" {"));
-        assert!(!is_open("ada.name"));
-        assert!(!is_open("1 + 2 // {"));
-        assert!(!is_open("let x = \"a b"));
-        assert!(!is_open("\"{f(1)} \\{\""));
+        let found = if matches!(search.status, PromptHistorySearchStatus::Failing) { "nothing found for" } else { "search" };
+        format!("({found} `{}`) ", search.term).into()
     }
 }

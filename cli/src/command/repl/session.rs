@@ -1,4 +1,4 @@
-//! What a session knows: the project with what was declared at the prompt, the program that runs, and the names that were bound.
+//! What the prompt knows: the project with what was declared here, the program that runs, and the names that were bound.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,22 +14,32 @@ use patternc_compiler::location::locate;
 use patternc_compiler::lower::{self, Linker};
 use patternc_compiler::types::Ty;
 use patternc_grammar::syntax::Name;
-use patternc_interpreter::engine;
 use patternc_interpreter::json::{Form, Names, Path as JsonPath, Reader};
+use patternc_interpreter::limits::Limits;
 use patternc_interpreter::runtime::{Runtime, SnippetError};
+use patternc_interpreter::store::Store;
+use patternc_interpreter::store::memory::Memory;
+use patternc_interpreter::store::sqlite::carry_over;
+use patternc_interpreter::store::state::State;
 use patternc_interpreter::value::Value;
-use patternc_program::{Program, Type};
+use patternc_program::{Program, Slot, Snippet, Type};
 
+use super::clients::Clients;
+use super::complete::Known;
+use super::journal::Journal;
+use super::save::{Ended, Said};
 use super::show;
-use crate::deployment;
+use super::undo::Undo;
+use super::watch::Watch;
+use crate::deployment::{self, Fallback};
 use crate::fault::Fault;
 use crate::project::{self, CONFIG, Loaded};
-use crate::render::{self, Report};
+use crate::render::{self, Report, count};
 
 /// The file that holds what is declared at the prompt.
-const TYPED: &str = "repl.pattern";
+pub const TYPED: &str = "repl.pattern";
 /// How long an event may take before the prompt comes back.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Words that begin a declaration.
 const DECLARES: &[&str] =
     &["space", "struct", "enum", "record", "fn", "extern", "mirror", "invariant", "eventually", "test", "use", "@allow", "///"];
@@ -43,19 +53,47 @@ pub struct Session {
     pub program: Arc<Program>,
     /// `None` only while it is being replaced.
     runtime: Option<Runtime>,
-    events: engine::Session,
-    /// Data of a session without a deployment; gone with it.
-    scratch: tempfile::TempDir,
-    /// What was declared at the prompt, in order.
+    pub clients: Clients,
+    /// What was declared here, in order.
     typed: Vec<String>,
-    variables: Vec<Variable>,
+    pub variables: Vec<Variable>,
+    /// What was entered and went well, for `:save`.
+    pub said: Vec<Said>,
+    pub journal: Journal,
+    pub watches: Vec<Watch>,
+    pub undo: Undo,
+    /// Scripts that are being loaded, one by the other.
+    pub loading: usize,
 }
 
-struct Variable {
-    name: Name,
+/// A name bound here.
+#[derive(Clone)]
+pub struct Variable {
+    pub name: Name,
     checked: Ty,
+    pub ty: Type,
+    pub value: Value,
+}
+
+/// A name that an entry binds, and where its value will be.
+pub struct Binding {
+    name: Name,
+    slot: Slot,
     ty: Type,
-    value: Value,
+    checked: Ty,
+}
+
+/// Statements or an expression, ready to run.
+pub struct Compiled {
+    pub lowered: Snippet,
+    pub bindings: Vec<Binding>,
+}
+
+impl Compiled {
+    /// Whether it sends events or binds names; an expression does neither.
+    pub fn acts(&self) -> bool {
+        !self.lowered.stmts.is_empty()
+    }
 }
 
 impl Session {
@@ -66,38 +104,59 @@ impl Session {
         if super::super::test::refuse_errors(&project, judged.deployments.clone())?.is_some() {
             return Ok(None);
         }
-        let scratch = tempfile::tempdir().map_err(|e| Fault::Use(format!("cannot make a folder for the data of the session: {e}")))?;
         let program = Arc::new(lower::lower(&project.db));
-        let runtime = start(&project, &program, deployment.as_deref(), scratch.path())?;
-        let events = runtime.session();
-        let path = path.to_path_buf();
-        let runtime = Some(runtime);
-        Ok(Some(Session { path, deployment, judged, project, program, runtime, events, scratch, typed: Vec::new(), variables: Vec::new() }))
+        let runtime = begin(&project, &program, deployment.as_deref(), None, false)?;
+        Ok(Some(Session {
+            path: path.to_path_buf(),
+            deployment,
+            judged,
+            project,
+            program,
+            clients: Clients::new(&runtime),
+            runtime: Some(runtime),
+            typed: Vec::new(),
+            variables: Vec::new(),
+            said: Vec::new(),
+            journal: Journal::default(),
+            watches: Vec::new(),
+            undo: Undo::default(),
+            loading: 0,
+        }))
     }
 
     pub fn greeting(&self) -> String {
         let files = Project::get(&self.project.db).files(&self.project.db).len();
-        format!("patternc {}: {}. `:help` lists the commands, Ctrl-D ends.", env!("CARGO_PKG_VERSION"), render::count(files, "file"))
+        format!("patternc {}: {}. `:help` lists the commands, Ctrl-D ends.", env!("CARGO_PKG_VERSION"), count(files, "file"))
+    }
+
+    /// What stands before the prompt: the session, where there are several or it has something open, and whether deliveries are held.
+    pub fn sign(&self) -> String {
+        let client = self.clients.current();
+        let mut words = Vec::new();
+        if self.clients.all().len() > 1 || client.open.is_some() {
+            words.push(client.name.as_str());
+        }
+        if client.open.is_some() {
+            words.push("(open)");
+        }
+        if self.runtime().is_held() {
+            words.push("(held)");
+        }
+        let mut sign = words.join(" ");
+        if sign.ends_with(')') {
+            sign.push(' ');
+        }
+        sign
     }
 
     pub fn runtime(&self) -> &Runtime {
-        self.runtime.as_ref().expect("a session that takes entries has a runtime")
+        self.runtime.as_ref().expect("a prompt that takes entries has a runtime")
     }
 
-    /// Names that can be completed.
-    pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.variables.iter().map(|v| v.name.to_string()).collect();
-        for record in &self.program.records {
-            names.push(record.name.to_string());
-            names.extend(record.cells.iter().map(|c| c.name.to_string()));
-            names.extend(record.derived.iter().map(|d| d.name.to_string()));
-            names.extend(record.handlers.iter().map(|h| self.program.handler(*h).name.to_string()));
-        }
-        names.extend(self.program.spaces.iter().map(|s| s.name.to_string()));
-        names.extend(super::commands::NAMES.iter().map(|c| format!(":{c}")));
-        names.sort();
-        names.dedup();
-        names
+    /// What can be completed.
+    pub fn known_names(&self) -> Known {
+        let variables = self.variables.iter().map(|v| (v.name.to_string(), v.ty.clone())).collect();
+        Known { program: self.program.clone(), variables }
     }
 
     /// Takes declarations, or statements and expressions. Whether all went well.
@@ -124,7 +183,13 @@ impl Session {
         }
         // What was just typed is not used yet.
         self.show(others.into_iter().filter(|f| !f.rule.starts_with("unused")).collect(), out)?;
-        self.restart(true)?;
+        if let Err(why) = self.restart(true, out)? {
+            writeln!(out, "{why}\nit is left out")?;
+            self.typed.pop();
+            self.set_files();
+            return Ok(false);
+        }
+        self.said.push(Said { text: text.trim_end().to_owned(), ended: Ended::Declared });
         Ok(true)
     }
 
@@ -135,8 +200,9 @@ impl Session {
         if super::super::test::refuse_errors(&fresh, judged.deployments.clone())?.is_some() {
             return Ok(false);
         }
-        self.judged = judged;
-        self.project = fresh;
+        let old = std::mem::replace(&mut self.project, fresh);
+        let typed = self.typed.clone();
+        let old_judged = std::mem::replace(&mut self.judged, judged);
         self.set_files();
         let errors: Vec<_> = check::check(&self.project.db, &self.judged).into_iter().filter(|f| f.level == Level::Error).collect();
         if !errors.is_empty() {
@@ -145,38 +211,68 @@ impl Session {
             self.typed.clear();
             self.set_files();
         }
+        if let Err(why) = self.restart(false, out)? {
+            writeln!(out, "{why}\nthe program stays as it was")?;
+            self.project = old;
+            self.judged = old_judged;
+            self.typed = typed;
+            return Ok(false);
+        }
         if !self.variables.is_empty() {
             writeln!(out, "names bound here are forgotten")?;
             self.variables.clear();
         }
-        self.restart(false)?;
+        self.said.clear();
         Ok(true)
+    }
+
+    /// Statements or an expression as the program runs them, with what is found in them; nothing to run if that has errors.
+    pub fn compile(&self, text: &str) -> (Vec<Diagnostic>, Option<Compiled>) {
+        let db = &self.project.db;
+        let line = SourceFile::new(db, "repl".into(), Arc::from(text));
+        let parsed = patternc_grammar::parse_statements(text);
+        let mut findings: Vec<Diagnostic> = parsed.errors.iter().map(|error| check::syntax_finding(line, error)).collect();
+        if !findings.is_empty() {
+            return (findings, None);
+        }
+        let locals: Vec<(Name, Ty)> = self.variables.iter().map(|v| (v.name, v.checked.clone())).collect();
+        let checked = bodies::snippet(db, line, &parsed.block, bodies::Session { locals: &locals, here: None });
+        findings.extend(checked.diagnostics.iter().filter(|f| !f.rule.starts_with("unused") && f.rule != "shadowed-name").cloned());
+        if findings.iter().any(|f| f.level == Level::Error) {
+            return (findings, None);
+        }
+        let lowered = lower::lower_snippet(&Linker::new(db), &checked.body);
+        let bound = lowered.bindings.iter().zip(checked.bindings);
+        let bindings = bound.map(|((name, slot, ty), (_, _, checked))| Binding { name: *name, slot: *slot, ty: ty.clone(), checked });
+        let bindings = bindings.collect();
+        (findings, Some(Compiled { lowered, bindings }))
     }
 
     /// Runs statements, or an expression.
     fn run(&mut self, text: &str, out: &mut impl Write) -> Result<bool, Fault> {
-        let line = SourceFile::new(&self.project.db, "repl".into(), Arc::from(text));
-        let parsed = patternc_grammar::parse_statements(text);
-        let mut findings: Vec<Diagnostic> = parsed.errors.iter().map(|error| check::syntax_finding(line, error)).collect();
-        let locals: Vec<(Name, Ty)> = self.variables.iter().map(|v| (v.name, v.checked.clone())).collect();
-        let mut snippet = None;
-        if findings.is_empty() {
-            let checked = bodies::snippet(&self.project.db, line, &parsed.block, bodies::Session { locals: &locals, here: None });
-            findings.extend(checked.diagnostics.iter().filter(|f| !f.rule.starts_with("unused") && f.rule != "shadowed-name").cloned());
-            snippet = Some(checked);
-        }
-        let refused = findings.iter().any(|f| f.level == Level::Error);
+        let (findings, compiled) = self.compile(text);
         self.show(findings, out)?;
-        let Some(checked) = snippet.filter(|_| !refused) else { return Ok(false) };
-        let lowered = lower::lower_snippet(&Linker::new(&self.project.db), &checked.body);
+        let Some(compiled) = compiled else { return Ok(false) };
+        self.catch_up(out)?;
+        if compiled.acts() {
+            if let Some(begun) = &self.clients.current().open {
+                writeln!(out, "`{}` is open in this session: `:commit` or `:rollback` it first, or `:session NAME`", begun.what)?;
+                return Ok(false);
+            }
+            self.remember(text)?;
+        }
+        let lowered = &compiled.lowered;
         let values: Vec<Value> = self.variables.iter().map(|v| v.value.clone()).collect();
-        let runtime = self.runtime();
-        runtime.record_history();
-        let _ = runtime.take_history();
-        let (ran, result) = runtime.run_snippet(self.events, None, &lowered, &values, PATIENCE);
-        let history = runtime.take_history();
-        show::history(out, runtime, &history)?;
-        if let (Some(value), Some((_, ty))) = (&ran.value, &lowered.value)
+        let (ran, result) = self.runtime().run_snippet(self.clients.current().events, None, lowered, &values, PATIENCE);
+        for (event, action, _) in &ran.events {
+            let what = show::action(&self.program, action);
+            self.journal.name(event.clone(), what, &self.clients.current().name);
+        }
+        let history = self.runtime().take_history();
+        self.journal.add(&self.program, &history);
+        show::history(out, &self.program, &self.journal, &history)?;
+        let value = ran.value.as_ref().zip(lowered.value.as_ref().map(|(_, ty)| ty));
+        if let Some((value, ty)) = value
             && (!matches!(value, Value::None) || ran.events.is_empty())
         {
             writeln!(out, "{}", render::value::text(&self.program, value, ty))?;
@@ -186,14 +282,42 @@ impl Session {
         {
             writeln!(out, "{error}")?;
         }
-        for ((name, slot, ty), (_, _, checked)) in lowered.bindings.iter().zip(checked.bindings) {
-            let value = ran.frame[slot.index()].clone();
-            if result.is_ok() {
-                self.variables.retain(|v| v.name != *name);
-                self.variables.push(Variable { name: *name, checked, ty: ty.clone(), value });
-            }
+        let ended = Ended::of(self, &compiled, &ran, &result);
+        self.said.extend(ended.map(|ended| Said { text: text.trim().to_owned(), ended }));
+        if result.is_ok() {
+            self.bind(compiled.bindings, &ran.frame);
         }
+        self.show_watches(out)?;
         Ok(result.is_ok())
+    }
+
+    /// Binds names to what is in a frame.
+    pub fn bind(&mut self, bindings: Vec<Binding>, frame: &[Value]) {
+        for Binding { name, slot, ty, checked } in bindings {
+            self.variables.retain(|v| v.name != name);
+            self.variables.push(Variable { name, checked, ty, value: frame[slot.index()].clone() });
+        }
+    }
+
+    /// Shows what happened while nobody asked: timers, answers that came late.
+    pub fn catch_up(&mut self, out: &mut impl Write) -> Result<(), Fault> {
+        let history = self.runtime().take_history();
+        let mut shown = Vec::new();
+        self.journal.add(&self.program, &history);
+        show::history(&mut shown, &self.program, &self.journal, &history)?;
+        if !shown.is_empty() {
+            writeln!(out, "meanwhile:")?;
+            out.write_all(&shown)?;
+        }
+        Ok(())
+    }
+
+    /// Shows what a command has brought about.
+    pub fn show_effects(&mut self, out: &mut impl Write) -> Result<(), Fault> {
+        let history = self.runtime().take_history();
+        self.journal.add(&self.program, &history);
+        show::history(out, &self.program, &self.journal, &history)?;
+        self.show_watches(out)
     }
 
     /// The value of a name bound here.
@@ -213,14 +337,14 @@ impl Session {
         Ok(render::full::write(out, &reports)?)
     }
 
-    /// Ends the session; what is on its way goes on when the store is opened next.
+    /// Ends the prompt; what is on its way goes on when the store is opened next.
     pub fn close(mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.close(Duration::from_secs(1));
         }
     }
 
-    /// Whether a finding is about what was declared at the prompt.
+    /// Whether a finding is about what was declared here.
     fn is_typed(&self, finding: &Diagnostic) -> bool {
         locate(&self.project.db, finding.primary.at).is_some_and(|(file, _)| &**file.path(&self.project.db) == TYPED)
     }
@@ -245,15 +369,26 @@ impl Session {
         self.project.db.set_project(&texts, config.as_deref().map(|text| (CONFIG, text)));
     }
 
-    /// Runs the project as it is now on the same data. Values of names are carried over where their types are still there.
-    fn restart(&mut self, keep: bool) -> Result<(), Fault> {
-        let old = std::mem::replace(&mut self.program, Arc::new(lower::lower(&self.project.db)));
-        if let Some(runtime) = self.runtime.take() {
-            runtime.close(PATIENCE);
+    /// Runs the project as it is now on the same data. Values of names are carried over where their types are still there. If the data do not
+    /// fit the new program, the old one goes on, and why is given back.
+    fn restart(&mut self, keep: bool, out: &mut impl Write) -> Result<Result<(), String>, Fault> {
+        let fresh = Arc::new(lower::lower(&self.project.db));
+        self.runtime().wait_idle(PATIENCE);
+        let kept = self.runtime().snapshot().map_err(|error| Fault::Use(error.message))?;
+        let held = self.runtime().is_held();
+        self.stop();
+        let old = std::mem::replace(&mut self.program, fresh);
+        let carried = kept.as_ref().map(|states| carry(states, &old, &self.program)).transpose();
+        let started = match carried {
+            Ok(carried) => self.start(carried, held, out),
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = started {
+            self.program = old;
+            self.start(kept, held, out)?;
+            return Ok(Err(fault.to_string()));
         }
-        let runtime = start(&self.project, &self.program, self.deployment.as_deref(), self.scratch.path())?;
-        self.events = runtime.session();
-        self.runtime = Some(runtime);
+        self.undo.clear();
         let linker = Linker::new(&self.project.db);
         let names = Names::new(&self.program);
         let reader = Reader { program: &self.program, names: &names, form: Form::Stored, here: None, keys: None, limits: None };
@@ -269,10 +404,50 @@ impl Session {
                 Some(Variable { ty, value, ..variable })
             })
             .collect();
+        Ok(Ok(()))
+    }
+
+    /// Ends the runtime, until [`Session::start`].
+    pub fn stop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.close(PATIENCE);
+        }
+    }
+
+    /// Starts the program, on these data or those of the deployment.
+    pub fn start(&mut self, kept: Option<Vec<State>>, held: bool, out: &mut impl Write) -> Result<(), Fault> {
+        let runtime = begin(&self.project, &self.program, self.deployment.as_deref(), kept, held)?;
+        for lost in self.clients.move_to(&runtime) {
+            writeln!(out, "`{lost}`, which was open, is rolled back")?;
+        }
+        self.runtime = Some(runtime);
         Ok(())
     }
 }
 
-fn start(project: &Loaded, program: &Arc<Program>, deployment: Option<&str>, scratch: &Path) -> Result<Runtime, Fault> {
-    deployment::open(project, program, deployment, &scratch.join("session.db"))
+fn begin(
+    project: &Loaded,
+    program: &Arc<Program>,
+    deployment: Option<&str>,
+    kept: Option<Vec<State>>,
+    held: bool,
+) -> Result<Runtime, Fault> {
+    let mut parts = deployment::parts(project, program, deployment, Fallback::Memory)?;
+    if let Some(states) = kept {
+        parts.stores = states.into_iter().map(|state| Box::new(Memory::with_state(state)) as Box<dyn Store>).collect();
+    }
+    parts.held = held;
+    let runtime = deployment::start(program, parts)?;
+    runtime.record_history();
+    Ok(runtime)
+}
+
+/// The data of each store as a new program has them.
+fn carry(states: &[State], old: &Arc<Program>, new: &Arc<Program>) -> Result<Vec<State>, Fault> {
+    let scratch = tempfile::tempdir().map_err(|e| Fault::Use(format!("cannot make a folder to carry the data over: {e}")))?;
+    let carried = states.iter().enumerate().map(|(index, state)| {
+        let file = scratch.path().join(format!("{index}.db"));
+        carry_over(state, old, new, &Limits::default(), &file).map_err(|error| Fault::Use(error.message))
+    });
+    carried.collect()
 }

@@ -1,31 +1,33 @@
-//! What an entry did: what its transactions wrote, what they sent, and how that ended.
+//! What an entry did: what its transactions read and wrote, what they sent, and how that ended.
 
 use std::io::{self, Write};
 
 use patternc_interpreter::engine::{Entry, What};
-use patternc_interpreter::event::Outcome;
+use patternc_interpreter::event::{Action, Outcome};
 use patternc_interpreter::failure::Failure;
 use patternc_interpreter::json;
-use patternc_interpreter::runtime::Runtime;
-use patternc_interpreter::store::Write as Change;
+use patternc_interpreter::store::{ReadKey, Write as Change};
 use patternc_interpreter::value::{RecordRef, Value};
-use patternc_program::{CellIndex, Program, Type};
+use patternc_program::{CellIndex, Field, Program, Type};
 
+use super::journal::Journal;
 use crate::render::value::text;
 
-/// A line for everything that happened and that a person would ask about.
-pub fn history(out: &mut impl Write, runtime: &Runtime, entries: &[Entry]) -> io::Result<()> {
-    let program = runtime.program();
+/// A line for everything that happened and that a person would ask about. The journal knows it already.
+pub fn history(out: &mut impl Write, program: &Program, journal: &Journal, entries: &[Entry]) -> io::Result<()> {
     for entry in entries {
         match &entry.what {
             What::Wrote(changes) => {
-                for change in changes {
-                    writeln!(out, "  {}", describe(program, change))?;
+                for written in changes {
+                    writeln!(out, "  {}", change(program, written).2)?;
                 }
             }
             What::Sent { what, .. } => writeln!(out, "  sent {what}")?,
             What::Parked(reason) => writeln!(out, "  parked: {reason}")?,
-            What::Lost(_) => writeln!(out, "  ran again: what it had read was changed meanwhile")?,
+            What::Lost(key) => {
+                let by = journal.changed(program, key).map(|t| format!(" by #{} {}", t.number, t.what)).unwrap_or_default();
+                writeln!(out, "  conflict: {}, which it had read, was changed{by}; it runs again", read(program, key))?;
+            }
             What::Called { attempt } if *attempt > 1 => writeln!(out, "  asked the outside again, attempt {attempt}")?,
             What::Outcome(Outcome::Failed(failure)) => writeln!(out, "  failed: {failure}")?,
             What::Outcome(Outcome::Committed(_)) | What::Ran | What::Committed { .. } | What::Duplicate | What::Called { .. } => {}
@@ -39,11 +41,89 @@ pub fn tells(entries: &[Entry], failure: &Failure) -> bool {
     entries.iter().any(|entry| matches!(&entry.what, What::Outcome(Outcome::Failed(told)) if told == failure))
 }
 
-fn describe(program: &Program, change: &Change) -> String {
-    let at = |record: &RecordRef, cell: CellIndex| -> (String, Type) {
-        let declared = &program.record(record.record()).cells[cell.index()];
-        (format!("{}.{}", json::reference_text(program, record), declared.name), declared.ty.clone())
+/// What an event does, with its arguments: "Person/ada.link(Person/bob)".
+pub fn action(program: &Program, action: &Action) -> String {
+    let call = |name: String, params: &[Field], args: &[Value]| {
+        let args: Vec<String> = params.iter().zip(args).map(|(param, arg)| text(program, arg, &param.ty)).collect();
+        format!("{name}({})", args.join(", "))
     };
+    match action {
+        Action::Handler { to, handler, args } => {
+            let handler = program.handler(*handler);
+            call(format!("{}.{}", json::reference_text(program, to), handler.name), &handler.params, args)
+        }
+        Action::Saga { to, saga, args } => {
+            let saga = &program.sagas[saga.index()];
+            call(format!("{}.{}", json::reference_text(program, to), saga.name), &saga.params, args)
+        }
+        Action::Create { record, .. } => format!("create {}", program.record(*record).name),
+        Action::Extern { of, operation, args } => {
+            let of = &program.externs[of.index()];
+            let operation = &of.operations[*operation as usize];
+            call(format!("{}.{}", of.name, operation.name), &operation.params, args)
+        }
+    }
+}
+
+/// What was read, in words: "Account/a.balance".
+pub fn read(program: &Program, key: &ReadKey) -> String {
+    match key {
+        ReadKey::Exists(record) => format!("whether {} exists", json::reference_text(program, record)),
+        ReadKey::Cell(record, cell) => place(program, record, *cell).0,
+        ReadKey::Element(record, cell, element) => {
+            let (name, ty) = place(program, record, *cell);
+            let ty = match ty {
+                Type::Set(of) => *of,
+                Type::Map(key, _) => *key,
+                other => other,
+            };
+            format!("{name}[{}]", text(program, element, &ty))
+        }
+        ReadKey::Unique(record, _, cell, value) => {
+            let of = program.record(*record);
+            let cell = &of.cells[cell.index()];
+            format!("which {} has the {} {}", of.name, cell.name, text(program, value, &cell.ty))
+        }
+        ReadKey::Query { record, .. } => format!("which records of {} there are", program.record(*record).name),
+    }
+}
+
+/// The record and cell that a read is of; of a query, the type.
+pub fn read_place(program: &Program, key: &ReadKey) -> (String, Option<String>) {
+    let cell_name = |record: &RecordRef, cell: &CellIndex| program.record(record.record()).cells[cell.index()].name.to_string();
+    match key {
+        ReadKey::Exists(record) => (json::reference_text(program, record), None),
+        ReadKey::Cell(record, cell) | ReadKey::Element(record, cell, _) => {
+            (json::reference_text(program, record), Some(cell_name(record, cell)))
+        }
+        ReadKey::Unique(record, ..) | ReadKey::Query { record, .. } => (program.record(*record).name.to_string(), None),
+    }
+}
+
+/// A change: the record, its cell if it is of one, and the line that says it.
+pub fn change(program: &Program, change: &Change) -> (String, Option<String>, String) {
+    let (record, cell) = match change {
+        Change::Create { record, .. } | Change::Delete { record } => (record, None),
+        Change::Set { record, cell, .. }
+        | Change::AddInt { record, cell, .. }
+        | Change::Append { record, cell, .. }
+        | Change::RemoveFirst { record, cell, .. }
+        | Change::Insert { record, cell, .. }
+        | Change::Remove { record, cell, .. }
+        | Change::SetEntry { record, cell, .. }
+        | Change::RemoveEntry { record, cell, .. } => (record, Some(cell)),
+    };
+    let cell = cell.map(|cell| program.record(record.record()).cells[cell.index()].name.to_string());
+    (json::reference_text(program, record), cell, describe(program, change))
+}
+
+fn place(program: &Program, record: &RecordRef, cell: CellIndex) -> (String, Type) {
+    let declared = &program.record(record.record()).cells[cell.index()];
+    (format!("{}.{}", json::reference_text(program, record), declared.name), declared.ty.clone())
+}
+
+fn describe(program: &Program, change: &Change) -> String {
+    let at = |record: &RecordRef, cell: CellIndex| place(program, record, cell);
     let operation = |record: &RecordRef, cell: CellIndex, sign: &str, value: &Value| {
         let (place, ty) = at(record, cell);
         let element = match ty {

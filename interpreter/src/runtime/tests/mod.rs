@@ -172,3 +172,59 @@ fn what_is_parked_is_taken_up_again_together() {
     assert!(runtime.wait_idle(SECONDS));
     assert_eq!((runtime.status().flights.len(), cell(&runtime, "x", ACKS)), (0, 1));
 }
+
+#[test]
+fn held_deliveries_wait_and_go_one_by_one() {
+    let runtime = open(memory(&program()), None);
+    for id in ["x", "y"] {
+        create(&runtime, id);
+    }
+    runtime.hold();
+    for _ in 0..2 {
+        let give = action("x", "give_ack", vec![Value::Ref(node(0, "y")), Value::Int(1)]);
+        assert_eq!(runtime.submit(runtime.session(), None, None, give).wait().1, Outcome::Committed(Value::None));
+    }
+    // What is held is nothing to wait for.
+    assert!(runtime.wait_idle(SECONDS));
+    assert_eq!((cell(&runtime, "y", TOTAL), runtime.waiting_deliveries().len()), (0, 1));
+    assert!(runtime.deliver_next().is_some());
+    assert!(runtime.wait_idle(SECONDS));
+    assert_eq!(cell(&runtime, "y", TOTAL), 1);
+    runtime.release();
+    assert!(runtime.wait_idle(SECONDS));
+    assert_eq!((cell(&runtime, "y", TOTAL), cell(&runtime, "x", ACKS)), (2, 2));
+    assert_eq!(runtime.deliver_next(), None);
+}
+
+#[test]
+fn a_call_that_may_not_be_repeated_is_not_begun_while_it_is_held() {
+    let callee = Arc::new(Shaky(AtomicU32::new(1)));
+    let runtime = open(memory(&program()), Some(callee.clone()));
+    create(&runtime, "x");
+    runtime.hold();
+    let _ = runtime.submit(runtime.session(), None, None, action("x", "take", vec![Value::Int(3)]));
+    assert!(runtime.wait_idle(SECONDS));
+    assert_eq!((callee.0.load(Ordering::SeqCst), runtime.waiting_deliveries().len()), (1, 1));
+    while runtime.deliver_next().is_some() {
+        assert!(runtime.wait_idle(SECONDS));
+    }
+    assert_eq!(callee.0.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn an_open_transaction_runs_again_if_what_it_read_has_changed() {
+    let runtime = open(memory(&program()), None);
+    create(&runtime, "x");
+    let (one, other) = (runtime.session(), runtime.session());
+    let put = || action("x", "put", vec![Value::Int(1)]);
+    let Begun::Open(open) = runtime.begin(one, None, put()) else { panic!("the store answers") };
+    assert!(!open.writes.is_empty() && open.failure.is_none());
+    assert_eq!(cell(&runtime, "x", TOTAL), 0, "nobody sees what is not committed");
+    assert!(matches!(runtime.submit(other, None, None, put()).wait().1, Outcome::Committed(_)));
+    assert!(matches!(runtime.commit(*open).wait().1, Outcome::Committed(_)));
+    assert_eq!((runtime.counters().conflicts, cell(&runtime, "x", TOTAL)), (1, 2));
+    let Begun::Open(open) = runtime.begin(one, None, put()) else { panic!("the store answers") };
+    runtime.roll_back(open.ticket);
+    assert_eq!(cell(&runtime, "x", TOTAL), 2);
+    assert!(runtime.wait_idle(SECONDS));
+}

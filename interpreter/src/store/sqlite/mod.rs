@@ -28,6 +28,7 @@
 //! durable and nothing else. What is damaged (a journal row whose checksum is wrong, a table that SQLite finds broken, a value that is
 //! not of its type) is reported when the store is opened, and never mended silently.
 
+mod carry;
 mod definition;
 mod glance;
 mod import;
@@ -49,6 +50,7 @@ use std::thread::JoinHandle;
 
 use patternc_program::{CellIndex, Program, RecordId};
 
+pub use self::carry::carry_over;
 pub use self::glance::{Glance, StoredEvent, glance};
 pub use self::import::Import;
 use self::lock::Lock;

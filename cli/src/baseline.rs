@@ -1,0 +1,78 @@
+//! A baseline: the findings that a project starts with. Only what comes after is reported.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::atomic;
+use crate::fault::Fault;
+use crate::render::Report;
+
+const VERSION: u64 = 1;
+
+/// Writes the findings down.
+pub fn write(path: &Path, reports: &[Report]) -> Result<(), Fault> {
+    let mut findings: Vec<(String, Value)> = reports
+        .iter()
+        .map(|report| {
+            let (fingerprint, path) = (report.fingerprint.to_string(), &report.places[0].path);
+            let finding =
+                json!({ "rule": report.finding.rule, "path": path, "message": report.finding.message, "fingerprint": fingerprint });
+            (format!("{path}\0{}\0{fingerprint}", report.finding.rule), finding)
+        })
+        .collect();
+    // By what does not move, so that two versions of the file can be compared.
+    findings.sort_by(|a, b| a.0.cmp(&b.0));
+    let findings: Vec<Value> = findings.into_iter().map(|(_, finding)| finding).collect();
+    let text = serde_json::to_string_pretty(&json!({ "version": VERSION, "findings": findings })).expect("it has only text and numbers");
+    atomic::write(path, &(text + "\n"))
+}
+
+/// Takes the findings out that a baseline has; gives how many of its findings are no longer there.
+pub fn apply(path: &Path, reports: &mut Vec<Report>) -> Result<usize, Fault> {
+    let text = std::fs::read_to_string(path).map_err(|source| Fault::Read { path: path.to_path_buf(), source })?;
+    let mut known = read(&text).map_err(|what| {
+        Fault::Use(format!("{} is no baseline: {what}; `patternc check --write-baseline {0}` makes one", path.display()))
+    })?;
+    reports.retain(|report| match known.get_mut(&report.fingerprint.to_string()) {
+        Some(left) if *left > 0 => {
+            *left -= 1;
+            false
+        }
+        _ => true,
+    });
+    Ok(known.values().sum())
+}
+
+/// How often each fingerprint is in it.
+fn read(text: &str) -> Result<HashMap<String, usize>, String> {
+    let baseline: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    match baseline["version"].as_u64() {
+        Some(VERSION) => {}
+        Some(other) => return Err(format!("its version is {other}, and this program knows {VERSION}")),
+        None => return Err("it has no `version`".to_owned()),
+    }
+    let findings = baseline["findings"].as_array().ok_or("it has no list `findings`")?;
+    let mut known = HashMap::new();
+    for finding in findings {
+        let fingerprint = finding["fingerprint"].as_str().ok_or("a finding has no `fingerprint`")?;
+        *known.entry(fingerprint.to_owned()).or_default() += 1;
+    }
+    Ok(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    #[test]
+    fn what_is_no_baseline_says_why() {
+        assert!(read("{").is_err());
+        for (text, why) in [("{}", "no `version`"), (r#"{"version":2}"#, "its version is 2"), (r#"{"version":1}"#, "no list")] {
+            assert!(read(text).expect_err("it is none").contains(why), "{text}");
+        }
+        let known = read(r#"{"version":1,"findings":[{"fingerprint":"a"},{"fingerprint":"a"}]}"#).expect("it is one");
+        assert_eq!(known["a"], 2);
+    }
+}

@@ -5,6 +5,7 @@ mod crash;
 mod deployments;
 mod docs;
 mod externs;
+mod fixes;
 mod operations;
 mod patternc;
 mod reopen;

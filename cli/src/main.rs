@@ -7,6 +7,7 @@ mod baseline;
 mod command;
 mod deployment;
 mod fault;
+mod lsp;
 mod owner;
 mod project;
 mod query;
@@ -46,6 +47,8 @@ enum Command {
     Check(command::check::Arguments),
     /// Bring pattern files into the one style.
     Fmt(command::fmt::Arguments),
+    /// Serve an editor: findings while typing, completion and more.
+    Lsp(command::lsp::Arguments),
     /// Run the `test` blocks.
     Test(command::test::Arguments),
     /// Try every schedule of the `test` blocks, with crashes, and show the shortest way to what goes wrong.
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Command::New(a) => command::new::run(&a),
         Command::Check(a) => command::check::run(&a, arguments.quiet),
         Command::Fmt(a) => command::fmt::run(&a, arguments.quiet),
+        Command::Lsp(a) => command::lsp::run(&a),
         Command::Test(a) => command::test::run(&a, arguments.quiet),
         Command::Explore(a) => command::explore::run(&a, arguments.quiet),
         Command::Run(a) => command::run::run(&a, Voice::of(arguments.quiet, arguments.verbose)),

@@ -14,6 +14,7 @@ use patternc_compiler::check::{self, CheckOptions};
 use patternc_compiler::config::{self, Config};
 use patternc_compiler::db::{Database, Project, SourceFile};
 use patternc_compiler::diagnostic::Diagnostic;
+use patternc_compiler::ide::complete::Scratch;
 use patternc_compiler::project_names::duplicates;
 use patternc_compiler::resolve::{imported_path, scope};
 use patternc_compiler::rules::syntax;
@@ -33,6 +34,10 @@ pub struct Loaded {
     wanted: Vec<PathBuf>,
     /// Where files stop being UTF-8, by path.
     not_text: BTreeMap<String, usize>,
+    /// The project's folder, absolute.
+    folder: PathBuf,
+    /// What half-written text is looked at as.
+    pub scratch: Scratch,
 }
 
 /// Text that stands for a file: `-` with `--stdin-filename`.
@@ -267,8 +272,9 @@ fn assemble(here: &Path, root: PathBuf, wanted: &[PathBuf], files: Files) -> Loa
     let texts: Vec<(&String, &String)> = files.texts.iter().collect();
     db.set_project(&texts, files.config.as_deref().map(|text| (CONFIG, text)));
     let wanted = wanted.iter().map(|p| p.strip_prefix(&root).unwrap_or(p).to_path_buf()).collect();
+    let folder = root.clone();
     let root = root.strip_prefix(here).map(Path::to_path_buf).unwrap_or(root);
-    Loaded { db, root, wanted, not_text: files.not_text }
+    Loaded { db, root, wanted, not_text: files.not_text, folder, scratch: Scratch::default() }
 }
 
 /// Without a `patternc.yaml` nobody said that the files of a folder belong together. Where they declare the same names, each file that no
@@ -296,7 +302,14 @@ fn separate(loaded: Loaded) -> Vec<Loaded> {
         let fresh = paths.difference(&shown).filter(|path| loaded.is_path_wanted(path)).cloned().collect();
         let not_text = loaded.not_text.iter().filter(|(path, _)| paths.contains(Path::new(path))).map(|(p, at)| (p.clone(), *at)).collect();
         shown.extend(paths);
-        parts.push(Loaded { db, root: loaded.root.clone(), wanted: fresh, not_text });
+        parts.push(Loaded {
+            db,
+            root: loaded.root.clone(),
+            wanted: fresh,
+            not_text,
+            folder: loaded.folder.clone(),
+            scratch: Scratch::default(),
+        });
     }
     parts
 }
@@ -342,6 +355,22 @@ impl Loaded {
         files.filter(|file| self.is_wanted(*file)).map(|file| self.shown(file)).collect()
     }
 
+    /// The project's folder, absolute.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The file at an absolute path: a pattern, or the configuration.
+    pub fn source(&self, path: &Path) -> Option<SourceFile> {
+        let name = slashed(path.strip_prefix(&self.folder).ok()?);
+        let project = Project::get(&self.db);
+        let files = project.files(&self.db);
+        match files.binary_search_by(|file| (**file.path(&self.db)).cmp(&name)) {
+            Ok(index) => Some(files[index]),
+            Err(_) => project.config(&self.db).filter(|config| **config.path(&self.db) == *name),
+        }
+    }
+
     /// Whether findings of this file stand in the way of what was asked for: it was, or is imported by one that was.
     pub fn concerns(&self, file: SourceFile) -> bool {
         let files = Project::get(&self.db).files(&self.db);
@@ -384,7 +413,14 @@ impl Loaded {
         let mut db = Database::default();
         let config = project.config(&self.db).map(|file| file.text(&self.db).clone());
         db.set_project(&texts, config.as_deref().map(|text| (CONFIG, text)));
-        Loaded { db, root: self.root.clone(), wanted: vec![PathBuf::from(path)], not_text: BTreeMap::new() }
+        Loaded {
+            db,
+            root: self.root.clone(),
+            wanted: vec![PathBuf::from(path)],
+            not_text: BTreeMap::new(),
+            folder: self.folder.clone(),
+            scratch: Scratch::default(),
+        }
     }
 
     /// The text of a file, by its path in the project.

@@ -85,6 +85,14 @@ impl Database {
         file.set_text(self).with_durability(Durability::LOW).to(Arc::from(text));
     }
 
+    /// Makes another file of one that belongs to no project.
+    pub(crate) fn set_scratch(&mut self, file: SourceFile, path: &str, text: &str) {
+        if **file.path(self) != *path {
+            file.set_path(self).to(path.into());
+        }
+        self.set_text(file, text);
+    }
+
     fn input(&mut self, known: Option<SourceFile>, path: &str, text: &str) -> SourceFile {
         match known {
             Some(file) => {

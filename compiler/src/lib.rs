@@ -17,6 +17,7 @@ pub mod effects;
 pub mod facts;
 pub mod graph;
 pub mod hir;
+pub mod ide;
 pub mod items;
 pub mod location;
 pub mod lower;

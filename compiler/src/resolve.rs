@@ -158,6 +158,11 @@ pub fn is_built_in(name: Name) -> bool {
     BUILT_IN.iter().any(|(built_in, _)| *built_in == name.as_str())
 }
 
+/// The types that need no declaration, with the number of their arguments.
+pub fn built_in_types() -> impl Iterator<Item = (&'static str, usize)> {
+    BUILT_IN.iter().copied()
+}
+
 /// The type that `ty` says, written in `file`. What is wrong with it goes to `diagnostics`, and the type is then as good as it can be.
 pub fn resolve_type(db: &dyn Db, file: SourceFile, ty: &TypeExpr, here: impl Into<Here>, diagnostics: &mut Vec<Diagnostic>) -> Ty {
     resolve_type_in(db, scope(db, file), file, ty, here, diagnostics)
@@ -430,7 +435,7 @@ pub fn unknown_name<'a>(db: &dyn Db, file: SourceFile, name: Ident, what: &str, 
 }
 
 /// The edit of `file` that imports `name` from `declaring`: one more name of the import that is there, or a line of its own.
-fn import_edit(db: &dyn Db, file: SourceFile, declaring: SourceFile, path: &str, name: Name) -> (String, Span, String) {
+pub(crate) fn import_edit(db: &dyn Db, file: SourceFile, declaring: SourceFile, path: &str, name: Name) -> (String, Span, String) {
     let imports = &scope(db, file).imports;
     let items = &parsed(db, file).file.items;
     let tree = |import: &Import| match items.get(import.item as usize).map(|item| (&item.kind, item.span)) {

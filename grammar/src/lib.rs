@@ -19,6 +19,7 @@ pub mod syntax;
 
 pub use format::format;
 pub use lexeme::{Lexeme, LexemeKind, is_unclosed, lexemes};
+pub use literal::is_reserved;
 pub use statements::{ParsedStatements, parse_statements};
 use syntax::{File, Span};
 

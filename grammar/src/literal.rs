@@ -107,7 +107,7 @@ pub(crate) fn escape(text: &str) -> Option<char> {
 }
 
 /// Whether a word begins a declaration, member, statement or expression and so cannot be a name.
-pub(crate) fn is_reserved(word: &str) -> bool {
+pub fn is_reserved(word: &str) -> bool {
     matches!(
         word,
         "space"

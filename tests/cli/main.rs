@@ -6,6 +6,7 @@ mod deployments;
 mod docs;
 mod externs;
 mod fixes;
+mod lsp;
 mod operations;
 mod patternc;
 mod reopen;

@@ -8,6 +8,7 @@ pub mod explore;
 pub mod export;
 pub mod fmt;
 pub mod import;
+pub mod lsp;
 pub mod man;
 pub mod new;
 pub mod repl;

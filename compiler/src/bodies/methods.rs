@@ -85,7 +85,7 @@ const TEXT: &[Method] = &[
 ];
 
 /// The methods that values of a type have.
-fn methods_of(ty: &Ty) -> &'static [Method] {
+pub fn methods_of(ty: &Ty) -> &'static [Method] {
     match ty {
         Ty::List(_) => LIST,
         Ty::Set(_) => SET,

@@ -44,6 +44,7 @@ use crate::diagnostic::Diagnostic;
 use crate::hir::{Body, BodyOwner};
 use crate::items::parsed;
 
+pub use methods::methods_of;
 pub use owners::{mirror_scope, saga_result};
 pub use snippet::{Session, Snippet, snippet};
 

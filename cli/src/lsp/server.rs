@@ -1,0 +1,510 @@
+//! What the server knows, and how messages are answered.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io::{self, Write};
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, Sender};
+
+use patternc_compiler::ide::complete::complete;
+use serde_json::{Value, json};
+
+use super::documents::Document;
+use super::findings::{Job, Published, Ticket};
+use super::navigation::Places;
+use super::position::{Encoding, Lines};
+use super::transport::{self, Incoming, Outgoing};
+use super::workspace::{At, Workspace};
+use super::{actions, completion, formatting, hover, outline, rename, tests, tokens, uri};
+use crate::fault::Fault;
+use crate::project::CONFIG;
+
+/// Something to react to.
+pub enum Event {
+    Message(Incoming),
+    /// What is found in a project; `None` where an edit cancelled the search.
+    Found {
+        ticket: Ticket,
+        found: Option<Published>,
+    },
+    /// A run of a test ended: what to tell.
+    Tested {
+        passed: bool,
+        said: String,
+    },
+}
+
+impl From<Incoming> for Event {
+    fn from(message: Incoming) -> Self {
+        Event::Message(message)
+    }
+}
+
+/// Why a request has no result: a code of the protocol, and the reason.
+#[derive(Debug)]
+pub struct Refusal {
+    pub code: i64,
+    pub reason: String,
+}
+
+impl Refusal {
+    /// The request cannot be done, and the person should know why.
+    pub fn failed(reason: impl Into<String>) -> Self {
+        Refusal { code: transport::REQUEST_FAILED, reason: reason.into() }
+    }
+
+    fn parameters(reason: impl Into<String>) -> Self {
+        Refusal { code: transport::INVALID_PARAMS, reason: reason.into() }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Waits for `initialize`.
+    New,
+    Running,
+    /// Was asked to shut down.
+    Ending,
+}
+
+/// What the editor can do.
+#[derive(Clone, Copy, Default)]
+pub struct Client {
+    pub snippets: bool,
+    watches_files: bool,
+}
+
+pub struct Server<W> {
+    out: Outgoing<W>,
+    jobs: Sender<Job>,
+    events: Sender<Event>,
+    state: State,
+    client: Client,
+    encoding: Encoding,
+    folders: Vec<PathBuf>,
+    workspace: Workspace,
+    generation: u64,
+    /// How often each project was changed.
+    revisions: Vec<u64>,
+    /// Projects whose findings are out of date.
+    dirty: BTreeSet<usize>,
+    searching: bool,
+    found: BTreeMap<usize, Published>,
+    /// What the editor shows.
+    shown: Published,
+    /// Which version of each open text the editor knows the findings of.
+    versions: BTreeMap<PathBuf, i64>,
+}
+
+impl<W: Write> Server<W> {
+    pub fn new(out: W, jobs: Sender<Job>, events: Sender<Event>) -> Self {
+        Server {
+            out: Outgoing::new(out),
+            jobs,
+            events,
+            state: State::New,
+            client: Client::default(),
+            encoding: Encoding::Utf16,
+            folders: Vec::new(),
+            workspace: Workspace::default(),
+            generation: 0,
+            revisions: Vec::new(),
+            dirty: BTreeSet::new(),
+            searching: false,
+            found: BTreeMap::new(),
+            shown: Published::new(),
+            versions: BTreeMap::new(),
+        }
+    }
+
+    /// Reacts to events until the editor is gone.
+    pub fn serve(mut self, inbox: &Receiver<Event>) -> Result<ExitCode, Fault> {
+        let mut queue: VecDeque<Event> = VecDeque::new();
+        loop {
+            if queue.is_empty() {
+                // Everything that was typed is in: now it is worth to look.
+                self.search();
+                match inbox.recv() {
+                    Ok(event) => queue.push_back(event),
+                    Err(_) => return Ok(ExitCode::FAILURE),
+                }
+            }
+            while let Ok(event) = inbox.try_recv() {
+                self.arrived(event, &mut queue)?;
+            }
+            match queue.pop_front() {
+                Some(Event::Message(message)) => {
+                    if let Some(code) = self.message(message)? {
+                        return Ok(code);
+                    }
+                }
+                Some(Event::Found { ticket, found }) => self.found(ticket, found)?,
+                Some(Event::Tested { passed, said }) => {
+                    self.out.notify("window/showMessage", json!({ "type": if passed { 3 } else { 1 }, "message": said }))?;
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Queues an event; one that takes a waiting request back takes it out.
+    fn arrived(&mut self, event: Event, queue: &mut VecDeque<Event>) -> io::Result<()> {
+        if let Event::Message(Incoming::Notification { method, params }) = &event
+            && method == "$/cancelRequest"
+        {
+            let waits = |event: &Event| matches!(event, Event::Message(Incoming::Request { id, .. }) if *id == params["id"]);
+            if let Some(place) = queue.iter().position(waits) {
+                queue.remove(place);
+                self.out.error(&params["id"], transport::REQUEST_CANCELLED, "cancelled")?;
+            }
+            return Ok(());
+        }
+        queue.push_back(event);
+        Ok(())
+    }
+
+    /// Reacts to a message; the exit status after the last.
+    fn message(&mut self, message: Incoming) -> Result<Option<ExitCode>, Fault> {
+        match message {
+            Incoming::Request { id, method, params } => {
+                let answer = std::panic::catch_unwind(AssertUnwindSafe(|| self.request(&method, &params)));
+                match answer {
+                    Ok(Ok(result)) => self.out.result(&id, result)?,
+                    Ok(Err(refusal)) => self.out.error(&id, refusal.code, &refusal.reason)?,
+                    Err(_) => self.out.error(&id, transport::INTERNAL_ERROR, "patternc made a mistake here; please report it")?,
+                }
+                if method == "initialize" && self.state == State::Running {
+                    self.out.notify("window/logMessage", json!({ "type": 3, "message": version() }))?;
+                }
+            }
+            Incoming::Notification { method, params } => {
+                if method == "exit" {
+                    return Ok(Some(if self.state == State::Ending { ExitCode::SUCCESS } else { ExitCode::FAILURE }));
+                }
+                if self.state == State::Running {
+                    let reaction = std::panic::catch_unwind(AssertUnwindSafe(|| self.notification(&method, &params)));
+                    if let Ok(Err(fault)) = reaction {
+                        match fault {
+                            Fault::Output(_) => return Err(fault),
+                            fault => self.out.notify("window/logMessage", json!({ "type": 1, "message": fault.to_string() }))?,
+                        }
+                    }
+                }
+            }
+            Incoming::Broken { id, code, reason } => self.out.error(&id, code, &reason)?,
+            Incoming::Response { .. } => {}
+            Incoming::End => return Ok(Some(ExitCode::FAILURE)),
+        }
+        Ok(None)
+    }
+
+    fn request(&mut self, method: &str, params: &Value) -> Result<Value, Refusal> {
+        match (self.state, method) {
+            (State::New, "initialize") => return Ok(self.initialize(params)),
+            (State::New, _) => {
+                return Err(Refusal { code: transport::NOT_INITIALIZED, reason: "the first request is `initialize`".into() });
+            }
+            (State::Ending, _) => return Err(Refusal { code: transport::INVALID_REQUEST, reason: "the server was shut down".into() }),
+            (State::Running, "initialize") => {
+                return Err(Refusal { code: transport::INVALID_REQUEST, reason: "the server was initialized before".into() });
+            }
+            (State::Running, "shutdown") => {
+                self.state = State::Ending;
+                return Ok(Value::Null);
+            }
+            (State::Running, _) => {}
+        }
+        match method {
+            "workspace/symbol" => Ok(outline::workspace(&self.workspace, params["query"].as_str().unwrap_or_default(), self.encoding)),
+            "workspace/executeCommand" => tests::execute(params, &self.events),
+            "completionItem/resolve" => Ok(params.clone()),
+            "textDocument/completion" => self.complete(params),
+            method => self.about_a_file(method, params),
+        }
+    }
+
+    /// Requests about a file that is loaded.
+    fn about_a_file(&self, method: &str, params: &Value) -> Result<Value, Refusal> {
+        const KNOWN: &[&str] = &[
+            "hover",
+            "definition",
+            "typeDefinition",
+            "references",
+            "documentHighlight",
+            "prepareRename",
+            "rename",
+            "signatureHelp",
+            "documentSymbol",
+            "foldingRange",
+            "inlayHint",
+            "semanticTokens/full",
+            "semanticTokens/range",
+            "formatting",
+            "codeAction",
+            "codeLens",
+        ];
+        let unknown = || Refusal { code: transport::METHOD_NOT_FOUND, reason: format!("`{method}` is not known here") };
+        let name = method.strip_prefix("textDocument/").filter(|name| KNOWN.contains(name)).ok_or_else(unknown)?;
+        let path = document_path(params)?;
+        let Some(at) = self.workspace.find(&path) else { return Ok(Value::Null) };
+        if path.file_name().is_some_and(|name| name == CONFIG) {
+            // It is no pattern: it has findings, and their fixes.
+            return Ok(if name == "codeAction" { actions::actions(&self.places(at), params) } else { Value::Null });
+        }
+        let lines = Lines::new(at.text(), self.encoding);
+        let places = self.places(at);
+        let offset = || lines.offset(&params["position"]).ok_or_else(|| Refusal::parameters("`position` is missing or no position"));
+        Ok(match name {
+            "hover" => hover::hover(at, &lines, offset()?),
+            "signatureHelp" => hover::signature_help(at, offset()?),
+            "definition" => places.definition(offset()?),
+            "typeDefinition" => places.type_definition(offset()?),
+            "references" => places.references(offset()?, params["context"]["includeDeclaration"].as_bool().unwrap_or(true)),
+            "documentHighlight" => places.highlights(offset()?, &lines),
+            "prepareRename" => rename::prepare(at, &lines, offset()?),
+            "rename" => rename::rename(&places, offset()?, params["newName"].as_str().unwrap_or_default())?,
+            "documentSymbol" => outline::document(at, &lines),
+            "foldingRange" => outline::folding(at, &lines),
+            "inlayHint" => outline::hints(at, &lines, &params["range"]),
+            "semanticTokens/full" => tokens::tokens(at, &lines, None),
+            "semanticTokens/range" => tokens::tokens(at, &lines, lines.span(&params["range"])),
+            "formatting" => formatting::formatting(at.text(), &lines)?,
+            "codeAction" => actions::actions(&places, params),
+            "codeLens" => tests::lenses(at, &lines, &path),
+            _ => return Err(unknown()),
+        })
+    }
+
+    fn places<'a>(&'a self, at: At<'a>) -> Places<'a> {
+        Places { at, folder: at.loaded.folder(), encoding: self.encoding }
+    }
+
+    fn complete(&mut self, params: &Value) -> Result<Value, Refusal> {
+        let path = document_path(params)?;
+        let Some(At { project, file, .. }) = self.workspace.find(&path) else { return Ok(Value::Null) };
+        if path.file_name().is_some_and(|name| name == CONFIG) {
+            return Ok(Value::Null);
+        }
+        let loaded = &mut self.workspace.projects[project];
+        let text = file.text(&loaded.db).clone();
+        let lines = Lines::new(&text, self.encoding);
+        let offset = lines.offset(&params["position"]).ok_or_else(|| Refusal::parameters("`position` is missing or no position"))?;
+        let found = complete(&mut loaded.db, &mut loaded.scratch, file, offset);
+        Ok(completion::items(found, &lines, self.client))
+    }
+
+    fn initialize(&mut self, params: &Value) -> Value {
+        let capabilities = &params["capabilities"];
+        self.encoding = Encoding::chosen(&capabilities["general"]["positionEncodings"]);
+        self.client = Client {
+            snippets: capabilities["textDocument"]["completion"]["completionItem"]["snippetSupport"] == true,
+            watches_files: capabilities["workspace"]["didChangeWatchedFiles"]["dynamicRegistration"] == true,
+        };
+        let folders = params["workspaceFolders"].as_array().map(Vec::as_slice).unwrap_or_default();
+        self.folders = folders.iter().filter_map(|folder| uri::to_path(folder["uri"].as_str()?)).collect();
+        if self.folders.is_empty() {
+            self.folders.extend(params["rootUri"].as_str().and_then(uri::to_path));
+        }
+        self.state = State::Running;
+        json!({
+            "serverInfo": { "name": "patternc", "version": env!("CARGO_PKG_VERSION") },
+            "capabilities": {
+                "positionEncoding": self.encoding.name(),
+                "textDocumentSync": { "openClose": true, "change": 2, "save": { "includeText": false } },
+                "hoverProvider": true,
+                "definitionProvider": true,
+                "typeDefinitionProvider": true,
+                "referencesProvider": true,
+                "documentHighlightProvider": true,
+                "documentSymbolProvider": true,
+                "workspaceSymbolProvider": true,
+                "foldingRangeProvider": true,
+                "inlayHintProvider": true,
+                "documentFormattingProvider": true,
+                "codeActionProvider": { "codeActionKinds": ["quickfix", "source.fixAll"] },
+                "codeLensProvider": {},
+                "renameProvider": { "prepareProvider": true },
+                "completionProvider": { "triggerCharacters": [".", "@"] },
+                "signatureHelpProvider": { "triggerCharacters": ["(", ","] },
+                "semanticTokensProvider": { "legend": tokens::legend(), "full": true, "range": true },
+                "executeCommandProvider": { "commands": [tests::RUN] },
+                "workspace": { "workspaceFolders": { "supported": true, "changeNotifications": true } },
+            },
+        })
+    }
+
+    fn notification(&mut self, method: &str, params: &Value) -> Result<(), Fault> {
+        match method {
+            "initialized" => {
+                if self.client.watches_files {
+                    let watchers = json!([{ "globPattern": "**/*.pattern" }, { "globPattern": format!("**/{CONFIG}") }]);
+                    let options = json!({ "watchers": watchers });
+                    let registration = json!({ "id": "files", "method": "workspace/didChangeWatchedFiles", "registerOptions": options });
+                    self.out.request("client/registerCapability", json!({ "registrations": [registration] }))?;
+                }
+                for folder in self.folders.clone() {
+                    let added = self.workspace.add_folder(&folder);
+                    self.loaded();
+                    added?;
+                }
+            }
+            "workspace/didChangeWorkspaceFolders" => {
+                for folder in params["event"]["added"].as_array().into_iter().flatten() {
+                    if let Some(path) = folder["uri"].as_str().and_then(uri::to_path) {
+                        let added = self.workspace.add_folder(&path);
+                        self.loaded();
+                        added?;
+                    }
+                }
+            }
+            "textDocument/didOpen" => {
+                let document = &params["textDocument"];
+                let (Some(uri), Some(text)) = (document["uri"].as_str(), document["text"].as_str()) else { return Ok(()) };
+                let Some(path) = uri::to_path(uri) else { return Ok(()) };
+                let before = self.workspace.projects.len();
+                let known = self.workspace.find(&path).is_some();
+                let document = Document { uri: uri.to_owned(), version: document["version"].as_i64(), text: text.to_owned() };
+                let opened = self.workspace.open(path.clone(), document);
+                if known && before == self.workspace.projects.len() {
+                    self.edited(&path);
+                } else {
+                    self.loaded();
+                }
+                opened?;
+            }
+            "textDocument/didChange" => {
+                let document = &params["textDocument"];
+                let Some(path) = document["uri"].as_str().and_then(uri::to_path) else { return Ok(()) };
+                let version = document["version"].as_i64();
+                let changed = self.workspace.documents.change(&path, version, &params["contentChanges"], self.encoding);
+                if let Some(text) = changed.map(str::to_owned) {
+                    self.workspace.set_text(&path, &text);
+                    self.edited(&path);
+                }
+            }
+            "textDocument/didClose" => {
+                if let Some(path) = params["textDocument"]["uri"].as_str().and_then(uri::to_path) {
+                    self.versions.remove(&path);
+                    let closed = self.workspace.close(&path);
+                    self.loaded();
+                    closed?;
+                }
+            }
+            "textDocument/didSave" => {
+                let path = params["textDocument"]["uri"].as_str().and_then(uri::to_path);
+                if let Some(path) = path.filter(|path| path.file_name().is_some_and(|name| name == CONFIG)) {
+                    self.workspace.changed_on_disk(&path)?;
+                    self.loaded();
+                }
+            }
+            "workspace/didChangeWatchedFiles" => {
+                let changes = params["changes"].as_array().into_iter().flatten();
+                let paths: BTreeSet<PathBuf> = changes.filter_map(|change| uri::to_path(change["uri"].as_str()?)).collect();
+                for path in paths {
+                    self.workspace.changed_on_disk(&path)?;
+                }
+                self.loaded();
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A file was edited: the findings of its projects are out of date.
+    fn edited(&mut self, path: &Path) {
+        for (project, loaded) in self.workspace.projects.iter().enumerate() {
+            if loaded.source(path).is_some() {
+                self.revisions[project] += 1;
+                self.dirty.insert(project);
+            }
+        }
+    }
+
+    /// Projects came, went or were read again: nothing that is known of them counts.
+    fn loaded(&mut self) {
+        self.generation += 1;
+        self.revisions = vec![0; self.workspace.projects.len()];
+        self.dirty = (0..self.workspace.projects.len()).collect();
+        self.found.clear();
+    }
+
+    /// Looks for findings in a project that was changed, unless a search is under way.
+    fn search(&mut self) {
+        if self.searching {
+            return;
+        }
+        let Some(project) = self.dirty.pop_first() else { return };
+        let Some(loaded) = self.workspace.projects.get(project) else { return };
+        let ticket = Ticket { generation: self.generation, project, revision: self.revisions[project] };
+        let job = Job { ticket, folder: loaded.folder().to_path_buf(), db: loaded.db.clone(), encoding: self.encoding };
+        self.searching = self.jobs.send(job).is_ok();
+    }
+
+    fn found(&mut self, ticket: Ticket, found: Option<Published>) -> io::Result<()> {
+        self.searching = false;
+        if ticket.generation != self.generation {
+            return Ok(());
+        }
+        let current = self.revisions.get(ticket.project) == Some(&ticket.revision);
+        match found.filter(|_| current) {
+            Some(found) => {
+                let before = self.found.insert(ticket.project, found);
+                let mut paths: BTreeSet<PathBuf> =
+                    before.iter().chain(self.found.get(&ticket.project)).flat_map(|found| found.keys().cloned()).collect();
+                if self.dirty.is_empty() {
+                    // What is shown of files that no project has any more.
+                    paths.extend(self.shown.keys().cloned());
+                }
+                paths.retain(|path| self.workspace.documents.get(path).is_none());
+                paths.iter().try_for_each(|path| self.publish(path))?;
+                // Last, so that who waits for the findings of a version has those of other files too.
+                let loaded = &self.workspace.projects[ticket.project];
+                let open = self.workspace.documents.iter().map(|(path, _)| path).filter(|path| loaded.source(path).is_some());
+                let open: Vec<PathBuf> = open.cloned().collect();
+                open.iter().try_for_each(|path| self.publish(path))?;
+            }
+            None => {
+                self.dirty.insert(ticket.project);
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows what all projects find in a file, if it is not shown already.
+    fn publish(&mut self, path: &Path) -> io::Result<()> {
+        let mut all: Vec<Value> = Vec::new();
+        for finding in self.found.values().filter_map(|found| found.get(path)).flatten() {
+            if !all.contains(finding) {
+                all.push(finding.clone());
+            }
+        }
+        let document = self.workspace.documents.get(path);
+        let version = document.and_then(|document| document.version);
+        let newer = version.is_some() && version != self.versions.get(path).copied();
+        if self.shown.get(path).map(Vec::as_slice).unwrap_or_default() == all.as_slice() && !newer {
+            return Ok(());
+        }
+        let uri = document.map_or_else(|| uri::of_path(path), |document| document.uri.clone());
+        let mut params = json!({ "uri": uri, "diagnostics": all });
+        if let Some(version) = version {
+            params["version"] = version.into();
+            self.versions.insert(path.to_path_buf(), version);
+        }
+        if all.is_empty() {
+            self.shown.remove(path);
+        } else {
+            self.shown.insert(path.to_path_buf(), all);
+        }
+        self.out.notify("textDocument/publishDiagnostics", params)
+    }
+}
+
+fn document_path(params: &Value) -> Result<PathBuf, Refusal> {
+    let uri = params["textDocument"]["uri"].as_str().ok_or_else(|| Refusal::parameters("`textDocument.uri` is missing"))?;
+    uri::to_path(uri).ok_or_else(|| Refusal::parameters(format!("`{uri}` is no file")))
+}
+
+fn version() -> String {
+    format!("patternc {}", env!("CARGO_PKG_VERSION"))
+}

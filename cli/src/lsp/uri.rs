@@ -1,0 +1,59 @@
+//! `file:` URIs and paths (RFC 8089, RFC 3986).
+
+use std::path::{Path, PathBuf};
+
+/// The path that a `file:` URI names; `None` for others.
+pub fn to_path(uri: &str) -> Option<PathBuf> {
+    let rest = uri.strip_prefix("file://")?;
+    // A host other than this one cannot be reached.
+    let path = &rest[rest.find('/')?..];
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut left = path.as_bytes();
+    while let Some((&first, rest)) = left.split_first() {
+        let hex = |at: usize| rest.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+        match (first, hex(0), hex(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push((high * 16 + low) as u8);
+                left = &rest[2..];
+            }
+            _ => {
+                bytes.push(first);
+                left = rest;
+            }
+        }
+    }
+    let path = String::from_utf8(bytes).ok()?;
+    // `/c:/folder` on systems with drives.
+    let drive = cfg!(windows) && path.as_bytes().get(2) == Some(&b':');
+    Some(PathBuf::from(if drive { &path[1..] } else { &path }))
+}
+
+/// The `file:` URI of an absolute path.
+pub fn of_path(path: &Path) -> String {
+    let path = path.to_string_lossy().replace('\\', "/");
+    let mut uri = String::from(if path.starts_with('/') { "file://" } else { "file:///" });
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b'@' | b'+' | b',' | b'=' => {
+                uri.push(byte as char)
+            }
+            _ => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_come_back() {
+        for path in ["/a/b.pattern", "/with space/ü/100%.pattern", "/a#b?c.pattern"] {
+            assert_eq!(to_path(&of_path(Path::new(path))).as_deref(), Some(Path::new(path)));
+        }
+        assert_eq!(of_path(Path::new("/a b")), "file:///a%20b");
+        assert_eq!(to_path("file:///a%20b%c3%bc"), Some("/a bü".into()));
+        assert_eq!(to_path("untitled:Untitled-1"), None);
+    }
+}

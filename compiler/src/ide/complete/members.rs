@@ -1,0 +1,157 @@
+//! What can stand after a `.`.
+
+use super::{Completer, Completion, CompletionKind, call_snippet};
+use crate::bodies::methods_of;
+use crate::ide::definition::Definition;
+use crate::ide::describe::{headline, type_name};
+use crate::ide::names::present;
+use crate::items::{ItemHead, head};
+use crate::signature::{HandlerKind, enum_sig, extern_sig, record_sig, struct_sig};
+use crate::types::{CellId, HandlerId, ItemId, OperationId, Ty};
+
+impl Completer<'_> {
+    /// After a value of a type.
+    pub(super) fn members(&mut self, base: &Ty, is_send: bool) {
+        match present(base) {
+            Ty::Record(record, _) => self.record_members(*record, is_send),
+            Ty::Struct(of, _) => {
+                let fields = struct_sig(self.db, *of).map(|sig| sig.fields.clone());
+                for field in fields.iter().flat_map(|fields| fields.iter()) {
+                    let item = Completion::new(field.name.as_str(), CompletionKind::Field, 0);
+                    self.items.push(item.detail(type_name(self.db, &field.ty)));
+                }
+            }
+            Ty::Failure => {
+                for (name, what) in [("message", "Text, why"), ("kind", "Text, such as \"rejected\"")] {
+                    self.items.push(Completion::new(name, CompletionKind::Field, 0).detail(what));
+                }
+            }
+            Ty::SagaResult(results) => {
+                for (name, ty) in results.iter() {
+                    self.items.push(Completion::new(name.as_str(), CompletionKind::Field, 0).detail(type_name(self.db, ty)));
+                }
+            }
+            ty => {
+                for method in methods_of(ty) {
+                    let (snippet, what) = built_in(method.name());
+                    self.items.push(Completion::new(method.name(), CompletionKind::Method, 1).detail(what).inserting(snippet));
+                }
+            }
+        }
+    }
+
+    fn record_members(&mut self, record: ItemId, is_send: bool) {
+        let Some(sig) = record_sig(self.db, record) else { return };
+        for (index, cell) in sig.cells.iter().enumerate() {
+            let definition = Definition::Cell(CellId { record, index: index as u32 });
+            let mut item = Completion::new(cell.name.as_str(), CompletionKind::Cell, if is_send { 2 } else { 0 });
+            item.detail = Some(type_name(self.db, &cell.ty));
+            item.docs = definition.docs(self.db).map(str::to_owned);
+            self.items.push(item);
+        }
+        for (index, handler) in sig.handlers.iter().enumerate() {
+            // A saga is sent or a step, never called.
+            let rank = match (is_send, handler.kind) {
+                (true, _) => 0,
+                (false, HandlerKind::Saga) => 3,
+                (false, _) => 1,
+            };
+            let definition = Definition::Handler(HandlerId { record, index: index as u32 });
+            let mut item = Completion::new(handler.name.as_str(), CompletionKind::Handler, rank);
+            item.detail = headline(self.db, definition);
+            item.docs = definition.docs(self.db).map(str::to_owned);
+            item.snippet = call_snippet(handler.name.as_str(), &handler.params);
+            self.items.push(item);
+        }
+        if !is_send {
+            let exists = Completion::new("exists", CompletionKind::Method, 3).detail("Bool, whether it was not deleted");
+            self.items.push(exists.inserting("exists()"));
+            self.items.push(Completion::new("space", CompletionKind::Method, 3).detail("Space, where it is"));
+        }
+    }
+
+    /// After the name of a declaration.
+    pub(super) fn item_members(&mut self, id: ItemId) {
+        match head(self.db, id) {
+            Some(ItemHead::Enum { .. }) => {
+                let Some(sig) = enum_sig(self.db, id) else { return };
+                for (index, variant) in sig.variants.iter().enumerate() {
+                    let holes: Vec<String> = variant
+                        .fields
+                        .iter()
+                        .enumerate()
+                        .map(|(index, field)| format!("{0}: ${{{1}:{0}}}", field.name, index + 1))
+                        .collect();
+                    let snippet =
+                        if holes.is_empty() { variant.name.to_string() } else { format!("{}({})", variant.name, holes.join(", ")) };
+                    let mut item = Completion::new(variant.name.as_str(), CompletionKind::Variant, 0).inserting(snippet);
+                    item.docs = Definition::Variant { of: id, index: index as u32 }.docs(self.db).map(str::to_owned);
+                    self.items.push(item);
+                }
+            }
+            Some(ItemHead::Record(_)) => {
+                let all = Completion::new("all", CompletionKind::Method, 0).detail("a list of all in the space");
+                self.items.push(all);
+                let some = Completion::new("where", CompletionKind::Method, 0).detail("a list of those for which it holds");
+                self.items.push(some.inserting("where(${1:r} => $0)"));
+            }
+            Some(ItemHead::Extern { .. }) => {
+                let Some(sig) = extern_sig(self.db, id) else { return };
+                for (index, operation) in sig.operations.iter().enumerate() {
+                    let definition = Definition::Operation(OperationId { of: id, index: index as u32 });
+                    let mut item = Completion::new(operation.name.as_str(), CompletionKind::Operation, 0);
+                    item.detail = headline(self.db, definition);
+                    item.docs = definition.docs(self.db).map(str::to_owned);
+                    item.snippet = call_snippet(operation.name.as_str(), &operation.params);
+                    self.items.push(item);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What is inserted for a built-in method, and what it gives.
+fn built_in(name: &'static str) -> (String, &'static str) {
+    let (arguments, what) = match name {
+        "len" => ("", "Int, how many"),
+        "is_empty" => ("", "Bool"),
+        "first" => ("", "the first, if there is one"),
+        "last" => ("", "the last, if there is one"),
+        "contains" => ("${1:x}", "Bool"),
+        "map" => ("${1:x} => $0", "a list of what each gives"),
+        "filter" => ("${1:x} => $0", "those for which it holds"),
+        "any" => ("${1:x} => $0", "Bool, whether it holds for one"),
+        "all" => ("${1:x} => $0", "Bool, whether it holds for each"),
+        "find" => ("${1:x} => $0", "the first for which it holds"),
+        "sort_by" => ("${1:x} => $0", "ascending by what each gives"),
+        "sum" => ("", "all together"),
+        "min" => ("", "the least, if there is one"),
+        "max" => ("", "the greatest, if there is one"),
+        "take" => ("${1:n}", "the first few"),
+        "skip" => ("${1:n}", "all but the first few"),
+        "reverse" => ("", "from the last to the first"),
+        "distinct" => ("", "each once"),
+        "join" => ("\"${1:, }\"", "Text, with this between"),
+        "fold" => ("${1:start}, (${2:all}, ${3:x}) => $0", "one value of all"),
+        "union" => ("${1:other}", "what is in either"),
+        "intersect" => ("${1:other}", "what is in both"),
+        "minus" => ("${1:other}", "what is not in the other"),
+        "keys" => ("", "the keys, in order"),
+        "values" => ("", "the values, in the order of their keys"),
+        "get" => ("${1:key}", "the value, if there is one"),
+        "upper" => ("", "Text, in capitals"),
+        "lower" => ("", "Text, in small letters"),
+        "trim" => ("", "Text, without white space around"),
+        "split" => ("\"${1:,}\"", "List<Text>"),
+        "lines" => ("", "List<Text>"),
+        "slice" => ("${1:from}, ${2:to}", "Text, a part"),
+        "starts_with" | "ends_with" => ("${1:text}", "Bool"),
+        "replace" => ("${1:what}, ${2:with}", "Text, every occurrence replaced"),
+        "to_int" => ("", "Int?"),
+        "to_float" => ("", "Float"),
+        "round" => ("", "Int, the nearest"),
+        _ => ("", ""),
+    };
+    (format!("{name}({arguments})"), what)
+}

@@ -1,0 +1,285 @@
+use super::complete::{Scratch, complete};
+use super::definition::Definition;
+use super::names::{Access, names, references};
+use super::rename::{can_rename, rename};
+use super::{call, hints, hover, outline};
+use crate::db::{Database, Project, SourceFile};
+use patternc_grammar::syntax::Span;
+
+const PEOPLE: &str = r#"space home
+space user[Text]
+
+/// Someone.
+record Person in home {
+  /// What they are called.
+  cell name: Text
+  cell members: Set<Person> = Set[]
+  cell status: Status = Status.open
+  derived degree: Int = self.members.len()
+
+  /// Links two people.
+  handler link(target: Person) writes Person.members, Person.name {
+    require !(target in self.members) else "already linked to {target.name}"
+    self.members += target
+    target.members += self
+    let known = self.members.filter(p => p.degree > 1)
+    for one in known { one.touch(1) }
+  }
+
+  internal handler touch(times: Int) -> Int {
+    self.name = "touched"
+    return times
+  }
+}
+
+enum Status { open, claimed(by: Text, times: Int) }
+
+fn label(p: Person) -> Text { "{p.name}" }
+
+extern payments {
+  charge(agent: Text, amount: Int) -> Int idempotent
+}
+
+test "linking" {
+  let ada = create Person in home { name: "Ada" }
+  ada.link(ada)
+  expect label(ada) == "Ada"
+}
+"#;
+
+const NOTES: &str =
+    "use \"people.pattern\" { Person, home }\n\nrecord Note in home {\n  cell by: Person\n  derived who: Text = self.by.name\n}\n";
+
+/// The project, with a text that has a `|` at the cursor as a third file: the file, and the place of the cursor.
+fn project(text: &str) -> (Database, SourceFile, u32) {
+    let at = text.find('|').unwrap_or(text.len());
+    let mut db = Database::default();
+    let text = text.replacen('|', "", 1);
+    db.set_project(&[("people.pattern", PEOPLE), ("notes.pattern", NOTES), ("z.pattern", &text)], None);
+    let file = file(&db, "z.pattern");
+    (db, file, at as u32)
+}
+
+fn file(db: &Database, path: &str) -> SourceFile {
+    *Project::get(db).files(db).iter().find(|file| &**file.path(db) == path).expect("it is in the project")
+}
+
+/// What is offered at the `|`, best first.
+fn offered(text: &str) -> Vec<String> {
+    let imported = format!("use \"people.pattern\" {{ Person, Status, home, label, payments }}\n{text}");
+    let (mut db, file, at) = project(&imported);
+    complete(&mut db, &mut Scratch::default(), file, at).items.into_iter().map(|item| item.label).collect()
+}
+
+/// The snippet of one of them.
+fn snippet(text: &str, label: &str) -> String {
+    let imported = format!("use \"people.pattern\" {{ Person, Status, home, label, payments }}\n{text}");
+    let (mut db, file, at) = project(&imported);
+    let items = complete(&mut db, &mut Scratch::default(), file, at).items;
+    items.into_iter().find(|item| item.label == label).unwrap_or_else(|| panic!("{label} is not offered")).snippet
+}
+
+fn uses(text: &str, of: &str) -> Vec<(String, Access)> {
+    let (db, z, _) = project(text);
+    let people = file(&db, "people.pattern");
+    let at = PEOPLE.find(of).expect("it is declared") + of.len();
+    let reference = *names(&db, people).at(at as u32).expect("a name");
+    let shown = references(&db, reference.to).into_iter().map(|(file, reference)| {
+        let line = file.text(&db)[..reference.span.start as usize].matches('\n').count() + 1;
+        (format!("{}:{line}", file.path(&db).trim_end_matches(".pattern")), reference.access)
+    });
+    let _ = z;
+    shown.collect()
+}
+
+#[test]
+fn a_cell_is_used_where_it_is_read_written_and_declared_in_all_files() {
+    use Access::{Declares, Reads, Writes};
+    let expected = [
+        ("notes:5", Reads),
+        ("people:7", Declares),
+        ("people:13", Reads),
+        ("people:14", Reads),
+        ("people:22", Writes),
+        ("people:29", Reads),
+        ("people:36", Reads),
+    ];
+    let expected: Vec<(String, Access)> = expected.iter().map(|(place, access)| ((*place).to_owned(), *access)).collect();
+    assert_eq!(uses("", "cell name"), expected);
+}
+
+#[test]
+fn clauses_and_links_name_cells_too() {
+    let found = uses("", "cell members");
+    let lines: Vec<&str> = found.iter().map(|(place, _)| place.as_str()).collect();
+    assert_eq!(lines, ["people:8", "people:10", "people:13", "people:14", "people:15", "people:16", "people:17"]);
+}
+
+#[test]
+fn locals_are_told_apart_by_their_blocks() {
+    let (db, file, _) = project("fn f(x: Int) -> Int { let a = x let b = [1].map(x => x + a).len() b + x }");
+    let text = file.text(&db);
+    let at = text.find("x: Int").expect("it is there") as u32;
+    let reference = names(&db, file).at(at).expect("a name");
+    let places: Vec<u32> = references(&db, reference.to).iter().map(|(_, reference)| reference.span.start).collect();
+    let own: Vec<u32> = [text.find("x: Int"), text.find("x let"), text.rfind('x')].into_iter().flatten().map(|at| at as u32).collect();
+    assert_eq!(places, own, "not the lambda's");
+}
+
+#[test]
+fn hover_says_type_place_effects_and_words() {
+    let (db, _, _) = project("");
+    let people = file(&db, "people.pattern");
+    let at = |what: &str| hover::hover(&db, people, PEOPLE.find(what).expect("it is there") as u32).expect("something is known").text;
+    let link = at("link(target: Person)");
+    assert!(link.contains("handler Person.link(target: Person) writes Person.members, Person.name"), "{link}");
+    assert!(link.contains("Links two people.") && link.contains("- writes `self.members`, `target.members`, "), "{link}");
+    assert!(link.contains("can fail: rejected"), "{link}");
+    let target = at("target in self");
+    assert!(target.contains("target: Person") && target.contains("In `home`."), "{target}");
+    assert!(at("degree > 1").contains("derived Person.degree: Int"));
+}
+
+#[test]
+fn members_are_those_of_the_type() {
+    let members = offered("fn f(p: Person) -> Text { p.| }");
+    assert!(members.starts_with(&["degree".into(), "members".into(), "name".into(), "status".into()]), "{members:?}");
+    assert!(members.contains(&"link".into()) && members.contains(&"exists".into()), "{members:?}");
+    assert_eq!(offered("fn f(p: Person) -> Int { p.members.map(q => q.na|) }")[..4], members[..4], "the type of a lambda's parameter");
+    assert!(offered("fn f(p: Person) -> Int { p.members.| }").contains(&"filter".into()));
+    assert_eq!(offered("fn f() -> Status { Status.| }"), ["claimed", "open"]);
+    assert_eq!(offered("record R in home {\n  handler h() {\n    send payments.|\n  }\n}"), ["charge"]);
+}
+
+#[test]
+fn half_written_text_has_offers_too() {
+    let text = "record R in home {\n  cell p: Person\n  handler h(other: Person) {\n    send other.|\n  }\n";
+    assert_eq!(offered(text)[..2], ["link", "touch"]);
+    assert!(offered("record R in home {\n  cell p: Person\n  handler h() {\n    self.p.|\n").contains(&"name".into()));
+    assert!(offered("record R in home {\n  |\n}").contains(&"internal handler".into()));
+    assert!(offered("|").contains(&"record".into()));
+    assert!(offered("record R in home {\n  handler h() {\n    send self.h() then {\n      |\n    }\n  }\n}").contains(&"err".into()));
+}
+
+#[test]
+fn names_in_scope_are_offered_those_that_fit_first() {
+    let text = "record R in home {\n  handler h(n: Int, p: Person) {\n    let q = p\n    p.link(|)\n    let later = 1\n  }\n}";
+    let names = offered(text);
+    assert_eq!(names[..2], ["p", "q"], "{names:?}");
+    assert!(names.contains(&"n".into()) && !names.contains(&"later".into()), "{names:?}");
+}
+
+#[test]
+fn missing_cells_are_offered_with_their_places_to_fill() {
+    let text = "test \"t\" {\n  let p = create Person in home { | }\n}";
+    assert_eq!(offered(text)[0], "name");
+    assert_eq!(snippet("test \"t\" {\n  let p = create |\n}", "Person"), "Person in home { name: ${1:name} \\}");
+    assert_eq!(snippet("fn f() -> Status { Status.| }", "claimed"), "claimed(by: ${1:by}, times: ${2:times})");
+}
+
+#[test]
+fn types_spaces_and_rules_are_offered_where_they_stand() {
+    let types = offered("struct S { a: | }");
+    assert!(types.contains(&"Person".into()) && types.contains(&"Map".into()) && !types.contains(&"label".into()), "{types:?}");
+    assert_eq!(offered("test \"t\" {\n  let p = create Person in | { }\n}"), ["home"]);
+    assert!(offered("@allow(|\nfn f() -> Int { 1 }").contains(&"stale-capture".into()));
+    assert!(offered("record R in home {\n  handler h() writes Person.| { }\n}").contains(&"members".into()));
+}
+
+#[test]
+fn nothing_is_offered_in_comments_and_texts() {
+    assert!(offered("// a |").is_empty());
+    assert!(offered("fn f() -> Text { \"a | b\" }").is_empty());
+    assert!(offered("fn f(person: Person) -> Text { \"a {pers|} b\" }").contains(&"person".into()));
+}
+
+#[test]
+fn a_call_knows_which_argument_is_written() {
+    let text =
+        "use \"people.pattern\" { payments, home }\nrecord R in home {\n  handler h() {\n    send payments.charge(\"a, (\", |)\n  }\n}";
+    let (db, file, at) = project(text);
+    let call = call::call_at(&db, file, at).expect("a call is around");
+    assert_eq!((call.active, call.params.as_slice()), (1, &["agent: Text".to_owned(), "amount: Int".to_owned()][..]));
+}
+
+#[test]
+fn hints_say_types_and_what_calls_write() {
+    let (db, _, _) = project("");
+    let people = file(&db, "people.pattern");
+    let all = hints::hints(&db, people, Span::new(0, PEOPLE.len()));
+    let labels: Vec<&str> = all.iter().map(|hint| hint.label.as_str()).collect();
+    assert_eq!(labels, [": List<Person>", ": Person", "writes Person.name"]);
+}
+
+fn renamed(of: &str, new: &str) -> Result<String, String> {
+    let (db, _, _) = project("");
+    let people = file(&db, "people.pattern");
+    let at = PEOPLE.find(of).expect("it is declared") + of.len();
+    let (_, definition) = can_rename(&db, people, at as u32).expect("it has a name");
+    let mut edits = rename(&db, definition, new).map_err(|refused| refused.to_string())?;
+    edits.sort_by_key(|edit| std::cmp::Reverse((edit.file, edit.span)));
+    let mut texts = vec![(people, PEOPLE.to_owned()), (file(&db, "notes.pattern"), NOTES.to_owned())];
+    for edit in edits {
+        let (_, text) = texts.iter_mut().find(|(file, _)| *file == edit.file).expect("one of both");
+        text.replace_range(edit.span.start as usize..edit.span.end as usize, &edit.text);
+    }
+    let mut changed = Database::default();
+    changed.set_project(&[("people.pattern", &texts[0].1), ("notes.pattern", &texts[1].1)], None);
+    let findings = crate::check::check(&changed, &crate::check::CheckOptions::default());
+    let errors: Vec<String> = findings.iter().filter(|f| f.level == crate::diagnostic::Level::Error).map(|f| f.message.clone()).collect();
+    assert!(errors.is_empty(), "{errors:?}\n{}{}", texts[0].1, texts[1].1);
+    Ok(format!("{}{}", texts[0].1, texts[1].1))
+}
+
+#[test]
+fn everything_can_get_another_name_and_still_checks() {
+    for (of, new) in [
+        ("record Person", "Human"),
+        ("space home", "house"),
+        ("cell name", "title"),
+        ("cell members", "friends"),
+        ("handler link", "befriend"),
+        ("handler touch", "poke"),
+        ("link(target", "other"),
+        ("let known", "seen"),
+        ("for one", "each"),
+        ("enum Status", "State"),
+        ("{ open", "free"),
+        ("claimed(by", "who"),
+        ("fn label", "caption"),
+        ("extern payments", "bank"),
+        ("derived degree", "links"),
+    ] {
+        let changed = renamed(of, new).unwrap_or_else(|refused| panic!("{of}: {refused}"));
+        assert!(changed.contains(new), "{of}");
+    }
+}
+
+#[test]
+fn clashes_are_refused_with_the_reason() {
+    let refused = |of: &str, new: &str| renamed(of, new).expect_err(of);
+    assert_eq!(refused("cell name", "members"), "`Person` has a cell `members` already");
+    assert_eq!(refused("handler link", "degree"), "`Person` has a cell `degree` already");
+    assert_eq!(refused("record Person", "Status"), "people.pattern declares an enum `Status` already");
+    assert!(refused("record Person", "Note").contains("means something else in notes.pattern"));
+    assert!(refused("record Person", "Text").contains("a type of the language"));
+    assert!(refused("record Person", "person").contains("UpperCamel"));
+    assert!(refused("cell name", "Name").contains("write `name`"));
+    assert!(refused("cell name", "send").contains("a word of the language"));
+    assert!(refused("let known", "target").contains("already"));
+    assert!(refused("let known", "label").contains("means something in this file"));
+    assert!(refused("fn label", "target").contains("would hide it"));
+}
+
+#[test]
+fn symbols_and_folds_are_those_of_the_text() {
+    let (db, _, _) = project("");
+    let people = file(&db, "people.pattern");
+    let symbols: Vec<String> = outline::symbols(&db, people).iter().map(|symbol| symbol.name.clone()).collect();
+    assert_eq!(symbols, ["home", "user", "Person", "Status", "label", "payments", "linking"]);
+    let record = &outline::symbols(&db, people)[2];
+    assert_eq!(record.children.len(), 6);
+    let folds = outline::folds(&db, people);
+    assert_eq!(folds.len(), 5, "record, two handlers, extern, test: {folds:?}");
+    assert!(matches!(names(&db, people).at(6).map(|reference| reference.to), Some(Definition::Item(_))));
+}

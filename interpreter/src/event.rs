@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use patternc_program::{ArmId, CellIndex, ExternId, HandlerId, Place, Program, RecordId, SagaId, Type};
+use patternc_program::{ArmId, CellIndex, ExternId, Field, HandlerId, Place, Program, RecordId, SagaId, Type};
 
 use crate::failure::Failure;
 use crate::value::{RecordRef, SpaceRef, Value};
@@ -64,8 +64,8 @@ impl Action {
 
 /// What a saga answers: the results of its steps.
 pub(crate) fn saga_result(program: &Program, saga: SagaId) -> Type {
-    let steps = &program.sagas[saga.index()].steps;
-    Type::SagaResult(steps.iter().filter_map(|step| step.result.as_ref().map(|(_, ty)| ty.clone())).collect())
+    let steps = program.sagas[saga.index()].steps.iter();
+    Type::SagaResult(steps.filter_map(|step| Some(Field { name: step.name?, ty: step.result.as_ref()?.1.clone() })).collect())
 }
 
 /// How an event ended.

@@ -263,7 +263,7 @@ pub fn any_value(program: &Program, ty: &Type, depth: u32) -> BoxedStrategy<Valu
             let variants = variants.map(|(i, v)| fields(&v.fields).prop_map(move |f| Value::Variant(i as u32, f)).boxed());
             proptest::strategy::Union::new(variants).boxed()
         }
-        Type::SagaResult(types) => types.iter().map(inner).collect::<Vec<_>>().prop_map(|values| Value::Struct(values.into())).boxed(),
+        Type::SagaResult(results) => fields(results).prop_map(Value::Struct).boxed(),
         Type::Unknown => prop_oneof![
             Just(Value::None),
             any::<i64>().prop_map(Value::Int),

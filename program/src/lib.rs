@@ -89,7 +89,7 @@ pub struct Space {
 }
 
 /// A field of a struct or variant, or a parameter.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Field {
     pub name: Name,
     pub ty: Type,

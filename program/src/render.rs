@@ -184,7 +184,7 @@ impl Program {
                 };
                 self.placed(record.map(|r| r.name.as_str()), place)
             }
-            Type::SagaResult(of) => format!("({})", of.iter().map(|t| self.ty(t)).collect::<Vec<_>>().join(", ")),
+            Type::SagaResult(of) => format!("({})", self.fields(of)),
             Type::Unknown => "?".into(),
         }
     }

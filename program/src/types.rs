@@ -1,6 +1,6 @@
 //! Types as the runtime needs them: to read events, to check where references point, to compare with stored data.
 
-use crate::{EnumId, RecordId, SpaceId, StructId};
+use crate::{EnumId, Field, RecordId, SpaceId, StructId};
 
 /// The type of a cell, parameter or result.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,8 +22,8 @@ pub enum Type {
     Struct(StructId, Place),
     Enum(EnumId, Place),
     Record(RecordId, Place),
-    /// The results of a saga's steps: what its `ok` arm binds.
-    SagaResult(Vec<Type>),
+    /// The results of a saga's steps by name: what its `ok` arm binds.
+    SagaResult(Vec<Field>),
     /// Not known: the element of an empty list, the value of `none`, and whatever a program that `check` refuses leaves open. Every value
     /// fits.
     Unknown,

@@ -34,9 +34,7 @@ fn the_pages_are_true() {
 fn run_page(text: &str, project: Option<&Path>) -> Vec<String> {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     if let Some(project) = project {
-        for file in std::fs::read_dir(project).expect("it was listed").flatten().filter(|f| f.path().is_file()) {
-            std::fs::copy(file.path(), folder.path().join(file.file_name())).expect("there is room for a copy");
-        }
+        copy(project, folder.path());
     }
     let mut place = folder.path().to_path_buf();
     let mut wrong = Vec::new();
@@ -60,6 +58,19 @@ fn run_page(text: &str, project: Option<&Path>) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// Copies a folder with what is in it, but not what runs have left.
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).expect("it was listed").flatten().filter(|entry| entry.file_name() != ".patternc") {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            std::fs::create_dir_all(&to).expect("there is room for a copy");
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).expect("there is room for a copy");
+        }
+    }
 }
 
 fn check_alone(block: &Block) -> Option<String> {

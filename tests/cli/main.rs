@@ -12,6 +12,7 @@ mod patternc;
 mod reopen;
 mod repl;
 mod reports;
+mod saga_crash;
 mod seeds;
 mod terminal;
 mod token_refresh;

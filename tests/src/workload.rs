@@ -75,8 +75,8 @@ pub fn value(program: &Program, ty: &Type, here: &SpaceRef, refs: &[RecordRef], 
         Type::Duration => Value::Duration(tape.below(1000) as i64),
         Type::Space => Value::Space(here.clone()),
         Type::Failure => Value::Struct(Arc::from([Value::Text("rejected".into()), Value::Text("no".into())])),
-        Type::SagaResult(types) => {
-            let values: Option<Vec<Value>> = types.iter().map(|ty| value(program, ty, here, refs, tape)).collect();
+        Type::SagaResult(results) => {
+            let values: Option<Vec<Value>> = results.iter().map(|result| value(program, &result.ty, here, refs, tape)).collect();
             Value::Struct(values?.into())
         }
         Type::Unknown => Value::None,

@@ -10,9 +10,10 @@ use patternc_interpreter::engine::{CallAnswer, Engine, Entry, ExternCall, Sessio
 use patternc_interpreter::event::{Action, Outcome};
 use patternc_interpreter::failure::FailureKind;
 use patternc_interpreter::limits::Limits;
-use patternc_interpreter::simulate::{self, Mishaps, Outside, Request};
+use patternc_interpreter::simulate::{self, Disk, Mishaps, Outside, Request};
+use patternc_interpreter::store::StoreError;
 use patternc_interpreter::value::{RecordRef, SpaceRef, Value};
-use patternc_program::{CellIndex, HandlerId, Home, Place, Program, RecordId, SpaceId, Type};
+use patternc_program::{CellIndex, Home, Place, Program, RecordId, SpaceId, Type};
 
 /// What the compiler makes of a project.
 pub struct Compiled {
@@ -37,6 +38,11 @@ impl Compiled {
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
         self.findings.iter().filter(|f| f.level == Level::Error)
     }
+}
+
+/// What all worlds run under.
+pub fn limits() -> Limits {
+    Limits { steps: 200_000, ..Limits::default() }
 }
 
 /// What the outside answers.
@@ -68,13 +74,16 @@ impl World {
     }
 
     fn over(program: &Arc<Program>, seed: u64, stores: usize) -> Self {
-        let limits = Limits { steps: 200_000, ..Limits::default() };
-        let disk = simulate::memory_disk(program, &limits, stores);
-        let simulated = simulate::World::new(program.clone(), Box::new(disk), (0..stores).collect(), limits, seed);
-        let mut simulated = simulated.expect("an empty store in memory opens");
+        let disk = simulate::memory_disk(program, &limits(), stores);
+        Self::on(program, seed, Box::new(disk), (0..stores).collect()).expect("an empty store in memory opens")
+    }
+
+    /// Going on with what is on a disk. `places`: for each declared space, the store that keeps it.
+    pub fn on(program: &Arc<Program>, seed: u64, disk: Box<dyn Disk>, places: Vec<usize>) -> Result<Self, StoreError> {
+        let mut simulated = simulate::World::new(program.clone(), disk, places, limits(), seed)?;
         simulated.record_history();
         let outside = Answers(Box::new(|_| CallAnswer::Rejected("nobody answers".into())));
-        World { program: program.clone(), simulated, outside, sessions: 0 }
+        Ok(World { program: program.clone(), simulated, outside, sessions: 0 })
     }
 
     /// Brings about mishaps from now on.
@@ -104,9 +113,9 @@ impl World {
 
     /// Sends an event of a session of its own.
     pub fn send(&mut self, to: &RecordRef, handler: &str, args: Vec<Value>) -> Request {
-        let handler = self.handler(to, handler);
+        let action = self.action(to, handler, args);
         self.sessions += 1;
-        self.simulated.send(Session(self.sessions), None, Action::Handler { to: to.clone(), handler, args })
+        self.simulated.send(Session(self.sessions), None, action)
     }
 
     /// Lets one thing happen; `false` if nothing more can.
@@ -127,13 +136,21 @@ impl World {
     /// Runs these events as sessions of their own, interleaved by the seed, and everything they send. The outcomes, in order; none for an
     /// event whose answer depends on something that is parked.
     pub fn together(&mut self, actions: Vec<Action>) -> Vec<Option<Outcome>> {
-        let requests: Vec<Request> = actions
-            .into_iter()
-            .map(|action| {
-                self.sessions += 1;
-                self.simulated.send(Session(self.sessions), None, action)
-            })
-            .collect();
+        let requests = self.begin(actions);
+        self.end(requests)
+    }
+
+    /// Sends these events as sessions of their own; what comes of them is up to [`World::step`] and [`World::end`].
+    pub fn begin(&mut self, actions: Vec<Action>) -> Vec<Request> {
+        let send = |action| {
+            self.sessions += 1;
+            self.simulated.send(Session(self.sessions), None, action)
+        };
+        actions.into_iter().map(send).collect()
+    }
+
+    /// Lets everything happen that can. The outcomes of these events.
+    pub fn end(&mut self, requests: Vec<Request>) -> Vec<Option<Outcome>> {
         self.simulated.run_until_idle(&mut self.outside);
         if let Some(trouble) = self.simulated.take_trouble() {
             panic!("{trouble}");
@@ -152,6 +169,16 @@ impl World {
         }
     }
 
+    /// The process dies, and another goes on with what was durable.
+    pub fn crash(&mut self) {
+        self.simulated.crash();
+    }
+
+    /// Moves the clock on.
+    pub fn advance(&mut self, milliseconds: i64) {
+        self.simulated.advance(milliseconds, &mut self.outside);
+    }
+
     /// One event and everything it sends.
     pub fn event(&mut self, action: Action) -> Outcome {
         self.together(vec![action]).pop().flatten().expect("an event is answered, unless its answer was deferred to something parked")
@@ -159,14 +186,17 @@ impl World {
 
     /// Calls a handler by name.
     pub fn call(&mut self, to: &RecordRef, handler: &str, args: Vec<Value>) -> Outcome {
-        let handler = self.handler(to, handler);
-        self.event(Action::Handler { to: to.clone(), handler, args })
+        self.event(self.action(to, handler, args))
     }
 
-    fn handler(&self, to: &RecordRef, handler: &str) -> HandlerId {
-        let record = self.program.record(to.record());
-        let named = record.handlers.iter().copied().find(|h| self.program.handler(*h).name == handler);
-        named.unwrap_or_else(|| panic!("{} has no handler {handler}", record.name))
+    /// A call of a handler or saga by name.
+    pub fn action(&self, to: &RecordRef, name: &str, args: Vec<Value>) -> Action {
+        let (record, to) = (self.program.record(to.record()), to.clone());
+        if let Some(&handler) = record.handlers.iter().find(|h| self.program.handler(**h).name == name) {
+            return Action::Handler { to, handler, args };
+        }
+        let saga = record.sagas.iter().copied().find(|saga| self.program.sagas[saga.index()].name == name);
+        Action::Saga { to, saga: saga.unwrap_or_else(|| panic!("{} has no handler or saga {name}", record.name)), args }
     }
 
     /// Creates a record with these cells in this space, which must work.
@@ -207,6 +237,21 @@ impl World {
     pub fn records(&self) -> Vec<RecordRef> {
         let types = (0..self.program.records.len() as u32).map(RecordId);
         types.flat_map(|record| self.simulated.records(record).expect("a store in memory can be read")).collect()
+    }
+
+    /// The `eventually` invariants that do not hold now.
+    pub fn not_yet(&mut self) -> Vec<String> {
+        let program = self.program.clone();
+        let mut broken = Vec::new();
+        for invariant in program.invariants.iter().filter(|invariant| invariant.eventually) {
+            for record in self.simulated.records(invariant.record).expect("the store can be read") {
+                let held = self.engine_mut().evaluate_body(invariant.body, &record);
+                if held != Ok(Value::Bool(true)) {
+                    broken.push(format!("{} does not hold for {record:?}: {held:?}", invariant.name));
+                }
+            }
+        }
+        broken
     }
 
     /// What must hold of any state, whatever the program: every reference points where its cell's type says, every record is where its type

@@ -4,8 +4,8 @@
 //! same database gives the same ids.
 
 use patternc_program::{
-    BodyId, CellIndex, DerivedIndex, EnumId, ExternId, FileId, HandlerId, Home, Name, Place, RecordId, SagaId, Source, SpaceId, StructId,
-    Type,
+    BodyId, CellIndex, DerivedIndex, EnumId, ExternId, Field, FileId, HandlerId, Home, Name, Place, RecordId, SagaId, Source, SpaceId,
+    StructId, Type,
 };
 use rustc_hash::FxHashMap;
 
@@ -230,7 +230,7 @@ impl<'db> Linker<'db> {
                 };
                 Type::Record(self.record(*id), place)
             }
-            Ty::SagaResult(steps) => Type::SagaResult(steps.iter().map(|(_, ty)| self.ty(ty)).collect()),
+            Ty::SagaResult(steps) => Type::SagaResult(steps.iter().map(|(name, ty)| Field { name: *name, ty: self.ty(ty) }).collect()),
             Ty::None | Ty::Unknown | Ty::Unit | Ty::Error => Type::Unknown,
         }
     }

@@ -159,8 +159,8 @@ impl Engine {
                         self.next_in_session(session);
                     }
                     Kind::Deliver { flight } => self.delivered(flight, received, Some(Point { store, version })),
-                    // Its answer was recorded by someone else, who has removed the event as well.
-                    Kind::Settle { flight, .. } => self.landed(flight, Point { store, version }),
+                    // What it answers was recorded by someone else, who has removed the event as well.
+                    Kind::Settle { flight, .. } => self.dealt_with(flight, Point { store, version }),
                     Kind::MarkTried { .. } | Kind::Resume { .. } | Kind::Renew { .. } | Kind::Repair { .. } | Kind::Forget { .. } => {}
                 }
                 self.fences.lower();

@@ -73,13 +73,10 @@ impl Reader<'_> {
                 let fields = [("kind", &Type::Text), ("message", &Type::Text)];
                 Ok(Value::Struct(self.fields(object, fields.into_iter(), path)?.into()))
             }
-            Type::SagaResult(types) => {
-                let items = self.array(json, ty, path)?;
-                if items.len() != types.len() {
-                    return Err(path.error(format!("expected {} results, found {}", types.len(), items.len())));
-                }
-                let items = items.iter().zip(types).enumerate().map(|(i, (item, ty))| self.value(item, ty, &path.index(i)));
-                Ok(Value::Struct(items.collect::<Result<Vec<_>>>()?.into()))
+            Type::SagaResult(results) => {
+                let Json::Object(object) = json else { return self.mismatch(json, ty, path) };
+                let fields = results.iter().map(|result| (result.name.as_str(), &result.ty));
+                Ok(Value::Struct(self.fields(object, fields, path)?.into()))
             }
             Type::Bool
             | Type::Int

@@ -1,6 +1,6 @@
 //! Values, references, events and outcomes, there and back, and what is said of bad ones.
 
-use patternc_program::{CellIndex, HandlerId, Place, Program, RecordId, Type};
+use patternc_program::{CellIndex, Field, HandlerId, Name, Place, Program, RecordId, Type};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::Value as Json;
@@ -27,8 +27,9 @@ fn reader<'a>(program: &'a Program, names: &'a Names, form: Form) -> Reader<'a> 
 
 fn types(program: &Program) -> Vec<Type> {
     let cells = program.records.iter().flat_map(|r| r.cells.iter().map(|c| c.ty.clone()));
-    let message = Type::Struct(MESSAGE, Place::Any);
-    cells.chain([Type::Failure, Type::Unknown, Type::SagaResult(vec![Type::Int, message, Type::Unknown])]).collect()
+    let results = [("n", Type::Int), ("said", Type::Struct(MESSAGE, Place::Any)), ("done", Type::Unknown)];
+    let results = results.into_iter().map(|(name, ty)| Field { name: Name::from(name), ty }).collect();
+    cells.chain([Type::Failure, Type::Unknown, Type::SagaResult(results)]).collect()
 }
 
 #[test]

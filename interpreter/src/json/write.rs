@@ -130,9 +130,7 @@ impl Writer<'_> {
                 self.out.push('}');
                 Ok(())
             }
-            (Type::SagaResult(types), Value::Struct(values)) if types.len() == values.len() => {
-                self.items(values.iter().zip(types), |w, (value, ty)| w.value(value, ty))
-            }
+            (Type::SagaResult(results), Value::Struct(values)) if results.len() == values.len() => self.fields(named(results), values),
             (ty, value) => self.mismatch(value, ty),
         }
     }

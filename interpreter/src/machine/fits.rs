@@ -85,8 +85,8 @@ pub fn fits(program: &Program, value: &Value, ty: &Type, here: Here<'_>, what: &
                 Err(misplaced(program, record, here.within(*place), what))
             }
         }
-        (Type::SagaResult(types), Value::Struct(values)) if types.len() == values.len() => {
-            types.iter().zip(values.iter()).try_for_each(|(ty, value)| fits(program, value, ty, here, what))
+        (Type::SagaResult(results), Value::Struct(values)) if results.len() == values.len() => {
+            results.iter().zip(values.iter()).try_for_each(|(result, value)| fits(program, value, &result.ty, here, what))
         }
         _ => mistyped(),
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use patternc_program::{EnumId, Home, Place, Program, RecordId, StructId, Type};
+use patternc_program::{EnumId, Field, Home, Name, Place, Program, RecordId, StructId, Type};
 
 /// Reads a type as [`Program::ty`] writes it, without places: they are no part of how a value is written.
 pub(in crate::store) fn parse(program: &Program, text: &str) -> Option<Type> {
@@ -13,21 +13,23 @@ pub(in crate::store) fn parse(program: &Program, text: &str) -> Option<Type> {
 
 fn parse_type(program: &Program, rest: &mut &str) -> Option<Type> {
     let mut ty = if eat(rest, "(") {
-        let mut types = Vec::new();
+        let mut results = Vec::new();
         while !eat(rest, ")") {
-            if !types.is_empty() && !eat(rest, ", ") {
+            if !results.is_empty() && !eat(rest, ", ") {
                 return None;
             }
-            types.push(parse_type(program, rest)?);
+            let name = eat_name(rest);
+            if !eat(rest, ": ") {
+                return None;
+            }
+            results.push(Field { name: Name::from(name), ty: parse_type(program, rest)? });
         }
-        Type::SagaResult(types)
+        Type::SagaResult(results)
     } else if rest.starts_with('?') {
         *rest = &rest[1..];
         Type::Unknown
     } else {
-        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
-        let (name, tail) = rest.split_at(end);
-        *rest = tail;
+        let name = eat_name(rest);
         let ty = match name {
             "List" => Type::List(Box::new(parse_arguments(program, rest, 1)?.pop()?)),
             "Set" => Type::Set(Box::new(parse_arguments(program, rest, 1)?.pop()?)),
@@ -39,8 +41,7 @@ fn parse_type(program: &Program, rest: &mut &str) -> Option<Type> {
             name => named(program, name)?,
         };
         if eat(rest, "@") {
-            let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
-            *rest = &rest[end..];
+            eat_name(rest);
         }
         ty
     };
@@ -59,6 +60,13 @@ fn parse_arguments(program: &Program, rest: &mut &str, count: usize) -> Option<V
         types.push(parse_type(program, rest)?);
     }
     eat(rest, ">").then_some(types)
+}
+
+fn eat_name<'t>(rest: &mut &'t str) -> &'t str {
+    let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
+    let (name, tail) = rest.split_at(end);
+    *rest = tail;
+    name
 }
 
 fn eat(rest: &mut &str, text: &str) -> bool {
@@ -110,7 +118,7 @@ fn collect(program: &Program, ty: &Type, parts: &mut BTreeMap<String, String>) {
             collect(program, key, parts);
             collect(program, of, parts);
         }
-        Type::SagaResult(types) => types.iter().for_each(|ty| collect(program, ty, parts)),
+        Type::SagaResult(results) => results.iter().for_each(|result| collect(program, &result.ty, parts)),
         Type::Struct(id, _) => {
             let of = &program.structs[id.index()];
             if !parts.contains_key(of.name.as_str()) {
@@ -171,17 +179,19 @@ mod tests {
         let any = Place::Any;
         let optional = |ty| Type::Optional(Box::new(ty));
         let map = |key, value| Type::Map(Box::new(key), Box::new(value));
+        let results =
+            |of: Vec<(&str, Type)>| Type::SagaResult(of.into_iter().map(|(name, ty)| Field { name: Name::from(name), ty }).collect());
         for ty in [
             Type::Unknown,
             optional(Type::Int),
             Type::List(Box::new(optional(Type::Struct(MESSAGE, any)))),
             map(Type::Record(NOTE, any), map(Type::Enum(STATUS, any), Type::Set(Box::new(Type::Float)))),
             Type::SagaResult(vec![]),
-            Type::SagaResult(vec![Type::Unknown, optional(Type::SagaResult(vec![Type::Failure])), Type::Space]),
+            results(vec![("a", Type::Unknown), ("b_2", optional(results(vec![("c", Type::Failure)]))), ("d", Type::Space)]),
         ] {
             assert_eq!(parse(&program, &program.ty(&ty)), Some(ty));
         }
-        for wrong in ["", "Lst<Int>", "List<Int", "List", "Map<Int>", "Int Int", "(Int", "Nobody"] {
+        for wrong in ["", "Lst<Int>", "List<Int", "List", "Map<Int>", "Int Int", "(Int", "(Int)", "Nobody"] {
             assert_eq!(parse(&program, wrong), None, "{wrong}");
         }
     }

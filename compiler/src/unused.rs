@@ -3,7 +3,6 @@
 //! Every file is summed up once, without spans; the project is judged from the summaries.
 
 use patternc_grammar::syntax::{Ident, ItemKind, Name};
-use patternc_program::Method;
 use rustc_hash::FxHashSet;
 
 use crate::db::{Db, Project, SourceFile};
@@ -29,7 +28,7 @@ struct Uses {
 struct InProject {
     /// Functions, structs and enums, of this file and others. Sorted.
     items: Vec<ItemId>,
-    /// Names of methods called that are not built in. Sorted.
+    /// Names of methods called: a handler may have that of one that is built in. Sorted.
     methods: Vec<Name>,
     /// The text has syntax errors: what could not be understood may use anything.
     broken: bool,
@@ -47,9 +46,7 @@ impl mentions::Visitor<'_> for Collector {
     }
 
     fn method(&mut self, name: Ident) {
-        if Method::named(name.name.as_str()).is_none() {
-            self.methods.insert(name.name);
-        }
+        self.methods.insert(name.name);
     }
 }
 

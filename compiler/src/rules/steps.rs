@@ -13,8 +13,8 @@ use crate::effects::{self, Effects, FailureCause, SendEffect, SendRole, SendTarg
 use crate::facts;
 use crate::hir::{BodyKind, BodyOwner, Step};
 use crate::resolve::item_name;
-use crate::signature::{extern_sig, operation_sig};
-use crate::types::{ItemId, OperationId};
+use crate::signature::{extern_sig, operation_sig, record_sig};
+use crate::types::{CellId, ItemId, OperationId};
 
 /// A step with what it sends.
 pub struct SagaStep<'a> {
@@ -112,6 +112,8 @@ pub fn operation_name(db: &dyn Db, operation: OperationId) -> String {
 pub enum Rejecting {
     /// A `require`, `fail`, unique cell or missing entry.
     At(Site),
+    /// A record that is created with a value which another one has in a key or unique cell.
+    Unique(CellId),
     /// A write that an invariant forbids.
     Invariant(ItemId, Site),
     /// The record that it goes to may have been deleted.
@@ -136,6 +138,15 @@ pub fn rejecting(db: &dyn Db, send: &SendEffect) -> Option<Rejecting> {
         && facts::is_deleted_elsewhere(db, handler.record, owner)
     {
         return Some(Rejecting::Deleted(handler.record));
+    }
+    if let SendTarget::Create(record) = send.to {
+        let cells = record_sig(db, record).map(|sig| sig.cells.iter().position(|cell| cell.key || cell.unique));
+        if let Some(Some(index)) = cells {
+            return Some(Rejecting::Unique(CellId { record, index: index as u32 }));
+        }
+        if let Some(invariant) = facts::invariants_of_record(db, record).next() {
+            return Some(Rejecting::Invariant(invariant, send.site));
+        }
     }
     let effects = effects::effects(db, owner);
     let invariant =
@@ -167,6 +178,7 @@ pub fn because(db: &dyn Db, why: &Rejecting, finding: Diagnostic) -> Diagnostic 
         Rejecting::Invariant(invariant, site) => finding
             .label(Location::Site(*site), "this write may break it")
             .label(Location::Item(*invariant), format!("the invariant `{}` rejects what would break it", item_name(db, *invariant))),
+        Rejecting::Unique(cell) => finding.label(Location::Cell(*cell), "no two have the same"),
         Rejecting::Deleted(_) | Rejecting::Outside(_) => finding,
     }
 }
@@ -175,8 +187,9 @@ pub fn because(db: &dyn Db, why: &Rejecting, finding: Diagnostic) -> Diagnostic 
 pub fn reason(db: &dyn Db, why: &Rejecting) -> String {
     match why {
         Rejecting::At(site) => format!("{} in `{}`", cause(db, *site), body_name(db, site.body)),
+        Rejecting::Unique(cell) => format!("another record with the same `{}`", cell_path(db, *cell)),
         Rejecting::Invariant(invariant, _) => format!("the invariant `{}`", item_name(db, *invariant)),
-        Rejecting::Deleted(record) => format!("a `{}` that was deleted meanwhile", record_name(db, *record)),
+        Rejecting::Deleted(record) => format!("the deletion of its `{}` meanwhile", record_name(db, *record)),
         Rejecting::Outside(Some(operation)) => format!("the outside, by `{}`", operation_name(db, *operation)),
         Rejecting::Outside(None) => "the outside".to_owned(),
     }

@@ -14,6 +14,13 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import * as restate from "@restatedev/restate-sdk";
 
+// The SDK wants what Node has from version 22 on.
+Promise.withResolvers ??= () => {
+  let settle;
+  const promise = new Promise((resolve, reject) => (settle = { resolve, reject }));
+  return { promise, ...settle };
+};
+
 const seconds = Number(process.argv[2] ?? 5);
 const inFlight = Number(process.argv[3] ?? 64);
 const [ingress, admin, service] = [18080, 19070, 19080];

@@ -327,6 +327,6 @@ fn blank(program: &Program, ty: &Type, record: &RecordRef) -> Value {
             )
         }
         Type::Failure => Value::Struct(Arc::new([Value::text("rejected"), Value::text("")])),
-        Type::SagaResult(types) => Value::Struct(types.iter().map(|ty| blank(program, ty, record)).collect()),
+        Type::SagaResult(results) => Value::Struct(results.iter().map(|result| blank(program, &result.ty, record)).collect()),
     }
 }

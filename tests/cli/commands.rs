@@ -137,3 +137,15 @@ fn the_standard_input_is_formatted_to_the_standard_output() {
     let output = format("record");
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{}", seen(&output));
 }
+
+#[test]
+fn a_script_goes_on_after_a_line_that_is_no_text() {
+    let files = folder(&[("a.pattern", b"space home\n")]);
+    let script = files.path().join("script");
+    std::fs::write(&script, b"1 + 1\n\"\xff\"\n2 + 3\n").expect("there is room");
+    let mut command = patternc(files.path());
+    let output =
+        command.arg("repl").stdin(std::fs::File::open(&script).expect("it was written")).output().expect("the binary of the test starts");
+    assert_eq!(seen(&output), "2\nline 2 is not UTF-8 text, and is left out\n5\n");
+    assert_eq!(output.status.code(), Some(1));
+}

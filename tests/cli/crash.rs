@@ -97,8 +97,40 @@ impl Chance {
     }
 }
 
+/// The two spaces in two files: each event crosses from one to the other and back.
+const TWO_STORES: &str = r#"
+deployments:
+  two:
+    stores: { a: { kind: sqlite, path: a.db }, b: { kind: sqlite, path: b.db } }
+    spaces: { bank: a, audit: b }
+"#;
+
 #[test]
 fn killed_at_any_moment_and_sent_again_it_ends_in_the_state_of_an_undisturbed_run() {
+    killed_and_sent_again(12, folder);
+}
+
+#[test]
+fn the_same_over_two_stores_and_neither_keeps_what_is_dealt_with() {
+    let two = || {
+        let folder = folder();
+        std::fs::write(folder.path().join("patternc.yaml"), TWO_STORES).expect("there is room for a file");
+        folder
+    };
+    for disturbed in killed_and_sent_again(6, two) {
+        let mut status = patternc(disturbed.path());
+        status.args(["status", "--output-format", "json"]);
+        let status: serde_json::Value = serde_json::from_slice(&run_with_input(status, "").stdout).expect("the output is JSON");
+        assert_eq!(status["events"], serde_json::json!([]), "{status}");
+        // The events from outside: two accounts and their transfers, two journals. No notes, which came from inside.
+        let received = |store: usize| status["stores"][store]["received"].clone();
+        assert_eq!((received(0), received(1)), ((TRANSFERS + 2).into(), 2.into()), "{status}");
+    }
+}
+
+/// Gives the folders that were disturbed.
+fn killed_and_sent_again(rounds: usize, folder: impl Fn() -> tempfile::TempDir) -> Vec<tempfile::TempDir> {
+    let mut all_disturbed = Vec::new();
     let undisturbed = folder();
     let all = run_with_input(run(undisturbed.path()), &events());
     assert_eq!(all.status.code(), Some(0), "{}", seen(&all));
@@ -108,7 +140,7 @@ fn killed_at_any_moment_and_sent_again_it_ends_in_the_state_of_an_undisturbed_ru
 
     let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("the clock is set").as_nanos() as u64;
     let mut chance = Chance(seed);
-    for round in 0..12 {
+    for round in 0..rounds {
         let disturbed = folder();
         let mut kills = 0;
         // Several kills of the same store, then once to the end.
@@ -132,7 +164,9 @@ fn killed_at_any_moment_and_sent_again_it_ends_in_the_state_of_an_undisturbed_ru
         assert_eq!(different, None, "{context}\n{}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.stdout.len(), outcomes.len(), "{context}\n{}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(state(disturbed.path()), wanted, "{context}");
+        all_disturbed.push(disturbed);
     }
+    all_disturbed
 }
 
 fn start(folder: &Path) -> Child {

@@ -58,6 +58,10 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
                 out.flush()?;
                 next
             }
+            Entry::NotText(line) => {
+                println!("line {line} is not UTF-8 text, and is left out");
+                Next::Go(false)
+            }
             Entry::Cancelled => Next::Go(true),
             Entry::End => Next::Quit,
         };

@@ -157,7 +157,7 @@ fn write_full(out: &mut impl Write, seen: &Seen) -> io::Result<()> {
     let at = seen.place.file.as_ref().map_or_else(String::new, |file| format!(", {}", file.display()));
     write!(out, "{} ({}{at}): ", seen.place.name, seen.place.kind)?;
     let Some(glance) = &seen.glance else {
-        return writeln!(out, "{}", if seen.place.file.is_some() { "not there yet" } else { "only its own process sees into it" });
+        return writeln!(out, "{}", if seen.place.file.is_some() { "not there yet" } else { "no file to look into" });
     };
     let user = seen.owner.as_ref().map_or_else(|| "nobody uses it".to_owned(), |owner| format!("in use by {owner}"));
     writeln!(out, "{}, {user}", count(glance.records as usize, "record"))?;

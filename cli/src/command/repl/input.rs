@@ -20,6 +20,8 @@ const REMEMBERED: usize = 10_000;
 /// What was entered.
 pub enum Entry {
     Text(String),
+    /// The line of this number, from 1, is not UTF-8. It is left out, with the lines of its entry before it.
+    NotText(u64),
     /// Ctrl-C on a line.
     Cancelled,
     End,
@@ -28,13 +30,13 @@ pub enum Entry {
 /// Where entries come from.
 pub enum Input {
     Terminal(Box<Reedline>),
-    Pipe(io::StdinLock<'static>),
+    Pipe(Script<io::StdinLock<'static>>),
 }
 
 impl Input {
     pub fn open() -> Result<Self, Fault> {
         if !io::stdin().is_terminal() {
-            return Ok(Input::Pipe(io::stdin().lock()));
+            return Ok(Input::Pipe(Script::new(io::stdin().lock())));
         }
         let mut keys = default_emacs_keybindings();
         let menu = ReedlineEvent::UntilFound(vec![ReedlineEvent::Menu("completion".into()), ReedlineEvent::MenuNext]);
@@ -71,22 +73,41 @@ impl Input {
                     _ => Ok(Entry::End),
                 }
             }
-            Input::Pipe(lines) => read_entry(lines).map_err(|source| Fault::Read { path: "-".into(), source }),
+            Input::Pipe(script) => script.next().map_err(|source| Fault::Read { path: "-".into(), source }),
         }
     }
 }
 
-/// The next entry of a script.
-pub fn read_entry(lines: &mut impl BufRead) -> io::Result<Entry> {
-    let mut text = String::new();
-    loop {
-        if lines.read_line(&mut text)? == 0 {
-            return Ok(if text.trim().is_empty() { Entry::End } else { Entry::Text(text) });
-        }
-        if text.trim().is_empty() {
-            text.clear();
-        } else if is_whole(&text) {
-            return Ok(Entry::Text(text));
+/// Entries that come one after another, without a person.
+pub struct Script<R> {
+    lines: R,
+    /// Lines read.
+    number: u64,
+}
+
+impl<R: BufRead> Script<R> {
+    pub fn new(lines: R) -> Self {
+        Script { lines, number: 0 }
+    }
+
+    /// The next entry.
+    pub fn next(&mut self) -> io::Result<Entry> {
+        let mut text = String::new();
+        loop {
+            let mut line = Vec::new();
+            if self.lines.read_until(b'\n', &mut line)? == 0 {
+                return Ok(if text.trim().is_empty() { Entry::End } else { Entry::Text(text) });
+            }
+            self.number += 1;
+            match std::str::from_utf8(&line) {
+                Ok(line) => text.push_str(line),
+                Err(_) => return Ok(Entry::NotText(self.number)),
+            }
+            if text.trim().is_empty() {
+                text.clear();
+            } else if is_whole(&text) {
+                return Ok(Entry::Text(text));
+            }
         }
     }
 }

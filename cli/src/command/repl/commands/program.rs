@@ -12,7 +12,7 @@ use patternc_compiler::graph::{self, Edge, Node};
 use patternc_compiler::hir::BodyOwner;
 use patternc_compiler::location::owner_item;
 
-use super::super::input::{Entry, read_entry};
+use super::super::input::{Entry, Script};
 use super::super::session::Session;
 use super::super::{Next, enter};
 use crate::fault::Fault;
@@ -40,8 +40,8 @@ pub fn load(session: &mut Session, file: &str, out: &mut impl Write) -> Result<N
         writeln!(out, "{file} is not loaded: {DEPTH} files load one another already")?;
         return Ok(Next::Go(false));
     }
-    let mut lines = match File::open(file) {
-        Ok(file) => BufReader::new(file),
+    let mut script = match File::open(file) {
+        Ok(file) => Script::new(BufReader::new(file)),
         Err(error) => {
             writeln!(out, "cannot read {file}: {error}")?;
             return Ok(Next::Go(false));
@@ -50,12 +50,16 @@ pub fn load(session: &mut Session, file: &str, out: &mut impl Write) -> Result<N
     session.loading += 1;
     let mut all_well = true;
     let result = loop {
-        match read_entry(&mut lines) {
+        match script.next() {
             Ok(Entry::Text(text)) => match enter(session, &text, out) {
                 Ok(Next::Go(well)) => all_well &= well,
                 Ok(Next::Quit) => break Ok(Next::Quit),
                 Err(fault) => break Err(fault),
             },
+            Ok(Entry::NotText(line)) => {
+                writeln!(out, "line {line} of {file} is not UTF-8 text, and is left out")?;
+                all_well = false;
+            }
             Ok(Entry::Cancelled | Entry::End) => break Ok(Next::Go(all_well)),
             Err(error) => {
                 writeln!(out, "cannot read {file}: {error}")?;

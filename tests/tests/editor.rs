@@ -22,7 +22,7 @@ fn every_question_about_any_text_is_answered() {
         let mut db = Database::default();
         db.set_project(&files, None);
         let path = &files[index].0;
-        let file = *Project::get(&db).files(&db).iter().find(|file| ***file.path(&db) == **path).expect("it was set");
+        let file = *Project::get(&db).files(&db).iter().find(|file| **file.path(&db) == **path).expect("it was set");
         let text = files[index].1.clone();
         let inside = |span: Span| assert!(text.get(span.start as usize..span.end as usize).is_some(), "{span:?} is not in\n{text}");
         hints::hints(&db, file, Span::new(0, text.len())).iter().for_each(|hint| inside(Span { start: hint.at, end: hint.at }));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use patternc_compiler::check::Deployments;
 use patternc_compiler::config::{self, Config, Deployment, Extern as ExternConfig, Store as StoreConfig, Template};
-use patternc_interpreter::adapter::{Command, Http, HttpOperation};
+use patternc_interpreter::adapter::{Command, Http, HttpOperation, SpiceDb};
 use patternc_interpreter::host::SystemHost;
 use patternc_interpreter::limits::Limits;
 use patternc_interpreter::machine::Defaults;
@@ -191,8 +191,10 @@ fn externs(
                 let folder = Some(project.root.clone()).filter(|root| !root.as_os_str().is_empty());
                 Arc::new(Command { run, folder, timeout: *timeout })
             }
-            ExternConfig::SpiceDb { .. } => {
-                return Err(wrong("it is of kind `spicedb`, which this version cannot call: use `http` or `command`".to_owned()));
+            ExternConfig::SpiceDb { endpoint, token, timeout, calls } => {
+                let token = token.as_ref().map(|token| expand(token, &what)).transpose()?;
+                let calls = calls.as_deref().map(str::to_owned);
+                Arc::new(SpiceDb::new(&expand(endpoint, &what)?, token, *timeout, calls).map_err(wrong)?)
             }
         };
         externs.insert(ExternId(at as u32), callee);

@@ -55,6 +55,8 @@ enum Command {
     Explore(command::explore::Arguments),
     /// Start the patterns and apply events.
     Run(command::run::Arguments),
+    /// Repair what the other side of a mirror lacks or has too much.
+    Reconcile(command::reconcile::Arguments),
     /// Type statements and expressions on live data.
     Repl(command::repl::Arguments),
     /// Show what is on its way in the stores, and what is parked.
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         Command::Test(a) => command::test::run(&a, arguments.quiet),
         Command::Explore(a) => command::explore::run(&a, arguments.quiet),
         Command::Run(a) => command::run::run(&a, Voice::of(arguments.quiet, arguments.verbose)),
+        Command::Reconcile(a) => command::reconcile::run(&a, arguments.quiet),
         Command::Repl(a) => command::repl::run(&a, arguments.quiet),
         Command::Status(a) => command::status::run(&a, arguments.quiet),
         Command::Retry(a) => command::retry::run(&a, arguments.quiet),

@@ -132,10 +132,12 @@ pub enum Extern {
     },
     /// `kind: spicedb`: an authorization store.
     SpiceDb {
-        /// `host:port`.
+        /// Of its HTTP gateway: `host:port` or a URL.
         endpoint: Template,
         token: Option<Template>,
         timeout: Option<Duration>,
+        /// The object type in which calls are remembered, so that none takes effect twice; `None`: they are not.
+        calls: Option<Box<str>>,
     },
 }
 

@@ -7,7 +7,7 @@ use crate::db::{Db, Project, SourceFile};
 use crate::effects::{self, WriteKind};
 use crate::hir::BodyOwner;
 use crate::items::{ItemHead, items};
-use crate::signature::invariant_sig;
+use crate::signature::{invariant_sig, mirror_sig};
 use crate::types::{CellId, ItemId};
 
 /// Invariants, and the cells that each reads.
@@ -52,6 +52,42 @@ pub fn holds_always(db: &dyn Db, invariant: ItemId) -> bool {
 pub fn invariants_of_record(db: &dyn Db, record: ItemId) -> impl Iterator<Item = ItemId> {
     let all = files(db).iter().flat_map(|&file| invariants_of(db, file)).map(|(invariant, _)| *invariant);
     all.filter(move |&invariant| invariant_sig(db, invariant).is_some_and(|sig| !sig.eventually && sig.record == Some(record)))
+}
+
+/// A mirror with the cells that its `facts` and `scope` read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MirrorCells {
+    pub item: ItemId,
+    pub target: ItemId,
+    pub cells: Vec<CellId>,
+}
+
+/// Mirrors, by the record that each is of.
+#[salsa::tracked(returns(ref))]
+fn mirrors_of(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, MirrorCells)> {
+    let mut found: Vec<(ItemId, MirrorCells)> = Vec::new();
+    for body in &effects::file_effects(db, file).bodies {
+        let BodyOwner::Mirror(item, _) = body.owner else { continue };
+        let cells = effects::effects(db, body.owner).reads.iter().filter_map(|read| read.cell);
+        if let Some((_, known)) = found.iter_mut().find(|(_, known)| known.item == item) {
+            known.cells.extend(cells);
+        } else if let Some(sig) = mirror_sig(db, item)
+            && let (Some(record), Some(target)) = (sig.record, sig.target)
+        {
+            found.push((record, MirrorCells { item, target, cells: cells.collect() }));
+        }
+    }
+    for (_, mirror) in &mut found {
+        mirror.cells.sort_unstable();
+        mirror.cells.dedup();
+    }
+    found
+}
+
+/// The mirrors of a record.
+pub fn mirrors_of_record(db: &dyn Db, record: ItemId) -> impl Iterator<Item = &MirrorCells> {
+    let all = files(db).iter().flat_map(move |&file| mirrors_of(db, file));
+    all.filter(move |(of, _)| *of == record).map(|(_, mirror)| mirror)
 }
 
 /// The cells that the bodies of a file write after the creation of their record, and the records that they delete.

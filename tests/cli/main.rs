@@ -9,6 +9,7 @@ mod fixes;
 mod lsp;
 mod operations;
 mod patternc;
+mod permissioned_spaces;
 mod reopen;
 mod repl;
 mod reports;

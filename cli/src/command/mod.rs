@@ -11,6 +11,7 @@ pub mod import;
 pub mod lsp;
 pub mod man;
 pub mod new;
+pub mod reconcile;
 pub mod repl;
 pub mod retry;
 pub mod run;

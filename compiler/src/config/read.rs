@@ -369,7 +369,7 @@ impl Reader<'_> {
         let known: &[&str] = match kind {
             "http" => &["kind", "base", "headers", "timeout", "operations"],
             "command" => &["kind", "run", "timeout"],
-            _ => &["kind", "endpoint", "token", "timeout"],
+            _ => &["kind", "endpoint", "token", "timeout", "calls"],
         };
         let fields = self.fields(&entry.value, &format!("an extern of kind {kind}"), known);
         let field = |name: &str| fields.iter().find(|field| field.key == name).map(|field| &field.value);
@@ -409,7 +409,12 @@ impl Reader<'_> {
                 let endpoint = field("endpoint").and_then(|at| self.template(at, "`endpoint`"));
                 let endpoint = self.required(endpoint, entry, &what, "endpoint", field("endpoint").is_some())?;
                 let token = field("token").and_then(|at| self.template(at, "`token`"));
-                Some(Extern::SpiceDb { endpoint, token, timeout })
+                let calls = match field("calls").and_then(|at| self.text(at, "`calls`")) {
+                    None => Some("patternc/call".into()),
+                    Some("none") => None,
+                    Some(calls) => Some(calls.into()),
+                };
+                Some(Extern::SpiceDb { endpoint, token, timeout, calls })
             }
         }
     }

@@ -62,6 +62,7 @@ rules![
     fallible_undo,
     unsafe_retry,
     undo_mismatch,
+    unread_mirror,
     // Names, types, hygiene.
     syntax,
     wrong_case,

@@ -79,6 +79,10 @@ impl Command {
 }
 
 impl Callee for Command {
+    fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
     fn call(&self, program: &Program, call: &ExternCall) -> CallAnswer {
         let input = match Command::input(program, call) {
             Ok(input) => input,

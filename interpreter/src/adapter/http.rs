@@ -154,6 +154,10 @@ impl std::fmt::Debug for Http {
 }
 
 impl Callee for Http {
+    fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
     fn call(&self, program: &Program, call: &ExternCall) -> CallAnswer {
         match self.ask(program, call) {
             Ok(answer) => answer,
@@ -164,7 +168,7 @@ impl Callee for Http {
 }
 
 /// Whether nothing reached the service.
-fn never_left(error: &Error) -> bool {
+pub(super) fn never_left(error: &Error) -> bool {
     match error {
         Error::HostNotFound | Error::ConnectionFailed | Error::BadUri(_) | Error::Http(_) | Error::InvalidProxyUrl => true,
         Error::Timeout(timeout) => matches!(timeout, Timeout::Resolve | Timeout::Connect),
@@ -180,7 +184,7 @@ fn never_left(error: &Error) -> bool {
 }
 
 /// What happened, without anything that may be secret: addresses can hold passwords.
-fn told(error: &Error) -> String {
+pub(super) fn told(error: &Error) -> String {
     match error {
         Error::BadUri(_) | Error::Http(_) => "the request cannot be made from `base`, `path` and `headers` of the extern".to_owned(),
         Error::Timeout(_) => "no answer in time".to_owned(),

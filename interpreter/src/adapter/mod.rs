@@ -1,4 +1,4 @@
-//! What externs can be bound to: an HTTP service ([`Http`]), a command ([`Command`]).
+//! What externs can be bound to: an HTTP service ([`Http`]), a command ([`Command`]), SpiceDB ([`SpiceDb`]).
 //!
 //! A call is made with its arguments as a JSON object in the outside form of [`crate::json`] and an idempotency key: the id of the event,
 //! which is the same in every attempt. What comes back is read as the operation's result type. Nothing that an outside does, not
@@ -6,6 +6,7 @@
 
 mod command;
 mod http;
+mod spicedb;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use patternc_program::{Operation, Program, Type};
 
 pub use self::command::Command;
 pub use self::http::{Http, HttpOperation};
+pub use self::spicedb::SpiceDb;
 use crate::engine::{CallAnswer, ExternCall};
 use crate::json::{self, Form, JsonError, Names, Path, Reader};
 use crate::value::Value;
@@ -95,7 +97,7 @@ fn message(said: &[u8], otherwise: impl FnOnce() -> String) -> String {
     }
 }
 
-/// How long a call may take: what the adapter is given, but not longer than the engine waits.
+/// How long a call may take: what the adapter is given ([`crate::runtime::Callee::timeout`]), but not longer than the engine waits.
 fn time_out(own: Option<Duration>, call: &ExternCall) -> Duration {
     let engine = Duration::from_millis(call.timeout.max(1).unsigned_abs());
     own.map_or(engine, |own| own.min(engine))

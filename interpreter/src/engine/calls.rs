@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use patternc_program::{ExternId, Repeat};
+use rustc_hash::FxHashMap;
 
 use super::flight::{FlightKey, Stage};
 use super::job::{Job, Kind};
@@ -48,6 +49,8 @@ pub(super) struct Calls {
     /// From marking (or handing out) to the answer.
     under_way: usize,
     handed_out: VecDeque<ExternCall>,
+    /// Of externs that have one of their own.
+    timeouts: FxHashMap<ExternId, i64>,
     deadlines: BTreeSet<(i64, FlightKey)>,
 }
 
@@ -70,6 +73,11 @@ impl Engine {
     /// Whether [`Engine::take_call`] has something to give.
     pub fn has_calls(&self) -> bool {
         !self.calls.handed_out.is_empty()
+    }
+
+    /// From now on, calls of this extern may take so many milliseconds, whatever the limit `extern-timeout` is.
+    pub fn set_extern_timeout(&mut self, of: ExternId, milliseconds: i64) {
+        self.calls.timeouts.insert(of, milliseconds);
     }
 
     /// Calls handed out and not yet answered.
@@ -132,9 +140,9 @@ impl Engine {
 
     pub(super) fn hand_out(&mut self, key: FlightKey) {
         let now = self.host.now();
-        let timeout = self.limits.extern_timeout;
         let Some(flight) = self.flights.get_mut(&key) else { return };
         let Action::Extern { of, operation, args } = &flight.outgoing.event.action else { return };
+        let timeout = self.calls.timeouts.get(of).copied().unwrap_or(self.limits.extern_timeout);
         flight.calls += 1;
         let event = flight.outgoing.event.id.clone();
         let attempt = flight.calls;
@@ -192,7 +200,7 @@ impl Engine {
                 continue;
             };
             let (event, attempt) = (flight.outgoing.event.id.clone(), flight.calls);
-            let message = format!("no answer within {} ms (setting `extern-timeout`)", self.limits.extern_timeout);
+            let message = "no answer in time (setting `extern-timeout`, or the `timeout` of the extern)".to_owned();
             self.answer(&event, attempt, CallAnswer::Unavailable(message));
         }
     }

@@ -137,6 +137,11 @@ impl Runtime {
         if held {
             engine.hold();
         }
+        for (of, callee) in &externs {
+            if let Some(timeout) = callee.timeout() {
+                engine.set_extern_timeout(*of, i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
+            }
+        }
         let core = Core { engine: Some(engine), next_session: 1, pending: FxHashMap::default(), alarm: None, idlers: 0, stopping: false };
         let shared = Arc::new(Shared {
             program,

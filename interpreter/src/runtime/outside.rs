@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use patternc_program::Program;
 
@@ -12,6 +13,11 @@ use crate::engine::{CallAnswer, Engine, ExternCall};
 pub trait Callee: Send + Sync {
     /// Makes the call. It may block, but not much longer than the call's time-out.
     fn call(&self, program: &Program, call: &ExternCall) -> CallAnswer;
+
+    /// How long a call may take; `None`: as long as the limit `extern-timeout` says.
+    fn timeout(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Has the call made, and answered to the engine.

@@ -4,18 +4,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use patternc_compiler::check::Deployments;
-use patternc_compiler::config::{self, Config, Deployment, Extern as ExternConfig, Store as StoreConfig, Template};
+use patternc_compiler::config::{self, Config, Deployment, Extern as ExternConfig, Keepers, Store as StoreConfig, Template};
 use patternc_interpreter::adapter::{Command, Http, HttpOperation, SpiceDb};
 use patternc_interpreter::host::SystemHost;
 use patternc_interpreter::limits::Limits;
 use patternc_interpreter::machine::Defaults;
 use patternc_interpreter::runtime::{Callee, Config as RuntimeConfig, Runtime};
+use patternc_interpreter::store::format::Opening;
 use patternc_interpreter::store::memory::Memory;
-use patternc_interpreter::store::sqlite::{Opening, Sqlite};
+use patternc_interpreter::store::postgres::Postgres;
+use patternc_interpreter::store::sqlite::Sqlite;
 use patternc_interpreter::store::state::Schema;
-use patternc_interpreter::store::{Store, Stores};
+use patternc_interpreter::store::{Shard, Store, Stores};
 use patternc_interpreter::value::RecordRef;
-use patternc_program::{ExternId, Program, Space};
+use patternc_program::{ExternId, Program, SpaceId};
 
 use rustc_hash::FxHashMap;
 
@@ -118,36 +120,65 @@ fn configured(
                 let path = expand(path, &format!("the path of store `{store}`"))?;
                 sqlite(&project.root.join(path), program, &limits)?
             }
-            StoreConfig::Postgres { .. } => {
-                return Err(Fault::Use(format!(
-                    "store `{store}` of deployment `{name}` is kind `postgres`, which this version cannot run: use `sqlite` or `memory`"
-                )));
+            StoreConfig::Postgres { url } => {
+                let url = expand(url, &format!("the address of store `{store}`"))?;
+                let opening = Opening::new(program.clone(), limits.clone());
+                Box::new(Postgres::open(&url, opening).map_err(|error| Fault::Use(format!("store `{store}`: {}", error.message)))?)
             }
         });
     }
     if stores.is_empty() {
         return Err(Fault::Use(format!("deployment `{name}` has no stores: add one under `stores`")));
     }
-    let places = places_of(program, name, deployment)?;
+    let (places, shards) = places_of(program, name, deployment)?;
     let externs = externs(project, program, name, deployment)?;
-    Ok(RuntimeConfig { stores, places, externs, limits, ..RuntimeConfig::single(memory(program, &Limits::default())) })
+    Ok(RuntimeConfig { stores, places, shards, externs, limits, ..RuntimeConfig::single(memory(program, &Limits::default())) })
 }
 
-fn places_of(program: &Program, name: &str, deployment: &Deployment) -> Result<Vec<usize>, Fault> {
-    let place = |space: &Space| {
-        let store = deployment.store_of(space.name, space.key.is_some()).and_then(|s| deployment.stores.get_index_of(s));
-        store.ok_or_else(|| {
-            Fault::Use(format!("deployment `{name}` does not say which store keeps the space `{}`: add it under `spaces`", space.name))
-        })
-    };
-    program.spaces.iter().map(place).collect()
+/// For each declared space the store that keeps it, and the families that are spread over several.
+type Places = (Vec<usize>, Vec<Shard>);
+
+fn places_of(program: &Program, name: &str, deployment: &Deployment) -> Result<Places, Fault> {
+    let (mut places, mut shards) = (Vec::new(), Vec::new());
+    for (index, space) in program.spaces.iter().enumerate() {
+        let names: &[Box<str>] = match deployment.keepers(space.name, space.key.is_some()) {
+            Some(Keepers::Store(name)) => std::slice::from_ref(name),
+            Some(Keepers::Shard(names)) => names,
+            None => &[],
+        };
+        let kept: Vec<(String, usize)> =
+            names.iter().filter_map(|name| Some((name.to_string(), deployment.stores.get_index_of(&**name)?))).collect();
+        let Some((_, first)) = kept.first() else {
+            return Err(Fault::Use(format!(
+                "deployment `{name}` does not say which store keeps the space `{}`: add it under `spaces`",
+                space.name
+            )));
+        };
+        places.push(*first);
+        if kept.len() > 1 {
+            shards.push(Shard { space: SpaceId(index as u32), stores: kept });
+        }
+    }
+    Ok((places, shards))
 }
 
-/// For each declared space, the store that keeps it in the deployment of this name (or the default one); without any, one keeps all.
-pub fn places(project: &Loaded, program: &Program, name: Option<&str>) -> Result<Vec<usize>, Fault> {
+/// Where the spaces are in the deployment of this name (or the default one); without any, one store keeps all.
+pub fn places(project: &Loaded, program: &Program, name: Option<&str>) -> Result<Places, Fault> {
     match choose(config::config(&project.db), name)? {
         Some((name, deployment)) => places_of(program, name, deployment),
-        None => Ok(vec![0; program.spaces.len()]),
+        None => Ok((vec![0; program.spaces.len()], Vec::new())),
+    }
+}
+
+/// The same for a command that cannot deal with families that are spread.
+pub fn whole_places(project: &Loaded, program: &Program, name: Option<&str>, command: &str) -> Result<Vec<usize>, Fault> {
+    let (places, shards) = places(project, program, name)?;
+    match shards.first() {
+        None => Ok(places),
+        Some(shard) => Err(Fault::Use(format!(
+            "`patternc {command}` does not work with families whose spaces are spread over several stores, as `{}[*]` is (`shard`)",
+            program.spaces[shard.space.index()].name
+        ))),
     }
 }
 

@@ -60,7 +60,7 @@ impl Config {
 pub struct Deployment {
     pub stores: IndexMap<Box<str>, Store>,
     /// In the order of the file. Each store is a key of `stores`.
-    pub spaces: IndexMap<SpacePattern, Box<str>>,
+    pub spaces: IndexMap<SpacePattern, Keepers>,
     /// By the name of the extern in the patterns. One that is not named here cannot be reached under this deployment.
     pub externs: IndexMap<Box<str>, Extern>,
 }
@@ -83,10 +83,27 @@ impl SpacePattern {
     }
 }
 
+/// What keeps the spaces of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keepers {
+    /// `home: main`: one store keeps them all.
+    Store(Box<str>),
+    /// `"user[*]": { shard: [a, b] }`: each space of the family is in one of these, by its key.
+    Shard(Vec<Box<str>>),
+}
+
 impl Deployment {
-    /// The name of the store that keeps a plain space, or every space of a family.
+    /// What keeps a plain space, or the spaces of a family.
+    pub fn keepers(&self, space: Name, family: bool) -> Option<&Keepers> {
+        self.spaces.get(&SpacePattern::of(space, family)).or_else(|| self.spaces.get(&SpacePattern::All))
+    }
+
+    /// The name of the store that keeps a plain space, or every space of a family; `None` also if they are spread over several.
     pub fn store_of(&self, space: Name, family: bool) -> Option<&str> {
-        self.spaces.get(&SpacePattern::of(space, family)).or_else(|| self.spaces.get(&SpacePattern::All)).map(|store| &**store)
+        match self.keepers(space, family)? {
+            Keepers::Store(store) => Some(store),
+            Keepers::Shard(_) => None,
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use patternc_grammar::syntax::{Name, Span};
 
-use crate::config::{self, Deployment, Store};
+use crate::config::{self, Deployment, Keepers, Store};
 use crate::db::{Db, Project, SourceFile};
 use crate::items::{ItemHead, head, items};
 use crate::types::ItemId;
@@ -24,8 +24,18 @@ pub struct Deployed<'db> {
 /// The store that keeps a space under a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keeper<'db> {
+    /// Of several stores over which a family is spread, the first.
     pub name: &'db str,
     pub store: &'db Store,
+    /// Whether it is one of several: then no two spaces are known to be in one store, nor two of the same family.
+    pub spread: bool,
+}
+
+impl Keeper<'_> {
+    /// Whether the two may be different stores.
+    pub fn is_apart_from(&self, other: &Keeper<'_>) -> bool {
+        self.name != other.name || self.spread || other.spread
+    }
 }
 
 /// The deployments of the project, in the order of `patternc.yaml`.
@@ -38,7 +48,7 @@ pub fn deployments(db: &dyn Db) -> impl Iterator<Item = Deployed<'_>> {
 pub fn apart(db: &dyn Db, a: ItemId, b: ItemId) -> impl Iterator<Item = (Deployed<'_>, Keeper<'_>, Keeper<'_>)> {
     deployments(db).filter_map(move |deployed| {
         let (of_a, of_b) = (deployed.keeper(a)?, deployed.keeper(b)?);
-        (of_a.name != of_b.name).then_some((deployed, of_a, of_b))
+        of_a.is_apart_from(&of_b).then_some((deployed, of_a, of_b))
     })
 }
 
@@ -57,8 +67,12 @@ impl<'db> Deployed<'db> {
     /// finding of the rule `configuration` says so.
     pub fn keeper(&self, space: ItemId) -> Option<Keeper<'db>> {
         let (space, family) = space_name(self.db, space)?;
-        let (name, store) = self.deployment.stores.get_key_value(self.deployment.store_of(space, family)?)?;
-        Some(Keeper { name, store })
+        let (name, spread) = match self.deployment.keepers(space, family)? {
+            Keepers::Store(name) => (name, false),
+            Keepers::Shard(names) => (names.first()?, names.len() > 1),
+        };
+        let (name, store) = self.deployment.stores.get_key_value(name)?;
+        Some(Keeper { name, store, spread })
     }
 }
 

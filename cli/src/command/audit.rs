@@ -47,7 +47,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     }
     let program = Arc::new(lower::lower(&project.db));
     let states = stores::look(&stores::places(&project, name)?, &program, "audit")?;
-    let places = deployment::places(&project, &program, name)?;
+    let places = deployment::whole_places(&project, &program, name, "audit")?;
     let audited =
         audit(&program, &states, &places, &Limits::default(), SystemHost::new().now()).map_err(|error| Fault::Use(error.message))?;
     let mut out = io::stdout().lock();

@@ -88,7 +88,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         if wanted.is_empty() {
             continue;
         }
-        let places = deployment::places(project, &program, arguments.deployment.as_deref())?;
+        let (places, _) = deployment::places(project, &program, arguments.deployment.as_deref())?;
         for test in wanted {
             if let Some(why) = Explorer::refusal(test) {
                 if !quiet {

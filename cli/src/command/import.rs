@@ -50,7 +50,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     let wrong = |message: String| Fault::Use(format!("{shown}: {message}; nothing was imported"));
     let archive = archive::read(&program, input).map_err(|error| wrong(error.to_string()))?;
     let counts = archive.counts();
-    let of_space = deployment::places(&project, &program, name)?;
+    let of_space = deployment::whole_places(&project, &program, name, "import")?;
     let requests = archive.requests(&program, places.len(), |space| of_space.get(space.space.index()).copied().unwrap_or(0), AT_ONCE);
     // In memory first: what does not hold there is never written.
     let limits = Limits::default();

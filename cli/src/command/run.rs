@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use patternc_compiler::lower;
+use patternc_interpreter::engine::Stage;
 use patternc_interpreter::failure::{Failure, FailureKind};
 use patternc_interpreter::json::{self, CellName, Form, Keys, Names, Reader, Request};
 use patternc_interpreter::runtime::Runtime;
@@ -127,7 +128,7 @@ fn finish(runtime: Runtime, quiet: bool) -> bool {
     while !runtime.wait_idle(Duration::from_secs(1)) && !input::stopped() {}
     if !quiet {
         let status = runtime.status();
-        let delayed = status.flights.iter().filter(|f| f.outcome.is_none()).count();
+        let delayed = status.flights.iter().filter(|f| f.outcome.is_none() && f.stage != Stage::Elsewhere).count();
         if delayed > 0 {
             eprintln!("patternc: {} for later", crate::render::count(delayed, "event"));
         }

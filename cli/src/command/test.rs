@@ -11,6 +11,7 @@ use patternc_compiler::diagnostic::Level;
 use patternc_compiler::location::locate;
 use patternc_compiler::lower;
 use patternc_interpreter::simulate::{self, Options, TestReport};
+use patternc_interpreter::store::postgres::Scratch;
 use patternc_program::{Program, Source};
 use serde_json::{Value, json};
 
@@ -45,6 +46,8 @@ pub struct Arguments {
 enum Store {
     Memory,
     Sqlite,
+    /// The database at DATABASE_URL; each test has a schema of its own there, which is dropped afterwards.
+    Postgres,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -141,10 +144,18 @@ fn run_test(
     loop {
         let seed = arguments.seed.wrapping_add(runs);
         let mut options = Options::seeded(seed);
-        let folder;
+        let (folder, scratch);
         if arguments.store == Store::Sqlite {
             folder = tempfile::tempdir().map_err(|e| Fault::Use(format!("cannot make a folder for the store of a test: {e}")))?;
             options.disk = Some(Box::new(simulate::sqlite_disk(program, &options.limits, folder.path(), 1)));
+        }
+        if arguments.store == Store::Postgres {
+            let url = std::env::var("DATABASE_URL").map_err(|_| {
+                let message = "--store postgres needs a database: set DATABASE_URL to its address (postgres://user:password@host/database)";
+                Fault::Use(message.to_owned())
+            })?;
+            scratch = Scratch::new(&url).map_err(|error| Fault::Use(error.message))?;
+            options.disk = Some(Box::new(simulate::postgres_disk(program, &options.limits, scratch.url())));
         }
         let report = simulate::run_test(program, test, options);
         runs += 1;

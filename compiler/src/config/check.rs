@@ -76,7 +76,7 @@ impl Checker<'_> {
                 }
             }
         }
-        for space in spaces.iter().filter(|space| deployment.store_of(space.name, space.family).is_none()) {
+        for space in spaces.iter().filter(|space| deployment.keepers(space.name, space.family).is_none()) {
             let written = if space.family { format!("\"{}[*]\"", space.name) } else { space.name.to_string() };
             self.problem(
                 &places.key,

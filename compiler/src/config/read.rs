@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use ustr::ustr;
 
 use super::yaml::{Node, Part, Path, locate, parse};
-use super::{Config, Deployment, Extern, Http, HttpOperation, Problem, SpacePattern, Store, Template};
+use super::{Config, Deployment, Extern, Http, HttpOperation, Keepers, Problem, SpacePattern, Store, Template};
 use crate::diagnostic::Level;
 use crate::resolve::did_you_mean;
 use crate::rules;
@@ -300,15 +300,55 @@ impl Reader<'_> {
                 }
                 None => SpacePattern::Plain(ustr(entry.key)),
             };
-            let Some(store) = self.text(&entry.value, "the store of a space") else { continue };
-            if !stores.contains(&store) {
-                let help = did_you_mean(store, stores.iter().copied()).map(|meant| format!("did you mean `{meant}`?"));
-                let help = help.or_else(|| Some("name one of those under `stores`".to_owned()));
-                self.problem(&entry.value.path, Part::Value, format!("there is no store `{store}` in this deployment"), help);
-            }
+            let keepers = match entry.value.node {
+                Node::Map(_) => self.shard(&entry.value, pattern, &stores),
+                _ => self.store_name(&entry.value, &stores).map(Keepers::Store),
+            };
+            let Some(keepers) = keepers else { continue };
             places.spaces.push((pattern, entry.value.path));
-            deployment.spaces.insert(pattern, store.into());
+            deployment.spaces.insert(pattern, keepers);
         }
+    }
+
+    /// The name of one of the stores. One that is not there is reported, and kept all the same.
+    fn store_name(&mut self, at: &At<'_>, stores: &[&str]) -> Option<Box<str>> {
+        let store = self.text(at, "the store of a space")?;
+        if !stores.contains(&store) {
+            let help = did_you_mean(store, stores.iter().copied()).map(|meant| format!("did you mean `{meant}`?"));
+            let help = help.or_else(|| Some("name one of those under `stores`".to_owned()));
+            self.problem(&at.path, Part::Value, format!("there is no store `{store}` in this deployment"), help);
+        }
+        Some(store.into())
+    }
+
+    /// `{ shard: [a, b] }`: over which stores the spaces of a family are spread.
+    fn shard(&mut self, at: &At<'_>, pattern: SpacePattern, stores: &[&str]) -> Option<Keepers> {
+        let fields = self.fields(at, "what keeps a space", &["shard"]);
+        let Some(field) = fields.first() else {
+            let help = Some("write the name of a store, or `{ shard: [a, b] }` to spread a family over several".to_owned());
+            self.problem(&at.path, Part::Value, "it does not say which store keeps the space", help);
+            return None;
+        };
+        if !matches!(pattern, SpacePattern::Family(_)) {
+            let help = Some("name one store: only the spaces of a family (`\"user[*]\"`) can be spread over several".to_owned());
+            self.problem(&field.value.path, Part::Key, "one space cannot be spread over several stores", help);
+            return None;
+        }
+        let mut names: Vec<Box<str>> = Vec::new();
+        for element in self.elements(&field.value, "`shard`") {
+            let Some(name) = self.store_name(&element, stores) else { continue };
+            if names.contains(&name) {
+                let help = Some("take it out: each store gets the same share".to_owned());
+                self.problem(&element.path, Part::Value, format!("the store `{name}` is named twice"), help);
+                continue;
+            }
+            names.push(name);
+        }
+        if names.is_empty() {
+            self.problem(&field.value.path, Part::Value, "`shard` names no store", Some("write `shard: [a, b]`".to_owned()));
+            return None;
+        }
+        Some(Keepers::Shard(names))
     }
 
     /// The value of `kind`, which decides what else there can be.

@@ -52,7 +52,9 @@ struct Clash<'db> {
 fn clash<'db>(deployed: Deployed<'db>, written: &[ItemId]) -> Option<Clash<'db>> {
     let mut kept = written.iter().filter_map(|&space| Some((space, deployed.keeper(space)?)));
     let a = kept.next()?;
-    kept.find(|b| b.1.name != a.1.name || !a.1.store.commits_across()).map(|b| Clash { a, b })
+    // Two spaces of one family are two, and may be in two of the stores that it is spread over.
+    let itself = a.1.spread.then_some(a);
+    kept.find(|b| b.1.is_apart_from(&a.1) || !a.1.store.commits_across()).or(itself).map(|b| Clash { a, b })
 }
 
 fn finding(
@@ -71,7 +73,10 @@ fn finding(
     let (a_name, b_name) = (shown(*a), shown(*b));
     let (name, deployment) = (callable.name(), deployed.name);
     let same_store = in_a.name == in_b.name;
-    let why = if same_store {
+    let why = if in_a.spread || in_b.spread {
+        let spread = if in_a.spread { &a_name } else { &b_name };
+        format!("the spaces of {spread} are spread over several stores (`shard`), and no commit spans two stores")
+    } else if same_store {
         format!("the store `{}` keeps both {a_name} and {b_name}, and stores of kind {} commit one space at a time", in_a.name, in_a.store.kind())
     } else {
         format!(

@@ -64,6 +64,19 @@ impl Calls {
     }
 }
 
+impl Calls {
+    /// Whether the call of an event is being made.
+    pub(super) fn is_made(&self, key: FlightKey) -> bool {
+        self.deadlines.iter().any(|&(_, made)| made == key)
+    }
+
+    /// Drops all calls but those that are being made.
+    pub(super) fn keep_made(&mut self) {
+        self.queue.clear();
+        self.under_way = self.deadlines.len();
+    }
+}
+
 impl Engine {
     /// The next call to be made. Every call taken is answered with [`Engine::answer`], or times out.
     pub fn take_call(&mut self) -> Option<ExternCall> {
@@ -126,6 +139,14 @@ impl Engine {
     pub(super) fn call_dropped(&mut self) {
         self.calls.under_way -= 1;
         self.begin_calls();
+    }
+
+    /// Nobody waits for the answer of a call any more.
+    pub(super) fn call_forgotten(&mut self, key: FlightKey) {
+        if self.calls.is_made(key) {
+            self.calls.deadlines.retain(|&(_, made)| made != key);
+            self.call_dropped();
+        }
     }
 
     /// That it was tried is committed, but perhaps not yet durable.

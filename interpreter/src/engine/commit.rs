@@ -100,6 +100,7 @@ impl Engine {
         self.fences.raise(spaces);
         match (job.kind, then) {
             (Kind::Outside { event, session, ticket }, Then::Received(received)) => {
+                self.note_received(&event, session, ticket, point);
                 self.received_outside(ticket, &event.id, received, Some(point));
                 self.next_in_session(session);
             }
@@ -169,8 +170,13 @@ impl Engine {
                 self.counters.duplicates += 1;
                 self.resync(store);
                 let version = self.stores.get(store).version();
-                if matches!(job.kind, Kind::MarkTried { .. }) {
+                if let Kind::MarkTried { flight } = job.kind {
                     self.call_dropped();
+                    // Another process may have begun it.
+                    let event = self.flights.get(&flight).map(|flight| flight.outgoing.event.id.clone());
+                    if event.is_some_and(|event| self.stores.get(store).outgoing_by_id(&event).is_ok_and(|found| found.is_some())) {
+                        return self.now_elsewhere(flight);
+                    }
                 }
                 match job.kind {
                     Kind::Settle { flight, .. }

@@ -16,9 +16,9 @@ use super::job::{Job, JobKey, Kind, space_of};
 use super::outside::Ticket;
 use super::{Engine, Point, Step};
 use crate::attempt::Env;
-use crate::event::{Action, EventId, Outcome, Outgoing};
+use crate::event::{Action, EventId, Outcome, Outgoing, Received};
 use crate::failure::{Failure, FailureKind};
-use crate::store::CommitRequest;
+use crate::store::{CommitRequest, StoreError};
 use crate::value::{RecordRef, SpaceRef, Value};
 
 /// Removals on their way, and what waits for them.
@@ -108,6 +108,38 @@ impl Job {
 }
 
 impl Engine {
+    /// Whoever waits to be told, with the events of the removals that they wait for; the fences are down after it.
+    pub(super) fn take_fenced(&mut self) -> Vec<(Vec<EventId>, Ticket, EventId)> {
+        let waiting = std::mem::take(&mut self.fences.waiting);
+        self.fences = Fences { in_use: self.fences.in_use, ..Fences::default() };
+        let tells = waiting.into_iter().filter_map(|fenced| match fenced.then {
+            Then::Tell { ticket, event, .. } => {
+                let removals = fenced.removals.iter().filter_map(|key| Some(self.flights.get(key)?.outgoing.event.id.clone()));
+                Some((removals.collect(), ticket, event))
+            }
+            // Found again with the events that they deliver.
+            Then::Run(_) | Then::Start(_) => None,
+        });
+        tells.collect()
+    }
+
+    /// Has them wait again, after everything was found anew.
+    pub(super) fn fence_again(&mut self, fenced: Vec<(Vec<EventId>, Ticket, EventId)>) -> Result<(), StoreError> {
+        for (removals, ticket, event) in fenced {
+            for store in 0..self.stores.len() {
+                // One whose commit is lost runs again.
+                let Some(Received::Done(outcome)) = self.stores.get(store).received(&event)? else { continue };
+                let point = Some(Point { store, version: self.stores.get(store).version() });
+                let keys: Vec<FlightKey> = removals.iter().filter_map(|removal| self.by_event.get(removal).copied()).collect();
+                self.fences.raised = keys.into_iter().collect();
+                self.finish(ticket, &event, outcome, point);
+                self.fences.lower();
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Notes a removal that others have to wait for.
     pub(super) fn fence_removal(&mut self, key: FlightKey, outgoing: &Outgoing) {
         if self.fences.in_use && self.is_first_removal(outgoing) {

@@ -26,6 +26,8 @@ pub(super) struct Flight {
     pub queued: bool,
     /// Whether a delivery has begun: nothing stands in the way of another.
     pub started: bool,
+    /// Whether another process, which writes the same store, has it in hand.
+    pub elsewhere: bool,
     /// How often the outside was asked.
     pub calls: u32,
     /// What went wrong last, for those who look.
@@ -51,6 +53,8 @@ pub enum Stage {
     Parked,
     /// Its store has failed: it goes on when that is opened again.
     Stalled,
+    /// Another process delivers it.
+    Elsewhere,
 }
 
 /// Order is kept from one sender to one of these.
@@ -71,7 +75,7 @@ enum Target {
 
 impl Engine {
     /// Where the order of this event is kept; `None` if it has none.
-    fn pair(&self, outgoing: &Outgoing) -> Option<Pair> {
+    pub(super) fn pair(&self, outgoing: &Outgoing) -> Option<Pair> {
         if outgoing.due.is_some() {
             return None;
         }
@@ -97,47 +101,85 @@ impl Engine {
 
     /// Takes up an event that a commit has sent, or that was found in a store.
     pub(super) fn adopt(&mut self, outgoing: Arc<Outgoing>, sent: Point) {
+        let key = self.enter(outgoing.clone(), sent);
+        self.set_off(key, &outgoing, outgoing.state.clone());
+    }
+
+    /// Takes note of an event, and does nothing about it.
+    pub(super) fn enter(&mut self, outgoing: Arc<Outgoing>, sent: Point) -> FlightKey {
         let key = self.key();
         self.by_event.insert(outgoing.event.id.clone(), key);
-        let pair = self.pair(&outgoing);
-        let due = outgoing.due;
         let state = outgoing.state.clone();
-        let mut flight =
-            Flight { outgoing, state: state.clone(), sent, stage: Stage::Queued, queued: false, started: false, calls: 0, trouble: None };
+        let mut flight = Flight {
+            outgoing,
+            state,
+            sent,
+            stage: Stage::Queued,
+            queued: false,
+            started: false,
+            elsewhere: false,
+            calls: 0,
+            trouble: None,
+        };
         let rejected = flight.outgoing.saga.as_ref().and_then(|saga| saga.rejected.as_ref());
         flight.trouble = rejected.map(|rejected| format!("it was rejected {} times, last: {}", rejected.times, rejected.last));
-        self.fence_removal(key, &flight.outgoing);
+        let outgoing = flight.outgoing.clone();
+        self.flights.insert(key, flight);
+        self.fence_removal(key, &outgoing);
+        key
+    }
+
+    /// Has an event of this state go its way: one that was just sent, or found in a store, or taken over.
+    pub(super) fn set_off(&mut self, key: FlightKey, outgoing: &Outgoing, state: OutgoingState) {
         match state {
             OutgoingState::Parked { reason, .. } => {
-                if self.mirror_of(&flight.outgoing).is_some() {
-                    self.parked_facts.entry(flight.outgoing.from.clone()).or_default().push(key);
+                if self.mirror_of(outgoing).is_some() {
+                    self.parked_facts.entry(outgoing.from.clone()).or_default().push(key);
                 }
-                flight.trouble = Some(reason.to_string());
-                self.flights.insert(key, flight);
+                if let Some(flight) = self.flights.get_mut(&key) {
+                    flight.trouble = Some(reason.to_string());
+                }
                 self.set_stage(key, Stage::Parked);
             }
             OutgoingState::Tried => {
-                self.flights.insert(key, flight);
                 let message = "the call was begun before the process ended; whether it took effect is not known";
                 self.settle(key, Outcome::Failed(Failure::new(FailureKind::Unknown, message)), None);
             }
             OutgoingState::Pending => {
-                flight.queued = pair.is_some();
-                self.flights.insert(key, flight);
-                if let Some(due) = due {
+                if let Some(due) = outgoing.due {
                     self.set_stage(key, Stage::Timer);
                     self.timers.insert((due, key));
-                } else if let Some(pair) = pair {
-                    let queue = self.pairs.entry(pair).or_default();
-                    queue.push_back(key);
-                    if queue.len() == 1 {
-                        self.start(key);
+                    return;
+                }
+                self.set_stage(key, Stage::Queued);
+                match self.queue_in_pair(key) {
+                    // Behind one that another process has in hand: that is helped along.
+                    Some(first) if first != key => {
+                        if self.flights.get(&first).is_some_and(|first| first.elsewhere) {
+                            self.start(first);
+                        }
                     }
-                } else {
-                    self.start(key);
+                    _ => self.start(key),
                 }
             }
         }
+    }
+
+    /// Puts an event at the end of the queue of its pair, unless it is in it. Gives the first of the queue; `None` if its order does not
+    /// matter.
+    pub(super) fn queue_in_pair(&mut self, key: FlightKey) -> Option<FlightKey> {
+        let flight = self.flights.get(&key)?;
+        let pair = self.pair(&flight.outgoing)?;
+        let queued = flight.queued;
+        let queue = self.pairs.entry(pair).or_default();
+        if !queued {
+            queue.push_back(key);
+        }
+        let first = *queue.front().expect("it is in the queue itself");
+        if let Some(flight) = self.flights.get_mut(&key) {
+            flight.queued = true;
+        }
+        Some(first)
     }
 
     pub(super) fn set_state(&mut self, key: FlightKey, state: OutgoingState) {
@@ -147,7 +189,7 @@ impl Engine {
     }
 
     pub(super) fn set_stage(&mut self, key: FlightKey, stage: Stage) {
-        let rests = |stage| matches!(stage, Stage::Timer | Stage::Parked | Stage::Stalled);
+        let rests = |stage| matches!(stage, Stage::Timer | Stage::Parked | Stage::Stalled | Stage::Elsewhere);
         if let Some(flight) = self.flights.get_mut(&key) {
             self.resting -= usize::from(rests(flight.stage));
             self.resting += usize::from(rests(stage));
@@ -158,6 +200,12 @@ impl Engine {
     /// Sets an event on its way whose turn and time have come.
     pub(super) fn start(&mut self, key: FlightKey) {
         let Some(flight) = self.flights.get(&key) else { return };
+        // What stands in the way is delivered here as well, rather than waited for.
+        if flight.elsewhere && !self.is_in_the_way(key) {
+            return;
+        }
+        let Some(flight) = self.flights.get_mut(&key) else { return };
+        flight.elsewhere = false;
         let sent = flight.sent;
         let outgoing = flight.outgoing.clone();
         if self.holds_back(key, &outgoing) {
@@ -258,6 +306,8 @@ impl Engine {
         }
         if let Some(receiver) = self.receiver(&event.action)
             && receiver != point.store
+            // Another process may still deliver it, believing that it has to: the receiver knows it for as long as outcomes are kept.
+            && !self.is_shared(point.store)
         {
             self.forgetting[receiver].push_back((event.id.clone(), point));
             self.forget_soon(receiver);
@@ -281,7 +331,10 @@ impl Engine {
         let Received::Done(outcome) = received else { return };
         for waiter in self.waiting_answer.remove(event).unwrap_or_default() {
             match waiter {
-                Waiter::Ticket(ticket) => self.finish(ticket, event, outcome.clone(), Some(point)),
+                Waiter::Ticket(ticket) => {
+                    self.note_answered(event, ticket, point);
+                    self.finish(ticket, event, outcome.clone(), Some(point));
+                }
                 Waiter::Flight(key) => self.delivered(key, Received::Done(outcome.clone()), Some(point)),
             }
         }

@@ -56,7 +56,7 @@ impl Engine {
     }
 
     /// What the invariant reads for the record; an error when it does not hold.
-    fn evaluate_invariant(&mut self, invariant: u32, record: &RecordRef) -> Result<Vec<ReadKey>, StoreError> {
+    pub(super) fn evaluate_invariant(&mut self, invariant: u32, record: &RecordRef) -> Result<Vec<ReadKey>, StoreError> {
         let (now, ids) = (self.host.now(), self.fresh_ids());
         let env = Env { program: &self.program, stores: &self.stores, limits: &self.limits, answers: None, now, ids, caller: None };
         let declared = &self.program.invariants[invariant as usize];

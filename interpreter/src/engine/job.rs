@@ -142,6 +142,16 @@ impl Engine {
         if !self.is_current(&job.kind) {
             return self.drop_job(&job);
         }
+        if let Some(store) = self.store_of(&job.kind) {
+            match self.begin(store) {
+                Ok(false) => {}
+                Ok(true) => return self.run_anew(key, job),
+                Err(error) => return self.store_failed(key, job, store, error, false),
+            }
+        }
+        if !self.is_current(&job.kind) {
+            return self.drop_job(&job);
+        }
         let (now, ids) = match job.clock {
             Some(clock) => clock,
             None => {
@@ -180,6 +190,19 @@ impl Engine {
             self.ready.push_back(Step::Commit(key));
         } else {
             self.commit(key, job, prepared);
+        }
+    }
+
+    /// The store that a job, which is current, commits to; `None` if only its attempt says so.
+    fn store_of(&self, kind: &Kind) -> Option<usize> {
+        match kind {
+            Kind::Outside { event, .. } => self.receiver(&event.action),
+            Kind::Deliver { flight } => self.receiver(&self.flights[flight].outgoing.event.action),
+            Kind::Settle { flight, .. } | Kind::MarkTried { flight } | Kind::Resume { flight } | Kind::Renew { flight, .. } => {
+                Some(self.flights[flight].sent.store)
+            }
+            Kind::Repair { .. } => None,
+            Kind::Forget { store, .. } => Some(*store),
         }
     }
 
@@ -303,7 +326,10 @@ impl Engine {
                     return self.fail(kind, failure, request.reads, now);
                 }
                 let ty = event.action.result_type(&self.program);
-                request.inbox.push(InboxChange::Record { event: event.id.clone(), received: received.clone(), ty, keep_until: None });
+                // Forgotten by the sender, unless others might deliver it after that.
+                let apart = store != flight.sent.store && self.is_shared(flight.sent.store);
+                let keep_until = apart.then(|| now.saturating_add(self.limits.keep_outcomes));
+                request.inbox.push(InboxChange::Record { event: event.id.clone(), received: received.clone(), ty, keep_until });
                 match received {
                     // Nothing is left to do but the sender's bookkeeping, and that is in this store: one commit does both.
                     Received::Done(outcome) if store == flight.sent.store && flight.is_closed_by(&outcome) => {

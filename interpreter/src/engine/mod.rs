@@ -22,9 +22,11 @@ mod history;
 mod invariants;
 mod job;
 mod mirror;
+mod others;
 mod outside;
 mod reading;
 mod reconcile;
+mod recovery;
 mod saga;
 mod status;
 mod stepwise;
@@ -46,7 +48,7 @@ pub(crate) use self::fork::{Doing, InFlight};
 pub use self::history::{Entry, What};
 pub(crate) use self::job::panic_message;
 use self::job::{Job, JobKey, Kind};
-pub use self::outside::{Receipt, Session, Submitted, Ticket};
+pub use self::outside::{Receipt, Session, Submitted, Ticket, Unopened};
 pub use self::reading::Reading;
 pub use self::reconcile::{Progress, ReconcileId, Reconciled};
 pub use self::status::{FlightStatus, RetryError, Status};
@@ -83,6 +85,12 @@ pub struct Engine {
     execution: Execution,
     /// By store: why it can no longer be used. Nothing is lost; opening it again goes on.
     broken: Vec<Option<StoreError>>,
+    /// By store: whether other processes write it.
+    shared: Vec<bool>,
+    /// By store: when one that did not answer is asked again for what others have done.
+    ask_at: Vec<Option<i64>>,
+    /// By store: events from outside whose outcome is not durable yet; only of shared ones.
+    undurable: Vec<VecDeque<recovery::Undurable>>,
 
     next_key: u64,
     jobs: FxHashMap<JobKey, Job>,
@@ -162,6 +170,7 @@ impl Engine {
     pub fn open(program: Arc<Program>, stores: Stores, host: Box<dyn Host>, limits: Limits, overlap: Overlap) -> Result<Self, StoreError> {
         let count = stores.len();
         let fences = fence::Fences::new(&program);
+        let shared = (0..count).map(|store| stores.get(store).capabilities().shared).collect();
         let mut engine = Engine {
             program,
             stores,
@@ -170,6 +179,9 @@ impl Engine {
             overlap,
             execution: Execution::default(),
             broken: vec![None; count],
+            shared,
+            ask_at: vec![None; count],
+            undurable: (0..count).map(|_| VecDeque::new()).collect(),
             next_key: 0,
             jobs: FxHashMap::default(),
             ready: VecDeque::new(),
@@ -324,7 +336,7 @@ impl Engine {
 
     /// Whether a commit would survive the end of the process.
     fn is_durable(&self, point: Point) -> bool {
-        self.stores.get(point.store).durable().is_ok_and(|durable| durable >= point.version)
+        self.stores.get(point.store).is_durable(point.version).is_ok_and(|durable| durable)
     }
 
     /// Why a store cannot be used, if so.
@@ -340,7 +352,11 @@ impl Engine {
             false => (Vec::new(), sent),
         };
         for outgoing in first.into_iter().chain(rest) {
-            self.adopt(outgoing, point);
+            if self.is_shared(point.store) && self.stores.get(point.store).is_elsewhere(&outgoing.event.id) {
+                self.adopt_elsewhere(outgoing, point);
+            } else {
+                self.adopt(outgoing, point);
+            }
         }
     }
 }

@@ -33,11 +33,22 @@ pub struct Receipt {
     outcome: Outcome,
     /// The commit that it came from; `None`: nothing was recorded.
     point: Option<Point>,
+    /// Under which the outcome comes again should that commit be lost, of a store that others share.
+    again: Option<Ticket>,
+}
+
+/// Why a receipt has no outcome.
+#[derive(Debug)]
+pub enum Unopened {
+    /// It is not durable yet.
+    NotYet(Receipt),
+    /// Its commit is lost, or may be: the event runs again, and [`Engine::take_finished`] will have another receipt of this ticket.
+    Again(Ticket),
 }
 
 impl Receipt {
     pub(crate) fn refused(failure: Failure) -> Self {
-        Receipt { outcome: Outcome::Failed(failure), point: None }
+        Receipt { outcome: Outcome::Failed(failure), point: None, again: None }
     }
 
     /// The outcome if it is durable, or the receipt back.
@@ -53,25 +64,23 @@ impl Receipt {
     }
 
     /// Waits until the outcome is durable. `durability`: of each store of the engine, in their order.
-    pub fn wait(self, durability: &[Arc<dyn Durability>]) -> Outcome {
-        match self.point {
-            Some(point) => match durability[point.store].wait_durable(point.version) {
-                Ok(()) => self.outcome,
-                Err(error) => in_doubt(&error),
-            },
-            None => self.outcome,
+    pub fn wait(self, durability: &[Arc<dyn Durability>]) -> Result<Outcome, Ticket> {
+        let Some(point) = self.point else { return Ok(self.outcome) };
+        match (durability[point.store].wait_durable(point.version), self.again) {
+            (Ok(()), _) => Ok(self.outcome),
+            (Err(error), Some(ticket)) if error.transient => Err(ticket),
+            (Err(error), _) => Ok(in_doubt(&error)),
         }
     }
 
-    /// The outcome if it is durable already, or the receipt back. `durability` as for [`Receipt::wait`].
-    pub fn poll(self, durability: &[Arc<dyn Durability>]) -> Result<Outcome, Receipt> {
-        match self.point {
-            Some(point) => match durability[point.store].durable() {
-                Ok(durable) if durable >= point.version => Ok(self.outcome),
-                Ok(_) => Err(self),
-                Err(error) => Ok(in_doubt(&error)),
-            },
-            None => Ok(self.outcome),
+    /// The outcome if it is durable already. `durability` as for [`Receipt::wait`].
+    pub fn poll(self, durability: &[Arc<dyn Durability>]) -> Result<Outcome, Unopened> {
+        let Some(point) = self.point else { return Ok(self.outcome) };
+        match (durability[point.store].is_durable(point.version), self.again) {
+            (Ok(true), _) => Ok(self.outcome),
+            (Ok(false), _) => Err(Unopened::NotYet(self)),
+            (Err(error), Some(ticket)) if error.transient => Err(Unopened::Again(ticket)),
+            (Err(error), _) => Ok(in_doubt(&error)),
         }
     }
 }
@@ -124,7 +133,8 @@ impl Engine {
         }
         // Still undecided, as a job or as an answer to come: those that follow in the session wait only for a job.
         if self.jobs.contains_key(&key) {
-            self.backlog.entry(session).or_default().push_front(key);
+            // Nothing waited before; what does now was lost by its store, and runs again first.
+            self.backlog.entry(session).or_default().push_back(key);
         }
         Submitted::Pending(ticket)
     }
@@ -165,7 +175,8 @@ impl Engine {
     pub(super) fn finish(&mut self, ticket: Ticket, event: &EventId, outcome: Outcome, point: Option<Point>) {
         let Some((outcome, point)) = self.tell_later(ticket, event, outcome, point) else { return };
         self.note(event, || What::Outcome(outcome.clone()));
-        self.finished.push_back((ticket, Receipt { outcome, point }));
+        let again = point.filter(|point| self.is_shared(point.store)).map(|_| ticket);
+        self.finished.push_back((ticket, Receipt { outcome, point, again }));
     }
 
     /// An event from outside has been received.

@@ -248,7 +248,7 @@ impl Engine {
         let flight_key = self.key();
         self.by_event.insert(outgoing.event.id.clone(), flight_key);
         let (state, stage) = (OutgoingState::Pending, Stage::Queued);
-        let flight = Flight { outgoing, state, sent, stage, queued: false, started: false, calls: 0, trouble: None };
+        let flight = Flight { outgoing, state, sent, stage, queued: false, started: false, elsewhere: false, calls: 0, trouble: None };
         self.flights.insert(flight_key, flight);
         self.reconciling.readers.insert(flight_key, key);
         self.start(flight_key);
@@ -410,6 +410,15 @@ impl Engine {
         if self.reconciling.runs.contains_key(&key) {
             self.end_reconciliation(key);
             self.reconciling.done.insert(key, Err(failure));
+        }
+    }
+
+    /// Gives all of them up: what they knew of the other side may be out of date.
+    pub(super) fn give_up_reconciling(&mut self) {
+        let runs: Vec<u64> = self.reconciling.runs.keys().copied().collect();
+        for run in runs {
+            let message = "a store lost its connection meanwhile; reconcile again";
+            self.reconcile_failed(run, Failure::new(FailureKind::Unavailable, message));
         }
     }
 

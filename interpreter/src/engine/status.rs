@@ -96,10 +96,10 @@ impl Engine {
         self.jobs.is_empty()
             && self.ready.is_empty()
             && !self.waits_for_durability()
-            && self
-                .flights
-                .values()
-                .all(|flight| matches!(flight.stage, Stage::Timer | Stage::Parked | Stage::Stalled | Stage::Deferred | Stage::Queued))
+            && !self.has_undurable()
+            && self.flights.values().all(|flight| {
+                matches!(flight.stage, Stage::Timer | Stage::Parked | Stage::Stalled | Stage::Deferred | Stage::Queued | Stage::Elsewhere)
+            })
     }
 
     /// Takes a parked event up again: an arm that failed runs again with the same outcome; what was rejected is delivered again.

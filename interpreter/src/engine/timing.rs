@@ -29,6 +29,7 @@ pub(super) enum Wake {
 impl Engine {
     /// Makes ready what time and durability allow. To be called before stepping, whenever time has passed or a store has become durable.
     pub fn wake(&mut self) {
+        self.listen();
         self.wake_durable();
         if self.timers.is_empty() && self.backoffs.is_empty() && !self.calls.any_deadline() && self.fences.deadline().is_none() {
             return;
@@ -56,7 +57,8 @@ impl Engine {
     pub fn next_wake(&self) -> Option<i64> {
         let timer = self.timers.first().map(|&(due, _)| due);
         let backoff = self.backoffs.first_key_value().map(|(&(at, _), _)| at);
-        [timer, backoff, self.calls.next_deadline(), self.fences.deadline()].into_iter().flatten().min()
+        let ask = self.ask_at.iter().flatten().min().copied();
+        [timer, backoff, ask, self.calls.next_deadline(), self.fences.deadline()].into_iter().flatten().min()
     }
 
     /// When the next delayed event is due; pauses between attempts are not counted.
@@ -104,6 +106,7 @@ impl Engine {
 
     fn wake_durable(&mut self) {
         for store in 0..self.stores.len() {
+            self.forget_durable(store);
             if self.waiting_durable[store].is_empty() {
                 continue;
             }

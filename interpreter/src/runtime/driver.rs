@@ -74,8 +74,9 @@ impl Bell {
 pub(super) fn drive(shared: &Arc<Shared>) {
     loop {
         let mut core = lock(&shared.core);
-        let Core { engine: Some(engine), pending, alarm, idlers, .. } = &mut *core else { return };
-        let awaits = engine.waits_for_durability();
+        let Core { engine: Some(engine), pending, again, alarm, idlers, .. } = &mut *core else { return };
+        // Who waits until nothing is left to do waits for that too.
+        let awaits = engine.waits_for_durability() || *idlers > 0;
         shared.bell.await_durability(awaits);
         engine.wake();
         for _ in 0..STEPS_AT_ONCE {
@@ -84,8 +85,12 @@ pub(super) fn drive(shared: &Arc<Shared>) {
             }
         }
         while let Some((ticket, receipt)) = engine.take_finished() {
-            if let Some(slot) = pending.remove(&ticket) {
-                slot.fill(receipt);
+            match pending.remove(&ticket) {
+                Some(slot) => slot.fill(receipt),
+                None if shared.takes_turns => {
+                    again.insert(ticket, receipt);
+                }
+                None => {}
             }
         }
         let calls: Vec<_> = std::iter::from_fn(|| engine.take_call()).collect();

@@ -26,22 +26,29 @@ use self::driver::Bell;
 pub use self::outside::Callee;
 pub use self::snippet::{SnippetError, SnippetRun};
 pub use self::stepwise::Begun;
-use crate::engine::{Counters, Engine, Entry, Overlap, Progress, Receipt, Reconciled, RetryError, Session, Status, Submitted, Ticket};
+use crate::engine::{
+    Counters, Engine, Entry, Overlap, Progress, Receipt, Reconciled, RetryError, Session, Status, Submitted, Ticket, Unopened,
+};
 use crate::event::{Action, Event, EventId, Outcome};
 use crate::failure::{Failure, FailureKind};
 use crate::host::{Host, SystemHost};
 use crate::limits::Limits;
-use crate::store::{Durability, Store, StoreError, Stores};
+use crate::store::{Durability, Shard, Store, StoreError, Stores};
 use crate::value::Value;
 
 /// How often a reconciliation is looked at.
 const RECONCILE_POLL: Duration = Duration::from_millis(20);
+
+/// How often a thread gives way to those that are about to commit.
+const LET_IN: u32 = 200;
 
 /// What a runtime is made of.
 pub struct Config {
     pub stores: Vec<Box<dyn Store>>,
     /// For each declared space, the index of the store that keeps it; spaces beyond the end are in the first.
     pub places: Vec<usize>,
+    /// Families whose spaces are spread over several stores.
+    pub shards: Vec<Shard>,
     /// What each extern is bound to. Calls of an extern that is not bound wait until it is.
     pub externs: FxHashMap<ExternId, Arc<dyn Callee>>,
     pub limits: Limits,
@@ -56,6 +63,7 @@ impl Config {
         Config {
             stores: vec![store],
             places: Vec::new(),
+            shards: Vec::new(),
             externs: FxHashMap::default(),
             limits: Limits::default(),
             host: Box::new(SystemHost::new()),
@@ -80,6 +88,8 @@ struct Shared {
     /// Told when the driver has nothing left to do.
     idle: Condvar,
     durability: Vec<Arc<dyn Durability>>,
+    /// Whether a store is shared with other processes, and commits in turns.
+    takes_turns: bool,
     externs: FxHashMap<ExternId, Arc<dyn Callee>>,
 }
 
@@ -89,6 +99,8 @@ struct Core {
     engine: Option<Engine>,
     next_session: u64,
     pending: FxHashMap<Ticket, Arc<Slot>>,
+    /// Receipts of events that ran again, because their store had lost their commits, before who waits for them knew of it.
+    again: FxHashMap<Ticket, Receipt>,
     /// When the driver will look at the clock next, if it sleeps.
     alarm: Option<i64>,
     /// Threads that wait until nothing is left to do.
@@ -129,10 +141,12 @@ impl Runtime {
     /// # Errors
     /// If the stores cannot do what the program declares ([`Stores::serve`]), or one of them cannot be read.
     pub fn open(program: Arc<Program>, config: Config) -> Result<Self, StoreError> {
-        let Config { stores, places, externs, limits, host, held } = config;
+        let Config { stores, places, shards, externs, limits, host, held } = config;
         let durability: Vec<Arc<dyn Durability>> = stores.iter().map(|store| store.durability()).collect();
-        let stores = Stores::new(stores, places);
+        let stores = Stores::new(stores, places).with_shards(program.clone(), shards);
+        stores.check_places(&program)?;
         stores.serve(&program)?;
+        let takes_turns = (0..stores.len()).any(|store| stores.get(store).capabilities().shared);
         let mut engine = Engine::open(program.clone(), stores, host, limits, Overlap::None)?;
         if held {
             engine.hold();
@@ -142,7 +156,15 @@ impl Runtime {
                 engine.set_extern_timeout(*of, i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
             }
         }
-        let core = Core { engine: Some(engine), next_session: 1, pending: FxHashMap::default(), alarm: None, idlers: 0, stopping: false };
+        let core = Core {
+            engine: Some(engine),
+            next_session: 1,
+            pending: FxHashMap::default(),
+            again: FxHashMap::default(),
+            alarm: None,
+            idlers: 0,
+            stopping: false,
+        };
         let shared = Arc::new(Shared {
             program,
             core: Mutex::new(core),
@@ -150,13 +172,18 @@ impl Runtime {
             bell: Bell::default(),
             idle: Condvar::new(),
             durability,
+            takes_turns,
             externs,
         });
         for durability in &shared.durability {
             let listener = Arc::downgrade(&shared);
             durability.notify(Box::new(move || {
                 if let Some(shared) = listener.upgrade() {
-                    shared.bell.ring_if_waiting();
+                    if shared.durability.iter().any(|durability| durability.is_behind()) {
+                        shared.bell.ring();
+                    } else {
+                        shared.bell.ring_if_waiting();
+                    }
                 }
             }));
         }
@@ -211,6 +238,7 @@ impl Runtime {
     /// Reads with exclusive use of the engine, and gives what was read once it is durable.
     pub fn read<T>(&self, read: impl FnOnce(&mut Engine) -> T) -> Result<T, StoreError> {
         let mut core = self.shared.lock();
+        core.engine().refresh()?;
         let value = read(core.engine());
         let reading = core.engine().read(value);
         drop(core);
@@ -346,6 +374,39 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Before a turn at a store that others share is ended by waiting for it: whoever is about to commit does so in the same turn.
+    fn let_in(&self) {
+        for _ in 0..LET_IN {
+            if !self.takes_turns || self.clients.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// The event's commit is lost, or may be: its outcome comes again.
+    fn again(&self, ticket: Ticket) -> Answer {
+        let mut core = self.lock();
+        let answer = match core.again.remove(&ticket) {
+            Some(receipt) => Answer::Receipt(receipt),
+            None if core.engine.is_none() => {
+                let message =
+                    "the runtime was shut down before the event was answered; its outcome shows when it is sent again with the same id";
+                Answer::Receipt(Receipt::refused(Failure::new(FailureKind::Unavailable, message)))
+            }
+            None => {
+                let slot = Arc::new(Slot::default());
+                core.pending.insert(ticket, slot.clone());
+                Answer::Slot(slot)
+            }
+        };
+        drop(core);
+        self.bell.ring();
+        answer
+    }
+}
+
 impl Core {
     fn engine(&mut self) -> &mut Engine {
         self.engine.as_mut().expect("the engine is there until the runtime is stopped")
@@ -378,22 +439,27 @@ impl Taken {
     }
 
     /// Waits for the outcome, until it is durable.
-    pub fn wait(self) -> (EventId, Outcome) {
-        let receipt = match self.answer {
-            Answer::Receipt(receipt) => receipt,
-            Answer::Slot(slot) => {
-                let mut filled = lock(&slot.receipt);
-                loop {
-                    if let Some(receipt) = filled.take() {
-                        break receipt;
+    pub fn wait(mut self) -> (EventId, Outcome) {
+        loop {
+            let receipt = match self.answer {
+                Answer::Receipt(receipt) => receipt,
+                Answer::Slot(slot) => {
+                    let mut filled = lock(&slot.receipt);
+                    loop {
+                        if let Some(receipt) = filled.take() {
+                            break receipt;
+                        }
+                        filled = slot.filled.wait(filled).unwrap_or_else(PoisonError::into_inner);
                     }
-                    filled = slot.filled.wait(filled).unwrap_or_else(PoisonError::into_inner);
                 }
+                Answer::Told => Receipt::refused(Failure::new(FailureKind::Unknown, "the outcome was told already")),
+            };
+            self.shared.let_in();
+            match receipt.wait(&self.shared.durability) {
+                Ok(outcome) => return (self.id, outcome),
+                Err(ticket) => self.answer = self.shared.again(ticket),
             }
-            Answer::Told => Receipt::refused(Failure::new(FailureKind::Unknown, "the outcome was told already")),
-        };
-        let outcome = receipt.wait(&self.shared.durability);
-        (self.id, outcome)
+        }
     }
 
     /// Waits for the outcome, at most for so long.
@@ -425,8 +491,12 @@ impl Taken {
         match std::mem::replace(&mut self.answer, Answer::Told) {
             Answer::Receipt(receipt) => match receipt.poll(&self.shared.durability) {
                 Ok(outcome) => Some(outcome),
-                Err(receipt) => {
+                Err(Unopened::NotYet(receipt)) => {
                     self.answer = Answer::Receipt(receipt);
+                    None
+                }
+                Err(Unopened::Again(ticket)) => {
+                    self.answer = self.shared.again(ticket);
                     None
                 }
             },

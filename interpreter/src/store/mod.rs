@@ -18,7 +18,7 @@ use std::sync::Arc;
 use patternc_program::{CellIndex, RecordId, Type};
 
 use self::state::State;
-pub use self::stores::Stores;
+pub use self::stores::{Shard, Stores};
 use crate::event::{EventId, Outgoing, OutgoingState, Received};
 use crate::failure::Failure;
 use crate::value::{RecordRef, SpaceRef, Value};
@@ -355,6 +355,16 @@ pub trait Store: Send {
     /// `now` (milliseconds since the epoch) is for forgetting old event ids.
     fn commit(&mut self, request: &CommitRequest, now: i64) -> Result<Committed, Refused>;
 
+    /// The outgoing event of this id.
+    fn outgoing_by_id(&self, event: &EventId) -> Result<Option<Arc<Outgoing>>, StoreError> {
+        Ok(self.outgoing()?.into_iter().find(|outgoing| outgoing.event.id == *event))
+    }
+
+    /// Whether a commit is durable. Never blocks. Fails like [`Durability::is_durable`].
+    fn is_durable(&self, version: Version) -> Result<bool, StoreError> {
+        Ok(self.durable()? >= version)
+    }
+
     /// The newest version that would survive the end of the process. Never blocks.
     fn durable(&self) -> Result<Version, StoreError>;
 
@@ -380,6 +390,11 @@ pub trait Durability: Send + Sync {
 
     /// As [`Store::wait_durable`]. Fails like [`Durability::is_durable`].
     fn wait_durable(&self, version: Version) -> Result<(), StoreError>;
+
+    /// As [`Store::is_behind`].
+    fn is_behind(&self) -> bool {
+        false
+    }
 
     /// Calls back, on any thread, after [`Durability::durable`] has grown or the store has failed. A store that is durable at once never
     /// calls.

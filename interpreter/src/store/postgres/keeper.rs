@@ -15,6 +15,8 @@ use crate::store::format::schema::StoredSchema;
 const POLL: Duration = Duration::from_millis(250);
 /// How often this process says that it is alive. Who has not for five seconds counts as dead ([`sql::LIVE`]).
 const HEARTBEAT: Duration = Duration::from_millis(500);
+/// How often the store looks for what processes have left that are no more.
+const TELL: Duration = Duration::from_secs(2);
 /// Entries brought to the tables in one transaction.
 const APPLY: i64 = 2_000;
 /// The journal is brought to the tables when it has so many entries, or nothing was appended for a while.
@@ -30,6 +32,7 @@ pub(super) struct Keeper {
     /// The end of the journal when it was last looked, and since when it is that.
     head: (i64, Instant),
     seen: Option<Instant>,
+    told: Instant,
     name: String,
 }
 
@@ -37,7 +40,7 @@ impl Keeper {
     pub(super) fn new(shared: Arc<Shared>, schema: StoredSchema, quiet: Duration) -> Keeper {
         let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "a host".to_owned());
         let name = format!("process {} on {host}", std::process::id());
-        Keeper { shared, schema, quiet, link: None, applied: 0, head: (0, Instant::now()), seen: None, name }
+        Keeper { shared, schema, quiet, link: None, applied: 0, head: (0, Instant::now()), seen: None, told: Instant::now(), name }
     }
 
     /// Says for the first time that this process is there, and looks who else is.
@@ -85,13 +88,15 @@ impl Keeper {
         if head != self.head.0 {
             self.head = (head, Instant::now());
         }
-        let mut tell = head > self.shared.position.load(Ordering::Acquire);
+        // Every now and then in any case: a process may count as dead by now.
+        let mut tell = head > self.shared.position.load(Ordering::Acquire) || self.told.elapsed() >= TELL;
         if self.seen.is_none_or(|seen| seen.elapsed() >= HEARTBEAT) {
             let before = lock(&self.shared.live).clone();
             self.live()?;
             tell |= before != *lock(&self.shared.live);
         }
         if tell {
+            self.told = Instant::now();
             self.shared.behind.store(true, Ordering::Release);
             self.shared.call_back();
         }

@@ -30,6 +30,7 @@ mod keeper;
 mod link;
 mod open;
 mod rows;
+mod scratch;
 pub mod statements;
 mod tables;
 #[cfg(test)]
@@ -37,14 +38,17 @@ mod tests;
 mod turn;
 mod views;
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use patternc_program::{CellIndex, Program, RecordId};
 
 use self::journal::Follower;
 use self::link::Address;
+pub use self::scratch::Scratch;
 use self::turn::{Begun, Shared};
 use super::format::Opening;
 use super::format::record::Recorder;
@@ -55,6 +59,9 @@ use crate::event::{EventId, Outgoing, Received};
 use crate::failure::{Failure, FailureKind};
 use crate::limits::Limits;
 use crate::value::{RecordRef, SpaceRef, Value};
+
+/// How long a process counts as alive that has appended something ([`statements::LIVE`] says the same of those that were seen).
+const ALIVE: Duration = Duration::from_secs(5);
 
 /// A store on a server.
 pub struct Postgres {
@@ -70,8 +77,14 @@ pub struct Postgres {
     news: News,
     /// How often commits were lost.
     losses: u64,
+    /// The state has commits that were lost, and could not be loaded anew yet.
+    outdated: bool,
     /// The processes that were alive when it was last looked, to see who has left.
-    live: std::collections::HashSet<i64>,
+    live: HashSet<i64>,
+    /// When a process has appended something last.
+    heard: HashMap<i64, Instant>,
+    /// Those that are no more, and whose events have been given to others.
+    buried: HashSet<i64>,
 }
 
 impl Postgres {
@@ -98,7 +111,10 @@ impl Postgres {
             knows_invariant_reads,
             news: News::default(),
             losses: 0,
-            live: Default::default(),
+            outdated: false,
+            live: HashSet::new(),
+            heard: HashMap::new(),
+            buried: HashSet::new(),
         };
         let mut keeper = keeper::Keeper::new(shared.clone(), opened.schema, opening.quiet);
         keeper.appear().map_err(|error| StoreError { message: format!("cannot open {}: {error}", address.shown), transient: true })?;
@@ -139,6 +155,8 @@ impl Postgres {
             return Ok(());
         };
         for entry in begun.entries {
+            self.heard.insert(entry.runtime, Instant::now());
+            self.buried.remove(&entry.runtime);
             if let Err(what) = self.follower.follow(&self.program, entry, &mut self.news) {
                 return Err(self.shared.fail(&what));
             }
@@ -149,19 +167,24 @@ impl Postgres {
 
     /// Loads the state anew: it has commits that never became durable, or the journal was cut behind it.
     fn reload(&mut self) -> Result<(), StoreError> {
-        self.losses += 1;
-        self.news = News { lost: true, ..News::default() };
-        self.knows_invariant_reads = false;
+        self.outdated = true;
         let version = Version(self.follower.state.version().0 + 1);
         let opened = open::load(&self.shared.address, &self.program, &self.limits, &self.schema, version)?;
         self.follower = opened.follower;
         self.shared.followed(opened.position, self.follower.state.version());
+        self.outdated = false;
+        self.losses += 1;
+        self.news = News { lost: true, ..News::default() };
+        self.knows_invariant_reads = false;
         Ok(())
     }
 
     /// A turn, unless what was committed before has been lost.
     fn take_turn(&mut self) -> Result<(), StoreError> {
         let losses = self.losses;
+        if self.outdated {
+            self.reload()?;
+        }
         // A turn that was given back to load the state anew is begun again.
         while !self.shared.has_turn() {
             if let Some(begun) = self.shared.begin()? {
@@ -175,15 +198,20 @@ impl Postgres {
         Err(StoreError { message, transient: true })
     }
 
+    /// Whether a process is there: it was seen, or has appended something, in the last seconds.
+    fn is_alive(&self, runtime: i64) -> bool {
+        self.live.contains(&runtime) || self.heard.get(&runtime).is_some_and(|at| at.elapsed() < ALIVE)
+    }
+
     /// Takes note of processes that are no more: what they have sent is delivered by others.
     fn look_for_orphans(&mut self) {
         let Some(live) = turn::lock(&self.shared.live).clone() else { return };
-        if live == self.live {
-            return;
-        }
-        let orphans = self.follower.owners.iter().filter(|(_, owner)| !live.contains(owner)).map(|(event, _)| event.clone());
-        self.news.orphaned.extend(orphans);
         self.live = live;
+        let dead: HashSet<i64> = self.follower.owners.values().copied().filter(|owner| !self.is_alive(*owner)).collect();
+        let fresh: HashSet<i64> = dead.difference(&self.buried).copied().collect();
+        let orphans = self.follower.owners.iter().filter(|(_, owner)| fresh.contains(owner)).map(|(event, _)| event.clone());
+        self.news.orphaned.extend(orphans);
+        self.buried = dead;
     }
 }
 
@@ -262,7 +290,7 @@ impl Store for Postgres {
     }
 
     fn is_elsewhere(&self, event: &EventId) -> bool {
-        self.follower.owners.get(event).is_some_and(|owner| self.live.contains(owner))
+        self.follower.owners.get(event).is_some_and(|owner| *owner != self.shared.runtime && self.is_alive(*owner))
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {
@@ -270,12 +298,15 @@ impl Store for Postgres {
     }
 
     fn refresh(&mut self) -> Result<(), StoreError> {
-        self.shared.behind.store(false, Ordering::Release);
-        self.look_for_orphans();
-        match self.shared.refresh()? {
-            Some(begun) => self.follow(begun),
-            None => Ok(()),
+        if self.outdated {
+            self.reload()?;
         }
+        self.look_for_orphans();
+        if let Some(begun) = self.shared.refresh()? {
+            self.follow(begun)?;
+        }
+        self.shared.behind.store(false, Ordering::Release);
+        Ok(())
     }
 
     fn is_behind(&self) -> bool {
@@ -291,6 +322,9 @@ impl Store for Postgres {
         if !Recorder::has_effects(request) {
             // Nothing of it goes to the journal.
             self.shared.works()?;
+            if self.outdated {
+                self.reload()?;
+            }
             let version = self.follower.state.commit(request, now)?;
             self.shared.remember(version);
             return Ok(Committed { version });
@@ -323,6 +357,15 @@ impl Store for Postgres {
     fn durable(&self) -> Result<Version, StoreError> {
         self.shared.works()?;
         self.shared.durable()
+    }
+
+    fn is_durable(&self, version: Version) -> Result<bool, StoreError> {
+        self.shared.is_durable(version)
+    }
+
+    fn outgoing_by_id(&self, event: &EventId) -> Result<Option<Arc<Outgoing>>, StoreError> {
+        self.shared.works()?;
+        Ok(self.follower.state.outgoing_by_id(event).cloned())
     }
 
     fn wait_durable(&self, version: Version) -> Result<(), StoreError> {

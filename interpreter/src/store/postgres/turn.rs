@@ -25,6 +25,8 @@ const LINGER: Duration = Duration::from_millis(1);
 const LINGER_EMPTY: Duration = Duration::from_millis(20);
 /// Bytes of effects after which a turn ends.
 const LARGEST_TURN: usize = 32 << 20;
+/// How long anyone waits to know whether a commit has happened.
+const UNKNOWN: Duration = Duration::from_secs(30);
 /// A server that did not answer is not asked again for this long.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -63,6 +65,8 @@ struct Turn {
     batches: u64,
     /// Versions that never became durable: first and last.
     lost: Vec<(u64, u64)>,
+    /// The state has some of them still.
+    reload: bool,
     failure: Option<StoreError>,
     /// The server did not answer.
     silent: Option<(Instant, StoreError)>,
@@ -159,7 +163,8 @@ impl Shared {
             return Ok(None);
         }
         let begun = self.read(&mut turn, true)?;
-        turn.open = Some(Instant::now());
+        // Where commits were lost the lock has been given back: the state is loaded first.
+        turn.open = (!begun.lost).then(Instant::now);
         drop(turn);
         self.work.notify_one();
         Ok(Some(begun))
@@ -176,7 +181,7 @@ impl Shared {
             // Only with the lock can it be told whether what is in doubt has happened.
             None if turn.doubt.is_some() => {
                 let begun = self.read(&mut turn, true)?;
-                turn.open = Some(Instant::now());
+                turn.open = (!begun.lost).then(Instant::now);
                 Ok(Some(begun))
             }
             None => self.read(&mut turn, false).map(Some),
@@ -189,6 +194,9 @@ impl Shared {
                 return Err(error.clone());
             }
             turn.silent = None;
+        }
+        if std::mem::take(&mut turn.reload) {
+            return Ok(Begun { entries: Vec::new(), lost: true });
         }
         let read = self.ask(turn, locks);
         if read.is_err() {
@@ -248,6 +256,31 @@ impl Shared {
             }
         }
         Ok(Begun { entries, lost })
+    }
+
+    /// Finds out whether the entry is there whose end was not answered: whoever has the lock knows, since its transaction has ended by then.
+    fn settle(&self, turn: &mut Turn) {
+        let Some(batch) = turn.doubt.clone() else { return };
+        let Ok((rows, Some(_))) = self.ask(turn, true) else {
+            turn.link = None;
+            return;
+        };
+        if let Some(link) = &turn.link
+            && link.batch(sql::ROLLBACK).is_err()
+        {
+            turn.link = None;
+        }
+        match rows.first() {
+            Some(row) if row.get::<_, &str>(1) == batch => {
+                turn.doubt = None;
+                self.position.store(row.get(0), Ordering::Release);
+                self.durable.store(turn.version, Ordering::Release);
+            }
+            _ => {
+                self.count_lost(turn);
+                turn.reload = true;
+            }
+        }
     }
 
     fn count_lost(&self, turn: &mut Turn) {
@@ -405,7 +438,6 @@ impl Durability for Shared {
         }
         match &turn.failure {
             Some(failure) => Err(failure.clone()),
-            None if turn.doubt.is_some() => Err(self.unavailable("whether what was committed has reached it is not known yet")),
             None => Ok(false),
         }
     }
@@ -423,10 +455,27 @@ impl Durability for Shared {
         if ends {
             self.call_back();
         }
-        match self.is_durable(version)? {
-            true => Ok(()),
-            false => Err(self.unavailable("what was committed did not become durable")),
+        let began = Instant::now();
+        loop {
+            if self.is_durable(version)? {
+                return Ok(());
+            }
+            if began.elapsed() >= UNKNOWN {
+                let told = self.unavailable("whether what was committed has reached it is not known");
+                return Err(StoreError { transient: false, ..told });
+            }
+            let mut turn = lock(&self.turn);
+            self.settle(&mut turn);
+            let open = turn.doubt.is_some();
+            drop(turn);
+            if open {
+                std::thread::sleep(PAUSE);
+            }
         }
+    }
+
+    fn is_behind(&self) -> bool {
+        self.behind.load(Ordering::Acquire)
     }
 
     fn notify(&self, callback: Box<dyn Fn() + Send + Sync>) {

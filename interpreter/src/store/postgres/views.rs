@@ -42,13 +42,31 @@ fn reference(ty: &StoredType) -> String {
     format!("'{}/' || r.id || '@' || r.space AS _ref", ty.name.replace('\'', "''"))
 }
 
-/// A column's text as what it holds: a JSON scalar, which of a value with parts is JSON text.
-fn value(shape: Shape, column: &str) -> String {
-    let scalar = format!("({column}::JSONB #>> '{{}}')");
+/// What a column of the tables holds: a JSON scalar, which for a value with parts is a text with its JSON.
+fn scalar(column: &str) -> String {
+    format!("({column}::JSONB #>> '{{}}')")
+}
+
+/// The value of a column, as PostgreSQL's own where it has such a type.
+fn native(shape: Shape, layout: &str, column: &str) -> String {
+    let scalar = scalar(column);
+    match (shape, layout.split(';').next().unwrap_or(layout).trim_end_matches('?')) {
+        (Shape::Plain, "Int") => format!("{scalar}::INT8"),
+        (Shape::Plain, "Float") => format!("{scalar}::FLOAT8"),
+        (Shape::Text | Shape::Plain | Shape::Variant, _) => scalar,
+        (Shape::Bool, _) => format!("({scalar} = '1')"),
+        (Shape::Json, _) => format!("{scalar}::JSONB"),
+    }
+}
+
+/// The value of a column as JSON.
+fn json(shape: Shape, column: &str) -> String {
+    let scalar = scalar(column);
     match shape {
-        Shape::Text | Shape::Plain | Shape::Variant => scalar,
-        Shape::Bool => format!("({scalar} = '1')"),
+        Shape::Text | Shape::Plain => format!("{column}::JSONB"),
+        Shape::Bool => format!("to_jsonb({scalar} = '1')"),
         Shape::Json => format!("{scalar}::JSONB"),
+        Shape::Variant => format!("CASE WHEN {scalar} LIKE '{{%' THEN {scalar}::JSONB ELSE {column}::JSONB END"),
     }
 }
 
@@ -58,20 +76,20 @@ fn record_view(ty: &StoredType, view: &str) -> String {
         let id = cell.id;
         let column = match cell.kind {
             Kind::Column => {
-                let value = value(cell.value, "c.value");
+                let value = native(cell.value, &cell.layout, "c.value");
                 format!("(SELECT {value} FROM _patternc_cell c WHERE c.cell = {id} AND c.n = r.n)")
             }
             Kind::List => {
-                let value = value(cell.value, "c.value");
+                let value = json(cell.value, "c.value");
                 format!("(SELECT jsonb_agg({value} ORDER BY c.position) FROM _patternc_item c WHERE c.cell = {id} AND c.n = r.n)")
             }
             Kind::Set => {
-                let key = value(cell.key, "c.key");
+                let key = json(cell.key, "c.key");
                 format!("(SELECT jsonb_agg({key} ORDER BY c.key) FROM _patternc_element c WHERE c.cell = {id} AND c.n = r.n)")
             }
             Kind::Map => {
-                let (key, value) = (value(cell.key, "c.key"), value(cell.value, "c.value"));
-                format!("(SELECT jsonb_object_agg({key}::TEXT, {value}) FROM _patternc_element c WHERE c.cell = {id} AND c.n = r.n)")
+                let (key, value) = (scalar("c.key"), json(cell.value, "c.value"));
+                format!("(SELECT jsonb_object_agg({key}, {value}) FROM _patternc_element c WHERE c.cell = {id} AND c.n = r.n)")
             }
         };
         select.push_str(&format!(", {column} AS {}", quoted(&cell.column())));
@@ -86,9 +104,9 @@ fn record_view(ty: &StoredType, view: &str) -> String {
 
 fn collection_view(ty: &StoredType, cell: &StoredCell, view: &str) -> String {
     let (table, columns) = match cell.kind {
-        Kind::Column | Kind::List => ("_patternc_item", format!("c.position AS position, {} AS value", value(cell.value, "c.value"))),
-        Kind::Set => ("_patternc_element", format!("{} AS value", value(cell.key, "c.key"))),
-        Kind::Map => ("_patternc_element", format!("{} AS key, {} AS value", value(cell.key, "c.key"), value(cell.value, "c.value"))),
+        Kind::Column | Kind::List => ("_patternc_item", format!("c.position AS position, {} AS value", scalar("c.value"))),
+        Kind::Set => ("_patternc_element", format!("{} AS value", scalar("c.key"))),
+        Kind::Map => ("_patternc_element", format!("{} AS key, {} AS value", scalar("c.key"), scalar("c.value"))),
     };
     format!(
         "CREATE VIEW {} AS SELECT {}, {columns} FROM _patternc_record r JOIN {table} c ON c.n = r.n WHERE c.cell = {} AND NOT r.deleted",

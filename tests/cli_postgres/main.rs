@@ -1,0 +1,5 @@
+//! Several processes of the built binary on one PostgreSQL server: nothing is lost, nothing happens twice, whatever ends in the middle.
+
+mod process;
+mod proxy;
+mod suite;

@@ -268,7 +268,7 @@ impl Completer<'_> {
             self.items.push(item);
         }
         self.words(words::FUNCTIONS);
-        self.from_other_files();
+        self.importable_names();
     }
 
     /// `self.cell` for the cells of the type that is wanted.
@@ -292,7 +292,7 @@ impl Completer<'_> {
     }
 
     /// Types and functions that another file declares: they come with their import.
-    fn from_other_files(&mut self) {
+    fn importable_names(&mut self) {
         let files = Project::try_get(self.db).map(|project| project.files(self.db).as_slice()).unwrap_or_default();
         let known = scope(self.db, self.file);
         for &other in files.iter().filter(|other| **other != self.own) {
@@ -384,7 +384,7 @@ impl Completer<'_> {
         self.declared(|head| matches!(head, ItemHead::Struct { .. }), CompletionKind::Struct);
         self.declared(|head| matches!(head, ItemHead::Enum { .. }), CompletionKind::Enum);
         self.declared(|head| matches!(head, ItemHead::Record(_)), CompletionKind::Record);
-        self.from_other_files();
+        self.importable_names();
     }
 
     /// After the `@` of a type.

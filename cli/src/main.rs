@@ -75,6 +75,8 @@ enum Command {
     Completions(command::completions::Arguments),
     /// Write the manual pages into a folder.
     Man(command::man::Arguments),
+    /// Draw what sets off what, in which space, and which chains are not safe.
+    Graph(command::graph::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -97,6 +99,7 @@ fn main() -> ExitCode {
         Command::Explain(a) => command::explain::run(&a),
         Command::Completions(a) => command::completions::run(&a, Arguments::command()),
         Command::Man(a) => command::man::run(&a, Arguments::command()),
+        Command::Graph(a) => command::graph::run(&a),
     };
     match result {
         Ok(code) => code,

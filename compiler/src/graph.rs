@@ -3,6 +3,9 @@
 //! Built from the effect tables when it is asked for. `check` does not build it: after an edit a rule asks for the effects of the few bodies
 //! it needs.
 
+pub mod picture;
+pub mod table;
+
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;

@@ -362,3 +362,48 @@ fn every_chain_of_the_examples_has_its_verdict() {
     let expected: Vec<_> = VERDICTS.iter().map(|(project, chain, told, _)| (project.to_string(), chain.to_string(), *told)).collect();
     assert_eq!(found, expected);
 }
+
+/// What `stale-guard` says of a pattern under a deployment.
+fn stale(text: &str, config: Option<&str>) -> Vec<String> {
+    let mut db = Database::default();
+    db.set_project(&[("main.pattern", text)], config.map(|config| ("patternc.yaml", config)));
+    let findings = check(&db, &CheckOptions::default()).into_iter().filter(|finding| finding.rule == "stale-guard");
+    findings.map(|finding| format!("{}\n{}", finding.message, finding.notes.join("\n"))).collect()
+}
+
+const DOCTORS: &str = r#"
+space north
+space south
+record Doctor {
+  cell on_duty: Bool = true
+  cell ill: Bool = false
+  handler leave(other: Doctor@any) {
+    require other != self else "somebody else"
+    require GUARD else "somebody must stay"
+    self.on_duty = false
+  }
+}
+"#;
+
+const TWO_STORES: &str =
+    "deployments:\n  two:\n    stores: { a: { kind: memory }, b: { kind: memory } }\n    spaces: { north: a, south: b }\n";
+const ONE_STORE: &str = "deployments:\n  one:\n    stores: { a: { kind: memory } }\n    spaces: { \"*\": a }\n";
+
+#[test]
+fn both_doctors_leave_where_no_store_validates_the_read() {
+    let text = DOCTORS.replace("GUARD", "other.on_duty");
+    let found = stale(&text, Some(TWO_STORES));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(
+        found[0].contains("under the deployment `two`, `Doctor.leave` writes `Doctor.on_duty` by what it read in `Doctor.on_duty`"),
+        "{found:#?}"
+    );
+    assert!(found[0].contains("`a.leave(b)` reads `b.on_duty`") && found[0].contains("`b.leave(a)`"), "{found:#?}");
+    assert_eq!(stale(&text, Some(ONE_STORE)), [""; 0]);
+    assert_eq!(stale(&text, None), [""; 0]);
+}
+
+#[test]
+fn a_guard_on_what_nobody_changes_is_never_stale() {
+    assert_eq!(stale(&DOCTORS.replace("GUARD", "!other.ill"), Some(TWO_STORES)), [""; 0]);
+}

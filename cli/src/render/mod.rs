@@ -6,6 +6,7 @@ mod fingerprint;
 pub mod full;
 pub mod github;
 pub mod gitlab;
+pub mod graph;
 pub mod json;
 pub mod json_lines;
 pub mod junit;

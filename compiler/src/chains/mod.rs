@@ -15,6 +15,7 @@
 //! | `search` | a concrete cycle of up to four events |
 //! | `schedule` | whether the pieces can commit in an order that makes the cycle, and that no order of whole chains explains |
 //! | `replay` | what such an order leaves in the cells and shows to others |
+//! | `stale` | handlers cut where they read what their store does not validate |
 //! | `story` | the cycle in words |
 //! | `witness` | the cycle as plain data |
 
@@ -26,6 +27,7 @@ mod neighbours;
 mod replay;
 mod schedule;
 mod search;
+mod stale;
 mod story;
 pub mod witness;
 
@@ -40,6 +42,7 @@ use crate::types::{CellId, ItemId};
 
 pub use collect::chains;
 pub use search::{Cycle, Step, WayOut, cycles};
+pub use stale::{Stale, stale_guards};
 pub use story::{Line, Story};
 
 /// A handler callable from outside (or a saga, a creation, something a timer starts, a derived cell over several records) with everything it
@@ -100,6 +103,7 @@ pub struct Access {
     /// `None`: whether there is a record, or which there are.
     pub cell: Option<CellId>,
     pub target: Target,
+    pub space: EffectSpace,
     pub grain: Grain,
     /// `None`: it reads.
     pub write: Option<WriteKind>,

@@ -3,6 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::chains;
+use super::stale::looks_away;
 use crate::db::{Db, Project, SourceFile};
 use crate::types::{CellId, ItemId};
 
@@ -64,7 +65,17 @@ fn touchers(db: &dyn Db) -> Touchers {
 #[salsa::tracked(returns(ref))]
 pub(super) fn neighbours(db: &dyn Db, file: SourceFile) -> Vec<ChainId> {
     let split = chains(db, file).iter().enumerate().filter(|(_, chain)| chain.pieces.len() > 1);
-    let mut found: Vec<ChainId> = split.map(|(index, _)| (file, index as u32)).collect();
+    near(db, split.map(|(index, _)| (file, index as u32)).collect())
+}
+
+/// The chains near those of a file that read elsewhere than where they write, those included.
+#[salsa::tracked(returns(ref))]
+pub(super) fn neighbours_of_readers(db: &dyn Db, file: SourceFile) -> Vec<ChainId> {
+    let reading = chains(db, file).iter().enumerate().filter(|(_, chain)| chain.pieces.iter().any(looks_away));
+    near(db, reading.map(|(index, _)| (file, index as u32)).collect())
+}
+
+fn near(db: &dyn Db, mut found: Vec<ChainId>) -> Vec<ChainId> {
     if found.is_empty() {
         return found;
     }

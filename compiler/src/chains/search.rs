@@ -159,7 +159,7 @@ pub fn cycles(db: &dyn Db, file: SourceFile) -> Vec<(u32, Cycle)> {
 }
 
 /// The verdict on each chain of a set that is given as it is: the first cycle of those that have one.
-fn cycle_of<'a>(db: &'a dyn Db, near: &Neighbourhood<'a>, chain: usize) -> Option<Cycle> {
+pub(super) fn cycle_of<'a>(db: &'a dyn Db, near: &Neighbourhood<'a>, chain: usize) -> Option<Cycle> {
     if !may_be_cut(near, chain) {
         return None;
     }

@@ -44,6 +44,7 @@ rules![
     stale_capture,
     early_answer,
     read_after_send,
+    stale_guard,
     split_invariant,
     unserializable_chain,
     send_cycle,

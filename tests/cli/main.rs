@@ -7,6 +7,7 @@ mod docs;
 mod externs;
 mod fixes;
 mod lsp;
+mod graph;
 mod operations;
 mod patternc;
 mod permissioned_spaces;

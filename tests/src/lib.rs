@@ -5,5 +5,6 @@ pub mod generate;
 pub mod markdown;
 pub mod railroad;
 pub mod running;
+pub mod verdicts;
 pub mod workload;
 pub mod world;

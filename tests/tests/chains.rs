@@ -1,10 +1,13 @@
 //! Verdicts on chains: the table of the chopping analysis, row by row, as patterns.
 
-use patternc_compiler::chains;
+use patternc_compiler::chains::{self, witness::Given};
 use patternc_compiler::check::{CheckOptions, check};
 use patternc_compiler::db::{Database, Project};
 use patternc_compiler::diagnostic::{Diagnostic, Level};
 use patternc_compiler::effects::describe::body_name;
+use patternc_interpreter::host::Random;
+use patternc_tests::generate::{Tape, chain_set};
+use patternc_tests::verdicts::verdicts as verdicts_of;
 
 /// What `unserializable-chain` says of a project.
 fn verdicts(text: &str) -> Vec<Diagnostic> {
@@ -406,4 +409,33 @@ fn both_doctors_leave_where_no_store_validates_the_read() {
 #[test]
 fn a_guard_on_what_nobody_changes_is_never_stale() {
     assert_eq!(stale(&DOCTORS.replace("GUARD", "!other.ill"), Some(TWO_STORES)), [""; 0]);
+}
+
+#[test]
+fn sets_of_chains_by_chance_have_verdicts_and_their_witnesses_are_whole() {
+    let (mut safe, mut broken) = (0, 0);
+    for seed in 0..300_u64 {
+        let mut random = Random::seeded(seed);
+        let numbers: Vec<u16> = (0..80).map(|_| random.draw() as u16).collect();
+        let text = chain_set(&mut Tape::new(&numbers));
+        for verdict in verdicts_of(&text) {
+            assert!(!verdict.incomplete, "{text}");
+            let Some(witness) = verdict.broken else {
+                safe += 1;
+                continue;
+            };
+            broken += 1;
+            assert!((2..=4).contains(&witness.events.len()) && witness.records.len() >= 2, "{witness:#?}\n{text}");
+            for turn in &witness.order {
+                assert!(turn.event < witness.events.len(), "{witness:#?}\n{text}");
+            }
+            let known = |given: &Given| match given {
+                Given::Record(record) => *record < witness.records.len(),
+                Given::Any => true,
+            };
+            assert!(witness.events.iter().all(|event| event.on < witness.records.len() && event.args.iter().all(known)), "{text}");
+        }
+    }
+    // Both kinds come up often, or a comparison would say nothing.
+    assert!(safe > 50 && broken > 50, "{safe} safe, {broken} broken");
 }

@@ -117,17 +117,18 @@ fn spaces(
         Apart::Any => format!("`{from}.{}` may lead to a `{to}` in another space", head.name),
         Apart::Spaces(own, target) => format!("a `{from}` is in {own}, a `{to}` in {target}"),
     };
-    checker.report(
-        Diagnostic::error(
-            "inverse-across-spaces",
-            checker.file,
-            at,
-            format!("both ends of a link are written in one transaction, but {why}"),
-        )
+    let message = format!("both ends of a link are written in one transaction, but {why}");
+    let mut finding = Diagnostic::error("inverse-across-spaces", checker.file, at, message)
         .saying("the two ends can be in different spaces")
-        .label(Location::Cell(this), format!("`{}.{}`", names.0, mine.name))
-        .label(Location::Cell(other), format!("`{}.{}`", names.1, theirs.name))
-        .help("put both records into one space, or leave `inverse` out and keep each end with a `send` to the other (or with a mirror)"),
+        .label(Location::Cell(this), format!("`{}.{}`", names.0, mine.name));
+    // A cell can be both ends.
+    if other != this {
+        finding = finding.label(Location::Cell(other), format!("`{}.{}`", names.1, theirs.name));
+    }
+    checker.report(
+        finding.help(
+            "put both records into one space, or leave `inverse` out and keep each end with a `send` to the other (or with a mirror)",
+        ),
     );
 }
 

@@ -2,10 +2,12 @@
 //! that write, create, delete, call and send across them. Most pass the checker; none loops.
 
 mod body;
+mod chains;
 mod model;
 mod statement;
 mod tape;
 
+pub use chains::chain_set;
 pub use tape::Tape;
 
 use body::BodyWriter;

@@ -30,6 +30,7 @@ const MODULE: &str = r#"
 /// How far an order has come.
 enum Stage{i} {
   open,
+  packing,
   packed(by: Text, at: Time),
   sent,
 }
@@ -88,11 +89,14 @@ record Order{i} in shop {
   handler pack(by: Text) {
     require self.is_open else "order {self.number} is closed"
     require !self.lines.is_empty() else "there is nothing to pack"
-    self.stage = Stage{i}.packed(by: by, at: now())
+    self.stage = Stage{i}.packing
     self.notes["packed"] = "by {by}"
     let total = self.total
     send self.account.book(total, "order {self.number}") then {
-      ok(amount) => { self.notes["booked"] = "{amount}" }
+      ok(amount) => {
+        self.stage = Stage{i}.packed(by: by, at: now())
+        self.notes["booked"] = "{amount}"
+      }
       err(e) => {
         self.stage = Stage{i}.open
         self.notes["problem"] = e.message

@@ -82,7 +82,17 @@ impl<'a> Prepared<'a> {
             };
             let thing = Thing { record, of: access.record, cell: access.cell, element };
             if access.reads() {
-                reads.push(thing);
+                // What only decides whether it goes on, and is met, says nothing more to what is written.
+                let about = |fact: &Fact| match fact {
+                    Fact::Holds { target, cell, .. } | Fact::Has { target, cell, .. } => {
+                        Some(*cell) == access.cell && *target == access.target
+                    }
+                    Fact::Apart(..) => false,
+                };
+                let mut known = access.facts.iter().chain(next.iter().flat_map(|condition| condition.facts.iter()));
+                if !(stop.chain.writes() && known.any(about)) {
+                    reads.push(thing);
+                }
                 continue;
             }
             let sure = access.always || used.contains(&position) || next.iter().any(|condition| condition.with.contains(&position));

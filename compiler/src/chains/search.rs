@@ -20,12 +20,9 @@ use crate::hir::BodyOwner;
 use crate::signature::{handler_sig, invariant_sig};
 use crate::types::{CellId, ItemId, LocalId, Ty};
 
-/// Events in a cycle.
-const MOST_EVENTS: usize = 4;
-/// Conflicts that are followed for one chain and one number of events before it is given up.
-const MOST_TRIES: u32 = 4_000;
-/// Pieces that are placed for one chain and one number of events before it is given up.
-const MOST_PLACED: u32 = 2_000;
+/// How far a cycle is looked for: the number of events, the conflicts that are followed for one chain, and the pieces that are placed, before it
+/// is given up. Most cycles that there are have two events; those of four are rare, and ways to them are many.
+const EFFORT: [(usize, u32, u32); 3] = [(2, 3_000, 800), (3, 600, 300), (4, 300, 150)];
 
 /// A way in which others observe, or break, a chain half way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,8 +161,8 @@ pub(super) fn cycle_of<'a>(db: &'a dyn Db, near: &Neighbourhood<'a>, chain: usiz
         return None;
     }
     let fixed = |cell: CellId| !facts::is_changed(db, cell);
-    for most in 2..=MOST_EVENTS {
-        let mut search = Search { db, near, tries: MOST_TRIES, placed: MOST_PLACED, most, stops: Vec::new(), seen: FxHashSet::default() };
+    for (most, tries, placed) in EFFORT {
+        let mut search = Search { db, near, tries, placed, most, stops: Vec::new(), seen: FxHashSet::default() };
         for exit in near.of_chain[chain].clone() {
             let mut bindings = Bindings::new(&fixed);
             if !search.begin(0, chain, &mut bindings) {

@@ -10,9 +10,10 @@ use crate::chains::{Access, Chain, chains};
 use crate::db::{Db, Project, SourceFile};
 use crate::diagnostic::{Diagnostic, Level, Location};
 use crate::effects::describe::{body_name, cell_path};
+use crate::effects::known::Const;
 use crate::effects::{self, Target, WriteKind};
 use crate::facts;
-use crate::hir::{BodyOwner, ExprKind};
+use crate::hir::{BodyOwner, Expr, ExprKind};
 use crate::items::{ItemHead, items};
 use crate::location::owner_item;
 use crate::signature::invariant_sig;
@@ -33,6 +34,8 @@ pub static RULE: Rule = Rule {
 struct Parts {
     own: Vec<CellId>,
     others: Vec<CellId>,
+    /// The constants that cells are compared with.
+    compared: Vec<(CellId, Const)>,
 }
 
 #[salsa::tracked(returns(ref))]
@@ -44,7 +47,15 @@ fn parts_in(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, Parts)> {
         let owner = BodyOwner::Invariant(item);
         let Some(body) = bodies(db, file).get(owner).filter(|_| eventually) else { continue };
         let mut slack = Vec::new();
+        let mut compared = Vec::new();
         visit::body(body, &mut |expr| {
+            if let ExprKind::Binary { op: BinaryOp::Eq | BinaryOp::Ne, left, right } = &expr.kind {
+                for (cell, value) in [(left, right), (right, left)] {
+                    if let (ExprKind::Cell { cell, .. }, Some(value)) = (&cell.kind, constant(value)) {
+                        compared.push((*cell, value));
+                    }
+                }
+            }
             if let ExprKind::Binary { op: BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge, .. } = &expr.kind {
                 visit::expr(expr, &mut |part| {
                     if let ExprKind::Cell { cell, .. } = &part.kind {
@@ -53,7 +64,7 @@ fn parts_in(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, Parts)> {
                 });
             }
         });
-        let mut parts = Parts::default();
+        let mut parts = Parts { compared, ..Parts::default() };
         for read in &effects::effects(db, owner).reads {
             let Some(cell) = read.cell.filter(|cell| !slack.contains(cell)) else { continue };
             let part = if read.target == Target::Local(LocalId(0)) { &mut parts.own } else { &mut parts.others };
@@ -66,6 +77,15 @@ fn parts_in(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, Parts)> {
         }
     }
     found
+}
+
+fn constant(value: &Expr) -> Option<Const> {
+    match &value.kind {
+        ExprKind::Bool(truth) => Some(Const::Bool(*truth)),
+        ExprKind::Variant { of, variant, .. } => Some(Const::Variant(*of, *variant)),
+        ExprKind::None => Some(Const::Absent),
+        _ => None,
+    }
 }
 
 #[salsa::tracked(returns(ref))]
@@ -105,11 +125,21 @@ fn writes(chain: &Chain) -> impl Iterator<Item = &Access> {
 /// A cell of the other part, if the chain neither writes it nor looks at it.
 fn missing(chain: &Chain, write: &Access, parts: &Parts) -> Option<CellId> {
     let cell = write.cell?;
+    // A value that the invariant does not ask about makes it truer, if anything: of a state, one that is not the one that counts.
+    let mut asked = parts.compared.iter().filter(|(of, _)| *of == cell).peekable();
+    if let Some(value) = write.value.as_ref().filter(|value| matches!(value, Const::Variant(..)))
+        && asked.peek().is_some()
+        && asked.all(|(_, other)| other != value)
+    {
+        return None;
+    }
     let accesses = || chain.pieces.iter().flat_map(|piece| &piece.accesses);
     let touches = |part: &[CellId], elsewhere: bool| {
         accesses().any(|access| {
             let other = !elsewhere || access.cell != write.cell || access.target != write.target || access.target == Target::Unknown;
-            other && access.cell.is_some_and(|cell| part.contains(&cell))
+            // What is created gets all of its cells.
+            let made = access.write == Some(WriteKind::Create) && part.iter().any(|cell| cell.record == access.record);
+            made || (other && access.cell.is_some_and(|cell| part.contains(&cell)))
         })
     };
     match (parts.own.contains(&cell), parts.others.contains(&cell)) {

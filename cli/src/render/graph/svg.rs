@@ -12,6 +12,9 @@ const PADDING: f64 = 26.0;
 const TITLE: f64 = 34.0;
 /// Between two spaces: room for arrows and what is written at them.
 const GAP: f64 = 190.0;
+/// How far an arrow within a space goes out.
+const BULGE: f64 = 58.0;
+const SMALL_LETTER: f64 = 6.6;
 const LEGEND: f64 = 44.0;
 
 const CROSSING: &str = "#1f5fbf";
@@ -38,8 +41,9 @@ pub fn draw(picture: &Picture) -> String {
         let nodes = &rows[column];
         let title = width_of(&picture.clusters[cluster].name);
         let inner = nodes.iter().map(|node| width_of(&picture.nodes[*node].name)).fold(title, f64::max);
-        // Arrows within a space bulge to the right of its boxes.
-        let bulge = if picture.arrows.iter().any(|arrow| nodes.contains(&arrow.from) && nodes.contains(&arrow.to)) { 74.0 } else { 0.0 };
+        // Arrows within a space bulge to the right of its boxes, and what is written at them stands there.
+        let within = picture.arrows.iter().filter(|arrow| nodes.contains(&arrow.from) && nodes.contains(&arrow.to));
+        let bulge = within.map(|arrow| BULGE + widest(&written_at(arrow)) * SMALL_LETTER).fold(0.0, f64::max);
         for (row, &node) in nodes.iter().enumerate() {
             places[node] = Place { x: x + PADDING, y: 20.0 + TITLE + row as f64 * ROW, width: inner };
         }
@@ -178,20 +182,31 @@ fn draw_arrow(places: &[Place], number: usize, arrow: &Arrow, out: &mut String, 
         "  <path d=\"M{x1:.0} {y1:.0} C{c1:.0} {y1:.0} {c2:.0} {y2:.0} {x2:.0} {y2:.0}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"{width}\"{dash} \
          marker-end=\"url(#{marker})\"/>"
     );
-    let mut lines: Vec<String> = Vec::new();
-    lines.extend(Some(super::label(arrow)).filter(|label| !label.is_empty()));
-    lines.extend(arrow.rule.map(str::to_owned));
+    let lines = written_at(arrow);
     // The middle of the curve.
     let (x, y) = ((x1 + 3.0 * c1 + 3.0 * c2 + x2) / 8.0, (y1 + y2) / 2.0 - 4.0 - (lines.len().saturating_sub(1)) as f64 * 12.0);
+    let (x, y, anchor) = if from.x == to.x { (x + 5.0, y + 8.0, "start") } else { (x, y, "middle") };
     for (index, line) in lines.iter().enumerate() {
-        let _ = writeln!(
-            labels,
-            "  <text x=\"{x:.0}\" y=\"{:.0}\" text-anchor=\"middle\" font-size=\"10.5\" fill=\"{color}\" stroke=\"#ffffff\" stroke-width=\"3\" \
-             paint-order=\"stroke\">{}</text>",
-            y + index as f64 * 12.0,
-            escaped(line)
-        );
+        // First a white seam, so that it can be read over a line.
+        for look in ["stroke=\"#ffffff\" stroke-width=\"3\" fill=\"#ffffff\"".to_owned(), format!("fill=\"{color}\"")] {
+            let _ = writeln!(
+                labels,
+                "  <text x=\"{x:.0}\" y=\"{:.0}\" text-anchor=\"{anchor}\" font-size=\"10.5\" {look}>{}</text>",
+                y + index as f64 * 12.0,
+                escaped(line)
+            );
+        }
     }
+}
+
+/// The lines that are written at an arrow.
+fn written_at(arrow: &Arrow) -> Vec<String> {
+    let label = Some(super::label(arrow)).filter(|label| !label.is_empty());
+    label.into_iter().chain(arrow.rule.map(str::to_owned)).collect()
+}
+
+fn widest(lines: &[String]) -> f64 {
+    lines.iter().map(|line| line.chars().count()).max().unwrap_or_default() as f64
 }
 
 fn escaped(text: &str) -> String {

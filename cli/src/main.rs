@@ -5,6 +5,7 @@
 mod atomic;
 mod baseline;
 mod command;
+mod confirm;
 mod deployment;
 mod fault;
 mod lsp;

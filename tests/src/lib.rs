@@ -2,6 +2,7 @@
 
 pub mod broken;
 pub mod generate;
+pub mod history;
 pub mod markdown;
 pub mod railroad;
 pub mod running;

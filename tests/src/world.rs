@@ -1,5 +1,6 @@
 //! A pattern compiled and running in a simulated world.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use patternc_compiler::check::{self, CheckOptions};
@@ -7,7 +8,7 @@ use patternc_compiler::db::Database;
 use patternc_compiler::diagnostic::{Diagnostic, Level};
 use patternc_compiler::lower;
 use patternc_interpreter::engine::{CallAnswer, Engine, Entry, ExternCall, Session};
-use patternc_interpreter::event::{Action, Outcome};
+use patternc_interpreter::event::{Action, EventId, Outcome};
 use patternc_interpreter::failure::FailureKind;
 use patternc_interpreter::limits::Limits;
 use patternc_interpreter::simulate::{self, Disk, Mishaps, Outside, Request};
@@ -73,6 +74,12 @@ impl World {
         Self::over(program, seed, program.spaces.len())
     }
 
+    /// The same with all spaces in an SQLite file of the folder.
+    pub fn on_sqlite(program: &Arc<Program>, seed: u64, folder: &Path) -> Self {
+        let disk = simulate::sqlite_disk(program, &limits(), folder, 1);
+        Self::on(program, seed, Box::new(disk), vec![0; program.spaces.len()]).expect("a new file opens")
+    }
+
     fn over(program: &Arc<Program>, seed: u64, stores: usize) -> Self {
         let disk = simulate::memory_disk(program, &limits(), stores);
         Self::on(program, seed, Box::new(disk), (0..stores).collect()).expect("an empty store in memory opens")
@@ -123,6 +130,11 @@ impl World {
         self.simulated.happen(&mut self.outside)
     }
 
+    /// The id of an event that was sent and has no outcome yet.
+    pub fn event_id(&self, request: Request) -> Option<EventId> {
+        self.simulated.event_id(request).cloned()
+    }
+
     /// The outcome of an event that was sent, once.
     pub fn outcome(&mut self, request: Request) -> Option<Outcome> {
         self.simulated.take_outcome(request)
@@ -156,17 +168,6 @@ impl World {
             panic!("{trouble}");
         }
         requests.into_iter().map(|request| self.simulated.take_outcome(request)).collect()
-    }
-
-    /// The same, with a look at the world after each thing that happens.
-    pub fn together_watched(&mut self, actions: Vec<Action>, mut look: impl FnMut(&World)) {
-        for action in actions {
-            self.sessions += 1;
-            self.simulated.send(Session(self.sessions), None, action);
-        }
-        while self.simulated.happen(&mut self.outside) {
-            look(self);
-        }
     }
 
     /// The process dies, and another goes on with what was durable.

@@ -13,6 +13,7 @@ use patternc_compiler::diagnostic::Level;
 
 use self::fix::Mended;
 use crate::baseline;
+use crate::confirm;
 use crate::deployment;
 use crate::fault::Fault;
 use crate::project::{self, Loaded, Overlay};
@@ -62,6 +63,9 @@ pub struct Arguments {
     /// Write the findings down as a baseline, and report none.
     #[arg(long, value_name = "FILE")]
     write_baseline: Option<PathBuf>,
+    /// Run the events of each finding that is about how they get in each other's way, and say whether it happens.
+    #[arg(long)]
+    confirm: bool,
     /// The name of the file that comes from the standard input.
     #[arg(long, value_name = "PATH")]
     stdin_filename: Option<PathBuf>,
@@ -130,7 +134,11 @@ fn once(arguments: &Arguments, projects: &mut [Loaded], from_stdin: bool, quiet:
     let mut reports = Vec::new();
     for project in &*projects {
         files.extend(project.wanted_files());
-        let found = project.findings(&options).into_iter().map(|finding| Report::new(project, finding));
+        let mut found = project.findings(&options);
+        if arguments.confirm {
+            found.iter_mut().for_each(|finding| confirm::note(project, finding));
+        }
+        let found = found.into_iter().map(|finding| Report::new(project, finding));
         reports.extend(found.filter(Report::is_wanted));
     }
     if let Some(path) = &arguments.write_baseline {

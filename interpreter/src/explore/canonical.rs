@@ -96,6 +96,8 @@ impl Renaming {
 /// What the hash of a point is made with.
 pub(super) struct Canonical<'a> {
     pub renaming: &'a Renaming,
+    /// Lists by what is in them, and records by what they hold, whatever came first: appends and creations commute.
+    pub loose: bool,
 }
 
 impl Canonical<'_> {
@@ -115,7 +117,29 @@ impl Canonical<'_> {
             hash.wide(self.group(point, group));
         }
         hash.word(point.script.late().len() as u64);
+        hash.wide(point.answers.unwrap_or(0));
         point.script.outside.left().for_each(|left| hash.word(left));
+        hash.finish()
+    }
+
+    /// What a point comes to, for those who compare: the records, what is parked, and what the concurrent events were answered.
+    pub fn result(&self, point: &Point<'_>) -> u128 {
+        let mut hash = Hash::new();
+        let engine = point.script.world.engine();
+        for store in 0..engine.stores().len() {
+            let state = engine.stores().get(store).in_memory().expect("explored stores are in memory");
+            hash.wide(self.state(state));
+        }
+        hash.wide(self.flights(&engine.in_flight()));
+        hash.wide(point.answers.unwrap_or(0));
+        hash.finish()
+    }
+
+    /// An answer to an event of a session.
+    pub fn answer(&self, session: u64, outcome: &Outcome) -> u128 {
+        let mut hash = Hash::new();
+        hash.word(session);
+        self.outcome(&mut hash, outcome);
         hash.finish()
     }
 
@@ -126,12 +150,20 @@ impl Canonical<'_> {
             let mut table = Hash::new();
             table.word(u64::from(record.0));
             self.space(&mut table, space);
+            let mut unordered: u128 = 0;
             for (key, cells) in members {
-                table.word(self.renaming.record(key));
+                let mut record = Hash::new();
+                record.word(self.renaming.record(key));
                 for cell in cells {
-                    self.value(&mut table, cell);
+                    self.value(&mut record, cell);
+                }
+                if self.loose {
+                    unordered = unordered.wrapping_add(record.finish());
+                } else {
+                    table.wide(record.finish());
                 }
             }
+            table.wide(unordered);
             tables = tables.wrapping_add(table.finish());
         }
         tables
@@ -333,8 +365,7 @@ impl Canonical<'_> {
         arm.captures.iter().for_each(|value| self.value(hash, value));
     }
 
-    /// How an event ended.
-    pub fn outcome(&self, hash: &mut Hash, outcome: &Outcome) {
+    fn outcome(&self, hash: &mut Hash, outcome: &Outcome) {
         match outcome {
             Outcome::Committed(value) => {
                 hash.word(1);
@@ -396,7 +427,11 @@ impl Canonical<'_> {
             Value::List(items) => {
                 hash.word(11);
                 hash.word(items.len() as u64);
-                items.iter().for_each(|item| self.value(hash, item));
+                if self.loose {
+                    hash.wide(items.iter().fold(0, |sum: u128, item| sum.wrapping_add(self.alone(&[item]))));
+                } else {
+                    items.iter().for_each(|item| self.value(hash, item));
+                }
             }
             Value::Set(items) => {
                 hash.word(12);

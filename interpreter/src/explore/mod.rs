@@ -15,7 +15,7 @@ mod story;
 
 use patternc_program::Source;
 
-pub use self::search::{Explorer, Outcome, Progress};
+pub use self::search::{Comparison, Explorer, Outcome, Progress};
 pub use self::story::{Step, Story};
 use crate::simulate::TestFailure;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use patternc_program::{Source, Test};
 
+use super::canonical::{Canonical, Renaming};
 use super::stage::Exploring;
 use super::{Bounds, Kind, Violation};
 use crate::engine::{CallAnswer, Session, Stage as FlightStage};
@@ -73,6 +74,8 @@ pub(super) struct Point<'p> {
     pub script: Script<'p, Exploring>,
     pub groups: Vec<Group<'p>>,
     pub used: Used,
+    /// What concurrent events were answered, for those who compare; then nothing is judged on the way.
+    pub answers: Option<u128>,
 }
 
 type Step<T> = Result<T, Box<Violation>>;
@@ -88,12 +91,17 @@ impl<'p> Point<'p> {
         let frame = vec![Value::None; test.slots as usize];
         let thread = Thread::new(Session(0), None, frame, &test.body);
         let group = Group { players: vec![Arc::new(Player { thread, rests: false })], at: test.at };
-        Point { script: Script::new(program, world), groups: vec![group], used: Used::default() }
+        Point { script: Script::new(program, world), groups: vec![group], used: Used::default(), answers: None }
     }
 
     /// The same point, to go another way from it.
     pub fn fork(&self) -> Self {
-        Point { script: self.script.in_world(self.script.world.fork()), groups: self.groups.clone(), used: self.used }
+        Point {
+            script: self.script.in_world(self.script.world.fork()),
+            groups: self.groups.clone(),
+            used: self.used,
+            answers: self.answers,
+        }
     }
 
     /// The id of an event from outside that waits for an outcome.
@@ -191,6 +199,17 @@ impl<'p> Point<'p> {
         Ok(())
     }
 
+    /// Of these moves, those that go on with what has begun; all, if nothing has.
+    pub fn going_on(&self, moves: Vec<Move>) -> Vec<Move> {
+        let begins: Vec<bool> = self.script.world.engine().next_steps().map(|step| step.outside && !step.commit).collect();
+        let goes_on = |chosen: &Move| match chosen {
+            Move::Step(at) => !begins[usize::from(*at)],
+            Move::Answer(..) => true,
+            Move::Session(_) | Move::Again(_) | Move::Crash => false,
+        };
+        if moves.iter().any(goes_on) { moves.into_iter().filter(goes_on).collect() } else { moves }
+    }
+
     /// Does everything that leaves no choice: bookkeeping of the engine, statements whose order nobody can tell.
     pub fn settle(&mut self) -> Step<()> {
         self.script.world.settle();
@@ -204,6 +223,9 @@ impl<'p> Point<'p> {
 
     /// What must hold at every point.
     fn check(&mut self) -> Step<()> {
+        if self.answers.is_some() {
+            return Ok(());
+        }
         let at = self.groups.last().expect("the test's own session is a group").at;
         let engine = self.script.world.engine();
         if engine.nothing_in_flight() {
@@ -287,6 +309,10 @@ impl<'p> Point<'p> {
         let player = Arc::make_mut(&mut self.groups[top].players[at]);
         let waits = player.thread.waits.take().expect("it waits for an event");
         let outcome = self.script.world.take_outcome(waits.request).expect("its outcome is known");
+        if let Some(answers) = self.answers.as_mut().filter(|_| top > 0) {
+            let canonical = Canonical { renaming: &Renaming::default(), loose: true };
+            *answers = answers.wrapping_add(canonical.answer(player.thread.session.0, &outcome));
+        }
         self.script.resume(&mut player.thread, &waits, outcome).map_err(found(Kind::Expectation))?;
         if top == 0 {
             self.script.check_late().map_err(found(Kind::Expectation))?;

@@ -10,7 +10,7 @@ use patternc_program::{Program, RecordId};
 use super::disk::Disk;
 use super::order::{EventName, Item, Names};
 use crate::engine::{CallAnswer, Counters, Doing, Engine, Entry, ExternCall, Overlap, Receipt, Session, Submitted, Ticket};
-use crate::event::{Action, Event, Outcome};
+use crate::event::{Action, Event, EventId, Outcome};
 use crate::host::{Host, Random};
 use crate::limits::Limits;
 use crate::store::{StoreError, Stores};
@@ -291,6 +291,11 @@ impl World {
             Submitted::Done(receipt) => asked.receipt = Some(receipt),
             Submitted::Pending(ticket) => asked.ticket = Some(ticket),
         }
+    }
+
+    /// The id of an event from outside that has no outcome yet.
+    pub fn event_id(&self, request: Request) -> Option<&EventId> {
+        self.asked.get(&request).map(|asked| &asked.event.id)
     }
 
     /// The outcome of an event from outside, once it is durable.

@@ -149,3 +149,30 @@ fn a_script_goes_on_after_a_line_that_is_no_text() {
     assert_eq!(seen(&output), "2\nline 2 is not UTF-8 text, and is left out\n5\n");
     assert_eq!(output.status.code(), Some(1));
 }
+
+const ENDLESS: &[u8] = br#"
+space home
+
+record Ping in home {
+  cell count: Int = 0
+
+  handler go() {
+    self.count += 1
+    send self.go()
+  }
+}
+
+test "this never ends" {
+  let ping = create Ping in home {}
+  ping.go()
+  expect ping.count > 0
+}
+"#;
+
+#[test]
+fn a_test_that_never_ends_is_ended() {
+    let files = folder(&[("a.pattern", ENDLESS)]);
+    let told = call(files.path(), &["test", "--runs", "1"]);
+    assert_eq!(told.status.code(), Some(1));
+    assert!(seen(&told).contains("handlers still set off one another: this never ends"), "{}", seen(&told));
+}

@@ -147,9 +147,21 @@ impl World {
 
     /// Runs these events as sessions of their own, interleaved by the seed, and everything they send. The outcomes, in order; none for an
     /// event whose answer depends on something that is parked.
+    ///
+    /// # Panics
+    /// If the world cannot go on ([`World::try_together`]).
     pub fn together(&mut self, actions: Vec<Action>) -> Vec<Option<Outcome>> {
         let requests = self.begin(actions);
         self.end(requests)
+    }
+
+    /// As [`World::together`].
+    ///
+    /// # Errors
+    /// Why the world cannot go on: a store fails, nothing answers a call, or events set off one another without end.
+    pub fn try_together(&mut self, actions: Vec<Action>) -> Result<Vec<Option<Outcome>>, String> {
+        let requests = self.begin(actions);
+        self.try_end(requests)
     }
 
     /// Sends these events as sessions of their own; what comes of them is up to [`World::step`] and [`World::end`].
@@ -162,12 +174,19 @@ impl World {
     }
 
     /// Lets everything happen that can. The outcomes of these events.
+    ///
+    /// # Panics
+    /// As [`World::together`].
     pub fn end(&mut self, requests: Vec<Request>) -> Vec<Option<Outcome>> {
+        self.try_end(requests).unwrap_or_else(|trouble| panic!("{trouble}"))
+    }
+
+    fn try_end(&mut self, requests: Vec<Request>) -> Result<Vec<Option<Outcome>>, String> {
         self.simulated.run_until_idle(&mut self.outside);
         if let Some(trouble) = self.simulated.take_trouble() {
-            panic!("{trouble}");
+            return Err(trouble);
         }
-        requests.into_iter().map(|request| self.simulated.take_outcome(request)).collect()
+        Ok(requests.into_iter().map(|request| self.simulated.take_outcome(request)).collect())
     }
 
     /// The process dies, and another goes on with what was durable.

@@ -77,7 +77,13 @@ pub struct World {
     /// What is to happen next, by name; what comes after is up to chance.
     order: VecDeque<Item>,
     names: Names,
+    /// What has happened since the last event from outside, or since time last passed.
+    unprompted: u32,
 }
+
+/// How much may happen without an event from outside and without the passing of time. What goes on for longer never ends, or looks so to
+/// whoever waits for it.
+const ENDLESS: u32 = 20_000;
 
 /// One line of a history.
 enum Line {
@@ -119,6 +125,28 @@ enum Choice {
     EndPauses,
 }
 
+/// Everything that can happen next, without a list of what may be many.
+struct Choices {
+    /// How many, from the first on.
+    steps: usize,
+    answers: usize,
+    others: Vec<Choice>,
+}
+
+impl Choices {
+    fn len(&self) -> usize {
+        self.steps + self.answers + self.others.len()
+    }
+
+    fn at(&self, index: usize) -> Choice {
+        match index.checked_sub(self.steps) {
+            None => Choice::Step(index),
+            Some(index) if index < self.answers => Choice::Answer(index),
+            Some(index) => self.others[index - self.answers],
+        }
+    }
+}
+
 impl World {
     /// A world that has just begun. `places`: for each declared space, the store on the disk that keeps it.
     pub fn new(program: Arc<Program>, disk: Box<dyn Disk>, places: Vec<usize>, limits: Limits, seed: u64) -> Result<Self, StoreError> {
@@ -142,6 +170,7 @@ impl World {
             trouble: None,
             order: VecDeque::new(),
             names: Names::default(),
+            unprompted: 0,
         };
         world.boot()?;
         Ok(world)
@@ -267,6 +296,7 @@ impl World {
         let id = self.engine_mut().fresh_event_id();
         let event = Event { id, caller, action };
         self.next_request += 1;
+        self.unprompted = 0;
         let request = Request(self.next_request);
         self.asked.insert(request, Asked { session, event, ticket: None, receipt: None });
         self.submit(request);
@@ -352,6 +382,7 @@ impl World {
             && due <= target
         {
             self.clock.fetch_max(due, Ordering::Relaxed);
+            self.unprompted = 0;
             self.engine_mut().wake();
             self.run_until_idle(outside);
             if self.is_held() {
@@ -377,7 +408,14 @@ impl World {
         }
         self.look();
         let choices = self.choices();
-        if self.trouble.is_some() || choices.is_empty() {
+        if self.trouble.is_some() || choices.len() == 0 {
+            return false;
+        }
+        self.unprompted += 1;
+        if self.unprompted > ENDLESS {
+            self.trouble = Some(format!(
+                "after {ENDLESS} steps, handlers still set off one another: this never ends; let a condition end it, or a delay (`after`) space it out"
+            ));
             return false;
         }
         if self.chance(self.mishaps.crash) {
@@ -388,7 +426,7 @@ impl World {
             let which = self.random.draw();
             self.engine_mut().deliver_again(which);
         }
-        match choices[self.random.below(choices.len())] {
+        match choices.at(self.random.below(choices.len())) {
             Choice::Step(index) => self.engine_mut().step_at(index),
             Choice::Answer(index) => self.answer(index, outside),
             Choice::Flush(store) => {
@@ -512,21 +550,24 @@ impl World {
         of_a_thousand > 0 && self.random.below(1000) < of_a_thousand as usize
     }
 
-    fn choices(&mut self) -> Vec<Choice> {
+    fn choices(&self) -> Choices {
         let held = self.is_held();
-        let engine = self.engine.as_ref().expect("a process runs");
-        let mut choices: Vec<Choice> =
-            (0..engine.steps()).filter(|&step| !held || engine.is_outside_step(step)).map(Choice::Step).collect();
-        if !held {
-            choices.extend((0..self.calls.len()).map(Choice::Answer));
+        let engine = self.engine();
+        let waits = engine.waits_for_durability() || self.asked.values().any(|asked| asked.receipt.is_some());
+        let mut others = Vec::new();
+        if waits {
+            let stores = (0..self.disk.stores()).filter(|&store| self.disk.is_controlled(store) && self.has_unflushed(store));
+            others.extend(stores.map(Choice::Flush));
         }
-        if engine.waits_for_durability() || self.asked.values().any(|asked| asked.receipt.is_some()) {
-            choices.extend(
-                (0..self.disk.stores()).filter(|&store| self.disk.is_controlled(store) && self.has_unflushed(store)).map(Choice::Flush),
-            );
+        let mut choices = Choices { steps: engine.steps(), answers: 0, others };
+        if held {
+            choices.steps = 0;
+            choices.others.extend((0..engine.steps()).filter(|&step| engine.is_outside_step(step)).map(Choice::Step));
+        } else {
+            choices.answers = self.calls.len();
         }
-        if choices.is_empty() && engine.has_pauses(held) {
-            choices.push(Choice::EndPauses);
+        if choices.len() == 0 && engine.has_pauses(held) {
+            choices.others.push(Choice::EndPauses);
         }
         choices
     }

@@ -103,7 +103,7 @@ impl<'a> Checker<'a> {
 
     fn check(mut self) -> Vec<(Anomaly, Vec<String>)> {
         let versions = self.versions();
-        for (_, writers) in &versions {
+        for writers in versions.values() {
             for pair in writers.windows(2) {
                 if pair[0].0 != pair[1].0 {
                     self.graph.add_edge(pair[0].0, pair[1].0, Edge::Ww);

@@ -446,7 +446,7 @@ impl Collector<'_> {
 /// Where an entry happens in the text of the piece itself: the effect, or the direct call that leads to it.
 fn own_site(entry: &impl Entry, seen: Option<&CallEffect>) -> Site {
     // Seen from where the chain starts, the path begins with the send.
-    let own = entry.path().iter().skip(usize::from(seen.is_some())).next();
+    let own = entry.path().get(usize::from(seen.is_some()));
     own.copied().unwrap_or(entry.site())
 }
 

@@ -126,10 +126,21 @@ enum Who {
     Operation(OperationId),
 }
 
+/// An arrow before its ends have places in the picture.
+struct Found {
+    from: Who,
+    to: Who,
+    kind: ArrowKind,
+    arm: Option<bool>,
+    crosses: bool,
+    /// Where it is sent.
+    site: Option<Site>,
+}
+
 /// The picture of the whole project.
 pub fn picture(db: &dyn Db) -> Picture {
     let files = Project::try_get(db).map(|project| project.files(db).as_slice()).unwrap_or_default();
-    let mut found: Vec<(Who, Who, ArrowKind, Option<bool>, bool, Option<Site>)> = Vec::new();
+    let mut found: Vec<Found> = Vec::new();
     let mut actors: Vec<Who> = Vec::new();
     let mut unsafe_sends: FxHashSet<Site> = FxHashSet::default();
     for &file in files {
@@ -146,7 +157,7 @@ pub fn picture(db: &dyn Db) -> Picture {
             unsafe_sends.extend(cycle.witness.order.iter().filter(|turn| turn.event == 0).filter_map(|turn| turn.sent));
         }
     }
-    actors.extend(found.iter().flat_map(|(from, to, ..)| [*from, *to]));
+    actors.extend(found.iter().flat_map(|arrow| [arrow.from, arrow.to]));
     let mut named: Vec<(bool, String, String, Who)> = Vec::new();
     let mut seen: FxHashSet<Who> = FxHashSet::default();
     for actor in actors.into_iter().filter(|actor| seen.insert(*actor)) {
@@ -168,7 +179,7 @@ pub fn picture(db: &dyn Db) -> Picture {
         };
         picture.nodes.push(Actor { name, cluster: picture.clusters.len() - 1, public });
     }
-    for (from, to, kind, arm, crosses, site) in found {
+    for Found { from, to, kind, arm, crosses, site } in found {
         let rule = site.filter(|site| unsafe_sends.contains(site)).map(|_| crate::rules::unserializable_chain::RULE.name);
         let arrow = Arrow { from: positions[&from], to: positions[&to], kind, arm, crosses, rule };
         match picture.arrows.iter_mut().find(|known| (known.from, known.to, known.kind, known.arm) == (arrow.from, arrow.to, kind, arm)) {
@@ -183,16 +194,10 @@ pub fn picture(db: &dyn Db) -> Picture {
     picture
 }
 
-fn arrows_of(
-    db: &dyn Db,
-    owner: BodyOwner,
-    piece: &Effects,
-    arm: Option<bool>,
-    found: &mut Vec<(Who, Who, ArrowKind, Option<bool>, bool, Option<Site>)>,
-) {
+fn arrows_of(db: &dyn Db, owner: BodyOwner, piece: &Effects, arm: Option<bool>, found: &mut Vec<Found>) {
     let from = Who::Body(owner);
     for call in piece.calls.iter().filter(|call| matches!(call.callee, BodyOwner::Handler(_))) {
-        found.push((from, Who::Body(call.callee), ArrowKind::Call, arm, false, None));
+        found.push(Found { from, to: Who::Body(call.callee), kind: ArrowKind::Call, arm, crosses: false, site: None });
     }
     for send in &piece.sends {
         let kind = match send.role {
@@ -204,7 +209,8 @@ fn arrows_of(
         };
         if let Some(to) = actor_of(db, send) {
             let outside = matches!(to, Who::Operation(_));
-            found.push((from, to, kind, arm, outside || send.space != effects::EffectSpace::Here, Some(send.site)));
+            let crosses = outside || send.space != effects::EffectSpace::Here;
+            found.push(Found { from, to, kind, arm, crosses, site: Some(send.site) });
         }
         for (ok, effects) in [(true, &send.ok), (false, &send.err)] {
             if let Some(effects) = effects {

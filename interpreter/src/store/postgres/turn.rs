@@ -30,6 +30,9 @@ const UNKNOWN: Duration = Duration::from_secs(30);
 /// A server that did not answer is not asked again for this long.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// The position and the generation in the head row.
+type Head = (i64, i64);
+
 /// What the store, its waiters and its threads share.
 pub(super) struct Shared {
     pub(super) address: Address,
@@ -294,7 +297,7 @@ impl Shared {
     }
 
     /// The rows of the tail, and the head's position and generation if it was locked.
-    fn ask(&self, turn: &mut Turn, locks: bool) -> Answer<(Vec<tokio_postgres::Row>, Option<(i64, i64)>)> {
+    fn ask(&self, turn: &mut Turn, locks: bool) -> Answer<(Vec<tokio_postgres::Row>, Option<Head>)> {
         let link = match &mut turn.link {
             Some(link) => link,
             none => none.insert(Link::open(&self.address)?),

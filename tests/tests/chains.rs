@@ -314,6 +314,30 @@ record Shop in front {
 /// The chains of the example projects that have more than one piece, whether they are reported, and why that is right.
 const VERDICTS: &[(&str, &str, bool, &str)] = &[
     (
+        "bounty_board",
+        "Agent.claim",
+        false,
+        "reported, and accepted in the pattern: between its steps others see a claim that is pending, on which nothing relies",
+    ),
+    (
+        "bounty_board",
+        "Claim.lapse",
+        false,
+        "reported, and accepted in the pattern: until the release arrives the bounty is held a little longer than its claim lives",
+    ),
+    (
+        "bounty_board",
+        "Claim.settle",
+        false,
+        "`settling` is held from the first piece to the last: a lease that ends meanwhile does not lapse, and nobody else writes the receipt",
+    ),
+    (
+        "bounty_board",
+        "Desk.contribute",
+        false,
+        "what is sent creates records of its own, which commutes with everything, and they read the contribution as it stays",
+    ),
+    (
         "token_refresh",
         "GmailAgent.start",
         false,

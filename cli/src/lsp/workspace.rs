@@ -133,9 +133,9 @@ impl Workspace {
 }
 
 fn set_text(loaded: &mut Loaded, path: &Path, text: &str) {
-    if let Some(file) = loaded.source(path) {
-        if **file.text(&loaded.db) != *text {
-            loaded.db.set_text(file, text);
-        }
+    if let Some(file) = loaded.source(path)
+        && **file.text(&loaded.db) != *text
+    {
+        loaded.db.set_text(file, text);
     }
 }

@@ -34,7 +34,6 @@ pub mod witness;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::db::{Db, SourceFile};
 use crate::effects::known::{Const, Fact};
 use crate::effects::{EffectSpace, Grain, Site, Target, WriteKind};
 use crate::hir::BodyOwner;
@@ -163,9 +162,4 @@ impl Chain {
     pub fn writes(&self) -> bool {
         self.pieces.iter().any(|piece| piece.accesses.iter().any(|access| !access.reads()))
     }
-}
-
-/// The chains that start in a file and have more than one piece.
-pub fn split_chains(db: &dyn Db, file: SourceFile) -> impl Iterator<Item = &Chain> {
-    chains(db, file).iter().filter(|chain| chain.pieces.len() > 1)
 }

@@ -218,7 +218,7 @@ fn renamed(of: &str, new: &str) -> Result<String, String> {
     let (_, definition) = can_rename(&db, people, at as u32).expect("it has a name");
     let mut edits = rename(&db, definition, new).map_err(|refused| refused.to_string())?;
     edits.sort_by_key(|edit| std::cmp::Reverse((edit.file, edit.span)));
-    let mut texts = vec![(people, PEOPLE.to_owned()), (file(&db, "notes.pattern"), NOTES.to_owned())];
+    let mut texts = [(people, PEOPLE.to_owned()), (file(&db, "notes.pattern"), NOTES.to_owned())];
     for edit in edits {
         let (_, text) = texts.iter_mut().find(|(file, _)| *file == edit.file).expect("one of both");
         text.replace_range(edit.span.start as usize..edit.span.end as usize, &edit.text);

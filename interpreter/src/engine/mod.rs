@@ -228,6 +228,8 @@ impl Engine {
         for store in 0..self.stores.len() {
             let mut events = self.stores.get(store).remembered()?;
             events.retain(|event| !sent.contains(event));
+            // The store gives them in no order: the same seed would not give the same history.
+            events.sort_unstable();
             if !events.is_empty() {
                 self.enqueue(Job::new(Kind::Forget { store, events, resume: None }));
             }

@@ -1,9 +1,9 @@
 //! What stores that keep data beyond the process have in common: how transactions are written down, how they come to rows, how rows are
 //! loaded, and what another program makes of them.
 //!
-//! A commit becomes [`effect`]s (by [`record::Recorder`]), which a journal keeps. Effects are brought to one for each row
-//! ([`changes::Changes`]) and so to a database's tables; from these a [`load::Loader`] fills a state. [`schema`] gives every name an id, and
-//! [`migration`] compares it with another program's.
+//! A commit becomes [`effect`]s (by `record::Recorder`), which a journal keeps. Effects are brought to one for each row
+//! (`changes::Changes`) and so to a database's tables; from these a `load::Loader` fills a state. `schema` gives every name an id, and
+//! `migration` compares it with another program's.
 
 pub(in crate::store) mod changes;
 mod constant;

@@ -2,12 +2,12 @@
 //!
 //! # How it works
 //! Every process has all data in memory, as a [`State`], and follows a journal that they share: a table of entries, and a head that says where
-//! it ends. To commit, a process takes a *turn* ([`turn`]): it locks the row of the head, reads what others have appended, applies it, and
+//! it ends. To commit, a process takes a *turn* (`turn`): it locks the row of the head, reads what others have appended, applies it, and
 //! then commits as many transactions as want to, which are checked against the exactly newest state. They are appended as one entry, and
 //! with the end of the turn they are durable. So the transactions of all processes have one order, over all spaces of the server, and none
 //! is lost to another process by being late. One at a time costs two round trips; many at a time share them.
 //!
-//! In the background ([`keeper`]) the journal is brought to tables, from which a process that starts loads its state, and cut. Who follows
+//! In the background (`keeper`) the journal is brought to tables, from which a process that starts loads its state, and cut. Who follows
 //! is behind by a quarter of a second at most when it has nothing to do itself, and not at all when it commits or reads.
 //!
 //! # In the database

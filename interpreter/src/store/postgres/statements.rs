@@ -5,7 +5,7 @@
 //! `INSERT … ON CONFLICT DO UPDATE`, `unnest` over several arrays. No advisory locks (neither takes them across nodes), no `LISTEN`, no
 //! triggers, no sequences, no `COPY`.
 //!
-//! Under READ COMMITTED, which is asked for ([`BEGIN`]), a statement sees what was committed before *it* began. CockroachDB may run the
+//! Under READ COMMITTED, which is asked for (`BEGIN`), a statement sees what was committed before *it* began. CockroachDB may run the
 //! transaction as SERIALIZABLE and YugabyteDB as snapshot isolation instead, where all statements see what was committed before the first:
 //! then the wait for the lock ends in 40001 if someone else had it, and the turn is begun again. The store checks that the journal it
 //! read ends where the head says, so that neither can go unnoticed.

@@ -174,10 +174,25 @@ fn undo_takes_data_names_and_history_back() {
 }
 
 #[test]
+fn what_changed_nothing_is_not_undone_and_keeps_nothing_from_being_saved() {
+    let folder = project();
+    let lines = format!(
+        "{ANN}ann.deposit(7)\nlet left = ann.withdraw(300)\nfor i in range(3) {{ let z = i }}\n:save one.pattern\n:undo\nann.balance\n"
+    );
+    let said = seen(&script(folder.path(), &lines));
+    assert!(said.contains("undone: ann.deposit(7)") && said.ends_with("100\n"), "{said}");
+    assert!(folder.path().join("one.pattern").exists(), "{said}");
+}
+
+#[test]
 fn what_is_held_or_open_survives_undo_and_new_declarations_as_far_as_it_can() {
     says(
         &format!("{TOLD}:hold\nbob.deposit(5)\n:deliver\n:undo\nn.lines\nrecord Extra in bank {{ }}\n:deliver\nn.lines\n"),
         &["delivered: ", "undone: :deliver\n[]\n", "delivered: ", "[\"bob: 5\"]\n"],
+    );
+    says(
+        &format!("{TOLD}:hold\nbob.deposit(5)\n:deliver all\n:undo\nn.lines\n:deliver\nn.lines\n"),
+        &["no longer held", "undone: :deliver all\n[]\n", "delivered: ", "[\"bob: 5\"]\n"],
     );
     says(
         &format!("{ANN}:begin ann.withdraw(1)\nrecord Extra in bank {{ }}\n:commit\nann.balance\n"),

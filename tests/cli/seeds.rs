@@ -25,36 +25,40 @@ fn every_bad_variant_is_refused_as_in_its_snapshot() {
 #[test]
 fn the_example_projects_are_clean_and_their_tests_pass() {
     for project in folders(&repository().join("patterns")) {
-        // What a deployment other than the default refuses is shown below.
-        let deployment = default_deployment(&project).map(|name| format!("--deployment={name}"));
-        let arguments = ["check", "--error-on-warning"].into_iter().chain(deployment.as_deref());
-        let check = patternc(&project).args(arguments).output().expect("the binary of the test starts");
+        let check = patternc(&project).args(["check", "--error-on-warning"]).output().expect("the binary of the test starts");
         assert_eq!((check.status.code(), String::from_utf8_lossy(&check.stdout).as_ref()), (Some(0), ""), "{}", project.display());
         let test = patternc(&project).args(["test", "--runs", "20"]).output().expect("the binary of the test starts");
         assert_eq!(test.status.code(), Some(0), "{}\n{}", project.display(), seen(&test));
     }
 }
 
+/// Keeps claims and bounties apart.
+const TWO_STORES: &str = "\
+deployments:
+  two-stores:
+    stores:
+      claims: { kind: sqlite, path: .patternc/claims.db }
+      bounties: { kind: sqlite, path: .patternc/bounties.db }
+    spaces: { bounties: bounties, handoffs: bounties, \"*\": claims }
+";
+
 #[test]
 fn a_co_write_is_accepted_on_one_store_and_refused_on_two_and_the_saga_is_accepted_on_both() {
     let board = repository().join("patterns/bounty_board");
-    let check = |folder: &str, deployment: &str| {
-        patternc(&board).args(["check", folder, "--deployment", deployment]).output().expect("the binary of the test starts")
+    let accepted = |output: std::process::Output, what: &str| {
+        assert_eq!((output.status.code(), seen(&output).as_str()), (Some(0), "1 file checked, nothing found\n"), "{what}");
     };
-    for (folder, deployment) in [("board.pattern", "local"), ("board.pattern", "two-stores"), ("cowrite", "local")] {
-        let output = check(folder, deployment);
-        assert_eq!((output.status.code(), seen(&output).as_str()), (Some(0), "1 file checked, nothing found\n"), "{folder} {deployment}");
-    }
-    let refused = check("cowrite", "two-stores");
+    let check = |arguments: &[&str]| patternc(&board).arg("check").args(arguments).output().expect("the binary of the test starts");
+    accepted(check(&["board.pattern", "--deployment", "local"]), "the saga on one store");
+    accepted(check(&["board.pattern", "--deployment", "two-stores"]), "the saga on two stores");
+    accepted(check(&["cowrite"]), "the co-write on one store");
+    let apart = tempfile::tempdir().expect("there is room for a folder");
+    std::fs::copy(board.join("cowrite/board.pattern"), apart.path().join("board.pattern")).expect("there is room");
+    std::fs::write(apart.path().join("patternc.yaml"), TWO_STORES).expect("there is room");
+    let refused = patternc(apart.path()).arg("check").output().expect("the binary of the test starts");
     insta::with_settings!({ snapshot_path => "../seeds/snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("bounty_board__cowrite", format!("exit {}\n\n{}", refused.status.code().unwrap_or(-1), seen(&refused)));
     });
-}
-
-/// What a project runs on unless told otherwise, if it says so.
-fn default_deployment(project: &std::path::Path) -> Option<String> {
-    let config = std::fs::read_to_string(project.join("patternc.yaml")).expect("an example has a configuration");
-    config.lines().find_map(|line| line.strip_prefix("default-deployment: ")).map(|name| name.trim().to_owned())
 }
 
 fn folders(of: &std::path::Path) -> Vec<PathBuf> {

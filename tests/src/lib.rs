@@ -1,6 +1,7 @@
 //! What the suites of this folder share.
 
 pub mod broken;
+pub mod chains;
 pub mod generate;
 pub mod history;
 pub mod markdown;

@@ -352,7 +352,7 @@ impl Engine {
     }
 
     /// What is committed when an attempt, or its commit, has failed for good: the outcome alone.
-    pub(super) fn fail(&self, kind: &Kind, failure: Failure, reads: Vec<Read>, now: i64) -> Prepared {
+    pub(super) fn fail(&self, kind: &Kind, mut failure: Failure, reads: Vec<Read>, now: i64) -> Prepared {
         match kind {
             Kind::Outside { .. } | Kind::Deliver { .. } => {
                 self.receive(kind, Run { request: reading(reads), received: Received::Done(Outcome::Failed(failure)) }, now)
@@ -363,6 +363,10 @@ impl Engine {
                     return self.park(flight, outcome.clone(), format!("the saga cannot go on: {failure}").into(), reading(reads));
                 }
                 if flight.outgoing.answers.is_some() {
+                    // Whoever relies on the answer must not take for undone what may have been done.
+                    if matches!(outcome, Outcome::Failed(why) if why.kind == FailureKind::Unknown) {
+                        failure.kind = FailureKind::Unknown;
+                    }
                     return self.land(flight, reading(reads), Some((Received::Done(Outcome::Failed(failure)), Type::Unknown)), now);
                 }
                 let arm = if matches!(outcome, Outcome::Committed(_)) { "ok" } else { "err" };

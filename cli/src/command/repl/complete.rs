@@ -71,11 +71,12 @@ impl Known {
         let cells = of.cells.iter().map(|cell| (cell.name.to_string(), self.type_name(&cell.ty)));
         let derived = of.derived.iter().map(|derived| (derived.name.to_string(), self.type_name(&derived.ty)));
         let handlers = of.handlers.iter().map(|handler| self.program.handler(*handler)).filter(|handler| !handler.internal);
-        let handlers = handlers.map(|handler| {
-            let params: Vec<String> = handler.params.iter().map(|p| format!("{}: {}", p.name, self.type_name(&p.ty))).collect();
-            (handler.name.to_string(), format!("({})", params.join(", ")))
+        let sagas = of.sagas.iter().map(|saga| &self.program.sagas[saga.index()]).map(|saga| (saga.name, &saga.params));
+        let calls = handlers.map(|handler| (handler.name, &handler.params)).chain(sagas).map(|(name, params)| {
+            let params: Vec<String> = params.iter().map(|p| format!("{}: {}", p.name, self.type_name(&p.ty))).collect();
+            (name.to_string(), format!("({})", params.join(", ")))
         });
-        cells.chain(derived).chain(handlers).collect()
+        cells.chain(derived).chain(calls).collect()
     }
 
     fn type_of(&self, path: &str) -> Option<Type> {

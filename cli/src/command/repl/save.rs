@@ -61,6 +61,8 @@ impl Ended {
             Ok(()) | Err(SnippetError::Held(_)) => Some(Ended::Done),
             Err(SnippetError::Failed(failure)) if one_event => Some(Ended::Failed(failure.clone())),
             Err(_) if ran.events.is_empty() => None,
+            // It bound no name, and left nothing.
+            Err(SnippetError::Failed(_)) if matches!(lowered.stmts.as_slice(), [TestStmt::Event { .. }]) => None,
             Err(_) => Some(Ended::Halfway),
         }
     }

@@ -14,6 +14,7 @@ use patternc_compiler::location::locate;
 use patternc_compiler::lower::{self, Linker};
 use patternc_compiler::types::Ty;
 use patternc_grammar::syntax::Name;
+use patternc_interpreter::event::Outcome;
 use patternc_interpreter::json::{Form, Names, Path as JsonPath, Reader};
 use patternc_interpreter::limits::Limits;
 use patternc_interpreter::runtime::{Runtime, SnippetError};
@@ -211,6 +212,7 @@ impl Session {
             self.typed.clear();
             self.set_files();
         }
+        let bound = !self.variables.is_empty();
         if let Err(why) = self.restart(false, out)? {
             writeln!(out, "{why}\nthe program stays as it was")?;
             self.project = old;
@@ -218,10 +220,10 @@ impl Session {
             self.typed = typed;
             return Ok(false);
         }
-        if !self.variables.is_empty() {
-            writeln!(out, "names bound here are forgotten")?;
-            self.variables.clear();
+        if bound {
+            writeln!(out, "names bound here are forgotten, and `:save` begins anew")?;
         }
+        self.variables.clear();
         self.said.clear();
         Ok(true)
     }
@@ -281,6 +283,10 @@ impl Session {
             && !matches!(error, SnippetError::Failed(failure) if show::tells(&history, failure))
         {
             writeln!(out, "{error}")?;
+        }
+        // What failed left nothing.
+        if ran.events.iter().all(|(_, _, outcome)| matches!(outcome, Some(Outcome::Failed(_)))) {
+            self.undo.forget(text);
         }
         let ended = Ended::of(self, &compiled, &ran, &result);
         self.said.extend(ended.map(|ended| Said { text: text.trim().to_owned(), ended }));

@@ -18,6 +18,8 @@ struct Kept {
     variables: Vec<Variable>,
     said: usize,
     journal: usize,
+    /// Whether deliveries were held.
+    held: bool,
 }
 
 /// What can be taken back, the newest last.
@@ -28,6 +30,11 @@ impl Undo {
     /// Forgets everything: the data of an earlier program fit no longer.
     pub fn clear(&mut self) {
         self.0.clear();
+    }
+
+    /// Forgets the newest, if that is this entry: it changed nothing.
+    pub fn forget(&mut self, text: &str) {
+        self.0.pop_if(|kept| kept.text == text.trim());
     }
 }
 
@@ -41,6 +48,7 @@ impl Session {
                 variables: self.variables.clone(),
                 said: self.said.len(),
                 journal: self.journal.len(),
+                held: self.runtime().is_held(),
             };
             if self.undo.0.len() == STEPS {
                 self.undo.0.remove(0);
@@ -63,9 +71,8 @@ impl Session {
             writeln!(out, "there is nothing to undo: nothing was changed since the prompt began, or since the program changed")?;
             return Ok(false);
         };
-        let held = self.runtime().is_held();
         self.stop();
-        self.start(Some(kept.stores), held, out)?;
+        self.start(Some(kept.stores), kept.held, out)?;
         self.variables = kept.variables;
         self.said.truncate(kept.said);
         self.journal.truncate(kept.journal);

@@ -164,8 +164,13 @@ impl State {
             OutboxChange::Update(id, state) => {
                 let sent = *self.outbox_by_id.get(id).ok_or_else(|| Refused::Gone(id.clone()))?;
                 let slot = self.outbox.get_mut(&sent).expect("what has an id in the outbox is in it");
-                // A call that must not be repeated is begun once, whoever finds its event.
-                if *state == OutgoingState::Tried && slot.state != OutgoingState::Pending {
+                // A call that must not be repeated is begun once, whoever finds its event; what is parked is taken up again once.
+                let expected = match state {
+                    OutgoingState::Tried => matches!(slot.state, OutgoingState::Pending),
+                    OutgoingState::Pending => matches!(slot.state, OutgoingState::Parked { .. }),
+                    OutgoingState::Parked { .. } => true,
+                };
+                if !expected {
                     return Err(Refused::Gone(id.clone()));
                 }
                 let updated = Arc::new(Outgoing { state: state.clone(), ..Outgoing::clone(slot) });

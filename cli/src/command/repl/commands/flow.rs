@@ -166,7 +166,7 @@ pub fn deliver(session: &mut Session, what: &str, out: &mut impl Write) -> Resul
         writeln!(out, "deliveries are not held: `:hold` begins")?;
         return Ok(false);
     }
-    session.remember(":deliver")?;
+    session.remember(if what == "all" { ":deliver all" } else { ":deliver" })?;
     if what == "all" {
         // One by one, so that it shows what each has caused.
         while deliver_one(session, out)? {}

@@ -1,14 +1,13 @@
 //! `unsafe-retry`: an operation that must not be repeated, where the runtime has to repeat it.
 
-use patternc_grammar::syntax::Repeat;
-
 use super::Rule;
 use super::context::{Callable, Context};
+use super::reach::{self, Once, OutsideCall};
 use super::steps;
-use crate::diagnostic::{Diagnostic, Level};
-use crate::effects::{SendEffect, SendTarget};
+use crate::diagnostic::{Diagnostic, Level, Location};
+use crate::effects::SendEffect;
+use crate::effects::describe::body_name;
 use crate::hir::BodyOwner;
-use crate::types::OperationId;
 
 pub static RULE: Rule = Rule {
     name: "unsafe-retry",
@@ -23,42 +22,43 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
         for (index, step) in saga.steps.iter().enumerate() {
             let name = step.name(callable);
             if index != saga.pivot
-                && let Some(operation) = once(context, step.action)
+                && let Some(call) = once(context, step.action)
             {
-                let finding = finding(context, callable, step.action, operation, &format!("the step `{name}`"));
+                let finding = finding(context, callable, step.action, &call, &format!("the step `{name}`"));
                 findings.push(steps::pivot_label(&saga, callable, finding));
             }
             if let Some(undo) = step.undo
-                && let Some(operation) = once(context, undo)
+                && let Some(call) = once(context, undo)
             {
-                findings.push(finding(context, callable, undo, operation, &format!("what undoes `{name}`")));
+                findings.push(finding(context, callable, undo, &call, &format!("what undoes `{name}`")));
             }
         }
     }
     for callable in context.callables.iter().filter(|callable| matches!(callable.body.owner, BodyOwner::Mirror(..))) {
         for send in &callable.own.sends {
-            if let Some(operation) = once(context, send) {
-                findings.push(finding(context, callable, send, operation, "a mirror"));
+            if let Some(call) = once(context, send) {
+                findings.push(finding(context, callable, send, &call, "a mirror"));
             }
         }
     }
 }
 
-/// The operation of an event that must not be sent twice.
-fn once(context: &Context<'_>, send: &SendEffect) -> Option<OperationId> {
-    match send.to {
-        SendTarget::Extern(operation) => Some(operation).filter(|operation| steps::repeat(context.db, *operation) == Some(Repeat::Once)),
-        _ => None,
-    }
+/// The call that must not be made twice, by an event itself or by the handlers that answer it with the outcome of the call.
+fn once(context: &Context<'_>, send: &SendEffect) -> Option<OutsideCall> {
+    reach::outside_calls(context.db, send).into_iter().find(|call| call.repeat == Once::Once && call.told)
 }
 
-fn finding(context: &Context<'_>, callable: &Callable<'_>, send: &SendEffect, operation: OperationId, what: &str) -> Diagnostic {
-    let name = steps::operation_name(context.db, operation);
+fn finding(context: &Context<'_>, callable: &Callable<'_>, send: &SendEffect, call: &OutsideCall, what: &str) -> Diagnostic {
+    let name = steps::operation_name(context.db, call.operation);
     let message = format!(
         "{what} of `{}` calls `{name}`, which is not safe to repeat: when its answer is lost, it can neither be asked again nor left alone",
         callable.name()
     );
-    let finding = steps::at(&RULE, callable, send, "may have to be repeated", message);
+    let mut finding = steps::at(&RULE, callable, send, "may have to be repeated", message);
+    if call.site != send.site {
+        let label = format!("called by `{}`, whose answer it decides", body_name(context.db, call.site.body));
+        finding = finding.label(Location::Site(call.site), label);
+    }
     let help = if matches!(callable.body.owner, BodyOwner::Mirror(..)) {
         format!("mark `{name}` as `idempotent` if the other side does it once for one idempotency key, or as `readonly` if it changes nothing")
     } else {
@@ -75,7 +75,8 @@ const PAGE: &str = r##"
 
 A call whose answer is lost may have arrived or not. A step of a saga, an `undo` and a mirror must know, so they ask again, with the same
 idempotency key. An operation that is not safe to repeat cannot be asked again: the saga stops half way, and somebody has to find out what
-happened. Only the pivot may be such an operation: it is tried once.
+happened. Only the pivot may be such an operation: it is tried once. A handler that answers with the outcome of such a call (`return send`) counts
+as the call.
 
 ## Bad
 

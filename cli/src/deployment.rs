@@ -214,13 +214,13 @@ fn externs(
                     let (method, path) = (operation.method.to_string(), operation.path.to_string());
                     service = service.operation(&**name, HttpOperation { method, path, reject: operation.reject.clone() });
                 }
-                Arc::new(service)
+                Arc::new(service.replays(http.replays))
             }
-            ExternConfig::Command { run, timeout } => {
+            ExternConfig::Command { run, timeout, replays } => {
                 let run = run.iter().map(|part| expand(part, &what)).collect::<Result<Vec<_>, Fault>>()?;
                 // The root is empty where it is the current folder.
                 let folder = Some(project.root.clone()).filter(|root| !root.as_os_str().is_empty());
-                Arc::new(Command { run, folder, timeout: *timeout })
+                Arc::new(Command { run, folder, timeout: *timeout, replays: *replays })
             }
             ExternConfig::SpiceDb { endpoint, token, timeout, calls } => {
                 let token = token.as_ref().map(|token| expand(token, &what)).transpose()?;

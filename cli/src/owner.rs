@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use patternc_interpreter::engine::Stage;
+use patternc_interpreter::engine::{Stage, Trouble};
 use patternc_interpreter::event::EventId;
-use patternc_interpreter::runtime::{Caretaker, Resumed, Resumption};
+use patternc_interpreter::runtime::{Caretaker, Found, Resumed, Resumption};
 use patternc_interpreter::store::sqlite::requests::{self, Requests};
 use serde_json::{Value, json};
 
 use crate::fault::Fault;
+use crate::render::count;
 use crate::stores::Place;
 
 /// How often requests of other processes are looked for.
@@ -22,6 +23,8 @@ const LISTEN: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_secs(1);
 /// How long something is tried before it is told.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long nothing is said of what is still tried.
+const LONGEST_SILENCE: Duration = Duration::from_secs(600);
 /// How long `retry` waits for what becomes of an event.
 const RESUME: Duration = Duration::from_secs(10);
 /// How long to wait for the answer of an owner.
@@ -102,29 +105,38 @@ fn watch(listening: &[Requests], caretaker: &Caretaker, voice: Voice, stopped: &
 /// What keeps going wrong, and what was said of it.
 struct Troubles {
     voice: Voice,
-    known: HashMap<EventId, Trouble>,
+    known: HashMap<EventId, Known>,
 }
 
-struct Trouble {
+struct Known {
     since: Instant,
     /// What was said last.
     said: Option<String>,
+    /// After how long it is said next: each time after twice as long, up to [`LONGEST_SILENCE`] more.
+    next: Duration,
 }
 
 impl Troubles {
     fn look(&mut self, caretaker: &Caretaker) {
         let Some(now) = caretaker.troubles() else { return };
-        self.known.retain(|event, _| now.iter().any(|(id, ..)| id == event));
-        for (event, what, why) in now {
-            let trouble = self.known.entry(event.clone()).or_insert_with(|| Trouble { since: Instant::now(), said: None });
+        self.known.retain(|event, _| now.iter().any(|trouble| trouble.event == *event));
+        for Trouble { event, what, calls, why } in now {
+            let known = self.known.entry(event.clone()).or_insert_with(|| Known { since: Instant::now(), said: None, next: PATIENCE });
+            let since = known.since.elapsed();
             let is_new = match self.voice {
-                Voice::Verbose => trouble.said.as_deref() != Some(&why),
-                Voice::Normal | Voice::Quiet => trouble.said.is_none() && trouble.since.elapsed() >= PATIENCE,
+                Voice::Verbose => known.said.as_deref() != Some(&why),
+                Voice::Normal | Voice::Quiet => since >= known.next,
             };
             if is_new {
-                let seconds = trouble.since.elapsed().as_secs();
-                eprintln!("patternc: {what} is tried again and again, for {seconds} s now (event {}): {why}", event.0);
-                trouble.said = Some(why);
+                let seconds = since.as_secs();
+                let times = if calls > 0 {
+                    format!("asked {} in {seconds} s", count(calls as usize, "time"))
+                } else {
+                    format!("for {seconds} s now")
+                };
+                eprintln!("patternc: {what} is tried again and again, {times} (event {}): {why}", event.0);
+                known.said = Some(why);
+                known.next = since + since.clamp(PATIENCE, LONGEST_SILENCE);
             }
         }
     }
@@ -141,27 +153,35 @@ fn answer(caretaker: &Caretaker, request: &Value) -> Option<Value> {
             let broken: Vec<&str> = status.broken.iter().map(|(_, why)| why.as_str()).collect();
             Some(json!({ "waiting": status.waiting, "troubles": troubles, "broken": broken }))
         }
-        "retry" => Some(retry(caretaker, request.get("id").and_then(Value::as_str))?),
+        "retry" => {
+            let found = match request.get("found").and_then(Value::as_str) {
+                Some("done") => Some(Found::Done(request.get("result").and_then(Value::as_str).map(str::to_owned))),
+                Some("not-done") => Some(Found::NotDone),
+                _ => None,
+            };
+            Some(retry(caretaker, request.get("id").and_then(Value::as_str), found.as_ref())?)
+        }
         _ => None,
     }
 }
 
 /// Takes one parked event up again, or all: what `retry` prints, or an error. `None` once the runtime has stopped.
-pub fn retry(caretaker: &Caretaker, event: Option<&str>) -> Option<Value> {
+pub fn retry(caretaker: &Caretaker, event: Option<&str>, found: Option<&Found>) -> Option<Value> {
     let event = event.map(|event| EventId(event.into()));
-    Some(match caretaker.resume(event.as_ref(), RESUME)? {
+    Some(match caretaker.resume(event.as_ref(), found, RESUME)? {
         Ok(resumed) => json!({ "resumed": resumed.iter().map(line).collect::<Vec<_>>() }),
         Err(error) => json!({ "error": error.to_string() }),
     })
 }
 
 fn line(resumed: &Resumed) -> Value {
-    let (outcome, reason) = match &resumed.now {
-        Resumption::Done => ("done", None),
-        Resumption::Parked(reason) => ("parked", Some(reason.as_str())),
-        Resumption::OnItsWay(reason) => ("on-its-way", reason.as_deref()),
+    let (outcome, parked, reason) = match &resumed.now {
+        Resumption::Done => ("done", None, None),
+        Resumption::Parked { on, why } => ("parked", Some(&*on.0), Some(why.as_str())),
+        Resumption::Refused(why) => ("refused", Some(&*resumed.event.0), Some(why.as_str())),
+        Resumption::OnItsWay(reason) => ("on-its-way", None, reason.as_deref()),
     };
-    json!({ "id": &*resumed.event.0, "what": resumed.what, "outcome": outcome, "reason": reason })
+    json!({ "id": &*resumed.event.0, "what": resumed.what, "outcome": outcome, "parked": parked, "reason": reason })
 }
 
 /// Asks the owner of the store; `None` if it has none, or one that does not listen.

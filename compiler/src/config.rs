@@ -146,6 +146,8 @@ pub enum Extern {
         /// The program and its arguments.
         run: Vec<Template>,
         timeout: Option<Duration>,
+        /// Whether it answers an idempotency key that it knows with what it answered first.
+        replays: bool,
     },
     /// `kind: spicedb`: an authorization store.
     SpiceDb {
@@ -167,6 +169,8 @@ pub struct Http {
     pub headers: IndexMap<Box<str>, Template>,
     /// How long one attempt may take.
     pub timeout: Option<Duration>,
+    /// Whether it answers an idempotency key that it knows with what it answered first.
+    pub replays: bool,
     /// By the name of the operation. One that is not named is a POST to `base/NAME`.
     pub operations: IndexMap<Box<str>, HttpOperation>,
 }

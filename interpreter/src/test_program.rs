@@ -154,6 +154,7 @@ pub fn program() -> Program {
             result: Some(Type::Struct(MESSAGE, Place::Here)),
             body: BodyId(0),
             across: Vec::new(),
+            halfway: false,
         }],
         externs: vec![Extern {
             name: Name::from("payments"),

@@ -185,6 +185,8 @@ pub struct Handler {
     pub body: BodyId,
     /// Other plain spaces it may write.
     pub across: Vec<SpaceId>,
+    /// Whether some of it may stay when its event fails: it answers with a send, and has changed something by then.
+    pub halfway: bool,
 }
 
 /// A saga as a state machine: steps are data, nothing is replayed.

@@ -60,3 +60,97 @@ fn a_command_answers_in_the_end() {
     assert!(said.contains(r#""cells":{"last":42,"trouble":"who is that?"}"#), "{said}");
     assert_eq!(fs::read_to_string(folder.path().join("tries")).expect("it was tried").lines().count(), 3);
 }
+
+const BUYER: &str = r#"
+space home
+
+extern pay {
+  charge(n: Int) -> Text idempotent
+  once(n: Int) -> Text
+}
+
+record Buyer in home {
+  cell receipt: Text = ""
+
+  handler charge(n: Int) -> Text {
+    return send pay.charge(n) then { ok(r) => { self.receipt = r  return r } }
+  }
+
+  handler once(n: Int) -> Text {
+    return send pay.once(n) then { ok(r) => { self.receipt = r  return r } }
+  }
+}
+"#;
+
+const PAY: &str = r#"
+deployments:
+  local:
+    stores: { main: { kind: sqlite, path: state.db } }
+    spaces: { "*": main }
+    externs:
+      pay: { kind: command, run: ["sh", "./pay.sh"] }
+"#;
+
+/// Does what it is asked, and loses its answers: a repetition is refused as such.
+const LOSES_ANSWERS: &str = r#"
+read -r call
+echo "$call" >> calls
+case "$call" in *once*) echo "lost" >&2; exit 1;; esac
+if grep -q '"attempt":2' calls; then echo "charged already"; exit 65; fi
+exit 1
+"#;
+
+/// A call whose outcome is not known, and what can be done about it: `run` ends and says so, and nothing is repeated that must not be.
+#[test]
+fn an_outcome_that_nobody_knows_waits_for_who_finds_it_out() {
+    let folder = tempfile::tempdir().expect("there is room");
+    for (name, text) in [("buyer.pattern", BUYER), ("patternc.yaml", PAY), ("pay.sh", LOSES_ANSWERS)] {
+        fs::write(folder.path().join(name), text).expect("the folder can be written");
+    }
+    let call = |arguments: &[&str], input: &str, status: i32| {
+        let mut command = patternc(folder.path());
+        command.args(arguments);
+        let output = run_with_input(command, input);
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}\n{}", seen(&output));
+        seen(&output)
+    };
+    let asked = || fs::read_to_string(folder.path().join("calls")).expect("it was asked").lines().count();
+    let parked = |said: &str| {
+        let (_, rest) = said.split_once("\"parked\":\"").unwrap_or_else(|| panic!("{said}"));
+        rest.split('"').next().expect("there is a first part").to_owned()
+    };
+    let charge = "{\"id\":\"e1\",\"to\":\"Buyer/b\",\"handler\":\"charge\",\"args\":{\"n\":5}}\n";
+    // What comes after it in the input is not held up.
+    let events = format!("{{\"create\":\"Buyer\",\"as\":\"b\"}}\n{charge}{{\"id\":\"r\",\"read\":\"Buyer/b\"}}\n");
+    let said = call(&["run", "--quiet"], &events, 1);
+    for part in
+        ["{\"id\":\"e1\",\"outcome\":\"pending\",\"parked\":", "charged already", "earlier attempt", "{\"id\":\"r\",\"outcome\":\"value\""]
+    {
+        assert!(said.contains(part), "{part} in\n{said}");
+    }
+    let id = parked(&said);
+    assert_eq!(asked(), 2);
+    assert!(call(&["status"], "", 1).contains("--not-done"));
+    // It may be repeated, so it is asked again; that finds out no more.
+    assert!(call(&["retry", &id], "", 1).contains("pay.charge): parked again: whether it took effect is not known"));
+    assert_eq!(asked(), 3);
+    assert!(call(&["retry", &id, "--done"], "", 2).contains("say with which result, as JSON: Text"));
+    assert!(call(&["retry", &id, "--done", "5"], "", 2).contains("expected a Text"));
+    assert!(call(&["retry", &id, "--done", "\"r7\""], "", 0).contains("pay.charge): done"));
+    // Whoever sends the event again is told what came of it.
+    assert!(call(&["run", "--quiet"], charge, 0).contains("{\"id\":\"e1\",\"outcome\":\"committed\",\"result\":\"r7\"}"));
+
+    let once = "{\"id\":\"e2\",\"to\":\"Buyer/b\",\"handler\":\"once\",\"args\":{\"n\":5}}\n";
+    let id = parked(&call(&["run", "--quiet"], once, 1));
+    assert_eq!(asked(), 4);
+    let refused = call(&["retry", &id], "", 2);
+    assert!(refused.contains("must not happen twice") && refused.contains(&format!("patternc retry {id} --not-done")), "{refused}");
+    assert!(call(&["retry"], "", 1).contains("pay.once): left parked"));
+    assert_eq!(asked(), 4);
+    assert!(call(&["retry", &id, "--not-done"], "", 1).contains("pay.once): parked again"));
+    assert_eq!(asked(), 5);
+    let keys = fs::read_to_string(folder.path().join("calls")).expect("it was asked");
+    assert_eq!(keys.lines().filter(|line| line.contains(&format!("\"key\":\"{id}\""))).count(), 2, "{keys}");
+    assert!(call(&["retry", &id, "--done", "\"r8\""], "", 0).contains("pay.once): done"));
+    assert!(call(&["run", "--quiet"], once, 0).contains("\"result\":\"r8\""));
+}

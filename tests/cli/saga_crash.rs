@@ -49,7 +49,7 @@ deployments:
   two-stores:
     stores: { a: { kind: sqlite, path: .patternc/a.db }, b: { kind: sqlite, path: .patternc/b.db } }
     spaces: { shop: a, stock: b }
-    externs: { payments: { kind: command, run: ["./pay"] } }
+    externs: { payments: { kind: command, run: ["./pay"], replays: true } }
 "#;
 
 const BOUGHT: usize = 15;

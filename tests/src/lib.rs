@@ -1,5 +1,6 @@
 //! What the suites of this folder share.
 
+pub mod bounty;
 pub mod broken;
 pub mod chains;
 pub mod generate;

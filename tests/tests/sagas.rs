@@ -2,152 +2,13 @@
 //! process can die, a commit's or a call's answer can get lost, or an event can come twice.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
 
-use patternc_interpreter::engine::{CallAnswer, ExternCall, Stage};
-use patternc_interpreter::event::Outcome;
-use patternc_interpreter::failure::FailureKind;
-use patternc_interpreter::simulate::{Disk, Fault, memory_disk, sqlite_disk};
+use patternc_interpreter::engine::{CallAnswer, Happened, RetryError, Stage};
+use patternc_interpreter::simulate::{Fault, memory_disk, sqlite_disk};
 use patternc_interpreter::value::{RecordRef, Value};
-use patternc_program::Program;
-use patternc_tests::world::{World, compile, failed_with, limits};
-
-/// A payment service: it pays once for a key, and can lose the answer to the first call of each.
-#[derive(Default)]
-struct Payments {
-    paid: BTreeMap<Arc<str>, i64>,
-    refuses: bool,
-    loses_first_answers: bool,
-}
-
-impl Payments {
-    fn answer(&mut self, call: &ExternCall) -> CallAnswer {
-        let [Value::Text(to), Value::Int(amount)] = &call.args[..] else { panic!("{call:?}") };
-        if self.refuses {
-            return CallAnswer::Rejected("no money".into());
-        }
-        let first = self.paid.insert(call.event.0.clone(), *amount).is_none();
-        if first && self.loses_first_answers {
-            return CallAnswer::Unavailable("the line went dead".into());
-        }
-        CallAnswer::Value(Value::Text(format!("{to} got {amount}").into()))
-    }
-}
-
-/// What happens at a point, besides what would have happened.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Mishap {
-    Nothing,
-    Crash,
-    /// It dies again when so many more things have happened.
-    Crashes(usize),
-    Duplicate,
-    /// A commit of a store fails, or works and its success is not told.
-    Store(usize, Fault),
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Case {
-    seed: u64,
-    stores: usize,
-    refuses: bool,
-    loses_first_answers: bool,
-    mishap: Mishap,
-}
-
-fn board() -> Arc<Program> {
-    let compiled = compile(include_str!("../../patterns/bounty_board/board.pattern"));
-    assert_eq!(compiled.errors().count(), 0, "{:?}", compiled.findings);
-    compiled.program
-}
-
-/// Bounties in a store of their own, if there are two.
-fn places(program: &Program, stores: usize) -> Vec<usize> {
-    program.spaces.iter().map(|space| usize::from(stores > 1 && space.name == "bounties")).collect()
-}
-
-/// Two agents claim one bounty at once, and whoever has it settles; the mishap comes after `point` things have happened in each part. Whether
-/// the parts had so many.
-fn claimed_and_settled(program: &Arc<Program>, case: Case, point: usize, disk: Box<dyn Disk>, faults: &dyn Fn(usize, Fault)) -> bool {
-    let context = || format!("{case:?} at {point}");
-    let payments =
-        Rc::new(RefCell::new(Payments { refuses: case.refuses, loses_first_answers: case.loses_first_answers, ..Payments::default() }));
-    let mut world = World::on(program, case.seed, disk, places(program, case.stores)).expect("an empty store opens");
-    let service = payments.clone();
-    world.outside(move |call| service.borrow_mut().answer(call));
-    let text = |text: &str| Value::Text(text.into());
-    let tea = world.create("Bounty", world.space("bounties"), &[("id", text("tea")), ("reward", Value::Int(5))]);
-    let agents = ["ann", "bob"].map(|name| world.create("Agent", world.space("claims"), &[("name", text(name))]));
-    let claims = agents.iter().map(|agent| world.action(agent, "claim", vec![Value::Ref(tea.clone())])).collect();
-    let (outcomes, first) = disturbed(&mut world, claims, case.mishap, point, faults);
-    let got: Vec<RecordRef> =
-        outcomes.iter().filter_map(|outcome| result(outcome.as_ref().unwrap_or_else(|| panic!("{}", context())))).collect();
-    let [claim] = &got[..] else { panic!("{}: {outcomes:?}", context()) };
-    assert!(outcomes.iter().flatten().any(|outcome| failed_with(outcome, FailureKind::Rejected)), "{}", context());
-    assert_eq!(world.cell(&tea, "holder"), Value::Ref(claim.clone()), "{}", context());
-    assert_eq!(world.not_yet(), Vec::<String>::new(), "{}", context());
-
-    let settle = vec![world.action(claim, "settle", Vec::new())];
-    let (outcomes, second) = disturbed(&mut world, settle, case.mishap, point, faults);
-    let settled = matches!(outcomes[..], [Some(Outcome::Committed(_))]);
-    assert_eq!(settled, !case.refuses, "{}: {outcomes:?}", context());
-    assert_eq!(payments.borrow().paid.values().sum::<i64>(), if settled { 5 } else { 0 }, "{}", context());
-    assert_eq!(world.cell(&tea, "settled"), Value::Bool(settled), "{}", context());
-    assert_eq!(world.not_yet(), Vec::<String>::new(), "{}", context());
-
-    // The lease ends, unless it was settled: nothing is on its way any more.
-    world.advance(31 * 60 * 1000);
-    let holder = if settled { Value::Ref(claim.clone()) } else { Value::None };
-    assert_eq!(world.cell(&tea, "holder"), holder, "{}", context());
-    assert_eq!(world.not_yet(), Vec::<String>::new(), "{}", context());
-    let status = world.engine().status();
-    assert_eq!(status.flights, [], "{}", context());
-    first || second
-}
-
-/// The claim that a saga ended with.
-fn result(outcome: &Outcome) -> Option<RecordRef> {
-    match outcome {
-        Outcome::Committed(Value::Struct(results)) => match &results[..] {
-            [Value::Ref(claim)] => Some(claim.clone()),
-            other => panic!("{other:?}"),
-        },
-        _ => None,
-    }
-}
-
-fn disturbed(
-    world: &mut World,
-    actions: Vec<patternc_interpreter::event::Action>,
-    mishap: Mishap,
-    point: usize,
-    faults: &dyn Fn(usize, Fault),
-) -> (Vec<Option<Outcome>>, bool) {
-    let requests = world.begin(actions);
-    let reached = (0..point).all(|_| world.step());
-    if reached {
-        match mishap {
-            Mishap::Nothing => {}
-            Mishap::Crash => world.crash(),
-            Mishap::Crashes(later) => {
-                world.crash();
-                let _ = (0..later).all(|_| world.step());
-                world.crash();
-            }
-            Mishap::Duplicate => world.engine_mut().deliver_again(point as u64),
-            Mishap::Store(store, fault) => faults(store, fault),
-        }
-    }
-    (world.end(requests), reached)
-}
-
-/// Every point at which the mishap can come.
-fn at_every_point(case: Case, mut run: impl FnMut(usize) -> bool) {
-    let points = (0..).take_while(|point| run(*point)).count();
-    assert!(points > 20, "{case:?}: only {points} points");
-}
+use patternc_tests::bounty::{Case, Mishap, at_every_point, board, claimed_and_settled};
+use patternc_tests::world::{World, compile, limits};
 
 #[test]
 fn sagas_end_all_done_or_all_undone_whatever_happens_at_any_point() {
@@ -186,7 +47,7 @@ fn sagas_end_all_done_or_all_undone_in_any_order() {
 #[test]
 fn sagas_end_all_done_or_all_undone_after_a_crash_at_any_point_on_sqlite() {
     let program = board();
-    for (stores, refuses) in [(1, true), (2, false)] {
+    for (stores, refuses) in [(1, true), (1, false), (2, true), (2, false)] {
         let case = Case { seed: 2, stores, refuses, loses_first_answers: true, mishap: Mishap::Crash };
         at_every_point(case, |point| {
             let folder = tempfile::tempdir().expect("there is room for a folder");
@@ -206,16 +67,24 @@ record Far in away {
   cell n: Int = 0
   internal handler add() -> Int { require self.open else "closed"  self.n += 1  return self.n }
   internal handler take() { require self.open else "closed"  self.n -= 1 }
+  internal handler add_and_close() { self.n += 1  self.open = false }
   handler set_open(open: Bool) { self.open = open }
 }
 record Near in home {
   cell n: Int = 0
   cell said: Text = ""
   internal handler add() { self.n += 1 }
+  internal handler take() { self.n -= 1 }
   internal handler must(fine: Bool) { require fine else "not this time" }
   saga forward(far: Far) { pivot self.add()  step m = far.add() }
   saga back(far: Far) { step m = far.add() undo far.take()  step self.must(far.n < 0) }
   saga paid(far: Far) { step m = far.add() undo far.take()  pivot p = pay.once(m) }
+  saga three(far: Far) {
+    step self.add() undo self.take()
+    step far.add_and_close() undo far.take()
+    step self.must(false)
+  }
+  handler go_three(far: Far) { send self.three(far) then { ok(_r) => { self.said = "done" } err(e) => { self.said = e.message } } }
   handler go_forward(far: Far) { send self.forward(far) then { ok(r) => { self.said = "done {r.m}" } err(e) => { self.said = e.message } } }
   handler go_back(far: Far) { send self.back(far) then { ok(r) => { self.said = "done {r.m}" } err(e) => { self.said = e.message } } }
   handler pay_once(far: Far) { send self.paid(far) then { ok(r) => { self.said = "paid {r.p}" } err(e) => { self.said = e.message } } }
@@ -307,7 +176,71 @@ fn a_pivot_that_must_not_be_repeated_parks_when_nobody_knows_whether_it_happened
     assert_eq!((said(&world, &near).as_str(), world.cell(&far, "n"), *calls.borrow()), ("", Value::Int(1), 1));
     let parked = world.engine().parked();
     assert_eq!(parked.len(), 1);
-    world.engine_mut().retry(&parked[0]).expect("it is parked");
+    assert!(matches!(world.engine_mut().retry(&parked[0]), Err(RetryError::Unsure { .. })));
+    world.engine_mut().resolve(&parked[0], Happened::NotDone).expect("it is parked");
     world.end(Vec::new());
     assert_eq!((said(&world, &near).as_str(), world.cell(&far, "n"), *calls.borrow()), ("paid 7", Value::Int(1), 2));
+}
+
+/// A saga of three steps whose second cannot be undone until someone opens what it closed: it dies after `first` things have happened, and
+/// again `second` things after it was taken up again. Whether there were so many.
+fn three_steps(first: usize, second: usize, mishap: Option<Fault>) -> (bool, bool) {
+    let context = || format!("{first}, {second}, {mishap:?}");
+    let program = compile(STUBBORN).program;
+    let disk = memory_disk(&program, &limits(), program.spaces.len());
+    let faults = disk.clone();
+    let mut world = World::on(&program, 1, Box::new(disk), (0..program.spaces.len()).collect()).expect("an empty store opens");
+    let disturb = |world: &mut World| match mishap {
+        None => world.crash(),
+        Some(fault) => (0..2).for_each(|store| faults.inject(store, fault)),
+    };
+    let far = world.create("Far", world.space("away"), &[]);
+    let near = world.create("Near", world.space("home"), &[]);
+    let go = world.action(&near, "go_three", vec![Value::Ref(far.clone())]);
+    let requests = world.begin(vec![go]);
+    let reached = (0..first).all(|_| world.step());
+    disturb(&mut world);
+    world.end(requests);
+    let numbers = |world: &World| (world.cell(&near, "n"), world.cell(&far, "n"), said(world, &near));
+    // The first step is undone after the second, which waits.
+    assert_eq!(numbers(&world), (Value::Int(1), Value::Int(1), String::new()), "{}", context());
+    let parked = world.engine().parked();
+    let [event] = &parked[..] else { panic!("{}: {:?}", context(), world.engine().status()) };
+    world.call(&far, "set_open", vec![Value::Bool(true)]);
+    world.engine_mut().retry(event).expect("it is parked");
+    let again = (0..second).all(|_| world.step());
+    disturb(&mut world);
+    world.end(Vec::new());
+    // Taking it up is no commit: who dies before it is one does it again.
+    if let [event] = &world.engine().parked()[..] {
+        world.engine_mut().retry(event).expect("it is parked");
+        world.end(Vec::new());
+    }
+    assert_eq!(numbers(&world), (Value::Int(0), Value::Int(0), "not this time".to_owned()), "{}", context());
+    assert_eq!(world.engine().status().flights, [], "{}", context());
+    (reached, again)
+}
+
+#[test]
+fn three_steps_are_undone_once_each_whatever_happens_before_and_after_one_of_them_is_parked() {
+    for mishap in [None, Some(Fault::AnswerLost), Some(Fault::Refused)] {
+        let before = (0..).take_while(|point| three_steps(*point, 0, mishap).0).count();
+        let after = (0..).take_while(|point| three_steps(1, *point, mishap).1).count();
+        assert!(before > 10 && after > 3, "{before} {after}");
+    }
+}
+
+#[test]
+fn what_someone_has_undone_by_hand_counts_as_undone() {
+    let (mut world, near, far) = stubborn();
+    world.call(&near, "go_three", vec![Value::Ref(far.clone())]);
+    let parked = world.engine().parked();
+    world.engine_mut().resolve(&parked[0], Happened::Done(Value::None)).expect("it is parked");
+    world.end(Vec::new());
+    // The step before it is undone by the saga.
+    assert_eq!(
+        (world.cell(&near, "n"), world.cell(&far, "n"), said(&world, &near).as_str()),
+        (Value::Int(0), Value::Int(1), "not this time")
+    );
+    assert_eq!(world.engine().status().flights, []);
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use patternc_compiler::lower;
+use patternc_interpreter::runtime::Found;
 use serde_json::{Value, json};
 
 use crate::deployment::Fallback;
@@ -19,6 +20,12 @@ pub struct Arguments {
     /// The id of a parked event, as `patternc status` shows it; all of them unless given.
     #[arg(value_name = "ID")]
     id: Option<String>,
+    /// It is done after all: goes on as if it had answered this, in JSON; without a value where there is no result.
+    #[arg(long, value_name = "RESULT", num_args = 0..=1, requires = "id", conflicts_with = "not_done")]
+    done: Option<Option<String>>,
+    /// Nothing of it is done: does it anew, also if it must not happen twice.
+    #[arg(long, requires = "id")]
+    not_done: bool,
     /// A file or folder of the project.
     #[arg(long, value_name = "PATH", default_value = ".")]
     path: PathBuf,
@@ -44,7 +51,16 @@ const FINISH: Duration = Duration::from_secs(30);
 pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     let project = project::load_one(&arguments.path)?;
     let name = arguments.deployment.as_deref();
-    let request = json!({ "do": "retry", "id": arguments.id });
+    let found = match &arguments.done {
+        Some(result) => Some(Found::Done(result.clone())),
+        None => arguments.not_done.then_some(Found::NotDone),
+    };
+    let (word, result) = match &found {
+        None => (None, None),
+        Some(Found::Done(result)) => (Some("done"), result.as_deref()),
+        Some(Found::NotDone) => (Some("not-done"), None),
+    };
+    let request = json!({ "do": "retry", "id": arguments.id, "found": word, "result": result });
     for file in stores::places(&project, name)?.iter().filter_map(|place| place.file.as_deref()) {
         if let Some(answer) = owner::ask(file, &request)? {
             return show(arguments, &answer["resumed"], quiet);
@@ -57,7 +73,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     let program = Arc::new(lower::lower(&project.db));
     deployment::require_externs(&project, &program, name)?;
     let runtime = deployment::open(&project, &program, name, Fallback::File(&project.root.join(deployment::STATE)))?;
-    let answer = owner::retry(&runtime.caretaker(), arguments.id.as_deref()).expect("the runtime was just opened");
+    let answer = owner::retry(&runtime.caretaker(), arguments.id.as_deref(), found.as_ref()).expect("the runtime was just opened");
     if runtime.close(FINISH) && !quiet {
         eprintln!("patternc: some events are still on their way; they go on when the patterns are run next");
     }
@@ -79,7 +95,10 @@ fn show(arguments: &Arguments, resumed: &Value, quiet: bool) -> Result<ExitCode,
             for line in lines {
                 let text = |name: &str| line[name].as_str().unwrap_or_default();
                 let reason = line["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
-                writeln!(out, "{} ({}): {}{reason}", text("id"), text("what"), words(text("outcome")))?;
+                // A saga goes on under other ids.
+                let other = line["parked"].as_str().filter(|parked| *parked != text("id")).map(|parked| format!(" as {parked}"));
+                let other = other.unwrap_or_default();
+                writeln!(out, "{} ({}): {}{other}{reason}", text("id"), text("what"), words(text("outcome")))?;
             }
             if lines.is_empty() && !quiet {
                 eprintln!("patternc: nothing is parked");
@@ -87,7 +106,7 @@ fn show(arguments: &Arguments, resumed: &Value, quiet: bool) -> Result<ExitCode,
         }
     }
     out.flush()?;
-    let parked = lines.iter().any(|line| line["outcome"] == "parked");
+    let parked = lines.iter().any(|line| line["outcome"] == "parked" || line["outcome"] == "refused");
     Ok(if parked { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -95,6 +114,7 @@ fn words(outcome: &str) -> &str {
     match outcome {
         "parked" => "parked again",
         "on-its-way" => "on its way",
+        "refused" => "left parked",
         other => other,
     }
 }

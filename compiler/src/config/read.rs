@@ -150,6 +150,15 @@ impl Reader<'_> {
         elements.iter().enumerate().map(element).collect()
     }
 
+    /// True or false; false where it is neither, which is reported.
+    fn truth(&mut self, at: &At<'_>, what: &str) -> bool {
+        let Node::Bool(truth) = at.node else {
+            self.problem(&at.path, Part::Value, format!("{what} is true or false"), Some("write `true` or `false`".to_owned()));
+            return false;
+        };
+        *truth
+    }
+
     fn duration(&mut self, at: &At<'_>, what: &str) -> Option<Duration> {
         let help = || Some("write a number and a unit: `250ms`, `5s`, `2m`, `1h`".to_owned());
         let Node::Text(text) = at.node else {
@@ -407,13 +416,14 @@ impl Reader<'_> {
         let what = format!("extern `{}`", entry.key);
         let kind = self.kind(entry, &what, &["http", "command", "spicedb"])?;
         let known: &[&str] = match kind {
-            "http" => &["kind", "base", "headers", "timeout", "operations"],
-            "command" => &["kind", "run", "timeout"],
+            "http" => &["kind", "base", "headers", "timeout", "replays", "operations"],
+            "command" => &["kind", "run", "timeout", "replays"],
             _ => &["kind", "endpoint", "token", "timeout", "calls"],
         };
         let fields = self.fields(&entry.value, &format!("an extern of kind {kind}"), known);
         let field = |name: &str| fields.iter().find(|field| field.key == name).map(|field| &field.value);
         let timeout = field("timeout").and_then(|at| self.duration(at, "`timeout`"));
+        let replays = field("replays").is_some_and(|at| self.truth(at, "`replays`"));
         match kind {
             "http" => {
                 let base = field("base").and_then(|at| self.template(at, "`base`"));
@@ -430,7 +440,7 @@ impl Reader<'_> {
                     let read = self.operation(&operation);
                     operations.insert(operation.key.into(), read);
                 }
-                Some(Extern::Http(Http { base: base?, headers, timeout, operations }))
+                Some(Extern::Http(Http { base: base?, headers, timeout, replays, operations }))
             }
             "command" => {
                 let run = field("run").map(|at| self.texts(at, "`run`"));
@@ -443,7 +453,7 @@ impl Reader<'_> {
                     }
                     return None;
                 }
-                Some(Extern::Command { run, timeout })
+                Some(Extern::Command { run, timeout, replays })
             }
             _ => {
                 let endpoint = field("endpoint").and_then(|at| self.template(at, "`endpoint`"));
@@ -529,7 +539,7 @@ deployments:
       oauth: { kind: http, base: "https://auth.example", operations: { refresh: { method: PUT, path: /token, reject: [400, 401] }, revoke: {} } }
       payments: { kind: http, base: "https://pay.example", headers: { authorization: "Bearer ${PAY_TOKEN}" }, timeout: 5s }
       authz: { kind: spicedb, endpoint: "localhost:50051", token: "${SPICEDB_TOKEN}" }
-      rates: { kind: command, run: ["./rates.py", 3], timeout: 250ms }
+      rates: { kind: command, run: ["./rates.py", 3], timeout: 250ms, replays: true }
 "#;
 
     /// Problems as `place: message (help)`.
@@ -561,8 +571,9 @@ deployments:
         let Extern::Http(payments) = &two.externs["payments"] else { panic!("http") };
         assert_eq!(payments.timeout, Some(Duration::from_secs(5)));
         assert_eq!(payments.headers["authorization"].source(), "Bearer ${PAY_TOKEN}");
-        let Extern::Command { run, timeout } = &two.externs["rates"] else { panic!("command") };
-        assert_eq!((run.len(), run[1].source(), *timeout), (2, "3", Some(Duration::from_millis(250))));
+        let Extern::Command { run, timeout, replays } = &two.externs["rates"] else { panic!("command") };
+        assert_eq!((run.len(), run[1].source(), *timeout, *replays), (2, "3", Some(Duration::from_millis(250)), true));
+        assert!(!payments.replays);
     }
 
     #[test]
@@ -632,6 +643,10 @@ deployments:
             (
                 "deployments: { a: { stores: {}, spaces: {}, externs: { p: { kind: command, run: [x], timeout: 5 } } } }",
                 "5: `timeout` is a duration (write a number and a unit: `250ms`, `5s`, `2m`, `1h`)",
+            ),
+            (
+                "deployments: { a: { stores: {}, spaces: {}, externs: { p: { kind: command, run: [x], replays: 5 } } } }",
+                "5: `replays` is true or false (write `true` or `false`)",
             ),
             (
                 "deployments: { a: { stores: {}, spaces: {}, externs: { p: { kind: http, base: x, operations: { o: { path: t } } } } } }",

@@ -65,6 +65,13 @@ impl Layout {
         }
     }
 
+    /// Whether `first` can have happened, and still counts, when `second` does: as [`Layout::can_follow`], also in an earlier round of a loop.
+    pub fn can_have_happened(&self, first: Site, second: Site) -> bool {
+        let (one, other) = (self.around(first), self.around(second));
+        let in_one_loop = one.iter().any(|block| self[*block].kind == BlockKind::Loop && other.contains(block));
+        in_one_loop || self.can_follow(first, second)
+    }
+
     /// Whether `second` can happen after `first`, inside the `try` block `of`, has happened and was undone: then the `catch` goes on to it,
     /// also where the `try` block itself never reaches its end.
     pub fn can_follow_catch(&self, of: BlockId, first: Site, second: Site) -> bool {

@@ -13,6 +13,7 @@ use crate::bodies::{self, FileBodies};
 use crate::db::SourceFile;
 use crate::hir::{self, BodyKind, BodyOwner, ExprKind, StmtKind};
 use crate::location;
+use crate::rules::half_done_step;
 use crate::signature::{self, HandlerKind, RecordSig, Signature};
 use crate::types::{self, CellId, ItemId, LocalId, Ty};
 
@@ -148,7 +149,9 @@ impl<'db> ProgramLowering<'_, 'db> {
                     let internal = handler.kind == HandlerKind::Internal;
                     let across = handler.across.iter().map(|space| self.linker.space(*space)).collect();
                     debug_assert_eq!(dense.index(), self.program.handlers.len());
-                    self.program.handlers.push(Handler { name: handler.name, record: id, internal, params, result, body, across });
+                    let halfway = half_done_step::of_handler(self.linker.db, handler_id).is_some();
+                    let handler = Handler { name: handler.name, record: id, internal, params, result, body, across, halfway };
+                    self.program.handlers.push(handler);
                     record.handlers.push(dense);
                 }
                 Callable::Saga(dense) => {

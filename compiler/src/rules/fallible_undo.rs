@@ -2,6 +2,7 @@
 
 use super::Rule;
 use super::context::Context;
+use super::reach;
 use super::steps::{self, Rejecting};
 use crate::diagnostic::{Diagnostic, Level};
 
@@ -18,8 +19,9 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
         for step in &saga.steps {
             let Some(undo) = step.undo else { continue };
             let why = match steps::rejecting(context.db, undo) {
+                None => continue,
                 // Only the outside can take back what the outside did; whether it may be asked again is `unsafe-retry`.
-                None | Some(Rejecting::Outside(_)) => continue,
+                Some(Rejecting::Outside(_)) if !reach::outside_calls(context.db, step.action).is_empty() => continue,
                 Some(why) => why,
             };
             let (name, reason) = (step.name(callable), steps::reason(context.db, &why));
@@ -40,7 +42,8 @@ const PAGE: &str = r##"
 ## What goes wrong
 
 A saga undoes because something has failed already. An `undo` that is rejected leaves its step done for good, and those before it too: the saga
-is parked until somebody looks at it.
+is parked until somebody looks at it. The outside can always refuse: only where the step itself changes something there may its `undo` ask it, or a
+handler that does.
 
 ## Bad
 

@@ -59,6 +59,7 @@ rules![
     costly_invariant,
     // Sagas, mirrors, externs.
     missing_undo,
+    half_done_step,
     fallible_after_pivot,
     fallible_undo,
     unsafe_retry,

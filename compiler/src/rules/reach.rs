@@ -99,8 +99,9 @@ fn outcome_of<'db>(db: &'db dyn Db, key: Receiver<'db>) -> Outcome {
         for send in &piece.sends {
             pieces.extend(send.arms());
             let answers = send.role == SendRole::Answer || (saga && matches!(send.role, SendRole::Step { .. }));
-            if answers && found.failing.is_none() {
-                found.failing = answered(db, send);
+            // What a handler rejects says more than that the outside may.
+            if answers && !matches!(found.failing, Some(Failing::At(_))) {
+                found.failing = answered(db, send).or(found.failing);
             }
             // What a saga does outside is undone by the saga.
             if !saga {

@@ -122,16 +122,31 @@ pub enum Rejecting {
     Outside(Option<OperationId>),
 }
 
-/// Why an event may be rejected; `None` if it cannot be.
+/// Why an event may be rejected; `None` if it cannot be. The outside is named only where nothing else is to be said.
 pub fn rejecting(db: &dyn Db, send: &SendEffect) -> Option<Rejecting> {
+    event_rejects(db, send, &mut Vec::new())
+}
+
+/// Events that wait for one another's answers are followed so far; what is behind them is told less exactly.
+const DEEPEST: usize = 64;
+
+fn event_rejects(db: &dyn Db, send: &SendEffect, under: &mut Vec<BodyOwner>) -> Option<Rejecting> {
     if let SendTarget::Extern(operation) = send.to {
         return Some(Rejecting::Outside(Some(operation)));
     }
     let owner = reach::receiver(db, send)?;
-    match reach::failing(db, send) {
-        Some(Failing::At(site)) => return Some(Rejecting::At(site)),
-        Some(Failing::Outside) => return Some(Rejecting::Outside(None)),
-        None => {}
+    if under.contains(&owner) {
+        return None;
+    }
+    if under.len() >= DEEPEST {
+        return reach::failing(db, send).map(|failing| match failing {
+            Failing::At(site) => Rejecting::At(site),
+            Failing::Outside => Rejecting::Outside(None),
+        });
+    }
+    let effects = effects::effects(db, owner);
+    if let Some(why) = rejection(effects) {
+        return Some(why);
     }
     if let SendTarget::Handler(handler) = send.to
         // Each event arrives once: what deletes its own record does not stand in its own way.
@@ -148,16 +163,52 @@ pub fn rejecting(db: &dyn Db, send: &SendEffect) -> Option<Rejecting> {
             return Some(Rejecting::Invariant(invariant, send.site));
         }
     }
-    let effects = effects::effects(db, owner);
-    let invariant =
-        answering(effects).into_iter().flat_map(|piece| &piece.writes).find_map(|write| Some((invariant(db, write)?, write.site)));
-    invariant.map(|(invariant, site)| Rejecting::Invariant(invariant, site))
+    under.push(owner);
+    let why = piece_rejects(db, effects, under);
+    under.pop();
+    why
 }
 
-/// The pieces whose failure is the failure of the event: itself, and the arms of the send that it answers with.
-fn answering(effects: &Effects) -> Vec<&Effects> {
-    let arms = effects.sends.iter().filter(|send| send.role == SendRole::Answer).flat_map(SendEffect::arms);
-    std::iter::once(effects).chain(arms).collect()
+/// Why a piece, or what its answer is deferred to, may be rejected.
+fn piece_rejects(db: &dyn Db, piece: &Effects, under: &mut Vec<BodyOwner>) -> Option<Rejecting> {
+    if let Some(why) = rejects_itself(db, piece) {
+        return Some(why);
+    }
+    let mut outside = None;
+    for send in deferred(piece) {
+        let why = event_rejects(db, send, under);
+        let err = match (&send.err, why) {
+            (None, why) => why,
+            (Some(err), Some(_)) => piece_rejects(db, err, under),
+            (Some(_), None) => None,
+        };
+        let ok = send.ok.as_ref().and_then(|ok| piece_rejects(db, ok, under));
+        for why in [ok, err].into_iter().flatten() {
+            match why {
+                Rejecting::Outside(_) => outside = Some(Rejecting::Outside(None)),
+                why => return Some(why),
+            }
+        }
+    }
+    outside
+}
+
+/// The sends whose outcome is that of the piece: of a saga its steps up to the point of no return.
+fn deferred(piece: &Effects) -> impl Iterator<Item = &SendEffect> {
+    let pivot = piece.sends.iter().position(|send| send.role == SendRole::Step { pivot: true });
+    let steps = piece.sends.iter().take(pivot.map_or(usize::MAX, |pivot| pivot + 1));
+    steps.filter(|send| matches!(send.role, SendRole::Answer | SendRole::Step { .. }))
+}
+
+/// Why the transaction of a piece may be rejected.
+pub fn rejects_itself(db: &dyn Db, piece: &Effects) -> Option<Rejecting> {
+    let broken = || piece.writes.iter().find_map(|write| Some(Rejecting::Invariant(invariant(db, write)?, write.site)));
+    rejection(piece).or_else(broken)
+}
+
+fn rejection(piece: &Effects) -> Option<Rejecting> {
+    let rejects = |cause: FailureCause| cause != FailureCause::Overflow;
+    piece.failures.iter().find(|failure| !failure.caught && rejects(failure.cause)).map(|failure| Rejecting::At(failure.site))
 }
 
 /// An invariant that a write may break.

@@ -11,6 +11,9 @@
 //! | 75 | try again later |
 //! | any other, or a signal | it is not known whether it took effect: tried again where that is safe |
 //!
+//! When an earlier attempt may have arrived, 65 is believed only of a command that answers a known key with its first answer
+//! ([`Command::replays`]): otherwise it may reject what it has done already.
+//!
 //! (65 and 75 are `EX_DATAERR` and `EX_TEMPFAIL` of `sysexits.h`; 1 and 2 are what scripts end with when they crash.) A command that
 //! takes too long is killed with everything that it has started.
 
@@ -23,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use patternc_program::Program;
 
-use super::{LARGEST_ANSWER, arguments, message, object, operation, result, time_out};
+use super::{LARGEST_ANSWER, arguments, message, object, operation, refused, result, time_out};
 use crate::engine::{CallAnswer, ExternCall};
 use crate::json::write_text;
 use crate::runtime::Callee;
@@ -43,6 +46,8 @@ pub struct Command {
     /// Where it runs; where this process does unless given.
     pub folder: Option<PathBuf>,
     pub timeout: Option<Duration>,
+    /// Whether it answers a key that it knows with what it answered first.
+    pub replays: bool,
 }
 
 /// What a command did in its time.
@@ -114,7 +119,7 @@ impl Callee for Command {
             Some(REJECTED) => {
                 let error = said();
                 let otherwise = || if error.is_empty() { format!("the command {name} rejects it") } else { error };
-                CallAnswer::Rejected(message(&ended.output, otherwise))
+                refused(program, call, self.replays, message(&ended.output, otherwise))
             }
             _ => {
                 let error = message(said().as_bytes(), || "it said nothing".to_owned());

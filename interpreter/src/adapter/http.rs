@@ -4,6 +4,10 @@
 //! `GET`, `HEAD` and `DELETE` the arguments are the query: a Text as it is, all else as JSON. 2xx is the result (a body as JSON, none where
 //! the operation has no result). 4xx but 408, 425 and 429 reject, with the `message` or `error` of a JSON body, or the body, as the
 //! message; or exactly the statuses that are told. Everything else, and silence, is tried again where that is safe. Redirects are not followed.
+//!
+//! When an earlier attempt may have arrived, a refusal may be that of the repetition: 404 of what the first attempt deleted, 409 of what it made.
+//! So it is believed only of a service that answers a known key with its first answer ([`Http::replays`]); and then not where it comes from
+//! before the service has looked for the key, or while the first attempt is under way (401, 403, 407, 409): those are asked again.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,7 +17,7 @@ use patternc_program::{Program, Repeat};
 use serde_json::Value as Json;
 use ureq::{Agent, Error, Timeout};
 
-use super::{LARGEST_ANSWER, arguments, message, object, operation, result, time_out};
+use super::{LARGEST_ANSWER, arguments, message, object, operation, refused, result, time_out};
 use crate::engine::{CallAnswer, ExternCall};
 use crate::runtime::Callee;
 
@@ -25,6 +29,7 @@ pub struct Http {
     headers: Vec<(String, String)>,
     timeout: Option<Duration>,
     operations: BTreeMap<String, HttpOperation>,
+    replays: bool,
     /// For operations that can be repeated: connections are used again.
     pooled: Agent,
     /// For the others: a connection that the service has just closed would leave it unknown whether it was asked.
@@ -92,13 +97,20 @@ impl Http {
                 .max_idle_connections_per_host(idle);
             config.build().into()
         };
-        Ok(Http { base, headers, timeout, operations: BTreeMap::new(), pooled: agent(16), fresh: agent(0) })
+        Ok(Http { base, headers, timeout, operations: BTreeMap::new(), replays: false, pooled: agent(16), fresh: agent(0) })
     }
 
     /// Says how an operation becomes a request.
     #[must_use]
     pub fn operation(mut self, name: impl Into<String>, operation: HttpOperation) -> Self {
         self.operations.insert(name.into(), operation);
+        self
+    }
+
+    /// Says whether the service answers an idempotency key that it knows with what it answered first.
+    #[must_use]
+    pub fn replays(mut self, replays: bool) -> Self {
+        self.replays = replays;
         self
     }
 
@@ -131,7 +143,13 @@ impl Http {
         let body = response.body_mut().with_config().limit(LARGEST_ANSWER as u64).read_to_vec();
         if own.rejects(status.as_u16()) {
             // Whatever became of the body, the status says it.
-            return Ok(CallAnswer::Rejected(message(&body.unwrap_or_default(), || format!("HTTP status {status}"))));
+            let said = message(&body.unwrap_or_default(), || format!("HTTP status {status}"));
+            let of_the_repetition =
+                self.replays && call.doubtful && own.reject.is_none() && [401, 403, 407, 409].contains(&status.as_u16());
+            if of_the_repetition && declared.repeat != Repeat::Readonly {
+                return Ok(CallAnswer::Unavailable(format!("{said} (HTTP status {status}, which says nothing of the attempt before)")));
+            }
+            return Ok(refused(program, call, self.replays, said));
         }
         if !status.is_success() {
             return Ok(CallAnswer::Unavailable(format!("HTTP status {status}")));

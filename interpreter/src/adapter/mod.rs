@@ -12,7 +12,7 @@ mod tests;
 
 use std::time::Duration;
 
-use patternc_program::{Operation, Program, Type};
+use patternc_program::{Operation, Program, Repeat, Type};
 
 pub use self::command::Command;
 pub use self::http::{Http, HttpOperation};
@@ -80,6 +80,19 @@ fn read(program: &Program, ty: &Type, answer: &[u8]) -> Result<Value, String> {
     let json = json::from_text(text).map_err(|error| format!("it is not JSON: {error}"))?;
     let reader = Reader { program, names: &Names::default(), form: Form::Outside, here: None, keys: None, limits: None };
     reader.value(&json, ty, &Path::Root).map_err(|error| error.to_string())
+}
+
+/// The answer to a call that was refused: whether the refusal says anything of attempts before this one, which may have arrived.
+///
+/// `replays`: the outside answers a key that it knows with what it answered first, so that a refusal is one of the call, not of the repetition.
+fn refused(program: &Program, call: &ExternCall, replays: bool, said: String) -> CallAnswer {
+    if replays || !call.doubtful || operation(program, call).repeat == Repeat::Readonly {
+        return CallAnswer::Rejected(said);
+    }
+    CallAnswer::Unusable(format!(
+        "{said}; but an earlier attempt may have taken effect. If a repetition is answered as the first attempt was, say `replays: true` of the \
+         extern"
+    ))
 }
 
 /// What an outside said, short enough to be told: the `message` or `error` of a JSON object, or the text; `otherwise` if it said nothing.

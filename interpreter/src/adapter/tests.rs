@@ -32,7 +32,7 @@ fn program() -> Program {
 }
 
 fn call(operation: u32, args: Vec<Value>) -> ExternCall {
-    ExternCall { event: EventId("e 1/é".into()), attempt: 2, of: ExternId(0), operation, args, timeout: 10_000 }
+    ExternCall { event: EventId("e 1/é".into()), attempt: 2, doubtful: false, of: ExternId(0), operation, args, timeout: 10_000 }
 }
 
 fn charge() -> ExternCall {
@@ -145,6 +145,37 @@ fn statuses_decide() {
 }
 
 #[test]
+fn a_refusal_of_a_repetition_says_nothing_of_the_attempt_before() {
+    let program = program();
+    let again = |operation: u32, args: Vec<Value>| ExternCall { doubtful: true, ..call(operation, args) };
+    let tell = || again(2, vec![text("hi")]);
+    let refusals = ["400 Bad Request", "401 Unauthorized", "404 Not Found", "409 Conflict", "422 Unprocessable Entity"];
+    let (base, _) = server(refusals.iter().map(|status| response(status, "no")).collect());
+    for status in refusals {
+        let answer = http(&base).call(&program, &tell());
+        assert!(matches!(&answer, CallAnswer::Unusable(said) if said.starts_with("no; but an earlier attempt")), "{status}: {answer:?}");
+    }
+    // A service that answers a known key with its first answer is believed, unless it did not come so far as to look for the key.
+    let (base, _) = server(refusals.iter().map(|status| response(status, "no")).collect());
+    for (status, believed) in refusals.into_iter().zip([true, false, true, false, true]) {
+        let answer = http(&base).replays(true).call(&program, &tell());
+        match believed {
+            true => assert_eq!(answer, CallAnswer::Rejected("no".into()), "{status}"),
+            false => assert!(matches!(&answer, CallAnswer::Unavailable(said) if said.contains(status)), "{status}: {answer:?}"),
+        }
+    }
+    // Statuses that are told are told for good; what changes nothing can be refused at any time.
+    let (base, _) = server(vec![response("401 Unauthorized", "no"), response("404 Not Found", "no")]);
+    let told = http(&base).replays(true).operation("tell", HttpOperation { reject: Some(vec![401]), ..HttpOperation::named("tell") });
+    assert_eq!(told.call(&program, &tell()), CallAnswer::Rejected("no".into()));
+    assert_eq!(told.call(&program, &again(1, vec![])), CallAnswer::Rejected("no".into()));
+    // Commands the same.
+    let command = |replays| Command { replays, ..shell("echo no; exit 65") };
+    assert!(matches!(command(false).call(&program, &tell()), CallAnswer::Unusable(_)));
+    assert_eq!(command(true).call(&program, &tell()), CallAnswer::Rejected("no".into()));
+}
+
+#[test]
 fn answers_that_cannot_be_used_are_not_asked_for_again() {
     let deep = "[".repeat(100_000);
     for (body, expected) in [
@@ -195,7 +226,7 @@ fn a_bad_configuration_is_said() {
 }
 
 fn shell(script: &str) -> Command {
-    Command { run: vec!["sh".into(), "-c".into(), script.into()], folder: None, timeout: Some(Duration::from_secs(5)) }
+    Command { run: vec!["sh".into(), "-c".into(), script.into()], folder: None, timeout: Some(Duration::from_secs(5)), replays: false }
 }
 
 #[test]
@@ -224,7 +255,7 @@ fn the_exit_status_of_a_command_decides() {
         assert!(matches!(&answer, CallAnswer::Unavailable(message) if message.contains(expected)), "{answer:?}");
     }
     assert!(matches!(answer("echo hm"), CallAnswer::Unusable(_)));
-    let missing = Command { run: vec!["/nowhere/at/all".into()], folder: None, timeout: None };
+    let missing = Command { run: vec!["/nowhere/at/all".into()], folder: None, timeout: None, replays: false };
     assert!(matches!(missing.call(&program(), &charge()), CallAnswer::NotSent(_)));
 }
 

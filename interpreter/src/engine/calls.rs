@@ -20,6 +20,9 @@ pub struct ExternCall {
     pub event: EventId,
     /// Counts from 1.
     pub attempt: u32,
+    /// An earlier attempt may have arrived, and nobody knows what became of it: that this one is refused says nothing of that one, unless the
+    /// outside answers a key that it knows with what it answered first.
+    pub doubtful: bool,
     pub of: ExternId,
     pub operation: u32,
     pub args: Vec<Value>,
@@ -37,7 +40,7 @@ pub enum CallAnswer {
     NotSent(String),
     /// No answer, or one that says to ask again. Asked again if that is safe, else unknown.
     Unavailable(String),
-    /// It took effect, but the answer cannot be used. Not asked again.
+    /// The answer does not say whether it took effect, or with which result, and would not if asked again: the outcome is unknown.
     Unusable(String),
 }
 
@@ -167,7 +170,8 @@ impl Engine {
         flight.calls += 1;
         let event = flight.outgoing.event.id.clone();
         let attempt = flight.calls;
-        let call = ExternCall { event: event.clone(), attempt, of: *of, operation: *operation, args: args.clone(), timeout };
+        let (of, operation, args, doubtful) = (*of, *operation, args.clone(), flight.doubtful);
+        let call = ExternCall { event: event.clone(), attempt, doubtful, of, operation, args, timeout };
         self.calls.handed_out.push_back(call);
         // The driver keeps the time-out itself; this catches one that does not come back at all.
         self.calls.deadlines.insert((now.saturating_add(timeout).saturating_add(timeout / 2), key));
@@ -185,12 +189,18 @@ impl Engine {
         self.calls.under_way -= 1;
         let Action::Extern { of, operation, .. } = flight.outgoing.event.action else { return };
         let once = self.repeat(of, operation) == Repeat::Once;
+        let Some(flight) = self.flights.get_mut(&key) else { return };
         let outcome = match answer {
             CallAnswer::Value(value) => Some(Outcome::Committed(value)),
             CallAnswer::Rejected(message) => Some(failed(FailureKind::Rejected, message)),
             CallAnswer::Unusable(message) => Some(failed(FailureKind::Unknown, message)),
             CallAnswer::Unavailable(message) if once => Some(failed(FailureKind::Unknown, message)),
-            CallAnswer::Unavailable(message) | CallAnswer::NotSent(message) => {
+            CallAnswer::Unavailable(message) => {
+                flight.doubtful = true;
+                self.call_again(key, message);
+                None
+            }
+            CallAnswer::NotSent(message) => {
                 self.call_again(key, message);
                 None
             }

@@ -96,7 +96,7 @@ impl Engine {
             self.reconciling.sent(*reconciliation, &repairs.sent);
         }
         let renewed = sent.first().map(|outgoing| outgoing.event.id.clone());
-        self.adopt_all(sent, point);
+        self.adopt_all(sent, point, false);
         self.fences.raise(spaces);
         match (job.kind, then) {
             (Kind::Outside { event, session, ticket }, Then::Received(received)) => {

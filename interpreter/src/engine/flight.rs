@@ -30,6 +30,8 @@ pub(super) struct Flight {
     pub elsewhere: bool,
     /// How often the outside was asked.
     pub calls: u32,
+    /// Whether the outside may have been asked, by this process or another, without anyone knowing what came of it.
+    pub doubtful: bool,
     /// What went wrong last, for those who look.
     pub trouble: Option<String>,
 }
@@ -99,14 +101,14 @@ impl Engine {
         self.program.externs[of.index()].operations[operation as usize].repeat
     }
 
-    /// Takes up an event that a commit has sent, or that was found in a store.
-    pub(super) fn adopt(&mut self, outgoing: Arc<Outgoing>, sent: Point) {
-        let key = self.enter(outgoing.clone(), sent);
+    /// Takes up an event that a commit has sent, or that was found in a store: then someone may have been at it already.
+    pub(super) fn adopt(&mut self, outgoing: Arc<Outgoing>, sent: Point, found: bool) {
+        let key = self.enter(outgoing.clone(), sent, found);
         self.set_off(key, &outgoing, outgoing.state.clone());
     }
 
     /// Takes note of an event, and does nothing about it.
-    pub(super) fn enter(&mut self, outgoing: Arc<Outgoing>, sent: Point) -> FlightKey {
+    pub(super) fn enter(&mut self, outgoing: Arc<Outgoing>, sent: Point, doubtful: bool) -> FlightKey {
         let key = self.key();
         self.by_event.insert(outgoing.event.id.clone(), key);
         let state = outgoing.state.clone();
@@ -119,6 +121,7 @@ impl Engine {
             started: false,
             elsewhere: false,
             calls: 0,
+            doubtful,
             trouble: None,
         };
         let rejected = flight.outgoing.saga.as_ref().and_then(|saga| saga.rejected.as_ref());

@@ -352,7 +352,7 @@ impl Engine {
     }
 
     /// What is committed when an attempt, or its commit, has failed for good: the outcome alone.
-    pub(super) fn fail(&self, kind: &Kind, mut failure: Failure, reads: Vec<Read>, now: i64) -> Prepared {
+    pub(super) fn fail(&self, kind: &Kind, failure: Failure, reads: Vec<Read>, now: i64) -> Prepared {
         match kind {
             Kind::Outside { .. } | Kind::Deliver { .. } => {
                 self.receive(kind, Run { request: reading(reads), received: Received::Done(Outcome::Failed(failure)) }, now)
@@ -364,8 +364,8 @@ impl Engine {
                 }
                 if flight.outgoing.answers.is_some() {
                     // Whoever relies on the answer must not take for undone what may have been done.
-                    if matches!(outcome, Outcome::Failed(why) if why.kind == FailureKind::Unknown) {
-                        failure.kind = FailureKind::Unknown;
+                    if let Some(question) = self.open_question(flight, outcome) {
+                        return self.park(flight, outcome.clone(), question.into(), reading(reads));
                     }
                     return self.land(flight, reading(reads), Some((Received::Done(Outcome::Failed(failure)), Type::Unknown)), now);
                 }
@@ -399,6 +399,12 @@ impl Engine {
 
     /// The sender's bookkeeping for an outcome that no arm takes.
     fn close(&self, flight: &Flight, outcome: Outcome, request: CommitRequest, now: i64) -> Prepared {
+        // It is no answer: who waits for one goes on waiting until someone has found out.
+        if self.mirror_of(&flight.outgoing).is_none()
+            && let Some(question) = self.open_question(flight, &outcome)
+        {
+            return self.park(flight, outcome, question.into(), request);
+        }
         if flight.outgoing.answers.is_some() {
             let ty = flight.outgoing.event.action.result_type(&self.program);
             return self.land(flight, request, Some((Received::Done(outcome), ty)), now);

@@ -27,6 +27,7 @@ mod outside;
 mod reading;
 mod reconcile;
 mod recovery;
+mod resume;
 mod saga;
 mod status;
 mod stepwise;
@@ -51,7 +52,8 @@ use self::job::{Job, JobKey, Kind};
 pub use self::outside::{Receipt, Session, Submitted, Ticket, Unopened};
 pub use self::reading::Reading;
 pub use self::reconcile::{Progress, ReconcileId, Reconciled};
-pub use self::status::{FlightStatus, RetryError, Status};
+pub use self::resume::{Happened, RetryError};
+pub use self::status::{FlightStatus, Status, Trouble};
 pub use self::stepwise::{Open, Opened};
 use self::timing::Wake;
 use crate::event::{EventId, Outgoing};
@@ -242,7 +244,7 @@ impl Engine {
         let version = self.stores.get(store).version();
         let mut outgoing = self.stores.get(store).outgoing()?;
         outgoing.retain(|outgoing| !self.by_event.contains_key(&outgoing.event.id));
-        self.adopt_all(outgoing, Point { store, version });
+        self.adopt_all(outgoing, Point { store, version }, true);
         Ok(())
     }
 
@@ -347,7 +349,8 @@ impl Engine {
         Some(Failure::new(FailureKind::Unavailable, format!("the store cannot be used any more: {error}; open it again")))
     }
 
-    fn adopt_all(&mut self, sent: Vec<Arc<Outgoing>>, point: Point) {
+    /// `found`: in a store, rather than sent just now.
+    fn adopt_all(&mut self, sent: Vec<Arc<Outgoing>>, point: Point, found: bool) {
         // Removals that others wait for must be known before those start.
         let (first, rest) = match self.fences.in_use() {
             true => sent.into_iter().partition(|outgoing| self.mirror_of(outgoing).is_some()),
@@ -357,7 +360,7 @@ impl Engine {
             if self.is_shared(point.store) && self.stores.get(point.store).is_elsewhere(&outgoing.event.id) {
                 self.adopt_elsewhere(outgoing, point);
             } else {
-                self.adopt(outgoing, point);
+                self.adopt(outgoing, point, found);
             }
         }
     }

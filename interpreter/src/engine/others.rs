@@ -130,7 +130,7 @@ impl Engine {
 
     /// Takes up an event that another process delivers.
     pub(super) fn adopt_elsewhere(&mut self, outgoing: Arc<Outgoing>, sent: Point) {
-        let key = self.enter(outgoing.clone(), sent);
+        let key = self.enter(outgoing.clone(), sent, true);
         let Some(flight) = self.flights.get_mut(&key) else { return };
         flight.elsewhere = true;
         let parked = matches!(flight.state, OutgoingState::Parked { .. });
@@ -164,6 +164,7 @@ impl Engine {
         self.call_forgotten(key);
         if let Some(flight) = self.flights.get_mut(&key) {
             flight.elsewhere = true;
+            flight.doubtful = true;
             self.set_stage(key, Stage::Elsewhere);
         }
     }

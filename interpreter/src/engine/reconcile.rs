@@ -248,7 +248,18 @@ impl Engine {
         let flight_key = self.key();
         self.by_event.insert(outgoing.event.id.clone(), flight_key);
         let (state, stage) = (OutgoingState::Pending, Stage::Queued);
-        let flight = Flight { outgoing, state, sent, stage, queued: false, started: false, elsewhere: false, calls: 0, trouble: None };
+        let flight = Flight {
+            outgoing,
+            state,
+            sent,
+            stage,
+            queued: false,
+            started: false,
+            elsewhere: false,
+            calls: 0,
+            doubtful: false,
+            trouble: None,
+        };
         self.flights.insert(flight_key, flight);
         self.reconciling.readers.insert(flight_key, key);
         self.start(flight_key);

@@ -25,6 +25,9 @@ impl Engine {
         let outgoing = &flight.outgoing;
         let progress = outgoing.saga.as_deref().expect("only a step of a saga has what follows on it");
         let ty = || crate::event::saga_result(&self.program, progress.saga);
+        if let Some(question) = self.open_question(flight, outcome) {
+            return Ok(self.park(flight, outcome.clone(), question.into(), CommitRequest::default()));
+        }
         let retried = matches!(flight.state, OutgoingState::Parked { .. });
         let mut next = match outcome {
             // Whoever retries a step that is known not to have happened wants it to be tried anew.

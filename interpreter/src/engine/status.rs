@@ -1,10 +1,9 @@
-//! What is on its way, for those who look after a store; and what to do about events that are parked.
+//! What is on its way, for those who look after a store.
 
 use super::Engine;
 use super::flight::{FlightKey, Stage};
 use super::job::{Job, Kind};
 use crate::event::{Action, Event, EventId, Outcome, OutgoingState};
-use crate::failure::FailureKind;
 use crate::value::RecordRef;
 
 /// What an engine has to do.
@@ -28,19 +27,24 @@ pub struct FlightStatus {
     pub due: Option<i64>,
     /// The outcome that nobody takes, of a parked one.
     pub outcome: Option<Outcome>,
+    /// The event whose outcome this one decides.
+    pub answers: Option<EventId>,
     /// Where a saga stands whose step it is.
     pub saga: Option<String>,
     /// What went wrong last; why it is parked.
     pub trouble: Option<String>,
 }
 
-/// Why an event cannot be taken up again.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RetryError {
-    #[error("no event {} is on its way; `patternc status` lists those that are parked", .0.0)]
-    Unknown(EventId),
-    #[error("the event {} is not parked: it is still on its way", .0.0)]
-    NotParked(EventId),
+/// An event that is tried again and again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    pub event: EventId,
+    /// What it does, in a few words.
+    pub what: String,
+    /// How often this process has asked the outside; 0 of what is not a call.
+    pub calls: u32,
+    /// What went wrong last.
+    pub why: String,
 }
 
 impl Engine {
@@ -60,6 +64,7 @@ impl Engine {
                 stage: flight.stage,
                 due: flight.outgoing.due,
                 outcome,
+                answers: flight.outgoing.answers.clone(),
                 saga: flight.outgoing.saga.as_ref().map(|saga| saga.describe(&self.program)),
                 trouble: flight.trouble.clone(),
             }
@@ -69,13 +74,30 @@ impl Engine {
         Status { waiting: self.waiting_jobs(), flights, broken: broken.collect() }
     }
 
-    /// What is tried again and again: the event, what it does, and what went wrong last. In no order.
-    pub fn troubles(&self) -> impl Iterator<Item = (&EventId, String, &str)> {
+    /// What is tried again and again. In no order.
+    pub fn troubles(&self) -> impl Iterator<Item = Trouble> {
         let troubled = self.flights.values().filter(|flight| flight.stage != Stage::Parked);
         troubled.filter_map(|flight| {
             let event = &flight.outgoing.event;
-            Some((&event.id, self.describe(&event.action), flight.trouble.as_deref()?))
+            let why = flight.trouble.clone()?;
+            Some(Trouble { event: event.id.clone(), what: self.describe(&event.action), calls: flight.calls, why })
         })
+    }
+
+    /// The parked event that the answer of this one hangs on, and why that is parked; `None` while its answer may come by itself.
+    pub fn hangs_on(&self, event: &EventId) -> Option<(EventId, String)> {
+        let mut answered = event;
+        // An event is answered by one that was sent after it: that ends.
+        loop {
+            let decides = |flight: &&super::Flight| flight.outgoing.answers.as_ref() == Some(answered);
+            let flight = self.flights.values().find(decides)?;
+            let id = &flight.outgoing.event.id;
+            match flight.stage {
+                Stage::Parked | Stage::Stalled => return Some((id.clone(), flight.trouble.clone().unwrap_or_default())),
+                Stage::Deferred | Stage::Elsewhere => answered = id,
+                Stage::Queued | Stage::Timer | Stage::Delivering | Stage::Calling | Stage::Settling => return None,
+            }
+        }
     }
 
     fn waiting_jobs(&self) -> usize {
@@ -100,49 +122,6 @@ impl Engine {
             && self.flights.values().all(|flight| {
                 matches!(flight.stage, Stage::Timer | Stage::Parked | Stage::Stalled | Stage::Deferred | Stage::Queued | Stage::Elsewhere)
             })
-    }
-
-    /// Takes a parked event up again: an arm that failed runs again with the same outcome; what was rejected is delivered again.
-    pub fn retry(&mut self, event: &EventId) -> Result<(), RetryError> {
-        let unknown = || RetryError::Unknown(event.clone());
-        let key = *self.by_event.get(event).ok_or_else(unknown)?;
-        let flight = self.flights.get(&key).ok_or_else(unknown)?;
-        let OutgoingState::Parked { outcome, .. } = &flight.state else {
-            return Err(RetryError::NotParked(event.clone()));
-        };
-        if flight.stage != Stage::Parked {
-            return Err(RetryError::NotParked(event.clone()));
-        }
-        let again = match outcome {
-            Outcome::Committed(_) => false,
-            // What is known not to have happened is sent anew; what may have happened is asked again, under the same id.
-            Outcome::Failed(failure) if flight.outgoing.saga.is_some() => {
-                matches!(failure.kind, FailureKind::Unknown | FailureKind::Unavailable)
-            }
-            // It never was received: only an internal error parks an event so.
-            Outcome::Failed(failure) if failure.kind == FailureKind::Unavailable => true,
-            Outcome::Failed(_) => flight.outgoing.err.is_none(),
-        };
-        if self.mirror_of(&flight.outgoing).is_some() {
-            self.set_stage(key, Stage::Settling);
-            self.enqueue(Job::new(Kind::Renew { flight: key, again: true }));
-            return Ok(());
-        }
-        let outcome = outcome.clone();
-        if !again {
-            self.settle(key, outcome, None);
-            return Ok(());
-        }
-        let (receiver, sent) = (self.receiver(&flight.outgoing.event.action), flight.sent);
-        self.set_stage(key, Stage::Settling);
-        match receiver {
-            // The other store must have forgotten it before the sender's says that it is to be delivered.
-            Some(receiver) if receiver != sent.store => {
-                self.enqueue(Job::new(Kind::Forget { store: receiver, events: vec![event.clone()], resume: Some(key) }));
-            }
-            _ => self.enqueue(Job::new(Kind::Resume { flight: key })),
-        }
-        Ok(())
     }
 
     /// Delivers an event once more that is on its way or was received, as a network or a second process might. Which one is up to `choice`.

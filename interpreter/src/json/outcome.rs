@@ -39,6 +39,12 @@ pub enum OutcomeLine<'a> {
         id: Option<&'a EventId>,
         failure: &'a Failure,
     },
+    /// Its answer hangs on an event that is parked, for this reason.
+    Pending {
+        id: &'a EventId,
+        on: &'a EventId,
+        why: &'a str,
+    },
     /// The line of the input (from 1) that could not be read.
     Invalid {
         line: u64,
@@ -94,6 +100,13 @@ impl<'a> OutcomeLine<'a> {
                 write!(out, ",\"failure\":{{\"kind\":\"{}\",\"message\":", failure.kind).expect("writing to a String cannot fail");
                 write_text(&mut out, &failure.message);
                 out.push('}');
+            }
+            OutcomeLine::Pending { id, on, why } => {
+                open(&mut out, Some(id), "pending");
+                out.push_str(",\"parked\":");
+                write_text(&mut out, &on.0);
+                out.push_str(",\"reason\":");
+                write_text(&mut out, why);
             }
             OutcomeLine::Invalid { line, id, error } => {
                 write!(out, "\"line\":{line},").expect("writing to a String cannot fail");

@@ -4,8 +4,12 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::{Core, Shared};
-use crate::engine::{RetryError, Stage, Status};
+use patternc_program::{Program, Type};
+
+use crate::engine::{Engine, Happened, RetryError, Stage, Status, Trouble};
 use crate::event::EventId;
+use crate::json::{self, Form, Names, Path, Reader};
+use crate::value::Value;
 
 /// How long between two looks at what was resumed.
 const LOOK: Duration = Duration::from_millis(20);
@@ -23,13 +27,24 @@ pub struct Resumed {
     pub now: Resumption,
 }
 
-/// What has become of it.
+/// What someone has found out about a parked event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It is done, with this result as JSON; `None` where there is no result.
+    Done(Option<String>),
+    /// Nothing of it is.
+    NotDone,
+}
+
+/// What has become of it, and of what waited for its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resumption {
     /// Its outcome has been dealt with.
     Done,
-    /// It is parked again, for this reason.
-    Parked(String),
+    /// It is parked again, or what it is part of has gone on and is parked further on, for this reason.
+    Parked { on: EventId, why: String },
+    /// It was left as it is, since repeating it could do it twice: what to do instead.
+    Refused(String),
     /// It is still on its way; what went wrong last, if anything did.
     OnItsWay(Option<String>),
 }
@@ -44,44 +59,45 @@ impl Caretaker {
         self.with(|core| core.engine().status())
     }
 
-    /// What is tried again and again: the event, what it does, and what went wrong last.
-    pub fn troubles(&self) -> Option<Vec<(EventId, String, String)>> {
-        self.with(|core| core.engine().troubles().map(|(id, what, why)| (id.clone(), what, why.to_owned())).collect())
+    /// What is tried again and again.
+    pub fn troubles(&self) -> Option<Vec<Trouble>> {
+        self.with(|core| core.engine().troubles().collect())
     }
 
-    /// Takes one parked event up again, or all of them, and waits for what becomes of them, at most for so long.
-    pub fn resume(&self, event: Option<&EventId>, patience: Duration) -> Option<Result<Vec<Resumed>, RetryError>> {
+    /// Takes one parked event up again, or all of them, and waits for what becomes of them and of what waits for their answers, at most for so
+    /// long.
+    ///
+    /// # Errors
+    /// When the one that is named cannot be taken up, or what was found out about it cannot be so.
+    pub fn resume(&self, event: Option<&EventId>, found: Option<&Found>, patience: Duration) -> Option<Result<Vec<Resumed>, RetryError>> {
         let begun = self.with(|core| {
             let engine = core.engine();
-            let events = event.map_or_else(|| engine.parked(), |event| vec![event.clone()]);
-            let status = engine.status();
-            let mut resumed = Vec::new();
-            for event in events {
-                engine.retry(&event)?;
-                let flight = status.flights.iter().find(|flight| flight.event.id == event);
-                let what = flight.map_or_else(String::new, |flight| engine.describe(&flight.event.action));
-                resumed.push(Resumed { event, what, now: Resumption::OnItsWay(None) });
+            let Some(event) = event else {
+                let parked = engine.parked();
+                return Ok(parked.into_iter().map(|event| take_up(engine, event)).collect());
+            };
+            let mut one = Watched::new(engine, event.clone());
+            match found {
+                None => engine.retry(event)?,
+                Some(found) => {
+                    let happened = happened(engine, event, found)?;
+                    engine.resolve(event, happened)?;
+                }
             }
-            Ok(resumed)
+            one.resumed.now = Resumption::OnItsWay(None);
+            Ok(vec![one])
         })?;
         self.0.upgrade()?.bell.ring();
-        let mut resumed = match begun {
-            Ok(resumed) => resumed,
+        let mut watched = match begun {
+            Ok(watched) => watched,
             Err(error) => return Some(Err(error)),
         };
         let deadline = Instant::now() + patience;
         loop {
             let status = self.status()?;
-            for one in &mut resumed {
-                let flight = status.flights.iter().find(|flight| flight.event.id == one.event);
-                one.now = match flight {
-                    None => Resumption::Done,
-                    Some(flight) if flight.stage == Stage::Parked => Resumption::Parked(flight.trouble.clone().unwrap_or_default()),
-                    Some(flight) => Resumption::OnItsWay(flight.trouble.clone()),
-                };
-            }
-            if Instant::now() >= deadline || !resumed.iter().any(|one| matches!(one.now, Resumption::OnItsWay(_))) {
-                return Some(Ok(resumed));
+            watched.iter_mut().for_each(|one| one.look(&status));
+            if Instant::now() >= deadline || !watched.iter().any(|one| matches!(one.resumed.now, Resumption::OnItsWay(_))) {
+                return Some(Ok(watched.into_iter().map(|one| one.resumed).collect()));
             }
             std::thread::sleep(LOOK);
         }
@@ -91,5 +107,74 @@ impl Caretaker {
         let shared = self.0.upgrade()?;
         let mut core = shared.lock();
         core.engine.is_some().then(|| look(&mut core))
+    }
+}
+
+/// An event that was taken up, with those whose answers hang on it.
+struct Watched {
+    resumed: Resumed,
+    waiting: Vec<EventId>,
+}
+
+impl Watched {
+    fn new(engine: &Engine, event: EventId) -> Self {
+        let status = engine.status();
+        let flight = |event: &EventId| status.flights.iter().find(|flight| flight.event.id == *event);
+        let what = flight(&event).map_or_else(String::new, |flight| engine.describe(&flight.event.action));
+        let mut waiting = vec![event.clone()];
+        while let Some(answered) = waiting.last().and_then(flight).and_then(|flight| flight.answers.clone()) {
+            waiting.push(answered);
+        }
+        Watched { resumed: Resumed { event, what, now: Resumption::OnItsWay(None) }, waiting }
+    }
+
+    fn look(&mut self, status: &Status) {
+        if matches!(self.resumed.now, Resumption::Refused(_)) {
+            return;
+        }
+        let is_of_it = |id: &EventId| self.waiting.contains(id);
+        let mut flights =
+            status.flights.iter().filter(|flight| is_of_it(&flight.event.id) || flight.answers.as_ref().is_some_and(is_of_it));
+        let parked = flights.clone().find(|flight| flight.stage == Stage::Parked);
+        self.resumed.now = match (parked, flights.next_back()) {
+            (Some(parked), _) => Resumption::Parked { on: parked.event.id.clone(), why: parked.trouble.clone().unwrap_or_default() },
+            // The one that became known last is nearest to what is done now.
+            (None, Some(flight)) => Resumption::OnItsWay(flight.trouble.clone()),
+            (None, None) => Resumption::Done,
+        };
+    }
+}
+
+fn take_up(engine: &mut Engine, event: EventId) -> Watched {
+    let mut one = Watched::new(engine, event);
+    if let Err(error) = engine.retry(&one.resumed.event) {
+        one.resumed.now = Resumption::Refused(error.to_string());
+    }
+    one
+}
+
+/// What was found out, as a value of the event's result type.
+fn happened(engine: &Engine, event: &EventId, found: &Found) -> Result<Happened, RetryError> {
+    let Found::Done(result) = found else { return Ok(Happened::NotDone) };
+    let status = engine.status();
+    let Some(flight) = status.flights.iter().find(|flight| flight.event.id == *event) else {
+        return Err(RetryError::Unknown(event.clone()));
+    };
+    let ty = flight.event.action.result_type(engine.program());
+    let value = result_value(engine.program(), &ty, result.as_deref());
+    value.map(Happened::Done).map_err(|why| RetryError::Result { event: event.clone(), why })
+}
+
+fn result_value(program: &Program, ty: &Type, result: Option<&str>) -> Result<Value, String> {
+    match (ty, result) {
+        (Type::Unknown, None) => Ok(Value::None),
+        (Type::Unknown, Some(_)) => Err("it has no result: leave it out".to_owned()),
+        (ty, None) => Err(format!("say with which result, as JSON: {}", program.ty(ty))),
+        (ty, Some(text)) => {
+            let json = json::from_text(text).map_err(|error| format!("it is not JSON: {error}"))?;
+            let names = Names::new(program);
+            let reader = Reader { program, names: &names, form: Form::Outside, here: None, keys: None, limits: None };
+            reader.value(&json, ty, &Path::Root).map_err(|error| error.to_string())
+        }
     }
 }

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use patternc_program::{ExternId, Program};
 use rustc_hash::FxHashMap;
 
-pub use self::caretaker::{Caretaker, Resumed, Resumption};
+pub use self::caretaker::{Caretaker, Found, Resumed, Resumption};
 use self::driver::Bell;
 pub use self::outside::Callee;
 pub use self::snippet::{SnippetError, SnippetRun};
@@ -38,6 +38,8 @@ use crate::value::Value;
 
 /// How often a reconciliation is looked at.
 const RECONCILE_POLL: Duration = Duration::from_millis(20);
+/// How often who waits for an outcome looks whether it hangs on something that is parked.
+const HANGING_POLL: Duration = Duration::from_millis(200);
 
 /// How often a thread gives way to those that are about to commit.
 const LET_IN: u32 = 200;
@@ -113,6 +115,15 @@ struct Core {
 struct Slot {
     receipt: Mutex<Option<Receipt>>,
     filled: Condvar,
+}
+
+/// An event whose answer waits for someone who takes up what is parked. Sent again with the same id, it gives the answer once there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hanging {
+    pub event: EventId,
+    /// What is parked, and why.
+    pub on: EventId,
+    pub why: String,
 }
 
 /// An event that was taken: its outcome comes, once it is durable.
@@ -480,6 +491,21 @@ impl Taken {
             self.answer = Answer::Receipt(receipt);
         }
         Ok(self.wait())
+    }
+
+    /// Waits for the outcome, or until that hangs on something that is parked.
+    pub fn wait_unless_parked(self) -> Result<(EventId, Outcome), Hanging> {
+        let mut taken = self;
+        loop {
+            taken = match taken.wait_timeout(HANGING_POLL) {
+                Ok(decided) => return Ok(decided),
+                Err(taken) => taken,
+            };
+            let hangs = taken.shared.lock().engine.as_ref().and_then(|engine| engine.hangs_on(&taken.id));
+            if let Some((on, why)) = hangs {
+                return Err(Hanging { event: taken.id, on, why });
+            }
+        }
     }
 
     /// The outcome, if it is there and durable. It is given once.

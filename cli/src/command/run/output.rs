@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use patternc_interpreter::event::{Action, EventId};
 use patternc_interpreter::failure::Failure;
 use patternc_interpreter::json::{CellName, JsonError, OutcomeLine};
-use patternc_interpreter::runtime::Taken;
+use patternc_interpreter::runtime::{Hanging, Taken};
 use patternc_interpreter::value::{RecordRef, Value};
 use patternc_program::{Program, Type};
 
@@ -129,12 +129,19 @@ fn print_each(program: &Program, answers: &Receiver<Answer>, open: &Open) -> io:
 fn print_one(program: &Program, out: &mut impl Write, answer: Answer) -> io::Result<bool> {
     match answer {
         Answer::Event { mut taken, action } => {
-            let (id, outcome) = match taken.poll() {
-                Some(outcome) => (taken.id().clone(), outcome),
+            let decided = match taken.poll() {
+                Some(outcome) => Ok((taken.id().clone(), outcome)),
                 None => {
                     // It may take long: what is decided is told first.
                     out.flush()?;
-                    taken.wait()
+                    taken.wait_unless_parked()
+                }
+            };
+            let (id, outcome) = match decided {
+                Ok(decided) => decided,
+                Err(Hanging { event, on, why }) => {
+                    writeln!(out, "{}", OutcomeLine::Pending { id: &event, on: &on, why: &why }.to_text(program))?;
+                    return Ok(false);
                 }
             };
             let created = matches!(action, Action::Create { .. });

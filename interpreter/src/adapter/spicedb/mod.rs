@@ -18,7 +18,7 @@ use ureq::Agent;
 
 use self::relation::Parts;
 use super::http::{never_left, told};
-use super::{LARGEST_ANSWER, message, operation, result, time_out};
+use super::{LARGEST_ANSWER, message, operation, refused, result, time_out};
 use crate::engine::{CallAnswer, ExternCall};
 use crate::json::{Form, write_value};
 use crate::runtime::Callee;
@@ -52,6 +52,8 @@ type Attempt<T> = Result<T, Stop>;
 
 /// The gRPC status of a relationship that is there already.
 const ALREADY_EXISTS: u64 = 6;
+/// That of a write which its preconditions stop.
+const FAILED_PRECONDITION: u64 = 9;
 
 impl SpiceDb {
     /// The gateway at `endpoint`: `host:port`, or with `http://` or `https://` before it. `calls`: the object type in which calls are
@@ -116,7 +118,11 @@ impl SpiceDb {
         let token = match self.post(call, "/v1/relationships/write", &body) {
             Ok(answer) => one(&answer)?.pointer("/writtenAt/token").and_then(Json::as_str).unwrap_or_default().to_owned(),
             // The call has been made before, and its answer was lost.
-            Err(Stop::Refused(ALREADY_EXISTS, _)) if self.calls.is_some() => self.token_of(call, &key)?,
+            Err(Stop::Refused(ALREADY_EXISTS, _)) if self.calls.is_some() => self.token_of(call, &key)?.unwrap_or_default(),
+            // What it made may be what its own preconditions forbid.
+            Err(Stop::Refused(FAILED_PRECONDITION, why)) if self.calls.is_some() && call.doubtful => {
+                self.token_of(call, &key)?.ok_or_else(|| rejected(why))?
+            }
             Err(Stop::Refused(status, why)) => return Err(self.explain(status, why)),
             Err(stop) => return Err(stop),
         };
@@ -124,13 +130,13 @@ impl SpiceDb {
         Ok(result(program, call, json!(token).to_string().as_bytes()))
     }
 
-    /// A token of a moment at which the call was made.
-    fn token_of(&self, call: &ExternCall, key: &str) -> Attempt<String> {
+    /// A token of a moment at which the call was made; `None` if it was not.
+    fn token_of(&self, call: &ExternCall, key: &str) -> Attempt<Option<String>> {
         let filter = json!({ "resourceType": self.calls, "optionalResourceId": key });
         let body = json!({ "consistency": { "fullyConsistent": true }, "relationshipFilter": filter, "optionalLimit": 1 });
         let answer = self.post(call, "/v1/relationships/read", &body)?;
-        let token = lines(&answer)?.first().and_then(|line| line.pointer("/result/readAt/token")).and_then(Json::as_str).map(str::to_owned);
-        Ok(token.unwrap_or_default())
+        let token = |line: &Json| line.pointer("/result/readAt/token").and_then(Json::as_str).unwrap_or_default().to_owned();
+        Ok(lines(&answer)?.first().map(token))
     }
 
     fn read(&self, program: &Program, call: &ExternCall, arguments: &Arguments) -> Attempt<CallAnswer> {
@@ -260,7 +266,7 @@ impl Callee for SpiceDb {
             Ok(answer) | Err(Stop::Answer(answer)) => answer,
             // CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, INTERNAL, UNAVAILABLE, DATA_LOSS.
             Err(Stop::Refused(1 | 2 | 4 | 8 | 10 | 13 | 14 | 15, why)) => CallAnswer::Unavailable(why),
-            Err(Stop::Refused(_, why)) => CallAnswer::Rejected(why),
+            Err(Stop::Refused(_, why)) => refused(program, call, false, why),
         }
     }
 }

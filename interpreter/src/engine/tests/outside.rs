@@ -2,7 +2,7 @@
 
 use super::program::{ACKS, LAST, REFUSED, TOTAL};
 use super::*;
-use crate::engine::{CallAnswer, RetryError, Stage};
+use crate::engine::{CallAnswer, Happened, RetryError, Stage};
 use crate::event::EventId;
 use crate::failure::FailureKind;
 
@@ -163,9 +163,11 @@ fn a_call_that_is_not_safe_to_repeat_is_made_once() {
     let status = nodes.world.engine().status();
     assert!(matches!(&status.flights[0].outcome, Some(Outcome::Failed(failure)) if failure.kind == FailureKind::Unknown), "{status:?}");
     assert!(nodes.bank.effects.is_empty());
-    // Someone has looked, and wants it done.
+    // It is not repeated by mistake. Someone has looked, and wants it done.
     let parked = nodes.world.engine().parked();
-    nodes.world.engine_mut().retry(&parked[0]).expect("it is parked");
+    let refused = nodes.world.engine_mut().retry(&parked[0]);
+    assert!(matches!(&refused, Err(RetryError::Unsure { event, .. }) if *event == parked[0]), "{refused:?}");
+    nodes.world.engine_mut().resolve(&parked[0], Happened::NotDone).expect("it is parked");
     nodes.settle();
     assert_eq!(nodes.bank.effects.len(), 1);
     nodes.assert_clean();

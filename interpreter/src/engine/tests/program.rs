@@ -74,7 +74,16 @@ impl Builder {
         let body = self.body(name, 1 + params.len() as u32, stmts);
         let params = params.iter().enumerate().map(|(i, ty)| Field { name: Name::from(&format!("p{i}")), ty: ty.clone() });
         let params = params.collect();
-        self.0.handlers.push(Handler { name: Name::from(name), record: NODE, internal: false, params, result, body, across: Vec::new() });
+        self.0.handlers.push(Handler {
+            name: Name::from(name),
+            record: NODE,
+            internal: false,
+            params,
+            result,
+            body,
+            across: Vec::new(),
+            halfway: false,
+        });
         let id = HandlerId(self.0.handlers.len() as u32 - 1);
         self.0.records[0].handlers.push(id);
         id

@@ -115,6 +115,7 @@ pub fn program(handlers: &[Vec<Step>]) -> Program {
             result: Some(Type::Unknown),
             body: BodyId(bodies.len() as u32 - 1),
             across: vec![],
+            halfway: false,
         });
     }
     let record = Record {

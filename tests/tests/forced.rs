@@ -31,6 +31,7 @@ const FORCED: &[(&str, fn())] = &[
     ("split-update", split_update),
     ("dual-write", dual_write),
     ("missing-undo", missing_undo),
+    ("half-done-step", half_done_step),
     ("fallible-after-pivot", fallible_after_pivot),
     ("fallible-undo", fallible_undo),
     ("unsafe-retry", unsafe_retry),
@@ -354,6 +355,7 @@ fn forced_saga(rule: &str, steps: &str) -> (World, RecordRef, RecordRef) {
               cell ends: Int = 0
               internal handler hold() {{ self.held += 1 }}
               internal handler release() {{ self.held -= 1 }}
+              internal handler take(bounty: Bounty) {{ self.held += 1  return send bounty.reserve(1) }}
               internal handler release_two() {{ require self.held > 1 else \"only one\"  self.held -= 1 }}
               saga claim(bounty: Bounty) {{ {steps} }}
               handler begin(bounty: Bounty) {{
@@ -371,6 +373,13 @@ fn forced_saga(rule: &str, steps: &str) -> (World, RecordRef, RecordRef) {
 /// A step without an undo: it stays when the next one is rejected, although the saga says that nothing was done.
 fn missing_undo() {
     let (mut world, agent, bounty) = forced_saga("missing-undo", "step self.hold()  step bounty.reserve(1)");
+    commits(&world.call(&agent, "begin", vec![link(&bounty)]));
+    assert_eq!((world.cell(&agent, "ends"), world.cell(&agent, "held")), (int(-1), int(1)));
+}
+
+/// A step that is rejected after its first half: that stays, although the saga says that nothing was done.
+fn half_done_step() {
+    let (mut world, agent, bounty) = forced_saga("half-done-step", "step self.take(bounty)");
     commits(&world.call(&agent, "begin", vec![link(&bounty)]));
     assert_eq!((world.cell(&agent, "ends"), world.cell(&agent, "held")), (int(-1), int(1)));
 }

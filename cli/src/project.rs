@@ -25,6 +25,9 @@ use crate::fault::Fault;
 /// The name of the configuration file.
 pub const CONFIG: &str = "patternc.yaml";
 
+/// What may stand before the text of a file, and is no part of it.
+pub const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// A loaded project.
 pub struct Loaded {
     pub db: Database,
@@ -54,6 +57,26 @@ pub fn load(paths: &[PathBuf], overlay: Option<Overlay>) -> Result<Vec<Loaded>, 
     let mut loaded = Vec::new();
     for (root, wanted, files) in found(&here, paths, overlay.as_ref())? {
         loaded.extend(separate(assemble(&here, root, &wanted, files)));
+    }
+    Ok(loaded)
+}
+
+/// Loads projects again of which some are loaded already. Those that are there still are taken out of `known`: what has not changed in them
+/// stays known to their databases.
+pub fn load_again(paths: &[PathBuf], overlay: Option<Overlay>, known: &mut Vec<Loaded>) -> Result<Vec<Loaded>, Fault> {
+    let here = current_folder()?;
+    let overlay = overlay.map(|o| Overlay { path: normal(&here.join(&o.path)), bytes: o.bytes });
+    let mut loaded = Vec::new();
+    for (root, wanted, files) in found(&here, paths, overlay.as_ref())? {
+        // Without a configuration, what a folder's files declare says how many projects they are.
+        let same = known.iter().position(|project| project.folder == root && files.config.is_some());
+        match same.map(|same| known.swap_remove(same)) {
+            Some(mut project) => {
+                project.update(files);
+                loaded.push(project);
+            }
+            None => loaded.extend(separate(assemble(&here, root, &wanted, files))),
+        }
     }
     Ok(loaded)
 }
@@ -91,9 +114,7 @@ pub fn refresh(paths: &[PathBuf], projects: &mut Vec<Loaded>) -> Result<bool, Fa
     for ((_, _, files), project) in fresh.into_iter().zip(projects.iter_mut()) {
         if changed(project, &files) {
             any = true;
-            let texts: Vec<(&String, &String)> = files.texts.iter().collect();
-            project.db.set_project(&texts, files.config.as_deref().map(|text| (CONFIG, text)));
-            project.not_text = files.not_text;
+            project.update(files);
         }
     }
     if any && projects.iter().any(|p| Project::get(&p.db).config(&p.db).is_none() && !duplicates(&p.db, Project::get(&p.db)).is_empty()) {
@@ -187,10 +208,14 @@ struct Files {
 impl Files {
     /// Adds a file. Bytes that are no text are replaced, and remembered for a finding.
     fn add(&mut self, path: String, bytes: Vec<u8>) {
-        let text = String::from_utf8(bytes).unwrap_or_else(|error| {
+        let mut text = String::from_utf8(bytes).unwrap_or_else(|error| {
             self.not_text.insert(path.clone(), error.utf8_error().valid_up_to());
             String::from_utf8_lossy(error.as_bytes()).into_owned()
         });
+        // Some editors mark UTF-8 with it.
+        if text.starts_with(BYTE_ORDER_MARK) {
+            text.drain(..BYTE_ORDER_MARK.len_utf8());
+        }
         self.texts.insert(path, text);
     }
 
@@ -243,10 +268,19 @@ fn read(root: &Path, wanted: &[PathBuf], overlay: Option<&Overlay>) -> Result<(F
         })
         .build();
     for entry in walk {
-        let entry = entry.map_err(|e| Fault::Use(format!("cannot read the project: {e}")))?;
+        let entry = match entry {
+            Ok(entry) => entry,
+            // The folder of a file that an editor has not written yet, or one that went away meanwhile.
+            Err(error) if error.io_error().is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound) => continue,
+            Err(error) => return Err(Fault::Use(format!("cannot read the project: {error}"))),
+        };
         let Ok(relative) = entry.path().strip_prefix(root) else { continue };
         if entry.file_type().is_some_and(|t| t.is_file()) && included.is_match(relative) {
-            files.add(slashed(relative), read_bytes(entry.path())?);
+            match std::fs::read(entry.path()) {
+                Ok(bytes) => files.add(slashed(relative), bytes),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(source) => return Err(Fault::Read { path: entry.path().to_path_buf(), source }),
+            }
         }
     }
     // A file that was asked for by name is checked even where the project leaves it out.
@@ -261,7 +295,11 @@ fn read(root: &Path, wanted: &[PathBuf], overlay: Option<&Overlay>) -> Result<(F
     if let Some(overlay) = overlay
         && let Ok(relative) = overlay.path.strip_prefix(root)
     {
-        files.add(slashed(relative), overlay.bytes.clone());
+        let home = root_of(overlay.path.parent().unwrap_or(root));
+        let is_nested = home != root && home.join(CONFIG).is_file();
+        if !is_nested {
+            files.add(slashed(relative), overlay.bytes.clone());
+        }
     }
     let nested = std::mem::take(&mut *nested.lock().expect("nothing panics while it holds the list"));
     Ok((files, nested))
@@ -327,6 +365,13 @@ fn reachable(db: &Database, file: SourceFile) -> BTreeSet<SourceFile> {
 }
 
 impl Loaded {
+    /// Takes the files as they are now.
+    fn update(&mut self, files: Files) {
+        let texts: Vec<(&String, &String)> = files.texts.iter().collect();
+        self.db.set_project(&texts, files.config.as_deref().map(|text| (CONFIG, text)));
+        self.not_text = files.not_text;
+    }
+
     /// What is found in the project.
     pub fn findings(&self, options: &CheckOptions) -> Vec<Diagnostic> {
         let files = Project::get(&self.db).files(&self.db);
@@ -335,6 +380,7 @@ impl Loaded {
             let message = "from here the file is not UTF-8 text, and pattern files are";
             Some(Diagnostic::error(syntax::RULE.name, file, Span::new(at, at), message).help("save the file in that encoding"))
         });
+        check::look_at_all(&self.db);
         no_text.chain(check::check(&self.db, options)).collect()
     }
 

@@ -1,9 +1,12 @@
 //! All findings: of one file, and of the project.
 
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use patternc_grammar::{SyntaxError, SyntaxErrorKind};
 
 use crate::bodies::bodies;
-use crate::db::{Db, Project, SourceFile};
+use crate::db::{Database, Db, Project, SourceFile};
 use crate::diagnostic::{Diagnostic, Level, Location, Safety};
 use crate::items::parsed;
 use crate::location::located;
@@ -54,6 +57,33 @@ impl Deployments {
             (Deployments::None, Some(_)) => false,
         }
     }
+}
+
+/// Files below which another thread is not worth its start.
+const FILES_A_THREAD: usize = 32;
+
+/// Looks at all files on every core of the machine, so that [`check`] has only to gather what was found. An edit cancels it.
+pub fn look_at_all(db: &Database) {
+    let Some(project) = Project::try_get(db) else { return };
+    let files = project.files(db).as_slice();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(files.len() / FILES_A_THREAD);
+    if threads < 2 {
+        return;
+    }
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            let (db, next) = (db.clone(), &next);
+            scope.spawn(move || {
+                // What an edit cancels here it cancels for who asks for the findings too, who then hears of it.
+                let _ = salsa::Cancelled::catch(AssertUnwindSafe(|| {
+                    while let Some(&file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        check_file(&db, file);
+                    }
+                }));
+            });
+        }
+    });
 }
 
 /// What is found in the whole project and in its `patternc.yaml`, at the levels set there and in `options`, every place turned into a span:

@@ -7,6 +7,9 @@ use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
+use patternc_compiler::check::{CheckOptions, check};
+use patternc_compiler::db::Database;
+use patternc_compiler::diagnostic::Location;
 use serde_json::{Value, json};
 
 use crate::patternc::{patternc, repository};
@@ -183,11 +186,15 @@ fn read(stream: &mut impl BufRead) -> Option<Value> {
     serde_json::from_slice(&body).ok()
 }
 
-/// The place of a byte, characters counted in UTF-16.
+/// The place of a byte, characters counted in UTF-16. A line ends with `\n`, `\r\n` or `\r`.
 fn at(text: &str, byte: usize) -> Value {
-    let before = &text[..byte];
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    json!({ "line": before.matches('\n').count(), "character": before[line_start..].encode_utf16().count() })
+    let (mut line, mut start) = (0, 0);
+    for (end, c) in text[..byte].char_indices() {
+        if c == '\n' || c == '\r' && !text[end + 1..].starts_with('\n') {
+            (line, start) = (line + 1, end + 1);
+        }
+    }
+    json!({ "line": line, "character": text[start..byte].encode_utf16().count() })
 }
 
 fn position(text: &str, what: &str, after: usize) -> Value {
@@ -523,38 +530,51 @@ impl Chance {
     }
 }
 
-/// What is found in a text by a server that never saw another.
-fn cold(folder: &Path, files: &[(&str, &str)]) -> BTreeMap<String, Value> {
-    let mut command = patternc(folder);
-    for (name, text) in files {
-        std::fs::write(folder.join(name), text).expect("there is room");
-    }
-    let output = command.args(["check", "--output-format", "json"]).output().expect("the binary of the test starts");
-    let findings: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+/// What is found in texts by a check that never saw others: by file, rule, level, first line of the message, and where.
+fn cold(files: &BTreeMap<&str, String>) -> BTreeMap<String, Vec<Value>> {
+    let mut db = Database::default();
+    let texts: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    db.set_project(&texts, Some(("patternc.yaml", "project: people\n")));
     let mut by_file: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for finding in findings.as_array().expect("a list") {
-        by_file.entry(finding["path"].as_str().expect("a path").to_owned()).or_default().push(summary_of_check(finding));
+    for finding in check(&db, &CheckOptions::default()) {
+        let Location::Span(file, span) = finding.primary.at else { panic!("{finding:?} is nowhere") };
+        let (path, text) = (file.path(&db).to_string(), file.text(&db));
+        let place = json!({ "start": at(text, span.start as usize), "end": at(text, span.end as usize) });
+        by_file.entry(path).or_default().push(json!([finding.rule, finding.level.name(), finding.message.lines().next(), place]));
     }
-    by_file.into_iter().map(|(file, all)| (file, all.into())).collect()
-}
-
-/// Rule, level and line of a finding of `check`.
-fn summary_of_check(finding: &Value) -> Value {
-    json!([finding["rule"], finding["level"], finding["line"], finding["end_line"]])
+    by_file
 }
 
 /// The same of a finding that was published.
-fn summary_of_published(finding: &Value) -> Value {
+fn summary(finding: &Value) -> Value {
     let level = match finding["severity"].as_u64() {
         Some(1) => "error",
         Some(2) => "warn",
         _ => "info",
     };
-    let line = |place: &str| finding["range"][place]["line"].as_u64().map(|line| line + 1);
-    json!([finding["code"], level, line("start"), line("end")])
+    let message = finding["message"].as_str().and_then(|message| message.lines().next());
+    json!([finding["code"], level, message, finding["range"]])
 }
 
-/// Hundreds of chance edits, each a few characters or a piece of a line: after each the findings are those of a check that starts anew.
+/// What an editor asks about a file whenever it changes, and a few questions about places in it.
+fn answers(editor: &mut Editor, file: &str, text: &str) -> Vec<(String, Value)> {
+    let document = json!({ "uri": editor.uri(file) });
+    let mut all = Vec::new();
+    for method in ["semanticTokens/full", "documentSymbol", "foldingRange", "inlayHint", "codeLens"] {
+        let answer = editor.request(&format!("textDocument/{method}"), json!({ "textDocument": document }));
+        all.push((method.to_owned(), answer));
+    }
+    for (byte, _) in text.char_indices().step_by(97) {
+        for method in ["hover", "definition", "references", "completion", "signatureHelp"] {
+            let params = json!({ "textDocument": document, "position": at(text, byte), "context": { "includeDeclaration": true } });
+            all.push((format!("{method} at {byte}"), editor.request(&format!("textDocument/{method}"), params)));
+        }
+    }
+    all
+}
+
+/// Hundreds of chance edits in two files that are open, each a few characters or a piece of a line: after each the findings of all files are
+/// those of a check that starts anew, and now and then all answers are those of a server that starts anew.
 #[test]
 fn after_every_edit_findings_are_those_of_a_cold_check() {
     let corpus = std::fs::read_to_string(repository().join("patterns/library/library.pattern")).expect("an example");
@@ -563,6 +583,7 @@ fn after_every_edit_findings_are_those_of_a_cold_check() {
         "",
         " ",
         "\n",
+        "\r\n",
         "}",
         "{",
         "(",
@@ -587,56 +608,156 @@ fn after_every_edit_findings_are_those_of_a_cold_check() {
         ", ",
     ];
     let mut chance = Chance(0x9E37_79B9_7F4A_7C15);
-    for (round, start) in [PEOPLE, &corpus].into_iter().enumerate() {
+    for (round, first) in [("people.pattern", PEOPLE), ("library.pattern", &corpus)].into_iter().enumerate() {
         let folder = project();
-        let check = tempfile::tempdir().expect("there is room");
-        std::fs::write(check.path().join("patternc.yaml"), "project: people\n").expect("there is room");
         let mut editor = Editor::start(folder.path());
         editor.initialize(json!({}));
-        let file = if round == 0 { "people.pattern" } else { "library.pattern" };
-        editor.open(file, 0, start);
-        let uri = editor.uri(file);
-        let mut text = start.to_owned();
+        let start = BTreeMap::from([first, ("notes.pattern", NOTES)]);
+        start.iter().for_each(|(file, text)| editor.open(file, 0, text));
+        let mut texts = BTreeMap::from([("people.pattern", PEOPLE.to_owned())]);
+        texts.extend(start.iter().map(|(file, text)| (*file, text.to_string())));
         for version in 1..=120 {
+            let file = if chance.below(3) == 0 { "notes.pattern" } else { first.0 };
             // Now and then back to a text without errors, so that edits do not only pile up.
             if version % 12 == 0 {
-                change_all(&mut editor, file, version, start);
-                text = start.to_owned();
+                change_all(&mut editor, file, version, start[file]);
+                texts.insert(file, start[file].to_owned());
             } else {
+                let text = texts.get_mut(file).expect("it is open");
+                // No editor has a place between the two characters of an end of a line.
                 let boundary = |mut byte: usize, text: &str| {
-                    while !text.is_char_boundary(byte) {
+                    while !text.is_char_boundary(byte) || text[..byte].ends_with('\r') && text[byte..].starts_with('\n') {
                         byte -= 1;
                     }
                     byte
                 };
-                let from = boundary(chance.below(text.len() + 1), &text);
-                let to = boundary((from + chance.below(12)).min(text.len()), &text).max(from);
+                let from = boundary(chance.below(text.len() + 1), text);
+                let to = boundary((from + chance.below(12)).min(text.len()), text).max(from);
                 let new = pieces[chance.below(pieces.len())];
-                let range = json!({ "start": at(&text, from), "end": at(&text, to) });
-                let changes = json!([{ "range": range, "text": new }]);
+                let range = json!({ "start": at(text, from), "end": at(text, to) });
+                let uri = editor.uri(file);
                 editor.notify(
                     "textDocument/didChange",
-                    json!({ "textDocument": { "uri": uri, "version": version }, "contentChanges": changes }),
+                    json!({ "textDocument": { "uri": uri, "version": version }, "contentChanges": [{ "range": range, "text": new }] }),
                 );
                 text.replace_range(from..to, new);
                 editor.settled(file, version);
             }
-            // A process for each would take minutes: every fourth is compared, and the last before each new start.
-            if version % 4 != 3 {
-                continue;
-            }
-            let mut files = vec![("people.pattern", PEOPLE), ("notes.pattern", NOTES)];
-            files.retain(|(name, _)| *name != file);
-            files.push((file, &text));
-            let expected = cold(check.path(), &files);
-            for name in ["people.pattern", "notes.pattern", "library.pattern"] {
+            let expected = cold(&texts);
+            for (name, text) in &texts {
                 let uri = editor.uri(name);
-                let shown: Vec<Value> =
-                    editor.findings.get(&uri).and_then(Value::as_array).into_iter().flatten().map(summary_of_published).collect();
-                let expected = expected.get(name).cloned().unwrap_or(json!([]));
-                assert_eq!(Value::from(shown), expected, "{name} at version {version} of\n{text}");
+                let shown: Vec<Value> = editor.findings.get(&uri).and_then(Value::as_array).into_iter().flatten().map(summary).collect();
+                let expected = expected.get(*name).cloned().unwrap_or_default();
+                assert_eq!(Value::from(shown), Value::from(expected), "{name} at version {version} of round {round}\n{text}");
+            }
+            if version % 40 == 7 {
+                let mut fresh = Editor::start(folder.path());
+                fresh.initialize(json!({}));
+                start.keys().for_each(|file| fresh.open(file, 0, &texts[file]));
+                for file in start.keys() {
+                    let (old, new) = (answers(&mut editor, file, &texts[file]), answers(&mut fresh, file, &texts[file]));
+                    old.iter().zip(&new).for_each(|(old, new)| assert_eq!(old, new, "{file} at version {version}\n{}", texts[file]));
+                }
+                assert_eq!(fresh.end(), Some(0));
             }
         }
         assert_eq!(editor.end(), Some(0));
     }
+}
+
+/// Texts as bad editors and bad disks leave them: each is answered about, in its own counting.
+#[test]
+fn texts_of_every_kind_are_counted_as_editors_count() {
+    let folder = project();
+    // On disk, with a mark before the text and lines that end as on Windows.
+    std::fs::write(folder.path().join("marked.pattern"), format!("\u{feff}{}", "record R in nowhere { }\r\n")).expect("there is room");
+    for encodings in [json!(["utf-16"]), json!(["utf-8", "utf-16"]), json!(["utf-32"])] {
+        let mut editor = Editor::start(folder.path());
+        let answer = editor.initialize(json!({ "general": { "positionEncodings": encodings } }));
+        let bytes = answer["capabilities"]["positionEncoding"] == "utf-8";
+        assert_eq!(bytes, encodings[0] == "utf-8");
+        for (version, end) in ["\n", "\r\n", "\r"].into_iter().enumerate() {
+            let text = ["space home", "", "enum Kind { a }", "record P in home { cell t: Text = \"ü😀\" cell u: Nope }"].join(end);
+            let version = version as i64;
+            if version == 0 {
+                editor.open("kinds.pattern", version, &text);
+            } else {
+                change_all(&mut editor, "kinds.pattern", version, &text);
+            }
+            let uri = editor.uri("kinds.pattern");
+            let found = editor.findings[&uri].as_array().expect("a list").clone();
+            let unknown = found.iter().find(|one| one["code"] == "unknown-name").unwrap_or_else(|| panic!("{found:?}"));
+            let before = "record P in home { cell t: Text = \"ü😀\" cell u: ";
+            let character = if bytes { before.len() } else { before.encode_utf16().count() };
+            assert_eq!(unknown["range"]["start"], json!({ "line": 3, "character": character }), "{end:?}");
+        }
+        let marked = editor.uri("marked.pattern");
+        let found = editor.findings[&marked].as_array().expect("a list").clone();
+        assert_eq!(found[0]["range"]["start"], json!({ "line": 0, "character": 12 }), "{found:?}");
+        assert_eq!(editor.end(), Some(0));
+    }
+}
+
+/// Clients that send what is no change, ask in the middle of things, and files that come and go under their feet.
+#[test]
+fn bad_clients_and_bad_disks_are_survived() {
+    let (mut editor, folder) = opened();
+    let uri = editor.uri("people.pattern");
+    // A change that is none: what came before it counts, and a person is told.
+    let changes = json!([{ "text": "space there\n" }, { "range": { "start": 7 }, "text": "x" }, { "text": "never" }]);
+    editor.notify("textDocument/didChange", json!({ "textDocument": { "uri": uri, "version": 2 }, "contentChanges": changes }));
+    editor.settled("people.pattern", 2);
+    assert!(editor.told("window/showMessage")["params"]["message"].as_str().is_some_and(|said| said.contains("open it again")));
+    let symbols = editor.request("textDocument/documentSymbol", json!({ "textDocument": { "uri": uri } }));
+    assert_eq!(symbols[0]["name"], "there");
+    change_all(&mut editor, "people.pattern", 3, PEOPLE);
+
+    // Opened twice, closed twice, in a folder that is not there, and under a name of another kind.
+    editor.open("people.pattern", 4, PEOPLE);
+    editor.open("not/yet/there/new.pattern", 1, "record R in nowhere { }\n");
+    let new = editor.uri("not/yet/there/new.pattern");
+    assert_eq!(editor.findings[&new][0]["code"], "unknown-name");
+    for uri in ["untitled:Untitled-1", "file:///", "nonsense", "file://elsewhere"] {
+        let document = json!({ "uri": uri, "languageId": "pattern", "version": 1, "text": "space x\n" });
+        editor.notify("textDocument/didOpen", json!({ "textDocument": document }));
+        editor.notify("textDocument/didClose", json!({ "textDocument": { "uri": uri } }));
+    }
+    editor.notify("textDocument/didClose", json!({ "textDocument": { "uri": new } }));
+    editor.notify("textDocument/didClose", json!({ "textDocument": { "uri": new } }));
+
+    // Many files at once, as when another branch is checked out; one of them open, one no text, one gone before it is looked at.
+    std::fs::create_dir(folder.path().join("more")).expect("there is room");
+    let mut changes = vec![json!({ "uri": uri, "type": 2 }), json!({ "uri": editor.uri("more/gone.pattern"), "type": 1 })];
+    for number in 0..50 {
+        let name = format!("more/m{number}.pattern");
+        std::fs::write(folder.path().join(&name), format!("space s{number}\n")).expect("there is room");
+        changes.push(json!({ "uri": editor.uri(&name), "type": 1 }));
+    }
+    std::fs::write(folder.path().join("more/bytes.pattern"), [0xff, 0xfe, 0x00]).expect("there is room");
+    std::fs::remove_file(folder.path().join("notes.pattern")).expect("it is there");
+    changes.push(json!({ "uri": editor.uri("more/bytes.pattern"), "type": 1 }));
+    changes.push(json!({ "uri": editor.uri("notes.pattern"), "type": 3 }));
+    editor.notify("workspace/didChangeWatchedFiles", json!({ "changes": changes }));
+    change_all(&mut editor, "people.pattern", 5, &format!("{PEOPLE}\nuse \"more/m7.pattern\" {{ s7 }}\nrecord X in s7 {{ }}\n"));
+    let left: Vec<&Value> = editor.findings[&uri].as_array().expect("a list").iter().filter(|one| one["severity"] == 1).collect();
+    assert!(left.is_empty(), "{left:?}");
+    let found = editor.request("workspace/symbol", json!({ "query": "s49" }));
+    assert_eq!(found[0]["name"], "s49", "{found}");
+    assert_eq!(editor.request("workspace/symbol", json!({ "query": "Note" })), json!([]), "the file is gone");
+    std::fs::remove_dir_all(folder.path().join("more")).expect("it is there");
+    editor.notify("workspace/didChangeWatchedFiles", json!({ "changes": changes }));
+    change_all(&mut editor, "people.pattern", 6, PEOPLE);
+    assert_eq!(editor.request("workspace/symbol", json!({ "query": "s49" })), json!([]));
+
+    // A text of a megabyte on one line, and one of ten thousand lines.
+    change_all(&mut editor, "people.pattern", 7, &format!("{PEOPLE}// {}\n", "😀".repeat(250_000)));
+    let range = json!({ "start": { "line": 40, "character": 499_000 }, "end": { "line": 40, "character": 499_001 } });
+    let changes = json!([{ "range": range, "text": "x" }]);
+    editor.notify("textDocument/didChange", json!({ "textDocument": { "uri": uri, "version": 8 }, "contentChanges": changes }));
+    editor.settled("people.pattern", 8);
+    let long: String = (0..2_000).map(|number| format!("fn f{number}(x: Int) -> Int {{\n  let y = x + {number}\n  y\n}}\n\n")).collect();
+    change_all(&mut editor, "people.pattern", 9, &format!("{PEOPLE}{long}"));
+    let tokens = editor.request("textDocument/semanticTokens/full", json!({ "textDocument": { "uri": uri } }));
+    assert!(tokens["data"].as_array().is_some_and(|data| data.len() > 2_000 * 4 * 5));
+    assert_eq!(editor.end(), Some(0));
 }

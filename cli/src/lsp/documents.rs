@@ -36,22 +36,33 @@ impl Documents {
         self.0.iter()
     }
 
-    /// Applies the changes of a `didChange`, in their order; the whole text without a range. `None` if one of them is no change.
-    pub fn change(&mut self, path: &Path, version: Option<i64>, changes: &Value, encoding: Encoding) -> Option<&str> {
+    /// Applies the changes of a `didChange`, in their order, up to the first that is none; the whole text without a range. `None` if the text
+    /// is not open.
+    pub fn change(&mut self, path: &Path, version: Option<i64>, changes: &Value, encoding: Encoding) -> Option<Changed<'_>> {
         let document = self.0.get_mut(path)?;
         document.version = version;
-        for change in changes.as_array()? {
+        let apply = |text: &mut String, change: &Value| -> Option<()> {
             let new = change.get("text")?.as_str()?;
             match change.get("range").filter(|range| !range.is_null()) {
-                None => document.text = new.to_owned(),
+                None => *text = new.to_owned(),
                 Some(range) => {
-                    let span = Lines::new(&document.text, encoding).span(range)?;
-                    document.text.replace_range(span.start as usize..span.end as usize, new);
+                    let span = Lines::new(text, encoding).span(range)?;
+                    text.replace_range(span.start as usize..span.end as usize, new);
                 }
             }
-        }
-        Some(&document.text)
+            Some(())
+        };
+        let understood = changes.as_array().is_some_and(|all| all.iter().all(|change| apply(&mut document.text, change).is_some()));
+        Some(Changed { text: &document.text, understood })
     }
+}
+
+/// What became of a text.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Changed<'d> {
+    pub text: &'d str,
+    /// Whether all changes could be applied. If not, the editor has another text than this.
+    pub understood: bool,
 }
 
 #[cfg(test)]
@@ -67,8 +78,12 @@ mod tests {
         documents.open(path.into(), Document { uri: "file:///a".into(), version: None, text: "one\ntwo\n".into() });
         let at = |line, from, to| json!({ "start": { "line": line, "character": from }, "end": { "line": line, "character": to } });
         let changes = json!([{ "range": at(1, 0, 3), "text": "zwei\ndrei" }, { "range": at(2, 0, 1), "text": "D" }]);
-        assert_eq!(documents.change(path, Some(2), &changes, Encoding::Utf16), Some("one\nzwei\nDrei\n"));
-        assert_eq!(documents.change(path, Some(3), &json!([{ "text": "all" }]), Encoding::Utf16), Some("all"));
-        assert_eq!(documents.change(path, Some(3), &json!([{ "no": "text" }]), Encoding::Utf16), None);
+        let understood = |text| Some(Changed { text, understood: true });
+        assert_eq!(documents.change(path, Some(2), &changes, Encoding::Utf16), understood("one\nzwei\nDrei\n"));
+        assert_eq!(documents.change(path, Some(3), &json!([{ "text": "all" }]), Encoding::Utf16), understood("all"));
+        let wrong = json!([{ "text": "some" }, { "no": "text" }, { "text": "never" }]);
+        assert_eq!(documents.change(path, Some(4), &wrong, Encoding::Utf16), Some(Changed { text: "some", understood: false }));
+        assert_eq!(documents.change(path, Some(5), &json!(7), Encoding::Utf16), Some(Changed { text: "some", understood: false }));
+        assert_eq!(documents.change(Path::new("/b"), Some(5), &json!([]), Encoding::Utf16), None);
     }
 }

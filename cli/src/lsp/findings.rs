@@ -22,6 +22,8 @@ pub struct Job {
     pub folder: PathBuf,
     pub db: Database,
     pub encoding: Encoding,
+    /// The open files, where nothing is known of the project yet: what is found in them is wanted before the rest.
+    pub first: Option<Vec<SourceFile>>,
 }
 
 /// Which state of which project findings are of.
@@ -43,8 +45,16 @@ pub fn start(events: Sender<Event>) -> Sender<Job> {
     std::thread::spawn(move || {
         while let Ok(job) = inbox.recv() {
             let ticket = job.ticket;
+            let look = || {
+                if let Some(files) = &job.first {
+                    // Where nobody is there any more to hear it, that is noticed below.
+                    let _ = events.send(Event::First { ticket, found: of_files(&job, files) });
+                    check::look_at_all(&job.db);
+                }
+                of_project(&job)
+            };
             // A panic is a bug; it costs these findings, not the server.
-            let found = std::panic::catch_unwind(AssertUnwindSafe(|| salsa::Cancelled::catch(AssertUnwindSafe(|| of_project(&job)))));
+            let found = std::panic::catch_unwind(AssertUnwindSafe(|| salsa::Cancelled::catch(AssertUnwindSafe(look))));
             // An edit waits until this copy of the database is gone.
             drop(job);
             let found = match found {
@@ -61,10 +71,25 @@ pub fn start(events: Sender<Event>) -> Sender<Job> {
 }
 
 fn of_project(job: &Job) -> Published {
+    publish(job, check::check(&job.db, &CheckOptions::default()))
+}
+
+/// What is found in some files, each of which has an entry.
+fn of_files(job: &Job, files: &[SourceFile]) -> Published {
+    let options = CheckOptions::default();
+    let found = files.iter().flat_map(|&file| check::check_file(&job.db, file));
+    let mut published = publish(job, found.filter_map(|finding| check::at_level(&job.db, finding, &options)));
+    for file in files {
+        published.entry(job.folder.join(&**file.path(&job.db))).or_default();
+    }
+    published
+}
+
+fn publish(job: &Job, findings: impl IntoIterator<Item = Diagnostic>) -> Published {
     let db = &job.db;
     let mut published: Published = BTreeMap::new();
     let mut writer = Writer { db, folder: &job.folder, encoding: job.encoding, lines: BTreeMap::new() };
-    for finding in check::check(db, &CheckOptions::default()) {
+    for finding in findings {
         if let Location::Span(file, _) = finding.primary.at {
             let path = job.folder.join(&**file.path(db));
             published.entry(path).or_default().push(writer.finding(&finding));

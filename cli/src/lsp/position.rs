@@ -44,8 +44,11 @@ pub struct Lines<'t> {
 
 impl<'t> Lines<'t> {
     pub fn new(text: &'t str, encoding: Encoding) -> Self {
+        let bytes = text.as_bytes();
+        // The protocol knows three ends of a line: `\n`, `\r\n` and `\r`.
+        let ends = |at: usize, byte: u8| byte == b'\n' || byte == b'\r' && bytes.get(at + 1) != Some(&b'\n');
         let mut starts = vec![0];
-        starts.extend(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at as u32 + 1));
+        starts.extend(bytes.iter().enumerate().filter(|(at, byte)| ends(*at, **byte)).map(|(at, _)| at as u32 + 1));
         Lines { text, starts, encoding }
     }
 
@@ -75,9 +78,8 @@ impl<'t> Lines<'t> {
         let line = position.get("line")?.as_u64()? as usize;
         let character = position.get("character")?.as_u64()? as usize;
         let Some(&start) = self.starts.get(line) else { return Some(self.text.len() as u32) };
-        let end = self.starts.get(line + 1).map_or(self.text.len(), |next| *next as usize - 1);
-        let content = &self.text[start as usize..end];
-        let content = content.strip_suffix('\r').unwrap_or(content);
+        let end = self.starts.get(line + 1).map_or(self.text.len(), |next| *next as usize);
+        let content = self.text[start as usize..end].trim_end_matches(['\n', '\r']);
         let mut passed = 0;
         for (at, c) in content.char_indices() {
             if passed >= character {
@@ -102,7 +104,7 @@ impl<'t> Lines<'t> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "a\nü😀x\r\nz";
+    const TEXT: &str = "a\nü😀x\r\nz\ry";
 
     #[test]
     fn every_character_comes_back_in_every_encoding() {
@@ -119,6 +121,13 @@ mod tests {
         let x = TEXT.find('x').expect("it is there") as u32;
         assert_eq!(Lines::new(TEXT, Encoding::Utf16).line_and_character(x), (1, 3));
         assert_eq!(Lines::new(TEXT, Encoding::Utf8).line_and_character(x), (1, 6));
+    }
+
+    #[test]
+    fn a_line_ends_in_three_ways() {
+        let lines = Lines::new(TEXT, Encoding::Utf16);
+        let y = TEXT.find('y').expect("it is there") as u32;
+        assert_eq!((lines.line_and_character(y - 2), lines.line_and_character(y)), ((2, 0), (3, 0)));
     }
 
     #[test]

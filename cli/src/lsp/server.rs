@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use patternc_compiler::ide::complete::complete;
 use serde_json::{Value, json};
 
-use super::documents::Document;
+use super::documents::{Changed, Document};
 use super::findings::{Job, Published, Ticket};
 use super::navigation::Places;
 use super::position::{Encoding, Lines};
@@ -23,6 +23,11 @@ use crate::project::CONFIG;
 /// Something to react to.
 pub enum Event {
     Message(Incoming),
+    /// What is found in the open files of a project of which nothing is known yet.
+    First {
+        ticket: Ticket,
+        found: Published,
+    },
     /// What is found in a project; `None` where an edit cancelled the search.
     Found {
         ticket: Ticket,
@@ -139,6 +144,7 @@ impl<W: Write> Server<W> {
                         return Ok(code);
                     }
                 }
+                Some(Event::First { ticket, found }) => self.first(ticket, found)?,
                 Some(Event::Found { ticket, found }) => self.found(ticket, found)?,
                 Some(Event::Tested { passed, said }) => {
                     self.out.notify("window/showMessage", json!({ "type": if passed { 3 } else { 1 }, "message": said }))?;
@@ -378,9 +384,14 @@ impl<W: Write> Server<W> {
                 let Some(path) = document["uri"].as_str().and_then(uri::to_path) else { return Ok(()) };
                 let version = document["version"].as_i64();
                 let changed = self.workspace.documents.change(&path, version, &params["contentChanges"], self.encoding);
-                if let Some(text) = changed.map(str::to_owned) {
+                if let Some(Changed { text, understood }) = changed {
+                    let text = text.to_owned();
                     self.workspace.set_text(&path, &text);
                     self.edited(&path);
+                    if !understood {
+                        let message = format!("a change of {} could not be understood: close it and open it again", path.display());
+                        self.out.notify("window/showMessage", json!({ "type": 2, "message": message }))?;
+                    }
                 }
             }
             "textDocument/didClose" => {
@@ -394,17 +405,17 @@ impl<W: Write> Server<W> {
             "textDocument/didSave" => {
                 let path = params["textDocument"]["uri"].as_str().and_then(uri::to_path);
                 if let Some(path) = path.filter(|path| path.file_name().is_some_and(|name| name == CONFIG)) {
-                    self.workspace.changed_on_disk(&path)?;
+                    let changed = self.workspace.changed_on_disk(&BTreeSet::from([path]));
                     self.loaded();
+                    changed?;
                 }
             }
             "workspace/didChangeWatchedFiles" => {
                 let changes = params["changes"].as_array().into_iter().flatten();
                 let paths: BTreeSet<PathBuf> = changes.filter_map(|change| uri::to_path(change["uri"].as_str()?)).collect();
-                for path in paths {
-                    self.workspace.changed_on_disk(&path)?;
-                }
+                let changed = self.workspace.changed_on_disk(&paths);
                 self.loaded();
+                changed?;
             }
             _ => {}
         }
@@ -437,8 +448,23 @@ impl<W: Write> Server<W> {
         let Some(project) = self.dirty.pop_first() else { return };
         let Some(loaded) = self.workspace.projects.get(project) else { return };
         let ticket = Ticket { generation: self.generation, project, revision: self.revisions[project] };
-        let job = Job { ticket, folder: loaded.folder().to_path_buf(), db: loaded.db.clone(), encoding: self.encoding };
+        let first = (!self.found.contains_key(&project)).then(|| self.workspace.open_patterns(project));
+        let job = Job { ticket, folder: loaded.folder().to_path_buf(), db: loaded.db.clone(), encoding: self.encoding, first };
         self.searching = self.jobs.send(job).is_ok();
+    }
+
+    /// Shows what is found in the files that somebody looks at; the rest of the project follows, and with it the versions that all is of.
+    fn first(&mut self, ticket: Ticket, found: Published) -> io::Result<()> {
+        let current = ticket.generation == self.generation && self.revisions.get(ticket.project) == Some(&ticket.revision);
+        if !current {
+            return Ok(());
+        }
+        let paths: Vec<PathBuf> = found.keys().cloned().collect();
+        self.found.insert(ticket.project, found);
+        let shown = paths.iter().try_for_each(|path| self.publish(path, None));
+        // All else of the project is still unknown.
+        self.found.remove(&ticket.project);
+        shown
     }
 
     fn found(&mut self, ticket: Ticket, found: Option<Published>) -> io::Result<()> {
@@ -457,12 +483,15 @@ impl<W: Write> Server<W> {
                     paths.extend(self.shown.keys().cloned());
                 }
                 paths.retain(|path| self.workspace.documents.get(path).is_none());
-                paths.iter().try_for_each(|path| self.publish(path))?;
+                paths.iter().try_for_each(|path| self.publish(path, None))?;
                 // Last, so that who waits for the findings of a version has those of other files too.
                 let loaded = &self.workspace.projects[ticket.project];
                 let open = self.workspace.documents.iter().map(|(path, _)| path).filter(|path| loaded.source(path).is_some());
                 let open: Vec<PathBuf> = open.cloned().collect();
-                open.iter().try_for_each(|path| self.publish(path))?;
+                open.iter().try_for_each(|path| {
+                    let version = self.workspace.documents.get(path).and_then(|document| document.version);
+                    self.publish(path, version)
+                })?;
             }
             None => {
                 self.dirty.insert(ticket.project);
@@ -471,16 +500,16 @@ impl<W: Write> Server<W> {
         Ok(())
     }
 
-    /// Shows what all projects find in a file, if it is not shown already.
-    fn publish(&mut self, path: &Path) -> io::Result<()> {
-        let mut all: Vec<Value> = Vec::new();
-        for finding in self.found.values().filter_map(|found| found.get(path)).flatten() {
+    /// Shows what all projects find in a file, if it is not shown already as what they find in this version.
+    fn publish(&mut self, path: &Path, version: Option<i64>) -> io::Result<()> {
+        let mut of_projects = self.found.values().filter_map(|found| found.get(path));
+        let mut all: Vec<Value> = of_projects.next().cloned().unwrap_or_default();
+        for finding in of_projects.flatten() {
             if !all.contains(finding) {
                 all.push(finding.clone());
             }
         }
         let document = self.workspace.documents.get(path);
-        let version = document.and_then(|document| document.version);
         let newer = version.is_some() && version != self.versions.get(path).copied();
         if self.shown.get(path).map(Vec::as_slice).unwrap_or_default() == all.as_slice() && !newer {
             return Ok(());

@@ -7,7 +7,7 @@ use patternc_compiler::db::{Database, SourceFile};
 
 use super::documents::{Document, Documents};
 use crate::fault::Fault;
-use crate::project::{self, CONFIG, Loaded, Overlay};
+use crate::project::{self, BYTE_ORDER_MARK, CONFIG, Loaded, Overlay};
 
 /// A file of one of the projects.
 #[derive(Clone, Copy)]
@@ -59,12 +59,38 @@ impl Workspace {
             self.set_text(&path, &text);
             return Ok(());
         }
-        // The project may be loaded, and the file new in it.
-        let overlay = Overlay { path: path.clone(), bytes: text.into_bytes() };
-        let found = project::load(std::slice::from_ref(&path), Some(overlay))?;
-        let folders: BTreeSet<PathBuf> = found.iter().map(|loaded| loaded.folder().to_path_buf()).collect();
-        self.projects.retain(|loaded| !folders.contains(loaded.folder()));
-        self.add(found);
+        self.load_with(path, text)
+    }
+
+    /// Loads the project of a text that is not on disk, or not known to be. The project itself may be loaded, and the file new in it.
+    fn load_with(&mut self, path: PathBuf, text: String) -> Result<(), Fault> {
+        let overlay = || Some(Overlay { path: path.clone(), bytes: text.clone().into_bytes() });
+        let around = self.projects.iter().map(|loaded| loaded.folder()).filter(|folder| path.starts_with(folder));
+        let around: BTreeSet<PathBuf> = around.map(Path::to_path_buf).collect();
+        if !around.is_empty() {
+            self.load_again(&around, overlay())?;
+        }
+        if self.find(&path).is_none() {
+            let found = project::load(std::slice::from_ref(&path), overlay())?;
+            self.add(found);
+        }
+        Ok(())
+    }
+
+    /// Loads the projects again that were loaded from some folders.
+    fn load_again(&mut self, folders: &BTreeSet<PathBuf>, overlay: Option<Overlay>) -> Result<(), Fault> {
+        let mut stale: Vec<Loaded> = self.projects.extract_if(.., |loaded| folders.contains(loaded.folder())).collect();
+        // Those below others are found from there.
+        let is_below = |folder: &PathBuf| folder.ancestors().skip(1).any(|above| folders.contains(above));
+        let paths: Vec<PathBuf> = folders.iter().filter(|folder| folder.is_dir() && !is_below(folder)).cloned().collect();
+        match project::load_again(&paths, overlay, &mut stale) {
+            Ok(found) => self.add(found),
+            Err(fault) => {
+                // What is known is better than nothing.
+                self.projects.append(&mut stale);
+                return Err(fault);
+            }
+        }
         Ok(())
     }
 
@@ -76,54 +102,50 @@ impl Workspace {
     /// Closes a text: what is on disk counts again.
     pub fn close(&mut self, path: &Path) -> Result<(), Fault> {
         self.documents.close(path);
-        self.changed_on_disk(path)
+        self.changed_on_disk(&BTreeSet::from([path.to_path_buf()]))
     }
 
-    /// A file was written, made or removed by somebody else.
-    pub fn changed_on_disk(&mut self, path: &Path) -> Result<(), Fault> {
-        let is_config = path.file_name().is_some_and(|name| name == CONFIG);
-        // What is on disk of an open text does not count; but a configuration says which files there are.
-        if self.documents.get(path).is_some() && !is_config {
-            return Ok(());
-        }
-        let known = self.projects.iter().any(|loaded| loaded.source(path).is_some());
-        match std::fs::read_to_string(path) {
-            Ok(text) if known && !is_config => {
-                self.set_text(path, &text);
-                Ok(())
+    /// Files were written, made or removed by somebody else.
+    pub fn changed_on_disk(&mut self, paths: &BTreeSet<PathBuf>) -> Result<(), Fault> {
+        let mut unknown = Vec::new();
+        for path in paths {
+            let is_config = path.file_name().is_some_and(|name| name == CONFIG);
+            // What is on disk of an open text does not count; but a configuration says which files there are.
+            if self.documents.get(path).is_some() && !is_config {
+                continue;
             }
-            _ => self.reload(path),
+            let known = self.projects.iter().any(|loaded| loaded.source(path).is_some());
+            match std::fs::read_to_string(path) {
+                Ok(text) if known && !is_config => self.set_text(path, text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text)),
+                _ => unknown.push(path.as_path()),
+            }
         }
+        if unknown.is_empty() { Ok(()) } else { self.reload(&unknown) }
     }
 
-    /// Loads the projects again to which a path belongs or could belong.
-    fn reload(&mut self, path: &Path) -> Result<(), Fault> {
-        let folder = path.parent().unwrap_or(path);
-        let stale: BTreeSet<PathBuf> = self
-            .projects
-            .iter()
-            .map(|loaded| loaded.folder().to_path_buf())
-            .filter(|root| folder.starts_with(root) || root.starts_with(folder))
-            .collect();
-        self.projects.retain(|loaded| !stale.contains(loaded.folder()));
-        let mut folders: Vec<PathBuf> = stale.into_iter().filter(|folder| folder.is_dir()).collect();
-        if folder.is_dir() {
-            folders.push(folder.to_path_buf());
-        }
-        let found = project::load(&folders, None)?;
-        self.add(found);
+    /// Loads the projects again to which the paths belong or could belong.
+    fn reload(&mut self, paths: &[&Path]) -> Result<(), Fault> {
+        let folders: BTreeSet<&Path> = paths.iter().map(|path| path.parent().unwrap_or(path)).collect();
+        let may_have = |root: &Path| folders.iter().any(|folder| folder.starts_with(root) || root.starts_with(folder));
+        let roots = self.projects.iter().map(|loaded| loaded.folder()).filter(|root| may_have(root));
+        let all: BTreeSet<PathBuf> = roots.chain(folders.iter().copied()).map(Path::to_path_buf).collect();
+        self.load_again(&all, None)?;
         // What is open and not on disk.
         let lost: Vec<PathBuf> = self.documents.iter().map(|(path, _)| path.clone()).filter(|path| self.find(path).is_none()).collect();
         for path in lost {
             if let Some(document) = self.documents.get(&path) {
-                let bytes = document.text.clone().into_bytes();
-                let found = project::load(std::slice::from_ref(&path), Some(Overlay { path: path.clone(), bytes }))?;
-                let folders: BTreeSet<PathBuf> = found.iter().map(|loaded| loaded.folder().to_path_buf()).collect();
-                self.projects.retain(|loaded| !folders.contains(loaded.folder()));
-                self.add(found);
+                let text = document.text.clone();
+                self.load_with(path, text)?;
             }
         }
         Ok(())
+    }
+
+    /// The pattern files of a project that are open.
+    pub fn open_patterns(&self, project: usize) -> Vec<SourceFile> {
+        let loaded = &self.projects[project];
+        let patterns = self.documents.iter().filter(|(path, _)| path.file_name().is_none_or(|name| name != CONFIG));
+        patterns.filter_map(|(path, _)| loaded.source(path)).collect()
     }
 
     /// The file at a path, in the first project that has it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::{Access, Chain, Condition, Piece, Way};
+use super::{Access, Chain, Condition, Piece, Repeat, Way};
 use crate::db::{Db, Project, SourceFile};
 use crate::effects::known::{Const, Fact, Known};
 use crate::effects::{
@@ -74,7 +74,7 @@ fn chain(db: &dyn Db, root: BodyOwner) -> Option<Chain> {
     let mut collector = Collector {
         db,
         home: effects::home(db, root),
-        chain: Chain { root, pieces: Vec::new(), apart: Vec::new(), single: false, incomplete: false },
+        chain: Chain { root, pieces: Vec::new(), apart: Vec::new(), single: false, repeats: Vec::new(), incomplete: false },
         around: vec![root],
         sends: 0,
     };
@@ -277,10 +277,17 @@ impl Collector<'_> {
         let mut answered = None;
         for send in effects.sends.iter().filter(|send| !send.delayed) {
             let first = self.chain.pieces.len();
+            let rounds = self.chain.repeats.len();
             let after = self.send(piece, send, body, seen);
-            if first < self.chain.pieces.len() {
+            let repeats = self.chain.repeats[rounds..].iter().any(|repeat| repeat.piece == piece);
+            if first < self.chain.pieces.len() || repeats {
                 let to = first..self.chain.pieces.len();
                 self.conditions(piece, to, send, effects, body, seen);
+                let condition = self.chain.pieces[piece].conditions.len().checked_sub(1);
+                self.chain.repeats[rounds..]
+                    .iter_mut()
+                    .filter(|repeat| repeat.piece == piece)
+                    .for_each(|repeat| repeat.condition = condition);
             }
             if send.role == SendRole::Answer {
                 answered = answered.or(after);
@@ -368,7 +375,7 @@ impl Collector<'_> {
             return None;
         }
         if self.around.contains(&callee) {
-            // The next round is like this one.
+            self.chain.repeats.push(Repeat { piece, condition: None, on: send.target.clone() });
             return Some(Answered { after: piece, settles: false });
         }
         let call =

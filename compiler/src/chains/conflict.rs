@@ -4,7 +4,7 @@ use super::Access;
 use crate::effects::{Grain, Target, Value, WriteKind};
 
 /// Two accesses that cannot change places, if these are the same.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Conflict<'a> {
     pub records: Option<(&'a Target, &'a Target)>,
     pub elements: Option<(&'a Value, &'a Value)>,

@@ -11,24 +11,31 @@
 //! | `conflict` | which accesses get in each other's way, and which records must be the same for that |
 //! | `bindings` | which records are the same, under those conditions |
 //! | `neighbours` | the chains of the project that touch what a chain touches |
+//! | `neighbourhood` | those chains, and the ways by which a cycle can lead from one to another |
+//! | `locks` | cells that keep others out while a chain is on its way |
 //! | `filter` | whether there may be a cycle at all: union-find, near linear |
 //! | `search` | a concrete cycle of up to four events |
 //! | `schedule` | whether the pieces can commit in an order that makes the cycle, and that no order of whole chains explains |
 //! | `replay` | what such an order leaves in the cells and shows to others |
 //! | `stale` | handlers cut where they read what their store does not validate |
 //! | `story` | the cycle in words |
-//! | `witness` | the cycle as plain data |
+//! | `told` | the cycle as plain data: a `witness`, and the steps of the story |
+//! | `ways_out` | what would end the cycles of a chain |
 
 mod bindings;
 mod collect;
 mod conflict;
 mod filter;
+mod locks;
+mod neighbourhood;
 mod neighbours;
 mod replay;
 mod schedule;
 mod search;
 mod stale;
 mod story;
+mod told;
+mod ways_out;
 pub mod witness;
 
 use std::ops::Range;
@@ -40,9 +47,11 @@ use crate::hir::BodyOwner;
 use crate::types::{CellId, ItemId};
 
 pub use collect::chains;
-pub use search::{Cycle, Step, WayOut, cycles};
+pub use search::{Verdict, verdicts};
 pub use stale::{Stale, stale_guards};
 pub use story::{Line, Story};
+pub use told::{Cycle, Step};
+pub use ways_out::WayOut;
 
 /// A handler callable from outside (or a saga, a creation, something a timer starts, a derived cell over several records) with everything it
 /// sends. Targets, values and spaces in it are seen from the body that starts it.
@@ -55,6 +64,8 @@ pub struct Chain {
     pub apart: Vec<(Target, Target)>,
     /// There is but one record of the type it starts on.
     pub single: bool,
+    /// Where it sends what it is itself part of: the next round is like the one that is listed.
+    pub repeats: Vec<Repeat>,
     /// Part of it could not be understood, or it was too long to follow: nothing is said of it.
     pub incomplete: bool,
 }
@@ -95,6 +106,16 @@ pub enum Way {
     Undo { at: Site },
 }
 
+/// A send to a body that is being followed already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repeat {
+    /// The piece that sends.
+    pub piece: usize,
+    /// What is so then, by position in [`Piece::conditions`].
+    pub condition: Option<usize>,
+    pub on: Target,
+}
+
 /// A cell, or the existence of a record, touched by a piece.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
@@ -122,7 +143,7 @@ pub struct Access {
 /// What is so of a piece in the runs in which it sends something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition {
-    /// The pieces that come of what it sends.
+    /// The pieces that come of what it sends; none if it is a [`Repeat`].
     pub to: Range<usize>,
     /// What is so when its transaction starts, if it does.
     pub facts: Arc<[Fact]>,
@@ -156,6 +177,11 @@ impl Chain {
     pub fn can_both_happen(&self, one: usize, other: usize) -> bool {
         let (one, other) = (&self.pieces[one].outcomes, &self.pieces[other].outcomes);
         !one.iter().any(|(send, ok)| other.iter().any(|(same, other)| same == send && other != ok))
+    }
+
+    /// Whether others can come after one piece and before another: that does not surely come first, and one run can have both.
+    pub fn is_cut_between(&self, one: usize, other: usize) -> bool {
+        !self.comes_before(other, one) && self.can_both_happen(other, one)
     }
 
     /// Whether any piece writes.

@@ -37,7 +37,7 @@ struct Thing {
     element: Option<Class>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Need<'a> {
     Holds(Class, CellId, &'a Const, bool),
     Has(Class, CellId, Class, bool),
@@ -66,9 +66,13 @@ impl<'a> Prepared<'a> {
         for condition in &next {
             needs.extend(condition.facts.iter().filter_map(|fact| need(event, fact, bindings)));
         }
-        for &access in &used {
-            needs.extend(piece.accesses[access].facts.iter().filter_map(|fact| need(event, fact, bindings)));
+        for (position, access) in piece.accesses.iter().enumerate() {
+            // What happens whenever the piece commits needs what it needs.
+            if access.always || used.contains(&position) {
+                needs.extend(access.facts.iter().filter_map(|fact| need(event, fact, bindings)));
+            }
         }
+        needs.dedup();
         let mut reads = Vec::new();
         let mut changes = Vec::new();
         for (position, access) in piece.accesses.iter().enumerate() {

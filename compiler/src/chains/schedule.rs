@@ -4,8 +4,8 @@
 //! piece whose conditions are not met does nothing.
 
 use super::bindings::{Bindings, Class};
+use super::neighbourhood::Place;
 use super::replay::{Prepared, Run};
-use super::search::Place;
 use super::{Access, Chain};
 use crate::effects::{Grain, Value};
 
@@ -53,8 +53,17 @@ pub(super) fn schedule(stops: &[Stop<'_>], bindings: &mut Bindings<'_>, budget: 
     let pieces = prepare(bindings).filter(|_| bindings.agrees())?;
     let steps = MOST_STEPS.min(*budget);
     let start = Run::new(stops);
-    let mut search =
-        Search { turns: &turns, before: &before, pieces: &pieces, needed, order: Vec::new(), steps, start: start.clone(), serial: None };
+    let mut search = Search {
+        turns: &turns,
+        before: &before,
+        pieces: &pieces,
+        needed,
+        order: Vec::new(),
+        gone: Vec::new(),
+        steps,
+        start: start.clone(),
+        serial: None,
+    };
     let found = search.place(&start);
     *budget -= steps - search.steps;
     found.then(|| search.order.iter().map(|index| turns[*index]).collect())
@@ -93,6 +102,8 @@ struct Search<'a> {
     /// How many are on the cycle: their orders are tried.
     needed: usize,
     order: Vec<usize>,
+    /// What was tried at the end, and cannot be done.
+    gone: Vec<usize>,
     /// Pieces that may be placed still.
     steps: u32,
     start: Run<'a>,
@@ -131,18 +142,25 @@ impl<'a> Search<'a> {
     fn finish(&mut self, run: &Run<'a>) -> bool {
         let mut run = run.clone();
         let placed = self.order.len();
-        while let Some(index) = (self.needed..self.turns.len()).find(|index| !self.order.contains(index) && self.is_ready(*index)) {
+        self.gone.clear();
+        let next = |search: &Self| {
+            let untried = |index: &usize| !search.order.contains(index) && !search.gone.contains(index);
+            (search.needed..search.turns.len()).find(|index| untried(index) && search.is_ready(*index))
+        };
+        while let Some(index) = next(self) {
             let mut after = run.clone();
             if after.commit(self.turns[index].0, &self.pieces[index]) {
                 run = after;
                 self.order.push(index);
             } else {
-                break;
+                // It does nothing, nor does what it leads to.
+                self.gone.push(index);
             }
         }
         let broken = !self.is_explained(&run);
         if !broken {
             self.order.truncate(placed);
+            self.gone.clear();
         }
         broken
     }
@@ -168,7 +186,9 @@ impl<'a> Search<'a> {
         // What is not on the cycle waits for what is.
         let rivals = if index < self.needed { self.needed } else { self.turns.len() };
         self.pieces[..rivals].iter().enumerate().all(|(other, piece)| match &piece.sent {
-            Some((sender, receiver, Some(sending))) if other != index && (sender, receiver) == (from, to) && placed(other).is_none() => {
+            Some((sender, receiver, Some(sending)))
+                if other != index && (sender, receiver) == (from, to) && placed(other).is_none() && !self.gone.contains(&other) =>
+            {
                 // Of two sends of one piece the first in the text goes first, which is the lower position.
                 match (placed(*sending), own) {
                     (Some(theirs), Some(own)) => theirs > own || (theirs == own && other > index),

@@ -7,8 +7,10 @@
 
 use std::sync::Arc;
 
+use super::neighbourhood::Neighbourhood;
 use super::neighbours::neighbours_of_readers;
-use super::search::{Cycle, Neighbourhood, cycle_of};
+use super::search::{Verdict, verdict};
+use super::told::Cycle;
 use super::{Access, Chain, Condition, Piece, Way, chains};
 use crate::db::{Db, SourceFile};
 use crate::deployment::{Deployed, deployments};
@@ -54,7 +56,7 @@ pub fn stale_guards(db: &dyn Db, file: SourceFile) -> Vec<Stale> {
                 let mut all = near.clone();
                 all.push(&cut);
                 let position = all.len() - 1;
-                let cycle = cycle_of(db, &Neighbourhood::new(all), position)?;
+                let Verdict::Broken(cycle) = verdict(db, &Neighbourhood::new(all), position)? else { return None };
                 let site = cycle.steps.iter().find(|step| step.event == 0 && step.write.is_none()).map(|step| step.site);
                 let reads = &cut.pieces[0].accesses;
                 let read = reads.iter().find(|read| Some(read.site) == site).or(reads.first())?.clone();

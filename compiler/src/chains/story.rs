@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::search::{Cycle, Step};
+use super::told::{Cycle, Step};
 use super::witness::Given;
 use crate::db::Db;
 use crate::effects::describe::{body_name, cell_name, handler_name, record_name};

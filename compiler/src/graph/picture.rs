@@ -2,7 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::chains::cycles;
+use crate::chains::{Verdict, verdicts};
 use crate::db::{Db, Project};
 use crate::effects::describe::body_name;
 use crate::effects::{self, Effects, SendEffect, SendRole, SendTarget, Site};
@@ -153,7 +153,8 @@ pub fn picture(db: &dyn Db) -> Picture {
                 arrows_of(db, body.owner, &body.own, None, &mut found);
             }
         }
-        for (_, cycle) in cycles(db, file) {
+        for (_, verdict) in verdicts(db, file) {
+            let Verdict::Broken(cycle) = verdict else { continue };
             unsafe_sends.extend(cycle.witness.order.iter().filter(|turn| turn.event == 0).filter_map(|turn| turn.sent));
         }
     }

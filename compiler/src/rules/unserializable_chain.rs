@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Rule;
 use super::context::Context;
-use crate::chains::{Chain, Cycle, Piece, Story, Way, WayOut, chains, cycles};
+use crate::chains::{Chain, Cycle, Piece, Story, Verdict, Way, WayOut, chains, verdicts};
 use crate::diagnostic::{Diagnostic, Level, Location};
 use crate::effects::Site;
 use crate::effects::describe::{body_name, cell_path};
@@ -23,8 +23,10 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     if all.iter().all(|chain| chain.pieces.len() < 2) {
         return;
     }
-    for (index, cycle) in cycles(context.db, context.file) {
-        findings.push(broken(context, &all[*index as usize], cycle));
+    for (index, verdict) in verdicts(context.db, context.file) {
+        if let Verdict::Broken(cycle) = verdict {
+            findings.push(broken(context, &all[*index as usize], cycle));
+        }
     }
     for chain in all.iter().filter(|chain| !chain.incomplete) {
         findings.extend(half_done(context, chain));

@@ -1,0 +1,181 @@
+//! A cycle as plain data: who does what to whom, in the order of the commits, with names for the records.
+
+use super::Way;
+use super::bindings::{Bindings, Class};
+use super::neighbourhood::Neighbourhood;
+use super::schedule::{self, Stop};
+use super::ways_out::WayOut;
+use super::witness::{Event, Given, Record, Turn, Witness};
+use crate::db::Db;
+use crate::effects::known::Const;
+use crate::effects::{Site, Target, WriteKind};
+use crate::hir::BodyOwner;
+use crate::signature::{cell_sig, handler_sig};
+use crate::types::{CellId, ItemId, LocalId, Ty};
+
+/// A way in which others observe, or break, a chain half way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cycle {
+    pub witness: Witness,
+    /// What happens, in the order of the commits: what the first event of the witness and the others do to each other.
+    pub steps: Vec<Step>,
+    /// The others only look.
+    pub observed: bool,
+    /// What ends every such cycle of the chain, each tried.
+    pub ways_out: Vec<WayOut>,
+}
+
+/// One access of a cycle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// By position in [`Witness::events`].
+    pub event: usize,
+    /// By position in [`Witness::order`].
+    pub turn: usize,
+    pub record: ItemId,
+    pub cell: Option<CellId>,
+    /// By position in [`Witness::records`], where it is one of them.
+    pub on: Option<usize>,
+    pub element: Option<usize>,
+    pub write: Option<WriteKind>,
+    pub value: Option<Const>,
+    pub site: Site,
+}
+
+/// The cycle as data.
+pub(super) fn told(
+    db: &dyn Db,
+    near: &Neighbourhood<'_>,
+    stops: &[Stop<'_>],
+    order: &[schedule::Turn],
+    observed: bool,
+    bindings: &mut Bindings<'_>,
+) -> Cycle {
+    let mut names = Names::default();
+    for (event, stop) in stops.iter().enumerate() {
+        if let Some(record) = record_of(stop.chain.root) {
+            let class = bindings.record(event, &Target::SelfRecord);
+            names.add(bindings.now(class), record);
+        }
+        for (index, record) in record_params(db, stop.chain.root) {
+            let class = bindings.record(event, &Target::Local(LocalId(index)));
+            names.add(bindings.now(class), record);
+        }
+    }
+    let mut steps = Vec::new();
+    for (turn, &(event, piece)) in order.iter().enumerate() {
+        let stop = &stops[event];
+        // Where both are in one piece, the one that comes from others is told first.
+        let mut places = vec![stop.entry, stop.exit];
+        places.dedup();
+        for place in places.into_iter().filter(|place| place.piece == piece) {
+            let access = near.access(place);
+            let on = match &access.target {
+                Target::Unknown | Target::Fresh => None,
+                target => {
+                    let class = bindings.record(event, target);
+                    Some(names.add(bindings.now(class), access.record))
+                }
+            };
+            let element = schedule::element(event, access, bindings).and_then(|class| names.find(bindings.now(class)));
+            let (record, cell, write, value, site) = (access.record, access.cell, access.write, access.value.clone(), access.site);
+            steps.push(Step { event, turn, record, cell, on, element, write, value, site });
+        }
+    }
+    let events = stops.iter().enumerate().map(|(event, stop)| {
+        let on = bindings.record(event, &Target::SelfRecord);
+        let on = names.find(bindings.now(on)).unwrap_or_default();
+        let params = match stop.chain.root {
+            BodyOwner::Handler(handler) | BodyOwner::Saga(handler) => handler_sig(db, handler).map_or(0, |sig| sig.params.len()),
+            _ => 0,
+        };
+        let args = (0..params as u32).map(|index| {
+            let class = bindings.record(event, &Target::Local(LocalId(index)));
+            names.find(bindings.now(class)).map_or(Given::Any, Given::Record)
+        });
+        Event { starts: stop.chain.root, on, args: args.collect() }
+    });
+    let events: Vec<Event> = events.collect();
+    let turns = order.iter().map(|&(event, piece)| {
+        let piece = &stops[event].chain.pieces[piece];
+        let (sent, arm) = match &piece.way {
+            Way::Start => (None, None),
+            Way::Sent { at, .. } | Way::Undo { at } => (Some(*at), None),
+            Way::Arm { of, ok, .. } => (Some(*of), Some(*ok)),
+        };
+        let on = match &piece.on {
+            Target::Unknown | Target::Fresh => None,
+            target => {
+                let class = bindings.record(event, target);
+                names.find(bindings.now(class))
+            }
+        };
+        Turn { event, body: piece.body, sent, arm, on }
+    });
+    let order = turns.collect();
+    for (base, cell, linked) in bindings.links() {
+        if let (Some(base), Some(record)) = (names.find(base), linked_record(db, cell)) {
+            let linked = names.add(linked, record);
+            names.records[base].1.links.push((cell, linked));
+        }
+    }
+    for index in 0..names.records.len() {
+        let key = bindings.literal(names.records[index].0).map(Into::into);
+        names.records[index].1.key = key;
+    }
+    let records = names.records.into_iter().map(|(_, record)| record).collect();
+    Cycle { witness: Witness { records, events, order }, steps, observed, ways_out: Vec::new() }
+}
+
+/// Records with the names that messages give them.
+#[derive(Default)]
+struct Names {
+    records: Vec<(Class, Record)>,
+}
+
+impl Names {
+    fn find(&self, class: Class) -> Option<usize> {
+        self.records.iter().position(|(known, _)| *known == class)
+    }
+
+    fn add(&mut self, class: Class, of: ItemId) -> usize {
+        self.find(class).unwrap_or_else(|| {
+            let letter = char::from(b'a' + (self.records.len() % 26) as u8);
+            self.records.push((class, Record { of, name: letter.to_string().into(), key: None, links: Vec::new() }));
+            self.records.len() - 1
+        })
+    }
+}
+
+/// The record type that a body is of.
+pub(super) fn record_of(owner: BodyOwner) -> Option<ItemId> {
+    match owner {
+        BodyOwner::Handler(handler) | BodyOwner::Saga(handler) => Some(handler.record),
+        BodyOwner::Create(record) => Some(record),
+        BodyOwner::Derived(cell) | BodyOwner::Default(cell) => Some(cell.record),
+        _ => None,
+    }
+}
+
+/// The parameters that are references.
+fn record_params(db: &dyn Db, owner: BodyOwner) -> Vec<(u32, ItemId)> {
+    let sig = match owner {
+        BodyOwner::Handler(handler) | BodyOwner::Saga(handler) => handler_sig(db, handler),
+        _ => None,
+    };
+    let params = sig.map(|sig| &sig.params[..]).unwrap_or_default();
+    params.iter().enumerate().filter_map(|(index, param)| Some((index as u32, linked(&param.ty)?))).collect()
+}
+
+fn linked(ty: &Ty) -> Option<ItemId> {
+    match ty {
+        Ty::Record(record, _) => Some(*record),
+        Ty::Optional(inner) => linked(inner),
+        _ => None,
+    }
+}
+
+/// The record type that a cell links to.
+fn linked_record(db: &dyn Db, cell: CellId) -> Option<ItemId> {
+    cell_sig(db, cell).and_then(|sig| linked(&sig.ty))
+}

@@ -40,6 +40,11 @@ pub fn open(project: &Loaded, program: &Arc<Program>, name: Option<&str>, fallba
     start(program, parts(project, program, name, fallback)?)
 }
 
+/// The parts of a program that runs without any deployment: one store in memory, and nobody who answers its externs.
+pub fn in_memory(program: &Arc<Program>) -> RuntimeConfig {
+    RuntimeConfig::single(memory(program, &Limits::default()))
+}
+
 /// Starts a program over its parts.
 pub fn start(program: &Arc<Program>, parts: RuntimeConfig) -> Result<Runtime, Fault> {
     Runtime::open(program.clone(), parts).map_err(|error| Fault::Use(error.message))

@@ -1,6 +1,8 @@
 //! What the core asks of the world: the time, and chance.
 
 use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::SystemTime;
 
 use crate::event::EventId;
@@ -12,6 +14,11 @@ pub trait Host: Send {
 
     /// A fresh random number, for ids and jitter.
     fn random(&mut self) -> u64;
+
+    /// Moves the clock ahead by so many milliseconds; `false` if it is not one that can be moved.
+    fn advance(&mut self, _milliseconds: i64) -> bool {
+        false
+    }
 
     /// Where the ids begin that one transaction makes: the one that receives this event, or with `arm` the one that deals with its outcome.
     fn ids(&mut self, _event: &EventId, _arm: bool) -> u128 {
@@ -58,6 +65,36 @@ impl SystemHost {
         // The standard library seeds its hashers from the operating system.
         let seed = || std::collections::hash_map::RandomState::new().build_hasher().finish();
         SystemHost { low: Random::seeded(seed()), high: Random::seeded(seed()) }
+    }
+}
+
+/// The machine's clock, which can be moved ahead.
+#[derive(Debug, Default)]
+pub struct AheadHost {
+    system: SystemHost,
+    /// Milliseconds that it is ahead.
+    ahead: Arc<AtomicI64>,
+}
+
+impl AheadHost {
+    /// A host whose clock is ahead by so many milliseconds, which it moves on.
+    pub fn new(ahead: Arc<AtomicI64>) -> Self {
+        AheadHost { system: SystemHost::new(), ahead }
+    }
+}
+
+impl Host for AheadHost {
+    fn now(&mut self) -> i64 {
+        self.system.now().saturating_add(self.ahead.load(Ordering::Relaxed))
+    }
+
+    fn random(&mut self) -> u64 {
+        self.system.random()
+    }
+
+    fn advance(&mut self, milliseconds: i64) -> bool {
+        let _ = self.ahead.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |ahead| Some(ahead.saturating_add(milliseconds)));
+        true
     }
 }
 

@@ -13,6 +13,7 @@ mod patternc;
 mod permissioned_spaces;
 mod reopen;
 mod repl;
+mod repl_outside;
 mod reports;
 mod saga_crash;
 mod seeds;

@@ -80,7 +80,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         }
         all_well &= result.as_ref().is_ok_and(|report| report.refused.is_empty());
         match arguments.output_format {
-            Output::Full => write_full(&mut out, &program, mirror, scope, &result, quiet)?,
+            Output::Full => write_report(&mut out, &program, mirror, scope, &result, quiet)?,
             Output::Json => writeln!(out, "{}", to_json(&program, mirror, scope, &result))?,
         }
     }
@@ -123,7 +123,8 @@ fn draw(at: usize, scopes: usize, progress: Progress) {
     let _ = io::stderr().flush();
 }
 
-fn write_full(
+/// Says what a reconciliation found and did.
+pub fn write_report(
     out: &mut impl Write,
     program: &Program,
     mirror: u32,

@@ -5,19 +5,25 @@ mod commands;
 mod complete;
 mod highlight;
 mod input;
+mod interrupt;
 mod journal;
+mod literal;
+mod outside;
 mod save;
 mod session;
 mod show;
+mod story;
 mod undo;
+mod waiting;
 mod watch;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use self::input::{Entry, Input};
-use self::session::Session;
+use self::input::{Entry, Input, entries_of};
+use self::interrupt::{Breaks, INTERRUPTED};
+use self::session::{Session, Settings};
 use crate::fault::Fault;
 
 #[derive(clap::Args)]
@@ -28,6 +34,9 @@ pub struct Arguments {
     /// A deployment of `patternc.yaml`; its `default-deployment` unless given. Without any, data is kept in memory and ends with the prompt.
     #[arg(long, value_name = "NAME")]
     deployment: Option<String>,
+    /// Run without a deployment: data is kept in memory, and what the outside answers is `given`.
+    #[arg(long, conflicts_with = "deployment")]
+    memory: bool,
     /// Show each entry of a script before what it does.
     #[arg(long)]
     echo: bool,
@@ -41,8 +50,16 @@ pub enum Next {
 }
 
 pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
-    let Some(mut session) = Session::open(&arguments.path, arguments.deployment.clone())? else { return Ok(ExitCode::FAILURE) };
     let mut input = Input::open()?;
+    let breaks = Breaks::listen(input.is_terminal())?;
+    let settings = Settings {
+        deployment: arguments.deployment.clone(),
+        memory: arguments.memory,
+        quiet,
+        terminal: input.is_terminal(),
+        breaks: breaks.clone(),
+    };
+    let Some(mut session) = Session::open(&arguments.path, settings)? else { return Ok(ExitCode::FAILURE) };
     if input.is_terminal() && !quiet {
         println!("{}", session.greeting());
     }
@@ -51,12 +68,27 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         let next = match input.next(&session.sign(), || session.known_names())? {
             Entry::Text(text) => {
                 let mut out = std::io::stdout().lock();
+                breaks.begin();
                 if arguments.echo && !input.is_terminal() {
                     echo(&session.sign(), &text, &mut out)?;
                 }
-                let next = enter(&mut session, &text, &mut out)?;
+                let next =
+                    if input.is_terminal() { enter_all(&mut session, &text, &mut out) } else { enter(&mut session, &text, &mut out) };
                 out.flush()?;
-                next
+                if breaks.end() && !input.is_terminal() {
+                    session.close();
+                    return Ok(ExitCode::from(INTERRUPTED));
+                }
+                match next {
+                    Ok(next) => next,
+                    Err(fault @ Fault::Output(_)) => return Err(fault),
+                    Err(fault) if !session.runs() => return Err(fault),
+                    // The data in memory outlive a file that cannot be read.
+                    Err(fault) => {
+                        writeln!(out, "{fault}")?;
+                        Next::Go(false)
+                    }
+                }
             }
             Entry::NotText(line) => {
                 println!("line {line} is not UTF-8 text, and is left out");
@@ -81,6 +113,21 @@ fn echo(sign: &str, text: &str, out: &mut impl Write) -> std::io::Result<()> {
         if i == 0 { writeln!(out, "{sign}> {line}")? } else { writeln!(out, ". {line}")? }
     }
     Ok(())
+}
+
+/// Does what was typed or pasted: several entries, where it goes over lines that are entries of their own.
+fn enter_all(session: &mut Session, text: &str, out: &mut impl Write) -> Result<Next, Fault> {
+    let mut all_well = true;
+    for entry in entries_of(text) {
+        match enter(session, &entry, out)? {
+            Next::Go(well) => all_well &= well,
+            Next::Quit => return Ok(Next::Quit),
+        }
+        if session.is_interrupted() {
+            break;
+        }
+    }
+    Ok(Next::Go(all_well))
 }
 
 /// Does what one entry asks for: a command, declarations, or statements.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use patternc_program::{ExternId, Repeat};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::flight::{FlightKey, Stage};
+use super::flight::{Flight, FlightKey, Stage};
 use super::job::{Job, Kind};
 use super::timing::Wake;
 use super::{Engine, Point, What};
@@ -55,6 +55,8 @@ pub(super) struct Calls {
     /// Of externs that have one of their own.
     timeouts: FxHashMap<ExternId, i64>,
     deadlines: BTreeSet<(i64, FlightKey)>,
+    /// Operations that nobody answers: their calls stay in the queue.
+    unanswered: FxHashSet<(ExternId, u32)>,
 }
 
 impl Calls {
@@ -101,9 +103,55 @@ impl Engine {
         self.calls.deadlines.len()
     }
 
+    /// Whether there is someone who answers calls of an operation. Without, they wait until there is.
+    pub fn set_answered(&mut self, of: ExternId, operation: u32, answered: bool) {
+        let changed = if answered { self.calls.unanswered.remove(&(of, operation)) } else { self.calls.unanswered.insert((of, operation)) };
+        if changed && answered {
+            let asks = |flight: &Flight| matches!(flight.outgoing.event.action, Action::Extern { of: o, operation: p, .. } if (o, p) == (of, operation));
+            // Those that were about to be asked again are asked now.
+            let paused: Vec<(i64, FlightKey)> = self
+                .timers
+                .iter()
+                .copied()
+                .filter(|(_, key)| self.flights.get(key).is_some_and(|f| f.stage == Stage::Calling && asks(f)))
+                .collect();
+            for entry in paused {
+                self.timers.remove(&entry);
+                self.calls.queue.push_back(entry.1);
+            }
+            for flight in self.flights.values_mut().filter(|flight| asks(flight)) {
+                flight.trouble = None;
+            }
+            self.begin_calls();
+        }
+    }
+
+    /// Calls that wait for someone to answer them, in order.
+    pub fn unanswered_calls(&self) -> Vec<&Action> {
+        let mut keys: Vec<FlightKey> = self.flights.keys().copied().filter(|key| self.is_unanswered(*key)).collect();
+        keys.sort_unstable();
+        keys.iter().map(|key| &self.flights[key].outgoing.event.action).collect()
+    }
+
+    /// Whether it is a call that nobody answers.
+    pub(super) fn is_unanswered(&self, key: FlightKey) -> bool {
+        !self.calls.unanswered.is_empty()
+            && !self.calls.is_made(key)
+            && self.flights.get(&key).is_some_and(|flight| {
+                flight.stage == Stage::Calling && self.calls.unanswered.contains(&operation_of(&flight.outgoing.event.action))
+            })
+    }
+
     /// A call may be made as soon as there is room.
     pub(super) fn queue_call(&mut self, key: FlightKey) {
         self.calls.queue.push_back(key);
+        if self.is_unanswered(key)
+            && let Some(flight) = self.flights.get_mut(&key)
+        {
+            let (of, _) = operation_of(&flight.outgoing.event.action);
+            let name = self.program.externs[of.index()].name;
+            flight.trouble = Some(format!("nothing answers the extern `{name}`: name an adapter under `externs` of the deployment"));
+        }
         self.begin_calls();
     }
 
@@ -111,9 +159,10 @@ impl Engine {
         while !self.held && self.calls.under_way < self.limits.extern_calls.max(1) && self.begin_call() {}
     }
 
-    /// Begins the call that has waited longest; `false` if none waits.
+    /// Begins the call that has waited longest and that someone answers; `false` if none waits.
     pub(super) fn begin_call(&mut self) -> bool {
-        while let Some(key) = self.calls.queue.pop_front() {
+        while let Some(at) = self.calls.queue.iter().position(|key| !self.is_unanswered(*key)) {
+            let Some(key) = self.calls.queue.remove(at) else { return false };
             let Some(flight) = self.flights.get(&key) else { continue };
             let Action::Extern { of, operation, .. } = flight.outgoing.event.action else { continue };
             self.calls.under_way += 1;
@@ -130,7 +179,7 @@ impl Engine {
 
     /// The events of calls that wait to be begun, in order.
     pub(super) fn queued_calls(&self) -> impl Iterator<Item = &Outgoing> {
-        self.calls.queue.iter().filter_map(|key| Some(&*self.flights.get(key)?.outgoing))
+        self.calls.queue.iter().filter(|key| !self.is_unanswered(**key)).filter_map(|key| Some(&*self.flights.get(key)?.outgoing))
     }
 
     /// Whether no call has been begun that is not answered.
@@ -234,6 +283,14 @@ impl Engine {
             let message = "no answer in time (setting `extern-timeout`, or the `timeout` of the extern)".to_owned();
             self.answer(&event, attempt, CallAnswer::Unavailable(message));
         }
+    }
+}
+
+/// The operation of a call; of anything else, one that is none.
+fn operation_of(action: &Action) -> (ExternId, u32) {
+    match action {
+        Action::Extern { of, operation, .. } => (*of, *operation),
+        _ => (ExternId(u32::MAX), 0),
     }
 }
 

@@ -65,6 +65,7 @@ impl Engine {
             limits: self.limits.clone(),
             overlap: self.overlap,
             execution: Execution::default(),
+            interrupt: self.interrupt.clone(),
             broken: self.broken.clone(),
             shared: self.shared.clone(),
             ask_at: self.ask_at.clone(),

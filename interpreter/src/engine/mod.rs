@@ -53,12 +53,13 @@ pub use self::outside::{Receipt, Session, Submitted, Ticket, Unopened};
 pub use self::reading::Reading;
 pub use self::reconcile::{Progress, ReconcileId, Reconciled};
 pub use self::resume::{Happened, RetryError};
-pub use self::status::{FlightStatus, Status, Trouble};
+pub use self::status::{FlightStatus, Mark, Status, Trouble};
 pub use self::stepwise::{Open, Opened};
 use self::timing::Wake;
 use crate::event::{EventId, Outgoing};
 use crate::failure::{Failure, FailureKind};
 use crate::host::Host;
+use crate::interrupt::Interrupt;
 use crate::limits::Limits;
 use crate::machine::Execution;
 use crate::store::{StoreError, Stores, Version};
@@ -85,6 +86,7 @@ pub struct Engine {
     limits: Limits,
     overlap: Overlap,
     execution: Execution,
+    interrupt: Interrupt,
     /// By store: why it can no longer be used. Nothing is lost; opening it again goes on.
     broken: Vec<Option<StoreError>>,
     /// By store: whether other processes write it.
@@ -180,6 +182,7 @@ impl Engine {
             limits,
             overlap,
             execution: Execution::default(),
+            interrupt: Interrupt::default(),
             broken: vec![None; count],
             shared,
             ask_at: vec![None; count],
@@ -266,6 +269,11 @@ impl Engine {
     /// The time.
     pub fn now(&mut self) -> i64 {
         self.host.now()
+    }
+
+    /// Moves the clock ahead by so many milliseconds; `false` if it is not one that can be moved.
+    pub fn advance(&mut self, milliseconds: i64) -> bool {
+        self.host.advance(milliseconds)
     }
 
     /// Numbers for ids that belong to one attempt.

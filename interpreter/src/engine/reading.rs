@@ -8,6 +8,7 @@ use super::{Engine, Point};
 use crate::attempt::Env;
 use crate::event::Action;
 use crate::failure::{Failure, FailureKind};
+use crate::interrupt::Interrupt;
 use crate::json::CellName;
 use crate::machine::Execution;
 use crate::store::{Durability, StoreError};
@@ -63,8 +64,26 @@ impl Engine {
     ) -> Result<T, Failure> {
         let (now, ids) = (self.host.now(), self.fresh_ids());
         let env = Env { program: &self.program, stores: &self.stores, limits: &self.limits, answers: None, now, ids, caller };
-        read(&mut self.execution, &env)
-            .unwrap_or_else(|error| Err(Failure::new(FailureKind::Unavailable, format!("the store cannot be read: {error}"))))
+        let read = read(&mut self.execution, &env);
+        read.unwrap_or_else(|error| {
+            let interrupted = error.transient && self.interrupt.is_raised();
+            let message = if interrupted { "interrupted".to_owned() } else { format!("the store cannot be read: {error}") };
+            Err(Failure::new(FailureKind::Unavailable, message))
+        })
+    }
+
+    /// From now on, reading and events from outside end when this is raised; what is delivered runs again later.
+    pub fn set_interrupt(&mut self, interrupt: Interrupt) {
+        self.execution.set_interrupt(interrupt.clone());
+        self.interrupt = interrupt;
+    }
+
+    /// Reads several times with one budget of steps, which is what is left of it afterwards.
+    pub fn with_budget<T>(&mut self, budget: &mut u64, read: impl FnOnce(&mut Engine) -> T) -> T {
+        self.execution.set_budget(Some(*budget));
+        let read = read(self);
+        *budget = self.execution.set_budget(None).unwrap_or(0);
+        read
     }
 
     /// Wraps what was read, so that it is told only once everything it can come from is durable.

@@ -47,6 +47,10 @@ pub struct Trouble {
     pub why: String,
 }
 
+/// A moment: what is known to an engine before it, and after it. Nothing is known before the default one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark(FlightKey);
+
 impl Engine {
     /// What there is to do.
     pub fn status(&self) -> Status {
@@ -108,6 +112,16 @@ impl Engine {
     ///
     /// While deliveries are held, those that wait for someone to let them through do not count.
     pub fn is_idle(&self) -> bool {
+        self.is_idle_since(Mark::default())
+    }
+
+    /// Stands for what is known so far.
+    pub fn mark(&self) -> Mark {
+        Mark(self.next_key)
+    }
+
+    /// The same, but that calls which were known before the mark, and are still being made or repeated, do not count.
+    pub fn is_idle_since(&self, mark: Mark) -> bool {
         if self.held {
             let delivered = |stage| !matches!(stage, Stage::Calling) || self.calls_are_queued();
             return self.jobs.len() == self.ready.len()
@@ -119,9 +133,16 @@ impl Engine {
             && self.ready.is_empty()
             && !self.waits_for_durability()
             && !self.has_undurable()
-            && self.flights.values().all(|flight| {
-                matches!(flight.stage, Stage::Timer | Stage::Parked | Stage::Stalled | Stage::Deferred | Stage::Queued | Stage::Elsewhere)
+            && self.flights.iter().all(|(key, flight)| match flight.stage {
+                Stage::Timer | Stage::Parked | Stage::Stalled | Stage::Deferred | Stage::Queued | Stage::Elsewhere => true,
+                Stage::Calling => *key <= mark.0 || self.is_unanswered(*key),
+                Stage::Delivering | Stage::Settling => false,
             })
+    }
+
+    /// Whether anything on its way is in the hands of another process.
+    pub fn is_elsewhere(&self) -> bool {
+        self.flights.values().any(|flight| flight.stage == Stage::Elsewhere)
     }
 
     /// Delivers an event once more that is on its way or was received, as a network or a second process might. Which one is up to `choice`.

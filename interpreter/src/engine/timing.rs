@@ -192,6 +192,10 @@ impl Engine {
     /// A store does not answer for now.
     pub(super) fn retry_later(&mut self, key: JobKey, mut job: Job, error: &StoreError) {
         job.faults += 1;
+        if job.is_outside() && self.interrupt.is_raised() {
+            let message = "it was interrupted, and nothing of it remains".to_owned();
+            return self.give_up(job, FailureKind::Unavailable, message);
+        }
         if job.is_outside() && self.waited(&job) >= self.limits.unavailable_timeout {
             let message = format!(
                 "the store has not answered for {} ms (setting `unavailable-timeout`): {error}; whether it took effect shows when it is sent \

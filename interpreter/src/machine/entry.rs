@@ -67,6 +67,7 @@ impl Execution {
     ) -> Result<Attempt, StoreError> {
         let tx = Transaction::new(env, Some(space), across, self.take_nursery());
         let mut machine = Machine::new(*env, tx, std::mem::take(&mut self.slots));
+        machine.interrupt = self.interrupt.clone();
         let result = run(&mut machine).and_then(|value| {
             machine.mirror_changes()?;
             machine.check_invariants()?;

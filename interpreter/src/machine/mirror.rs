@@ -106,9 +106,10 @@ impl<'a> Machine<'a> {
         }
         let tx = Transaction::new(&self.env, Some(record.space().clone()), &[], Box::default());
         let mut machine = Machine::new(self.env, tx, Vec::new());
-        machine.steps = self.steps;
+        machine.interrupt = self.interrupt.clone();
+        machine.set_steps(self.steps + self.reserve);
         let facts = machine.tx.exists(record).and_then(|there| if there { machine.facts(mirror, record) } else { Ok(Facts::new()) });
-        self.steps = machine.steps;
+        self.set_steps(machine.steps + machine.reserve);
         self.tx.depend(machine.tx.abandon().0);
         facts
     }

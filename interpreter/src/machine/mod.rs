@@ -30,6 +30,7 @@ pub(crate) use self::mirror::{fact_call, ledger_record};
 use crate::attempt::{Attempt, Env, Task};
 use crate::event::Action;
 use crate::failure::{Failure, FailureKind};
+use crate::interrupt::Interrupt;
 use crate::store::{CommitRequest, ReadKey, StoreError};
 use crate::transaction::{Nursery, Run, Stop, Transaction, fail};
 use crate::value::{RecordRef, SpaceRef, Value};
@@ -38,6 +39,8 @@ use crate::value::{RecordRef, SpaceRef, Value};
 const RED_ZONE: usize = 512 << 10;
 /// The size of a new piece.
 const STACK_PIECE: usize = 4 << 20;
+/// How many steps are taken between two looks at whether they are still wanted.
+const PORTION: u64 = 1 << 10;
 
 /// Runs attempts, one after another. It keeps nothing between them but room.
 #[derive(Debug, Default)]
@@ -45,6 +48,9 @@ pub struct Execution {
     slots: Vec<Value>,
     /// Missing while an attempt runs.
     nursery: Option<Box<Nursery>>,
+    interrupt: Interrupt,
+    /// What several evaluations share; each has the limit to itself without.
+    budget: Option<u64>,
 }
 
 /// What an evaluation gave, and what it read if that was asked for.
@@ -58,6 +64,16 @@ impl Execution {
     /// One with no room yet.
     pub fn new() -> Self {
         Execution::default()
+    }
+
+    /// From now on, what runs ends when this is raised.
+    pub fn set_interrupt(&mut self, interrupt: Interrupt) {
+        self.interrupt = interrupt;
+    }
+
+    /// The steps that the evaluations from now on have together; gives what was left of those before.
+    pub fn set_budget(&mut self, budget: Option<u64>) -> Option<u64> {
+        std::mem::replace(&mut self.budget, budget)
     }
 
     /// Runs an event or an arm. Nothing is written: what comes back is to be committed.
@@ -158,7 +174,15 @@ impl Execution {
     ) -> Result<Result<T, Failure>, StoreError> {
         let tx = Transaction::new(env, here.cloned(), &[], self.take_nursery());
         let mut machine = Machine::new(*env, tx, std::mem::take(frame));
+        machine.interrupt = self.interrupt.clone();
+        if let Some(budget) = self.budget {
+            machine.set_steps(budget);
+            machine.shared = true;
+        }
         let result = run(&mut machine);
+        if let Some(budget) = &mut self.budget {
+            *budget = machine.steps + machine.reserve;
+        }
         *frame = machine.slots;
         self.nursery = Some(machine.tx.abandon().1);
         match result {
@@ -179,8 +203,12 @@ struct Machine<'a> {
     slots: Vec<Value>,
     /// Where the slots of the innermost body begin.
     base: usize,
-    /// What is left of the budget.
+    /// What is left of the budget before the next look at the interrupt, and after it.
     steps: u64,
+    reserve: u64,
+    /// Whether it shares the budget with others.
+    shared: bool,
+    interrupt: Interrupt,
     /// Ids made so far.
     ids: u128,
     /// How many direct calls are running: inside them nothing decides the answer of the event.
@@ -189,7 +217,15 @@ struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     fn new(env: Env<'a>, tx: Transaction<'a>, slots: Vec<Value>) -> Self {
-        Machine { env, tx, slots, base: 0, steps: env.limits.steps, ids: 0, calls: 0 }
+        let mut machine =
+            Machine { env, tx, slots, base: 0, steps: 0, reserve: 0, shared: false, interrupt: Interrupt::default(), ids: 0, calls: 0 };
+        machine.set_steps(env.limits.steps);
+        machine
+    }
+
+    fn set_steps(&mut self, steps: u64) {
+        self.steps = steps.min(PORTION);
+        self.reserve = steps - self.steps;
     }
 
     /// Counts one step.
@@ -206,17 +242,28 @@ impl<'a> Machine<'a> {
                 self.steps = left;
                 Ok(())
             }
-            None => self.exhausted(),
+            None => self.next_portion(steps as u64),
         }
     }
 
     #[cold]
-    fn exhausted<T>(&self) -> Run<T> {
-        let message = format!(
-            "the transaction takes more than {} steps (setting `steps`): do less at once, or in several events",
-            self.env.limits.steps
-        );
-        fail(FailureKind::Budget, message)
+    fn next_portion(&mut self, steps: u64) -> Run<()> {
+        if self.interrupt.is_raised() {
+            return Err(StoreError { message: "interrupted".to_owned(), transient: true }.into());
+        }
+        let left = self.steps + self.reserve;
+        let Some(left) = left.checked_sub(steps) else {
+            self.set_steps(0);
+            let limit = self.env.limits.steps;
+            let message = if self.shared {
+                format!("this takes more than {limit} steps in all (setting `steps`): do less at once")
+            } else {
+                format!("the transaction takes more than {limit} steps (setting `steps`): do less at once, or in several events")
+            };
+            return fail(FailureKind::Budget, message);
+        };
+        self.set_steps(left);
+        Ok(())
     }
 
     fn slot(&self, slot: Slot) -> &Value {

@@ -74,7 +74,7 @@ impl Bell {
 pub(super) fn drive(shared: &Arc<Shared>) {
     loop {
         let mut core = lock(&shared.core);
-        let Core { engine: Some(engine), pending, again, alarm, idlers, .. } = &mut *core else { return };
+        let Core { engine: Some(engine), givens, pending, again, alarm, idlers, .. } = &mut *core else { return };
         // Who waits until nothing is left to do waits for that too.
         let awaits = engine.waits_for_durability() || *idlers > 0;
         shared.bell.await_durability(awaits);
@@ -95,12 +95,12 @@ pub(super) fn drive(shared: &Arc<Shared>) {
         }
         let calls: Vec<_> = std::iter::from_fn(|| engine.take_call()).collect();
         for call in calls {
-            outside::call(shared, engine, call);
+            outside::call(shared, engine, givens, call);
         }
         if *idlers > 0 && engine.is_idle() {
             shared.idle.notify_all();
         }
-        let more = engine.has_step() || engine.waits_for_durability() && !awaits;
+        let more = engine.has_step() || engine.has_calls() || engine.waits_for_durability() && !awaits;
         let next = engine.next_wake();
         let at_most = next.map(|at| Duration::from_millis(at.saturating_sub(engine.now()).max(0).unsigned_abs()));
         *alarm = next;

@@ -7,6 +7,7 @@
 mod caretaker;
 mod driver;
 mod outside;
+mod patience;
 mod snippet;
 mod stepwise;
 
@@ -24,14 +25,17 @@ use rustc_hash::FxHashMap;
 pub use self::caretaker::{Caretaker, Found, Resumed, Resumption};
 use self::driver::Bell;
 pub use self::outside::Callee;
-pub use self::snippet::{SnippetError, SnippetRun};
+pub use self::patience::Patience;
+pub use self::snippet::{SnippetError, SnippetRun, Unanswered};
 pub use self::stepwise::Begun;
 use crate::engine::{
     Counters, Engine, Entry, Overlap, Progress, Receipt, Reconciled, RetryError, Session, Status, Submitted, Ticket, Unopened,
 };
 use crate::event::{Action, Event, EventId, Outcome};
 use crate::failure::{Failure, FailureKind};
+use crate::given::{Given, Givens};
 use crate::host::{Host, SystemHost};
+use crate::interrupt::Interrupt;
 use crate::limits::Limits;
 use crate::store::{Durability, Shard, Store, StoreError, Stores};
 use crate::value::Value;
@@ -57,6 +61,10 @@ pub struct Config {
     pub host: Box<dyn Host>,
     /// Whether it begins with deliveries held, as by [`Runtime::hold`].
     pub held: bool,
+    /// What the outside answers instead of what it is bound to.
+    pub givens: Givens,
+    /// Ends what runs when it is raised.
+    pub interrupt: Interrupt,
 }
 
 impl Config {
@@ -70,6 +78,8 @@ impl Config {
             limits: Limits::default(),
             host: Box::new(SystemHost::new()),
             held: false,
+            givens: Givens::default(),
+            interrupt: Interrupt::default(),
         }
     }
 }
@@ -93,6 +103,8 @@ struct Shared {
     /// Whether a store is shared with other processes, and commits in turns.
     takes_turns: bool,
     externs: FxHashMap<ExternId, Arc<dyn Callee>>,
+    interrupt: Interrupt,
+    limits: Limits,
 }
 
 /// What the lock protects.
@@ -105,6 +117,7 @@ struct Core {
     again: FxHashMap<Ticket, Receipt>,
     /// When the driver will look at the clock next, if it sleeps.
     alarm: Option<i64>,
+    givens: Givens,
     /// Threads that wait until nothing is left to do.
     idlers: usize,
     stopping: bool,
@@ -152,13 +165,13 @@ impl Runtime {
     /// # Errors
     /// If the stores cannot do what the program declares ([`Stores::serve`]), or one of them cannot be read.
     pub fn open(program: Arc<Program>, config: Config) -> Result<Self, StoreError> {
-        let Config { stores, places, shards, externs, limits, host, held } = config;
+        let Config { stores, places, shards, externs, limits, host, held, givens, interrupt } = config;
         let durability: Vec<Arc<dyn Durability>> = stores.iter().map(|store| store.durability()).collect();
         let stores = Stores::new(stores, places).with_shards(program.clone(), shards);
         stores.check_places(&program)?;
         stores.serve(&program)?;
         let takes_turns = (0..stores.len()).any(|store| stores.get(store).capabilities().shared);
-        let mut engine = Engine::open(program.clone(), stores, host, limits, Overlap::None)?;
+        let mut engine = Engine::open(program.clone(), stores, host, limits.clone(), Overlap::None)?;
         if held {
             engine.hold();
         }
@@ -167,8 +180,13 @@ impl Runtime {
                 engine.set_extern_timeout(*of, i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
             }
         }
+        engine.set_interrupt(interrupt.clone());
+        for (of, operation) in outside::operations(&program) {
+            engine.set_answered(of, operation, externs.contains_key(&of) || givens.answer_to(of, operation));
+        }
         let core = Core {
             engine: Some(engine),
+            givens,
             next_session: 1,
             pending: FxHashMap::default(),
             again: FxHashMap::default(),
@@ -185,6 +203,8 @@ impl Runtime {
             durability,
             takes_turns,
             externs,
+            interrupt,
+            limits,
         });
         for durability in &shared.durability {
             let listener = Arc::downgrade(&shared);
@@ -209,6 +229,11 @@ impl Runtime {
     /// The program that runs.
     pub fn program(&self) -> &Arc<Program> {
         &self.shared.program
+    }
+
+    /// The limits that hold.
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
     }
 
     /// A new session: its events take effect one after the other.
@@ -254,6 +279,65 @@ impl Runtime {
         let reading = core.engine().read(value);
         drop(core);
         reading.wait(&self.shared.durability)
+    }
+
+    /// What the outside answers from now on. What it is bound to is asked only where nothing was given.
+    pub fn give(&self, given: Given) {
+        let mut core = self.shared.lock();
+        let (of, operation) = (given.of, given.operation);
+        core.givens.push(given);
+        let answered = core.givens.answer_to(of, operation) || self.shared.externs.contains_key(&of);
+        core.engine().set_answered(of, operation, answered);
+        drop(core);
+        self.shared.bell.ring();
+    }
+
+    /// All that was given, and how often each refusal is still to come.
+    pub fn givens(&self) -> Givens {
+        self.shared.lock().givens.clone()
+    }
+
+    /// How often the refusal that was given at this place is still to come; `None`: always.
+    pub fn set_given_left(&self, at: usize, left: Option<u64>) {
+        let mut core = self.shared.lock();
+        core.givens.set_left(at, left);
+        let Some((of, operation)) = core.givens.iter().nth(at).map(|given| (given.of, given.operation)) else { return };
+        let answered = core.givens.answer_to(of, operation) || self.shared.externs.contains_key(&of);
+        core.engine().set_answered(of, operation, answered);
+    }
+
+    /// What an action does, in a few words: "Person/ada.link".
+    pub fn describe(&self, action: &Action) -> String {
+        self.shared.lock().engine().describe(action)
+    }
+
+    /// Whether an adapter answers this extern.
+    pub fn is_bound(&self, of: ExternId) -> bool {
+        self.shared.externs.contains_key(&of)
+    }
+
+    /// Calls that wait for someone to answer them.
+    pub fn unanswered_calls(&self) -> Vec<Action> {
+        self.shared.lock().engine().unanswered_calls().into_iter().cloned().collect()
+    }
+
+    /// Moves the clock ahead, past everything that becomes due on the way; `false` if it is not one that can be moved.
+    pub fn advance(&self, milliseconds: i64, patience: &mut dyn Patience) -> bool {
+        let target = self.shared.lock().engine().now().saturating_add(milliseconds);
+        loop {
+            let mut core = self.shared.lock();
+            let engine = core.engine();
+            let due = engine.next_delayed().filter(|&due| due <= target && !engine.is_held());
+            let (now, since) = (engine.now(), engine.mark());
+            if !engine.advance(due.unwrap_or(target).saturating_sub(now).max(0)) {
+                return false;
+            }
+            drop(core);
+            self.shared.bell.ring();
+            if !self.settle(since, patience) || due.is_none() {
+                return true;
+            }
+        }
     }
 
     /// Looks after the runtime from other threads.
@@ -505,6 +589,14 @@ impl Taken {
             if let Some((on, why)) = hangs {
                 return Err(Hanging { event: taken.id, on, why });
             }
+        }
+    }
+
+    /// Whether its outcome is there, durable or not.
+    fn is_answered(&self) -> bool {
+        match &self.answer {
+            Answer::Receipt(_) | Answer::Told => true,
+            Answer::Slot(slot) => lock(&slot.receipt).is_some(),
         }
     }
 

@@ -1,14 +1,15 @@
 //! Lines typed at a prompt, and queries from outside.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use patternc_program::{Slot, Snippet, Source, TestEvent, TestStmt};
+use patternc_program::{Answer, Expr, ExternId, Slot, Snippet, Source, TestEvent, TestStmt};
 
-use super::{Runtime, Taken};
-use crate::engine::Session;
+use super::{Patience, Runtime};
+use crate::engine::{Mark, Reconciled, Session};
 use crate::event::{Action, EventId, Outcome};
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
+use crate::given::{Given, GivenAnswer};
 use crate::store::StoreError;
 use crate::value::Value;
 
@@ -19,6 +20,8 @@ pub struct SnippetRun {
     pub value: Option<Value>,
     /// The events it sent, in order, with what they do and how they ended; `None`: not yet.
     pub events: Vec<(EventId, Action, Option<Outcome>)>,
+    /// The scopes of mirrors that it reconciled.
+    pub reconciled: Vec<Reconciled>,
     /// The frame at its end: what it binds for later lines.
     pub frame: Vec<Value>,
 }
@@ -40,17 +43,42 @@ pub enum SnippetError {
     NoQuery,
     #[error("`{0}` is for tests")]
     OnlyInTests(&'static str),
-    #[error("{0} has no answer yet: what it waits for is held")]
-    Held(String),
-    #[error("{what} has no answer after {seconds} s; it is still on its way", seconds = .patience.as_secs())]
-    NoAnswer { what: String, patience: Duration },
+    /// It goes on, and is answered later.
+    #[error("{what} has no answer yet: {why}")]
+    NoAnswer { what: String, why: Unanswered },
+    #[error("interrupted")]
+    Interrupted,
+    #[error("what it caused is still on its way")]
+    Unsettled,
+    /// An adapter answers this extern.
+    #[error("the extern is bound: what it answers cannot be given")]
+    Bound(ExternId),
+    #[error("the clock is that of the machine, and cannot be moved")]
+    NoClock,
+}
+
+/// Why an event has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unanswered {
+    #[error("what it waits for is held")]
+    Held,
+    #[error("nobody answers the call that it waits for")]
+    Nobody,
+    #[error("what it waits for is delayed or parked")]
+    Later,
+    #[error("it is still on its way after {} s", .0.as_secs())]
+    Slow(Duration),
 }
 
 struct Line<'r> {
     runtime: &'r Runtime,
     session: Session,
     caller: Option<Arc<str>>,
-    patience: Duration,
+    patience: &'r mut dyn Patience,
+    /// When it began.
+    since: Mark,
+    /// Steps that are left of its budget.
+    steps: u64,
     run: SnippetRun,
 }
 
@@ -62,40 +90,23 @@ enum Flow {
 }
 
 impl Runtime {
-    /// Runs a line. `values` fill its first slots; every event of it waits up to `patience` for its answer and for what it causes.
+    /// Runs a line. `values` fill its first slots; every event of it waits for its answer and for what it causes as
+    /// long as `patience` lasts. Its statements and expressions have the steps of one transaction together.
     pub fn run_snippet(
         &self,
         session: Session,
         caller: Option<Arc<str>>,
         snippet: &Snippet,
         values: &[Value],
-        patience: Duration,
+        patience: &mut dyn Patience,
     ) -> (SnippetRun, Result<(), SnippetError>) {
         let mut frame = values.to_vec();
         frame.resize(snippet.slots.max(snippet.params) as usize, Value::None);
-        let run = SnippetRun { value: None, events: Vec::new(), frame };
-        let mut line = Line { runtime: self, session, caller, patience, run };
+        let run = SnippetRun { value: None, events: Vec::new(), reconciled: Vec::new(), frame };
+        let (since, steps) = (self.mark(), self.limits().steps);
+        let mut line = Line { runtime: self, session, caller, patience, since, steps, run };
         let result = line.whole(snippet);
         (line.run, result)
-    }
-
-    /// Waits for the outcome of an event, and for what it causes; where deliveries are held, only for what can happen.
-    pub fn answer(&self, taken: Taken, action: &Action, patience: Duration) -> Result<(EventId, Outcome), SnippetError> {
-        let held = self.is_held();
-        if held {
-            self.wait_idle(patience);
-        }
-        match taken.wait_timeout(if held { Duration::ZERO } else { patience }) {
-            Ok(answered) => {
-                // What it caused is shown with it.
-                self.wait_idle(patience);
-                Ok(answered)
-            }
-            Err(_) => {
-                let what = self.read(|engine| engine.describe(action))?;
-                Err(if held { SnippetError::Held(what) } else { SnippetError::NoAnswer { what, patience } })
-            }
-        }
     }
 
     /// The value of a query: a line that is one expression. It sees all that was submitted before it.
@@ -118,9 +129,26 @@ impl Line<'_> {
         Ok(())
     }
 
-    fn value(&mut self, expr: &patternc_program::Expr) -> Result<Value, SnippetError> {
+    fn value(&mut self, expr: &Expr) -> Result<Value, SnippetError> {
         let (frame, caller) = (&mut self.run.frame, self.caller.as_ref());
-        Ok(self.runtime.read(|engine| engine.evaluate(expr, frame, caller))??)
+        let steps = &mut self.steps;
+        Ok(self.runtime.read(|engine| engine.with_budget(steps, |engine| engine.evaluate(expr, frame, caller)))??)
+    }
+
+    /// One step of the budget, unless whoever waits has lost patience.
+    fn step(&mut self) -> Result<(), SnippetError> {
+        if self.runtime.shared.interrupt.is_raised() {
+            return Err(SnippetError::Interrupted);
+        }
+        self.steps = self.steps.checked_sub(1).ok_or_else(|| {
+            let limit = self.runtime.limits().steps;
+            Failure::new(FailureKind::Budget, format!("this takes more than {limit} steps in all (setting `steps`): do less at once"))
+        })?;
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Result<(), SnippetError> {
+        if self.runtime.settle(self.since, self.patience) { Ok(()) } else { Err(SnippetError::Unsettled) }
     }
 
     fn set(&mut self, slot: Slot, value: Value) {
@@ -129,6 +157,7 @@ impl Line<'_> {
 
     fn block(&mut self, stmts: &[TestStmt]) -> Result<Flow, SnippetError> {
         for stmt in stmts {
+            self.step()?;
             if self.statement(stmt)? == Flow::Ends {
                 return Ok(Flow::Ends);
             }
@@ -176,6 +205,7 @@ impl Line<'_> {
                     _ => Vec::new(),
                 };
                 for (k, v) in items {
+                    self.step()?;
                     if let (Some(slot), Some(k)) = (key, k) {
                         self.set(*slot, k);
                     }
@@ -188,8 +218,9 @@ impl Line<'_> {
             TestStmt::Match { subject, arms } => {
                 let subject = self.value(subject)?;
                 for (pattern, body) in arms {
-                    let frame = &mut self.run.frame;
-                    if self.runtime.read(|engine| engine.matches(pattern, &subject, frame))?? {
+                    let (frame, steps) = (&mut self.run.frame, &mut self.steps);
+                    let matches = |engine: &mut crate::engine::Engine| engine.matches(pattern, &subject, frame);
+                    if self.runtime.read(|engine| engine.with_budget(steps, matches))?? {
                         return self.block(body);
                     }
                 }
@@ -222,25 +253,93 @@ impl Line<'_> {
                     Value::Text(message) => message,
                     _ => "failed".into(),
                 };
-                return Err(Failure::new(crate::failure::FailureKind::Rejected, message).into());
+                return Err(Failure::new(FailureKind::Rejected, message).into());
             }
             TestStmt::Concurrently { .. } => return Err(SnippetError::OnlyInTests("concurrently")),
-            TestStmt::Hold { .. } => return Err(SnippetError::OnlyInTests("hold")),
+            TestStmt::Hold { body, .. } => {
+                let outer = self.runtime.is_held();
+                self.runtime.hold();
+                let flow = self.block(body);
+                if !outer {
+                    self.runtime.release();
+                }
+                self.settle()?;
+                return flow;
+            }
             TestStmt::Crash => return Err(SnippetError::OnlyInTests("crash")),
-            TestStmt::Advance(_) => return Err(SnippetError::OnlyInTests("advance")),
+            TestStmt::Advance(by) => {
+                if let Value::Duration(milliseconds) = self.value(by)?
+                    && !self.runtime.advance(milliseconds, self.patience)
+                {
+                    return Err(SnippetError::NoClock);
+                }
+            }
             TestStmt::Order { .. } => return Err(SnippetError::OnlyInTests("order")),
-            TestStmt::Given { .. } => return Err(SnippetError::OnlyInTests("given")),
-            TestStmt::Reconcile { .. } => return Err(SnippetError::OnlyInTests("reconcile")),
+            TestStmt::Given { of, operation, params, answer } => {
+                if self.runtime.is_bound(*of) {
+                    return Err(SnippetError::Bound(*of));
+                }
+                let answer = self.given(params, answer)?;
+                self.runtime.give(Given { of: *of, operation: *operation, answer });
+                self.settle()?;
+            }
+            TestStmt::Reconcile { mirror, scope, .. } => {
+                let scopes = match scope {
+                    Some(scope) => vec![self.value(scope)?],
+                    None => self.runtime.read(|engine| engine.scopes(*mirror))??,
+                };
+                for scope in scopes {
+                    self.reconcile(*mirror, scope)?;
+                }
+            }
         }
         Ok(Flow::On)
     }
 
+    fn given(&mut self, params: &[Slot], answer: &Answer) -> Result<GivenAnswer, SnippetError> {
+        Ok(match answer {
+            Answer::Value(value) => {
+                GivenAnswer::Value { params: params.into(), value: Arc::new(value.clone()), frame: self.run.frame.clone() }
+            }
+            Answer::Fails { message, times } => {
+                let message = match self.value(message)? {
+                    Value::Text(message) => message.to_string(),
+                    _ => "refused".to_owned(),
+                };
+                let left = match times {
+                    Some(times) => match self.value(times)? {
+                        Value::Int(times) => Some(u64::try_from(times).unwrap_or(0)),
+                        _ => Some(0),
+                    },
+                    None => None,
+                };
+                GivenAnswer::Fails { message, left }
+            }
+        })
+    }
+
+    fn reconcile(&mut self, mirror: u32, scope: Value) -> Result<(), SnippetError> {
+        let began = Instant::now();
+        let (runtime, patience) = (self.runtime, &mut *self.patience);
+        let mut nobody = false;
+        let reconciled = runtime.reconcile(mirror, scope, |_| {
+            nobody = !runtime.unanswered_calls().is_empty();
+            !nobody && patience.lasts(began.elapsed(), runtime)
+        });
+        match reconciled {
+            Ok(reconciled) => self.run.reconciled.push(reconciled),
+            Err(_) if nobody => return Err(SnippetError::NoAnswer { what: "the other side".to_owned(), why: Unanswered::Nobody }),
+            Err(failure) => return Err(failure.into()),
+        }
+        Ok(())
+    }
+
     fn event(&mut self, event: &TestEvent) -> Result<Outcome, SnippetError> {
-        let (frame, caller) = (&mut self.run.frame, self.caller.as_ref());
-        let action = self.runtime.read(|engine| engine.action(event, frame, caller))??;
+        let (frame, caller, steps) = (&mut self.run.frame, self.caller.as_ref(), &mut self.steps);
+        let action = self.runtime.read(|engine| engine.with_budget(steps, |engine| engine.action(event, frame, caller)))??;
         let taken = self.runtime.submit(self.session, None, self.caller.clone(), action.clone());
         self.run.events.push((taken.id().clone(), action.clone(), None));
-        let (_, outcome) = self.runtime.answer(taken, &action, self.patience)?;
+        let (_, outcome) = self.runtime.answer(taken, &action, self.since, self.patience)?;
         if let Some((_, _, known)) = self.run.events.last_mut() {
             *known = Some(outcome.clone());
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use patternc_program::{Answer, Binary, Expr, ExternId, Program, Slot, Source, Test, TestEvent, TestStmt, Type};
+use patternc_program::{Answer, Binary, Expr, Program, Source, Test, TestEvent, TestStmt, Type};
 
 use super::order::Item;
 use super::report::{TestFailure, TestReport};
@@ -12,6 +12,7 @@ use super::world::{Outside, World};
 use crate::engine::{CallAnswer, Engine, ExternCall, Session};
 use crate::event::Outcome;
 use crate::failure::Failure;
+use crate::given::{Given, GivenAnswer, Givens};
 use crate::json;
 use crate::value::Value;
 
@@ -19,7 +20,7 @@ use crate::value::Value;
 pub(crate) struct Script<'p, W> {
     program: Arc<Program>,
     pub world: W,
-    pub outside: Givens<'p>,
+    pub outside: Givens,
     next_session: u64,
     expectations: u64,
     /// Events whose answers come after their statement: held, or decided by something delayed.
@@ -207,7 +208,7 @@ impl<'p> Script<'p, World> {
 
 impl<'p, W: Stage> Script<'p, W> {
     pub fn new(program: Arc<Program>, world: W) -> Self {
-        Script { program, world, outside: Givens { givens: Vec::new() }, next_session: 1, expectations: 0, late: Vec::new() }
+        Script { program, world, outside: Givens::default(), next_session: 1, expectations: 0, late: Vec::new() }
     }
 
     /// The same test as far in another world.
@@ -408,7 +409,9 @@ impl<'p, W: Stage> Script<'p, W> {
             }
             TestStmt::Given { of, operation, params, answer } => {
                 let answer = match answer {
-                    Answer::Value(value) => GivenAnswer::Value { params, value, frame: thread.frame.clone() },
+                    Answer::Value(value) => {
+                        GivenAnswer::Value { params: params.as_slice().into(), value: Arc::new(value.clone()), frame: thread.frame.clone() }
+                    }
                     Answer::Fails { message, times } => {
                         let message = match self.value(thread, message, None)? {
                             Value::Text(message) => message.to_string(),
@@ -421,7 +424,7 @@ impl<'p, W: Stage> Script<'p, W> {
                         GivenAnswer::Fails { message, left }
                     }
                 };
-                self.outside.givens.push(Given { of: *of, operation: *operation, answer });
+                self.outside.push(Given { of: *of, operation: *operation, answer });
             }
             TestStmt::As { caller, body } => {
                 let Value::Text(name) = self.value(thread, caller, None)? else { return Ok(Moved::On) };
@@ -597,65 +600,14 @@ impl<'p, W: Stage> Script<'p, W> {
     }
 }
 
-/// What the outside answers, the most recent last.
-#[derive(Clone)]
-pub(crate) struct Givens<'p> {
-    givens: Vec<Given<'p>>,
-}
-
-#[derive(Clone)]
-struct Given<'p> {
-    of: ExternId,
-    operation: u32,
-    answer: GivenAnswer<'p>,
-}
-
-#[derive(Clone)]
-enum GivenAnswer<'p> {
-    /// Evaluated in the frame as it was when it was given, with the arguments in `params`.
-    Value { params: &'p [Slot], value: &'p Expr, frame: Vec<Value> },
-    /// The outside refuses, so many times; `None`: always.
-    Fails { message: String, left: Option<u64> },
-}
-
-impl Givens<'_> {
-    /// Says how many times each refusal is still to come.
-    pub fn left(&self) -> impl Iterator<Item = u64> {
-        self.givens.iter().map(|given| match given.answer {
-            GivenAnswer::Fails { left: Some(left), .. } => left,
-            GivenAnswer::Fails { left: None, .. } | GivenAnswer::Value { .. } => 0,
-        })
-    }
-}
-
-impl Outside for Givens<'_> {
+impl Outside for Givens {
     fn call(&mut self, engine: &mut Engine, call: &ExternCall) -> Result<CallAnswer, String> {
-        let fits = |given: &Given<'_>| {
-            given.of == call.of && given.operation == call.operation && !matches!(given.answer, GivenAnswer::Fails { left: Some(0), .. })
-        };
-        let Some(given) = self.givens.iter_mut().rfind(|given| fits(given)) else {
+        let answer = self.answer(engine, call).ok_or_else(|| {
             let of = &engine.program().externs[call.of.index()];
             let (name, operation) = (of.name, of.operations[call.operation as usize].name);
-            return Err(format!(
-                "{name}.{operation} was called, and the test does not say what it answers: add `given {name}.{operation}(…) => …`"
-            ));
-        };
-        match &mut given.answer {
-            GivenAnswer::Fails { message, left } => {
-                if let Some(left) = left {
-                    *left -= 1;
-                }
-                Ok(CallAnswer::Rejected(message.clone()))
-            }
-            GivenAnswer::Value { params, value, frame } => {
-                let mut frame = frame.clone();
-                for (slot, arg) in params.iter().zip(&call.args) {
-                    frame[slot.index()] = arg.clone();
-                }
-                let answer = engine.evaluate(value, &mut frame, None);
-                answer.map(CallAnswer::Value).map_err(|why| format!("what a `given` answers has no value: {why}"))
-            }
-        }
+            format!("{name}.{operation} was called, and the test does not say what it answers: add `given {name}.{operation}(…) => …`")
+        })?;
+        answer.map_err(|why| format!("what a `given` answers has no value: {why}"))
     }
 }
 

@@ -6,7 +6,10 @@ mod program;
 
 use std::io::Write;
 
+use patternc_interpreter::engine::Mark;
+
 use super::Next;
+use super::save::Ended;
 use super::session::Session;
 use crate::fault::Fault;
 use crate::render::count;
@@ -89,9 +92,11 @@ pub fn run(session: &mut Session, command: &str, out: &mut impl Write) -> Result
         "status" => flow::status(session, out)?,
         "retry" => {
             session.remember(":retry")?;
+            session.say(":retry", Ended::Unsayable("taking up what is parked is nothing that a test can do".to_owned()));
             writeln!(out, "{} taken up again", count(session.runtime().retry_all(), "event"))?;
-            session.runtime().wait_idle(super::session::PATIENCE);
+            session.settle(Mark::default());
             session.show_effects(out)?;
+            session.explain_unanswered(out)?;
             true
         }
         "effects" => program::effects(session, argument, out)?,

@@ -46,6 +46,7 @@ impl Input {
             .with_validator(Box::new(Brackets))
             .with_highlighter(Box::new(Colours { wanted }))
             .with_ansi_colors(wanted)
+            .use_bracketed_paste(true)
             .with_quick_completions(true)
             .with_partial_completions(true)
             .with_menu(ReedlineMenu::EngineCompleter(Box::new(ColumnarMenu::default().with_name("completion"))))
@@ -112,6 +113,47 @@ impl<R: BufRead> Script<R> {
     }
 }
 
+/// The entries of a text that was typed or pasted as one. A line that cannot begin an entry goes on with the one before it.
+pub fn entries_of(text: &str) -> Vec<String> {
+    let goes_on = |line: &str| {
+        let line = line.trim_start();
+        line.starts_with(['.', '?', '+', '*', '/', '%', '<', '>', '=', '!', '&', '|', ')', ']', '}', ','])
+            || ["else", "catch", "then", "in"]
+                .iter()
+                .any(|word| line.strip_prefix(word).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')))
+    };
+    let mut entries: Vec<String> = Vec::new();
+    let mut open = String::new();
+    for line in text.split_inclusive('\n') {
+        open.push_str(line);
+        if open.trim().is_empty() {
+            open.clear();
+        } else if is_whole(&open) {
+            let entry = std::mem::take(&mut open);
+            match entries.last_mut().filter(|before| goes_on(&entry) && !before.trim_start().starts_with(':')) {
+                Some(before) => before.push_str(&entry),
+                None => entries.push(entry),
+            }
+        }
+    }
+    if !open.trim().is_empty() {
+        entries.push(open);
+    }
+    // Documentation, comments and `@allow` belong to what they stand before.
+    let mut joined: Vec<String> = Vec::new();
+    for entry in entries {
+        let before = |entry: &str| {
+            let last = entry.trim_end().lines().last().unwrap_or_default().trim_start().to_owned();
+            last.starts_with("//") || last.starts_with("@allow")
+        };
+        match joined.last_mut().filter(|joined| before(joined) && !entry.trim_start().starts_with(':')) {
+            Some(joined) => joined.push_str(&entry),
+            None => joined.push(entry),
+        }
+    }
+    joined
+}
+
 /// Where what was typed is remembered, by the conventions of the platform.
 fn history_file() -> Option<PathBuf> {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -155,5 +197,25 @@ impl Prompt for Sign<'_> {
     fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {
         let found = if matches!(search.status, PromptHistorySearchStatus::Failing) { "nothing found for" } else { "search" };
         format!("({found} `{}`) ", search.term).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_pasted_is_cut_into_entries() {
+        for (text, entries) in [
+            ("1 + 1", &["1 + 1"][..]),
+            ("let a = 1\nlet b = 2\n", &["let a = 1\n", "let b = 2\n"]),
+            ("let a = [1,\n 2]\n  .map(x => x)\n:hold\na\n", &["let a = [1,\n 2]\n  .map(x => x)\n", ":hold\n", "a\n"]),
+            ("if a {\n}\nelse { b }\n\n\nelse_where\n", &["if a {\n}\nelse { b }\n", "else_where\n"]),
+            ("/// A person.\nrecord P in home {\n}\n// said\n1\n", &["/// A person.\nrecord P in home {\n}\n", "// said\n1\n"]),
+            ("  \n", &[]),
+            ("f(", &["f("]),
+        ] {
+            assert_eq!(entries_of(text), entries, "{text:?}");
+        }
     }
 }

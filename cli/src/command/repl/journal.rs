@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use patternc_interpreter::engine::{Entry, What};
 use patternc_interpreter::event::{EventId, Outcome};
 use patternc_interpreter::store::ReadKey;
-use patternc_program::Program;
+use patternc_program::{Program, Type};
 
 use super::show;
 
@@ -30,12 +30,39 @@ pub struct Journal {
     /// What each event is, and who sent it.
     events: HashMap<EventId, (String, String)>,
     reruns: HashMap<EventId, usize>,
+    /// Events from outside whose answers are still to come, with what they answer.
+    expected: HashMap<EventId, Type>,
 }
 
 impl Journal {
     /// Says what an event from outside is, before its entries are added.
     pub fn name(&mut self, event: EventId, what: String, session: &str) {
         self.events.insert(event, (what, format!("session {session}")));
+    }
+
+    /// The event is to be answered later.
+    pub fn expect(&mut self, event: EventId, answer: Type) {
+        self.expected.insert(event, answer);
+    }
+
+    /// The answer of an event has come.
+    pub fn is_answered(&mut self, event: &EventId) {
+        self.expected.remove(event);
+    }
+
+    /// What an event is whose answer was still to come, and what it answers.
+    pub fn late(&self, event: &EventId) -> Option<(&str, &Type)> {
+        Some((self.events.get(event)?.0.as_str(), self.expected.get(event)?))
+    }
+
+    /// What an event is that was sent by another.
+    pub fn inner(&self, event: &EventId) -> Option<&str> {
+        self.events.get(event).filter(|(_, by)| !by.starts_with("session ")).map(|(what, _)| what.as_str())
+    }
+
+    /// What an event is.
+    pub fn what(&self, event: &EventId) -> Option<&str> {
+        self.events.get(event).map(|(what, _)| what.as_str())
     }
 
     /// Adds what an engine did.

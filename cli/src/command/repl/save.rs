@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use patternc_compiler::check::{self, CheckOptions};
 use patternc_compiler::db::Project;
@@ -13,62 +13,138 @@ use patternc_compiler::diagnostic::Level;
 use patternc_compiler::items::items;
 use patternc_compiler::lower;
 use patternc_compiler::resolve::relative_path;
-use patternc_grammar::syntax::{ExprKind, StmtKind};
-use patternc_grammar::{LexemeKind, lexemes, parse_statements};
+use patternc_grammar::{LexemeKind, format, lexemes};
+use patternc_interpreter::event::{EventId, Outcome};
 use patternc_interpreter::failure::{Failure, FailureKind};
 use patternc_interpreter::runtime::{SnippetError, SnippetRun};
 use patternc_interpreter::simulate::{self, Options};
 use patternc_interpreter::value::Value;
-use patternc_program::{Program, TestStmt, Type};
+use patternc_program::{TestStmt, Type};
 
-use super::session::{Compiled, Session, TYPED, Variable};
+use super::literal::{self, quoted};
+use super::outside::Heard;
+use super::session::{Compiled, Session, TYPED};
+use super::story::{Holds, Line};
 use crate::atomic;
 use crate::fault::Fault;
-use crate::render::{Position, Report, count, full};
+use crate::render::{self, Position, Report, count, full};
 
 /// An entry that is part of the story.
 pub struct Said {
     pub text: String,
     pub ended: Ended,
+    /// What adapters answered meanwhile.
+    pub heard: Vec<Heard>,
+    /// The event whose answer was still to come.
+    pub event: Option<EventId>,
+    /// How much had been said when that came.
+    pub resolved: Option<usize>,
+}
+
+/// A value that was printed.
+pub struct Written {
+    pub shown: String,
+    /// As the language writes it, if it can.
+    pub literal: Option<String>,
 }
 
 /// How an entry ended.
 pub enum Ended {
     Declared,
     Done,
-    /// One call, with what it answered, if that can be written down.
-    Answered(String),
-    /// An expression, with its value, if that can be written down.
-    Value(Option<String>),
+    /// Statements, the last of which had this value.
+    Answered(Written),
+    /// An expression, with its value.
+    Value(Written),
     /// One event, which failed.
     Failed(Failure),
+    /// One event, whose answer is still to come.
+    Pending,
+    /// Events of which not all took effect, one by one: how each failed, if it did.
+    Parts(Vec<(String, Option<Failure>)>),
     /// Some of its events took effect, and a later one failed.
     Halfway,
+    Hold,
+    Deliver,
+    /// Why no test can say it. It changed nothing that a test could see.
+    Unsayable(String),
 }
 
 impl Ended {
     /// How an entry ended; `None` if it left nothing to tell.
-    pub fn of(session: &Session, compiled: &Compiled, ran: &SnippetRun, result: &Result<(), SnippetError>) -> Option<Ended> {
+    pub fn of(session: &Session, text: &str, compiled: &Compiled, ran: &SnippetRun, result: &Result<(), SnippetError>) -> Option<Ended> {
         let lowered = &compiled.lowered;
-        let literal = || {
+        let written = || {
             let (value, (_, ty)) = (ran.value.as_ref()?, lowered.value.as_ref()?);
-            literal(&session.program, &session.variables, value, ty)
+            Some(session.written(value, ty))
         };
-        let one_event = matches!(lowered.stmts.as_slice(), [TestStmt::Event { .. }]) && compiled.bindings.is_empty();
+        let one_event = matches!(lowered.stmts.as_slice(), [TestStmt::Event { .. }]);
+        let interrupted = |failure: &Failure| session.is_interrupted() && failure.kind == FailureKind::Unavailable;
         match result {
-            Ok(()) if !compiled.acts() => Some(Ended::Value(literal())),
-            Ok(()) if one_event => Some(literal().map_or(Ended::Done, Ended::Answered)),
-            Ok(()) | Err(SnippetError::Held(_)) => Some(Ended::Done),
-            Err(SnippetError::Failed(failure)) if one_event => Some(Ended::Failed(failure.clone())),
-            Err(_) if ran.events.is_empty() => None,
-            // It bound no name, and left nothing.
-            Err(SnippetError::Failed(_)) if matches!(lowered.stmts.as_slice(), [TestStmt::Event { .. }]) => None,
-            Err(_) => Some(Ended::Halfway),
+            Ok(()) if !compiled.acts() => written().map(Ended::Value),
+            Ok(()) => Some(written().filter(|_| !matches!(ran.value, Some(Value::None))).map_or(Ended::Done, Ended::Answered)),
+            Err(SnippetError::Failed(failure)) if interrupted(failure) && ran.events.len() <= 1 => None,
+            Err(SnippetError::Failed(failure)) if one_event && !ran.events.is_empty() => Some(Ended::Failed(failure.clone())),
+            Err(SnippetError::NoAnswer { .. }) if one_event => Some(Ended::Pending),
+            Err(SnippetError::Interrupted | SnippetError::OnlyInTests(_) | SnippetError::Bound(_) | SnippetError::NoClock)
+                if ran.events.is_empty() =>
+            {
+                None
+            }
+            Err(SnippetError::Unsettled) if ran.events.is_empty() => Some(Ended::Done),
+            Err(error) if ran.events.is_empty() => {
+                Some(Ended::Unsayable(format!("it failed, and no test can say that of anything but one event ({error})")))
+            }
+            Err(SnippetError::NotHeld(_) | SnippetError::NotFailed(_) | SnippetError::FailedOtherwise(..))
+                if text.starts_with("expect") =>
+            {
+                Some(Ended::Unsayable("it did not hold".to_owned()))
+            }
+            Err(_) => Some(session.parts(ran).map_or(Ended::Halfway, Ended::Parts)),
         }
     }
 }
 
 impl Session {
+    fn written(&self, value: &Value, ty: &Type) -> Written {
+        let shown = render::value::text(&self.program, value, ty);
+        Written { shown, literal: literal::literal(&self.program, &self.variables, value, ty) }
+    }
+
+    /// The events of an entry, one by one, if each can be written down.
+    fn parts(&self, ran: &SnippetRun) -> Option<Vec<(String, Option<Failure>)>> {
+        let decided = ran.events.iter().filter(|(.., outcome)| {
+            let interrupted = |failure: &Failure| self.is_interrupted() && failure.kind == FailureKind::Unavailable;
+            !matches!(outcome, Some(Outcome::Failed(failure)) if interrupted(failure))
+        });
+        let part = |action, outcome: &Option<Outcome>| {
+            let failure = match outcome.as_ref()? {
+                Outcome::Committed(_) => None,
+                Outcome::Failed(failure) => Some(failure.clone()),
+            };
+            Some((literal::event(&self.program, &self.variables, action)?, failure))
+        };
+        decided.map(|(_, action, outcome)| part(action, outcome)).collect()
+    }
+
+    /// The answer of an event has come that an earlier entry sent.
+    pub fn answered(&mut self, event: &EventId, outcome: &Outcome) {
+        let Some(at) = self.said.iter().position(|said| said.event.as_ref() == Some(event) && matches!(said.ended, Ended::Pending)) else {
+            return;
+        };
+        let ended = match outcome {
+            Outcome::Failed(failure) => Ended::Failed(failure.clone()),
+            Outcome::Committed(Value::None) => Ended::Done,
+            Outcome::Committed(value) => match self.journal.late(event) {
+                Some((_, ty)) => Ended::Answered(self.written(value, &ty.clone())),
+                None => Ended::Done,
+            },
+        };
+        let resolved = Some(self.said.len());
+        let said = &mut self.said[at];
+        (said.ended, said.resolved) = (ended, resolved);
+    }
+
     /// Writes what was entered as a test into a file that is not there yet, or may be replaced.
     pub fn save(&mut self, file: &str, replace: bool, out: &mut impl Write) -> Result<bool, Fault> {
         let path = Path::new(file);
@@ -91,91 +167,91 @@ impl Session {
             writeln!(out, "`{}` failed halfway, which no test can say: nothing is saved (`:undo` takes it back)", halfway.text)?;
             return Ok(false);
         }
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let mut lines = self.lines();
-        if lines.is_empty() {
-            writeln!(out, "nothing was entered that a test could do")?;
-            return Ok(false);
+        // What came since the last entry belongs to it.
+        let late: Vec<Heard> = std::mem::take(&mut *self.ear().lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(last) = self.said.last_mut() {
+            last.heard.extend(late);
         }
-        // What is not so when it runs anew (made ids, the time) is left as a comment.
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let holds = if self.said.iter().any(|said| matches!(said.ended, Ended::Hold)) { Holds::ALL } else { &Holds::ALL[..1] };
+        let mut best: Option<Trial> = None;
+        let mut refusals = Vec::new();
+        for holds in holds {
+            let lines = self.lines(*holds);
+            if lines.is_empty() {
+                writeln!(out, "nothing was entered that a test could do")?;
+                return Ok(false);
+            }
+            match self.trial(&inner, &name, lines)? {
+                Ok(trial) if best.as_ref().is_none_or(|best| trial.left_out < best.left_out) => best = Some(trial),
+                Ok(_) => {}
+                Err(refused) => refusals.push(refused),
+            }
+            if best.as_ref().is_some_and(|best| best.left_out == 0) {
+                break;
+            }
+        }
+        let Some(trial) = best else {
+            let refused = refusals.into_iter().next().expect("each try gives a test or a refusal");
+            full::write(out, &refused.reports)?;
+            writeln!(out, "{}: nothing is saved", refused.why)?;
+            return Ok(false);
+        };
+        let text = format(&trial.text).map_err(|errors| {
+            let why = errors.first().map(|error| error.message.clone()).unwrap_or_default();
+            Fault::Use(format!("the test cannot be formatted: {why}"))
+        })?;
+        atomic::write(path, &text)?;
+        let mut notes = String::new();
+        if trial.left_out > 0 {
+            let _ = write!(notes, ", {} left out as a comment", count(trial.left_out, "expectation"));
+        }
+        if trial.remarks > 0 {
+            let _ = write!(notes, ", with {} on what no test can say", count(trial.remarks, "comment"));
+        }
+        writeln!(out, "saved as the test \"{name}\" in {file}{notes}")?;
+        Ok(true)
+    }
+
+    /// Runs the test, and leaves out as a comment what is not so when it runs anew: made ids, the time.
+    fn trial(&self, inner: &str, name: &str, mut lines: Vec<Line>) -> Result<Result<Trial, Refused>, Fault> {
         loop {
-            let (text, places) = self.text(&inner, &name, &lines);
-            let trial = self.project.with_file(&inner, &text, TYPED);
+            if !lines.iter().any(|line| line.expects && line.left_out.is_none()) {
+                let records = self.variables.iter().filter(|v| matches!(v.value, Value::Ref(_)));
+                let exist: Vec<Line> = records.map(|v| Line::expects(format!("expect {}.exists()", v.name))).collect();
+                if exist.is_empty() {
+                    let why = "nothing that was entered can be expected: enter an expression that shows what was done".to_owned();
+                    return Ok(Err(Refused { why, reports: Vec::new() }));
+                }
+                lines.extend(exist);
+            }
+            let (text, places) = self.text(inner, name, &lines);
+            let trial = self.project.with_file(inner, &text, TYPED);
             let findings = check::check(&trial.db, &CheckOptions::default());
             let errors: Vec<Report> =
                 findings.into_iter().filter(|f| f.level == Level::Error).map(|finding| Report::new(&trial, finding)).collect();
             if !errors.is_empty() {
-                full::write(out, &errors)?;
-                writeln!(out, "what was entered is no test: nothing is saved")?;
-                return Ok(false);
+                return Ok(Err(Refused { why: "what was entered is no test".to_owned(), reports: errors }));
             }
             let program = Arc::new(lower::lower(&trial.db));
             let in_file = |test: &&patternc_program::Test| *program.files[test.at.file.index()] == *inner && *test.name == *name;
             let test = program.tests.iter().rev().find(in_file).expect("the test was just written");
             let Some(failure) = simulate::run_test(&program, test, Options::seeded(1)).failure else {
-                atomic::write(path, &text)?;
                 let left_out = lines.iter().filter(|line| line.left_out.is_some()).count();
-                let note =
-                    if left_out == 0 { String::new() } else { format!(", {} left out as a comment", count(left_out, "expectation")) };
-                writeln!(out, "saved as the test \"{name}\" in {file}{note}")?;
-                return Ok(true);
+                let remarks = lines.iter().filter(|line| line.is_remark()).count();
+                return Ok(Ok(Trial { text, left_out, remarks }));
             };
             let at = Position::of(&text, failure.at.start).line;
             let found = places.iter().position(|place| place.contains(&at)).map(|index| &mut lines[index]);
-            let line = found.filter(|line| line.expects && line.left_out.is_none());
-            match line {
-                Some(line) => line.left_out = Some(failure.message),
-                None => {
-                    writeln!(out, "what was entered does not run as a test: {}; nothing is saved", failure.message)?;
-                    return Ok(false);
+            match found {
+                Some(line) if line.expects && line.left_out.is_none() => line.left_out = Some(failure.message),
+                line => {
+                    let place = line.map(|line| format!(" (`{}`)", line.code.trim())).unwrap_or_default();
+                    let why = format!("what was entered does not run as a test: {}{place}", failure.message);
+                    return Ok(Err(Refused { why, reports: Vec::new() }));
                 }
             }
         }
-    }
-
-    /// The statements of the test.
-    fn lines(&self) -> Vec<Line> {
-        let mut lines = Vec::new();
-        let mut answers = 0;
-        for said in &self.said {
-            let code = without_comment(&said.text);
-            match &said.ended {
-                Ended::Declared | Ended::Halfway => {}
-                Ended::Done => lines.push(Line::does(code.to_owned())),
-                Ended::Answered(value) => {
-                    answers += 1;
-                    lines.push(Line::does(format!("let answer_{answers} = {code}")));
-                    lines.push(Line::expects(equals(&format!("answer_{answers}"), value)));
-                }
-                Ended::Value(None) => {}
-                Ended::Value(Some(value)) => {
-                    let simple = match &parse_statements(code).block.stmts[..] {
-                        [only] => match &only.kind {
-                            StmtKind::Expr(expr) => !matches!(
-                                expr.kind,
-                                ExprKind::Binary { .. } | ExprKind::Unary { .. } | ExprKind::If { .. } | ExprKind::Match { .. }
-                            ),
-                            _ => true,
-                        },
-                        _ => true,
-                    };
-                    let expression = if simple { code.to_owned() } else { format!("({code})") };
-                    lines.push(Line::expects(equals(&expression, value)));
-                }
-                Ended::Failed(failure) => {
-                    let how = match failure.kind {
-                        FailureKind::Rejected => format!("with {}", quoted(&failure.message)),
-                        kind => format!("kind {}", kind.name()),
-                    };
-                    lines.push(Line::expects(format!("expect fail {code} {how}")));
-                }
-            }
-        }
-        if !lines.iter().any(|line| line.expects) {
-            let records = self.variables.iter().filter(|v| matches!(v.value, Value::Ref(_)));
-            lines.extend(records.map(|v| Line::expects(format!("expect {}.exists()", v.name))));
-        }
-        lines
     }
 
     /// The file, and the lines in it of each statement.
@@ -225,123 +301,17 @@ impl Session {
     }
 }
 
-/// A statement of the test.
-struct Line {
-    code: String,
-    /// Whether it expects something, and nothing depends on it.
-    expects: bool,
-    /// Why it is only a comment.
-    left_out: Option<String>,
+/// A test that passes.
+struct Trial {
+    text: String,
+    /// Expectations that are only comments.
+    left_out: usize,
+    /// Comments on what no test can say.
+    remarks: usize,
 }
 
-impl Line {
-    fn does(code: String) -> Self {
-        Line { code, expects: false, left_out: None }
-    }
-
-    fn expects(code: String) -> Self {
-        Line { code, expects: true, left_out: None }
-    }
-}
-
-/// `expect x == 5`, in the shortest way.
-fn equals(expression: &str, value: &str) -> String {
-    match value {
-        "true" => format!("expect {expression}"),
-        "false" => format!("expect !{expression}"),
-        value => format!("expect {expression} == {value}"),
-    }
-}
-
-/// Without a comment at its end.
-fn without_comment(text: &str) -> &str {
-    match lexemes(text).last() {
-        Some(last) if last.kind == LexemeKind::Comment => text[..last.span.start as usize].trim_end(),
-        _ => text.trim_end(),
-    }
-}
-
-/// A text as the language writes it.
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' | '{' => {
-                out.push('\\');
-                out.push(c);
-            }
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
-/// The value as an expression of the language; `None` where it has none, or holds records that no name is bound to.
-fn literal(program: &Program, names: &[Variable], value: &Value, ty: &Type) -> Option<String> {
-    let sequence = |name: &str, items: &mut dyn Iterator<Item = &Value>, of: &Type| {
-        let items: Option<Vec<String>> = items.map(|item| literal(program, names, item, of)).collect();
-        Some(format!("{name}[{}]", items?.join(", ")))
-    };
-    let named = |fields: &[patternc_program::Field], values: &[Value]| {
-        let fields =
-            fields.iter().zip(values).map(|(field, value)| Some(format!("{}: {}", field.name, literal(program, names, value, &field.ty)?)));
-        Some(fields.collect::<Option<Vec<String>>>()?.join(", "))
-    };
-    match (value, ty) {
-        (Value::None, Type::Optional(_)) => Some("none".to_owned()),
-        (value, Type::Optional(of)) => literal(program, names, value, of),
-        (Value::Text(text), _) => Some(quoted(text)),
-        (Value::Int(n), _) => Some(n.to_string()).filter(|_| *n != i64::MIN),
-        (Value::Float(x), _) if !x.is_finite() => None,
-        (Value::Bool(_) | Value::Float(_) | Value::Duration(_), ty) => Some(crate::render::value::text(program, value, ty)),
-        (Value::Ref(record), _) => {
-            let known = names.iter().find(|v| matches!(&v.value, Value::Ref(other) if other == record))?;
-            Some(known.name.to_string())
-        }
-        (Value::List(items), Type::List(of)) => sequence("", &mut items.iter(), of),
-        (Value::Set(items), Type::Set(of)) => sequence("Set", &mut items.iter(), of),
-        (Value::Map(entries), Type::Map(key, of)) => {
-            let entries =
-                entries.iter().map(|(k, v)| Some(format!("{}: {}", literal(program, names, k, key)?, literal(program, names, v, of)?)));
-            Some(format!("Map[{}]", entries.collect::<Option<Vec<String>>>()?.join(", ")))
-        }
-        (Value::Struct(values), Type::Struct(of, _)) => {
-            let of = &program.structs[of.index()];
-            Some(format!("{} {{ {} }}", of.name, named(&of.fields, values)?))
-        }
-        (Value::Variant(variant, values), Type::Enum(of, _)) => {
-            let of = &program.enums[of.index()];
-            let variant = &of.variants[*variant as usize];
-            let values = if values.is_empty() { String::new() } else { format!("({})", named(&variant.fields, values)?) };
-            Some(format!("{}.{}{values}", of.name, variant.name))
-        }
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_are_written_so_that_they_are_read_the_same() {
-        for text in ["", "a \"b\" \\ {c}", "two\nlines\t\u{1}", "ü"] {
-            let source = format!("let x = {}", quoted(text));
-            let parsed = parse_statements(&source);
-            assert_eq!(parsed.errors, [], "{source}");
-            assert!(format!("{:?}", parsed.block).contains(&format!("{text:?}")), "{source} {:?}", parsed.block);
-        }
-    }
-
-    #[test]
-    fn a_comment_at_the_end_is_no_code() {
-        assert_eq!(without_comment("f(1) // why"), "f(1)");
-        assert_eq!(without_comment("f(\"// no\")"), "f(\"// no\")");
-    }
+/// Why there is no test.
+struct Refused {
+    why: String,
+    reports: Vec<Report>,
 }

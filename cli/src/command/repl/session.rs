@@ -1,12 +1,15 @@
 //! What the prompt knows: the project with what was declared here, the program that runs, and the names that were bound.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use patternc_compiler::bodies;
-use patternc_compiler::check::{self, CheckOptions};
+use patternc_compiler::check::{self, CheckOptions, Deployments};
+use patternc_compiler::config;
 use patternc_compiler::db::{Project, SourceFile};
 use patternc_compiler::diagnostic::{Diagnostic, Level};
 use patternc_compiler::items::items;
@@ -14,24 +17,30 @@ use patternc_compiler::location::locate;
 use patternc_compiler::lower::{self, Linker};
 use patternc_compiler::types::Ty;
 use patternc_grammar::syntax::Name;
-use patternc_interpreter::event::Outcome;
+use patternc_interpreter::engine::{Entry, Mark, What};
+use patternc_interpreter::given::Givens;
+use patternc_interpreter::host::AheadHost;
 use patternc_interpreter::json::{Form, Names, Path as JsonPath, Reader};
 use patternc_interpreter::limits::Limits;
-use patternc_interpreter::runtime::{Runtime, SnippetError};
+use patternc_interpreter::runtime::{Callee, Config as RuntimeConfig, Runtime, SnippetError, Unanswered};
 use patternc_interpreter::store::Store;
 use patternc_interpreter::store::memory::Memory;
 use patternc_interpreter::store::sqlite::carry_over;
 use patternc_interpreter::store::state::State;
 use patternc_interpreter::value::Value;
-use patternc_program::{Program, Slot, Snippet, Type};
+use patternc_program::{Program, Slot, Snippet, TestStmt, Type};
 
 use super::clients::Clients;
 use super::complete::Known;
+use super::interrupt::Breaks;
 use super::journal::Journal;
+use super::outside::{Ear, Heard, Overheard, Typed};
 use super::save::{Ended, Said};
 use super::show;
 use super::undo::Undo;
+use super::waiting::Waiting;
 use super::watch::Watch;
+use crate::command::reconcile;
 use crate::deployment::{self, Fallback};
 use crate::fault::Fault;
 use crate::project::{self, CONFIG, Loaded};
@@ -39,15 +48,27 @@ use crate::render::{self, Report, count};
 
 /// The file that holds what is declared at the prompt.
 pub const TYPED: &str = "repl.pattern";
-/// How long an event may take before the prompt comes back.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Lines of what an entry did that a terminal shows.
+const LINES: usize = 40;
+/// Characters of a value that a terminal shows.
+const SHOWN: usize = 10_000;
 /// Words that begin a declaration.
 const DECLARES: &[&str] =
     &["space", "struct", "enum", "record", "fn", "extern", "mirror", "invariant", "eventually", "test", "use", "@allow", "///"];
 
+/// How the prompt was started.
+pub struct Settings {
+    pub deployment: Option<String>,
+    /// Whatever deployments there are, none is used.
+    pub memory: bool,
+    pub quiet: bool,
+    pub terminal: bool,
+    pub breaks: Breaks,
+}
+
 pub struct Session {
     path: PathBuf,
-    deployment: Option<String>,
+    settings: Settings,
     /// Under which deployment the patterns are judged: the one they run on.
     judged: CheckOptions,
     pub project: Loaded,
@@ -63,6 +84,14 @@ pub struct Session {
     pub journal: Journal,
     pub watches: Vec<Watch>,
     pub undo: Undo,
+    /// Milliseconds that the clock was moved ahead.
+    pub ahead: Arc<AtomicI64>,
+    /// What adapters have answered since the last entry.
+    ear: Ear,
+    /// What was given, in order, as the runtime has it.
+    pub typed_givens: Vec<Typed>,
+    /// Calls that nobody answers, and of which that was said.
+    pub explained: BTreeSet<String>,
     /// Scripts that are being loaded, one by the other.
     pub loading: usize,
 }
@@ -95,21 +124,27 @@ impl Compiled {
     pub fn acts(&self) -> bool {
         !self.lowered.stmts.is_empty()
     }
+
+    /// Whether one of its statements moves the clock.
+    fn moves_clock(&self) -> bool {
+        self.lowered.stmts.iter().any(|stmt| matches!(stmt, TestStmt::Advance(_)))
+    }
 }
 
 impl Session {
     /// Opens the project at the path; `None` if it has errors, which have been shown.
-    pub fn open(path: &Path, deployment: Option<String>) -> Result<Option<Self>, Fault> {
+    pub fn open(path: &Path, settings: Settings) -> Result<Option<Self>, Fault> {
         let project = project::load_one(path)?;
-        let judged = CheckOptions { deployments: deployment::judged(&project, deployment.as_deref())?, ..CheckOptions::default() };
+        let judged = settings.judged(&project)?;
         if super::super::test::refuse_errors(&project, judged.deployments.clone())?.is_some() {
             return Ok(None);
         }
         let program = Arc::new(lower::lower(&project.db));
-        let runtime = begin(&project, &program, deployment.as_deref(), None, false)?;
+        let (ahead, ear) = (Arc::new(AtomicI64::new(0)), Ear::default());
+        let runtime = settings.begin(&project, &program, Start { ahead: ahead.clone(), ear: ear.clone(), ..Start::default() })?;
         Ok(Some(Session {
             path: path.to_path_buf(),
-            deployment,
+            settings,
             judged,
             project,
             program,
@@ -121,13 +156,61 @@ impl Session {
             journal: Journal::default(),
             watches: Vec::new(),
             undo: Undo::default(),
+            ahead,
+            ear,
+            typed_givens: Vec::new(),
+            explained: BTreeSet::new(),
             loading: 0,
         }))
     }
 
     pub fn greeting(&self) -> String {
         let files = Project::get(&self.project.db).files(&self.project.db).len();
-        format!("patternc {}: {}. `:help` lists the commands, Ctrl-D ends.", env!("CARGO_PKG_VERSION"), count(files, "file"))
+        let place = match self.deployment_name() {
+            Some(name) => format!("on the deployment `{name}`"),
+            None => "in memory".to_owned(),
+        };
+        format!("patternc {}: {}, {place}. `:help` lists the commands, Ctrl-D ends.", env!("CARGO_PKG_VERSION"), count(files, "file"))
+    }
+
+    /// The deployment that it runs on.
+    pub fn deployment_name(&self) -> Option<String> {
+        self.settings.deployment(&self.project).ok().flatten()
+    }
+
+    /// Whether Ctrl-C was pressed during this entry.
+    pub fn is_interrupted(&self) -> bool {
+        self.settings.breaks.interrupt.is_raised()
+    }
+
+    /// Waits as a person at this prompt does.
+    pub fn waiting(&self) -> Waiting {
+        Waiting::new(self.settings.breaks.interrupt.clone(), self.settings.quiet)
+    }
+
+    /// Waits until nothing of what was begun since the mark is left to do.
+    pub fn settle(&self, since: Mark) {
+        self.runtime().settle(since, &mut self.waiting());
+    }
+
+    /// Whether there is a program to enter something to.
+    pub fn runs(&self) -> bool {
+        self.runtime.is_some()
+    }
+
+    /// As much of a text as a person at a terminal would look at.
+    pub fn shown(&self, text: String) -> String {
+        match text.char_indices().nth(SHOWN).filter(|_| self.settings.terminal) {
+            Some((at, _)) => {
+                let left = text[at..].chars().count();
+                format!(
+                    "{}…\n({} more: take a part, as with `.take(20)`, or read it through a pipe)",
+                    &text[..at],
+                    count(left, "character")
+                )
+            }
+            None => text,
+        }
     }
 
     /// What stands before the prompt: the session, where there are several or it has something open, and whether deliveries are held.
@@ -190,14 +273,14 @@ impl Session {
             self.set_files();
             return Ok(false);
         }
-        self.said.push(Said { text: text.trim_end().to_owned(), ended: Ended::Declared });
+        self.say(text.trim_end(), Ended::Declared);
         Ok(true)
     }
 
     /// Reads the files again, keeps what was typed, and runs the new program on the same data.
     pub fn reload(&mut self, out: &mut impl Write) -> Result<bool, Fault> {
         let fresh = project::load_one(&self.path)?;
-        let judged = CheckOptions { deployments: deployment::judged(&fresh, self.deployment.as_deref())?, ..CheckOptions::default() };
+        let judged = self.settings.judged(&fresh)?;
         if super::super::test::refuse_errors(&fresh, judged.deployments.clone())?.is_some() {
             return Ok(false);
         }
@@ -263,38 +346,159 @@ impl Session {
             }
             self.remember(text)?;
         }
+        if matches!(compiled.lowered.stmts.as_slice(), [TestStmt::Crash]) {
+            return self.crash(text, out);
+        }
         let lowered = &compiled.lowered;
         let values: Vec<Value> = self.variables.iter().map(|v| v.value.clone()).collect();
-        let (ran, result) = self.runtime().run_snippet(self.clients.current().events, None, lowered, &values, PATIENCE);
-        for (event, action, _) in &ran.events {
+        let mut waiting = self.waiting();
+        let givens = self.runtime().givens().iter().count();
+        let (ran, result) = self.runtime().run_snippet(self.clients.current().events, None, lowered, &values, &mut waiting);
+        for (event, action, outcome) in &ran.events {
             let what = show::action(&self.program, action);
             self.journal.name(event.clone(), what, &self.clients.current().name);
+            if outcome.is_none() {
+                self.journal.expect(event.clone(), action.result_type(&self.program));
+            }
         }
-        let history = self.runtime().take_history();
-        self.journal.add(&self.program, &history);
-        show::history(out, &self.program, &self.journal, &history)?;
+        self.note_givens(text, givens);
+        let history = self.happened(out)?;
+        for reconciled in &ran.reconciled {
+            let (mirror, scope) = (reconciled.mirror, reconciled.scope.clone());
+            reconcile::write_report(out, &self.program, mirror, &scope, &Ok(reconciled.clone()), false)?;
+        }
         let value = ran.value.as_ref().zip(lowered.value.as_ref().map(|(_, ty)| ty));
         if let Some((value, ty)) = value
             && (!matches!(value, Value::None) || ran.events.is_empty())
         {
-            writeln!(out, "{}", render::value::text(&self.program, value, ty))?;
+            writeln!(out, "{}", self.shown(render::value::text(&self.program, value, ty)))?;
         }
-        if let Err(error) = &result
-            && !matches!(error, SnippetError::Failed(failure) if show::tells(&history, failure))
-        {
-            writeln!(out, "{error}")?;
+        match &result {
+            Err(SnippetError::Failed(failure)) if show::tells(&history, failure) => {}
+            Err(error) => writeln!(out, "{}", self.why(error, ran.events.len()))?,
+            Ok(()) if waiting.gave_up() => writeln!(out, "what it caused is no longer waited for; it goes on (`:status` shows it)")?,
+            Ok(()) => {}
         }
-        // What failed left nothing.
-        if ran.events.iter().all(|(_, _, outcome)| matches!(outcome, Some(Outcome::Failed(_)))) {
+        self.explain_unanswered(out)?;
+        let changed = history.iter().any(|entry| matches!(&entry.what, What::Wrote(_) | What::Sent { .. }));
+        let told = givens != self.runtime().givens().iter().count() || !ran.reconciled.is_empty() || compiled.moves_clock();
+        if compiled.acts() && !changed && !told {
             self.undo.forget(text);
         }
-        let ended = Ended::of(self, &compiled, &ran, &result);
-        self.said.extend(ended.map(|ended| Said { text: text.trim().to_owned(), ended }));
+        let ended = Ended::of(self, text, &compiled, &ran, &result);
+        if let Some(ended) = ended {
+            let event = ran.events.last().map(|(event, ..)| event.clone()).filter(|_| matches!(ended, Ended::Pending));
+            self.say(text.trim(), ended).event = event;
+        }
         if result.is_ok() {
             self.bind(compiled.bindings, &ran.frame);
         }
         self.show_watches(out)?;
         Ok(result.is_ok())
+    }
+
+    /// Why an entry ended early, and the way out. It had sent so many events.
+    pub fn why(&self, error: &SnippetError, events: usize) -> String {
+        let interrupted = self.is_interrupted();
+        match error {
+            SnippetError::Failed(failure) if interrupted && &*failure.message == "interrupted" => "interrupted".to_owned(),
+            SnippetError::Interrupted if events == 0 => "interrupted".to_owned(),
+            SnippetError::Interrupted => format!(
+                "interrupted: {} of this entry took effect, and the rest was not begun{}",
+                count(events, "event"),
+                if self.undo.is_empty() { "" } else { " (`:undo` takes them back)" },
+            ),
+            SnippetError::NoAnswer { what, why: Unanswered::Slow(_) } if interrupted => {
+                format!("{what} is no longer waited for; it goes on (`:status` shows it)")
+            }
+            SnippetError::NoAnswer { why: Unanswered::Slow(_), .. } => format!("{error} (`:status` shows it)"),
+            SnippetError::NoAnswer { why: Unanswered::Held, .. } => format!("{error} (`:deliver` lets it through)"),
+            SnippetError::NoAnswer { why: Unanswered::Later, .. } if self.in_memory() => {
+                format!("{error} (`:status` shows it; `advance 5m` moves the clock)")
+            }
+            SnippetError::NoAnswer { why: Unanswered::Later, .. } => format!("{error} (`:status` shows it)"),
+            SnippetError::Unsettled if interrupted => "what it caused is no longer waited for; it goes on (`:status` shows it)".to_owned(),
+            SnippetError::Unsettled => format!("{error} (`:status` shows it)"),
+            SnippetError::Bound(of) => {
+                let name = self.program.externs[of.index()].name;
+                format!("an adapter of the deployment answers `{name}`: `patternc repl --memory` runs without one, and takes `given`")
+            }
+            SnippetError::NoClock => {
+                "the clock of a deployment is that of the machine: with `patternc repl --memory` it can be moved".to_owned()
+            }
+            SnippetError::OnlyInTests("crash") => "`crash` is an entry of its own here".to_owned(),
+            SnippetError::OnlyInTests("concurrently") => {
+                "`concurrently` is for tests, where a seed decides who comes first: here, `:begin` and \
+                 `:session` show a conflict step by step"
+                    .to_owned()
+            }
+            SnippetError::OnlyInTests("order") => {
+                "`order` is for tests: it repeats what `patternc explore` has found; here, `:hold` and `:deliver` go step by step"
+                    .to_owned()
+            }
+            error => error.to_string(),
+        }
+    }
+
+    /// Whether it runs without a deployment.
+    pub fn in_memory(&self) -> bool {
+        self.deployment_name().is_none()
+    }
+
+    /// The process dies, and starts again on what was durable.
+    fn crash(&mut self, text: &str, out: &mut impl Write) -> Result<bool, Fault> {
+        let kept = self.runtime().snapshot().map_err(|error| Fault::Use(error.message))?;
+        let (held, givens) = (self.runtime().is_held(), self.runtime().givens());
+        self.stop();
+        self.start(kept, held, givens, out)?;
+        writeln!(out, "crashed, and started again on what was durable")?;
+        self.settle(Mark::default());
+        self.show_effects(out)?;
+        self.explain_unanswered(out)?;
+        self.say(text.trim(), Ended::Done);
+        Ok(true)
+    }
+
+    /// What adapters have answered since the last entry.
+    pub fn ear(&self) -> &Ear {
+        &self.ear
+    }
+
+    /// An entry that is part of what `:save` tells.
+    pub fn say(&mut self, text: &str, ended: Ended) -> &mut Said {
+        let heard: Vec<Heard> = std::mem::take(&mut *self.ear.lock().unwrap_or_else(PoisonError::into_inner));
+        self.said.push(Said { text: text.to_owned(), ended, heard, event: None, resolved: None });
+        self.said.last_mut().expect("it was just pushed")
+    }
+
+    /// Shows what happened; a terminal the beginning of it.
+    fn show_history(&self, history: &[Entry], out: &mut impl Write) -> Result<(), Fault> {
+        if !self.settings.terminal {
+            return Ok(show::history(out, &self.program, &self.journal, history)?);
+        }
+        let mut shown = Vec::new();
+        show::history(&mut shown, &self.program, &self.journal, history)?;
+        let end = shown.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(LINES - 1).map_or(shown.len(), |(at, _)| at + 1);
+        out.write_all(&shown[..end])?;
+        let more = shown[end..].iter().filter(|byte| **byte == b'\n').count();
+        if more > 0 {
+            writeln!(out, "  … and {more} more (`:history REF` has what wrote a record)")?;
+        }
+        Ok(())
+    }
+
+    /// Shows what has happened since the last time, and gives it.
+    fn happened(&mut self, out: &mut impl Write) -> Result<Vec<Entry>, Fault> {
+        let history = self.runtime().take_history();
+        self.journal.add(&self.program, &history);
+        self.show_history(&history, out)?;
+        for entry in &history {
+            if let What::Outcome(outcome) = &entry.what {
+                self.answered(&entry.event, outcome);
+                self.journal.is_answered(&entry.event);
+            }
+        }
+        Ok(history)
     }
 
     /// Binds names to what is in a frame.
@@ -307,10 +511,8 @@ impl Session {
 
     /// Shows what happened while nobody asked: timers, answers that came late.
     pub fn catch_up(&mut self, out: &mut impl Write) -> Result<(), Fault> {
-        let history = self.runtime().take_history();
         let mut shown = Vec::new();
-        self.journal.add(&self.program, &history);
-        show::history(&mut shown, &self.program, &self.journal, &history)?;
+        self.happened(&mut shown)?;
         if !shown.is_empty() {
             writeln!(out, "meanwhile:")?;
             out.write_all(&shown)?;
@@ -320,9 +522,7 @@ impl Session {
 
     /// Shows what a command has brought about.
     pub fn show_effects(&mut self, out: &mut impl Write) -> Result<(), Fault> {
-        let history = self.runtime().take_history();
-        self.journal.add(&self.program, &history);
-        show::history(out, &self.program, &self.journal, &history)?;
+        self.happened(out)?;
         self.show_watches(out)
     }
 
@@ -379,50 +579,54 @@ impl Session {
     /// fit the new program, the old one goes on, and why is given back.
     fn restart(&mut self, keep: bool, out: &mut impl Write) -> Result<Result<(), String>, Fault> {
         let fresh = Arc::new(lower::lower(&self.project.db));
-        self.runtime().wait_idle(PATIENCE);
+        self.settle(self.runtime().mark());
         let kept = self.runtime().snapshot().map_err(|error| Fault::Use(error.message))?;
-        let held = self.runtime().is_held();
+        let (held, givens) = (self.runtime().is_held(), self.runtime().givens());
         self.stop();
         let old = std::mem::replace(&mut self.program, fresh);
         let carried = kept.as_ref().map(|states| carry(states, &old, &self.program)).transpose();
         let started = match carried {
-            Ok(carried) => self.start(carried, held, out),
+            Ok(carried) => self.start(carried, held, Givens::default(), out),
             Err(fault) => Err(fault),
         };
         if let Err(fault) = started {
             self.program = old;
-            self.start(kept, held, out)?;
+            self.start(kept, held, givens, out)?;
             return Ok(Err(fault.to_string()));
         }
         self.undo.clear();
         let linker = Linker::new(&self.project.db);
         let names = Names::new(&self.program);
         let reader = Reader { program: &self.program, names: &names, form: Form::Stored, here: None, keys: None, limits: None };
-        let variables = std::mem::take(&mut self.variables);
-        self.variables = variables
-            .into_iter()
-            .filter(|_| keep)
-            .filter_map(|variable| {
+        let carry = |variables: Vec<Variable>| -> Vec<Variable> {
+            let carried = variables.into_iter().filter(|_| keep).filter_map(|variable| {
                 let text = patternc_interpreter::json::stored_text(&old, &variable.value, &variable.ty)?;
                 let ty = linker.ty(&variable.checked);
                 let json = serde_json::from_str(&text).ok()?;
                 let value = reader.value(&json, &ty, &JsonPath::Root).ok()?;
                 Some(Variable { ty, value, ..variable })
-            })
-            .collect();
+            });
+            carried.collect()
+        };
+        self.variables = carry(std::mem::take(&mut self.variables));
+        for typed in &mut self.typed_givens {
+            typed.variables = carry(std::mem::take(&mut typed.variables));
+        }
+        self.give_again(&givens, out)?;
         Ok(Ok(()))
     }
 
     /// Ends the runtime, until [`Session::start`].
     pub fn stop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            runtime.close(PATIENCE);
+            runtime.close(Duration::ZERO);
         }
     }
 
     /// Starts the program, on these data or those of the deployment.
-    pub fn start(&mut self, kept: Option<Vec<State>>, held: bool, out: &mut impl Write) -> Result<(), Fault> {
-        let runtime = begin(&self.project, &self.program, self.deployment.as_deref(), kept, held)?;
+    pub fn start(&mut self, kept: Option<Vec<State>>, held: bool, givens: Givens, out: &mut impl Write) -> Result<(), Fault> {
+        let start = Start { kept, held, givens, ahead: self.ahead.clone(), ear: self.ear.clone() };
+        let runtime = self.settings.begin(&self.project, &self.program, start)?;
         for lost in self.clients.move_to(&runtime) {
             writeln!(out, "`{lost}`, which was open, is rolled back")?;
         }
@@ -431,21 +635,54 @@ impl Session {
     }
 }
 
-fn begin(
-    project: &Loaded,
-    program: &Arc<Program>,
-    deployment: Option<&str>,
+/// What a program starts with.
+#[derive(Default)]
+struct Start {
+    /// Data that were in memory.
     kept: Option<Vec<State>>,
     held: bool,
-) -> Result<Runtime, Fault> {
-    let mut parts = deployment::parts(project, program, deployment, Fallback::Memory)?;
-    if let Some(states) = kept {
-        parts.stores = states.into_iter().map(|state| Box::new(Memory::with_state(state)) as Box<dyn Store>).collect();
+    givens: Givens,
+    ahead: Arc<AtomicI64>,
+    ear: Ear,
+}
+
+impl Settings {
+    /// The deployment that these settings choose.
+    fn deployment(&self, project: &Loaded) -> Result<Option<String>, Fault> {
+        if self.memory {
+            return Ok(None);
+        }
+        let chosen = deployment::choose(config::config(&project.db), self.deployment.as_deref())?;
+        Ok(chosen.map(|(name, _)| name.to_owned()))
     }
-    parts.held = held;
-    let runtime = deployment::start(program, parts)?;
-    runtime.record_history();
-    Ok(runtime)
+
+    fn judged(&self, project: &Loaded) -> Result<CheckOptions, Fault> {
+        let deployments = match self.deployment(project)? {
+            Some(name) => Deployments::Only(name.into()),
+            None => Deployments::None,
+        };
+        Ok(CheckOptions { deployments, ..CheckOptions::default() })
+    }
+
+    fn begin(&self, project: &Loaded, program: &Arc<Program>, start: Start) -> Result<Runtime, Fault> {
+        let mut parts = match self.deployment(project)? {
+            Some(name) => deployment::parts(project, program, Some(&name), Fallback::Memory)?,
+            None => RuntimeConfig { host: Box::new(AheadHost::new(start.ahead)), ..deployment::in_memory(program) },
+        };
+        if let Some(states) = start.kept {
+            parts.stores = states.into_iter().map(|state| Box::new(Memory::with_state(state)) as Box<dyn Store>).collect();
+        }
+        for callee in parts.externs.values_mut() {
+            let overheard = Overheard { adapter: callee.clone(), ear: start.ear.clone() };
+            *callee = Arc::new(overheard) as Arc<dyn Callee>;
+        }
+        parts.held = start.held;
+        parts.givens = start.givens;
+        parts.interrupt = self.breaks.interrupt.clone();
+        let runtime = deployment::start(program, parts)?;
+        runtime.record_history();
+        Ok(runtime)
+    }
 }
 
 /// The data of each store as a new program has them.

@@ -28,9 +28,23 @@ pub fn history(out: &mut impl Write, program: &Program, journal: &Journal, entri
                 let by = journal.changed(program, key).map(|t| format!(" by #{} {}", t.number, t.what)).unwrap_or_default();
                 writeln!(out, "  conflict: {}, which it had read, was changed{by}; it runs again", read(program, key))?;
             }
-            What::Called { attempt } if *attempt > 1 => writeln!(out, "  asked the outside again, attempt {attempt}")?,
-            What::Outcome(Outcome::Failed(failure)) => writeln!(out, "  failed: {failure}")?,
-            What::Outcome(Outcome::Committed(_)) | What::Ran | What::Committed { .. } | What::Duplicate | What::Called { .. } => {}
+            What::Called { attempt } if *attempt > 1 => {
+                writeln!(out, "  asked {} again, attempt {attempt}", journal.what(&entry.event).unwrap_or("the outside"))?;
+            }
+            What::Outcome(Outcome::Failed(failure)) => match journal.late(&entry.event) {
+                Some((what, _)) => writeln!(out, "  {what} failed: {failure}")?,
+                None => match journal.inner(&entry.event) {
+                    Some(what) => writeln!(out, "  {what} failed: {failure}")?,
+                    None => writeln!(out, "  failed: {failure}")?,
+                },
+            },
+            What::Outcome(Outcome::Committed(value)) => {
+                if let Some((what, ty)) = journal.late(&entry.event) {
+                    let answer = if matches!(value, Value::None) { String::new() } else { format!(": {}", text(program, value, ty)) };
+                    writeln!(out, "  {what} was answered{answer}")?;
+                }
+            }
+            What::Ran | What::Committed { .. } | What::Duplicate | What::Called { .. } => {}
         }
     }
     Ok(())

@@ -1,9 +1,12 @@
 //! Going back: what was kept before each entry that changes data.
 
 use std::io::Write;
+use std::sync::atomic::Ordering;
 
+use patternc_interpreter::given::Givens;
 use patternc_interpreter::store::state::State;
 
+use super::outside::Typed;
 use super::session::{Session, Variable};
 use crate::fault::Fault;
 
@@ -18,6 +21,9 @@ struct Kept {
     variables: Vec<Variable>,
     said: usize,
     journal: usize,
+    givens: Givens,
+    typed_givens: Vec<Typed>,
+    ahead: i64,
     /// Whether deliveries were held.
     held: bool,
 }
@@ -30,6 +36,11 @@ impl Undo {
     /// Forgets everything: the data of an earlier program fit no longer.
     pub fn clear(&mut self) {
         self.0.clear();
+    }
+
+    /// Whether there is nothing to take back.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Forgets the newest, if that is this entry: it changed nothing.
@@ -48,6 +59,9 @@ impl Session {
                 variables: self.variables.clone(),
                 said: self.said.len(),
                 journal: self.journal.len(),
+                givens: self.runtime().givens(),
+                typed_givens: self.typed_givens.clone(),
+                ahead: self.ahead.load(Ordering::Relaxed),
                 held: self.runtime().is_held(),
             };
             if self.undo.0.len() == STEPS {
@@ -72,10 +86,13 @@ impl Session {
             return Ok(false);
         };
         self.stop();
-        self.start(Some(kept.stores), kept.held, out)?;
+        self.ahead.store(kept.ahead, Ordering::Relaxed);
+        self.start(Some(kept.stores), kept.held, kept.givens, out)?;
+        self.typed_givens = kept.typed_givens;
         self.variables = kept.variables;
         self.said.truncate(kept.said);
         self.journal.truncate(kept.journal);
+        self.explained.clear();
         writeln!(out, "undone: {}", kept.text)?;
         self.show_watches(out)?;
         Ok(true)

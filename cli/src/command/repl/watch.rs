@@ -83,7 +83,7 @@ impl Session {
         let mut frame: Vec<Value> = self.variables.iter().map(|v| v.value.clone()).collect();
         frame.resize(compiled.lowered.slots.max(compiled.lowered.params) as usize, Value::None);
         match self.runtime().read(|engine| engine.evaluate(expr, &mut frame, None)) {
-            Ok(Ok(value)) => text(&self.program, &value, ty),
+            Ok(Ok(value)) => self.shown(text(&self.program, &value, ty)),
             Ok(Err(failure)) => failure.to_string(),
             Err(error) => error.message,
         }

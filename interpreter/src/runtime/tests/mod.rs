@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use super::*;
 use crate::engine::tests::program::{ACKS, LAST, NODE, PAY, REFUSED, TOTAL, handler, node, program, space};
 use crate::engine::{CallAnswer, ExternCall};
+use crate::given::GivenAnswer;
 use crate::json::CellName;
 use crate::store::memory::Memory;
 use crate::store::sqlite::{Opening, Sqlite};
@@ -227,4 +228,43 @@ fn an_open_transaction_runs_again_if_what_it_read_has_changed() {
     runtime.roll_back(open.ticket);
     assert_eq!(cell(&runtime, "x", TOTAL), 2);
     assert!(runtime.wait_idle(SECONDS));
+}
+
+#[test]
+fn calls_that_nobody_answers_wait_until_it_is_given_what_they_answer() {
+    let runtime = open(memory(&program()), None);
+    create(&runtime, "x");
+    let taken = runtime.submit(runtime.session(), None, None, action("x", "quote", vec![Value::Int(7)]));
+    // There is nothing to wait for, and the call was not tried.
+    assert!(runtime.wait_idle(SECONDS));
+    let waiting = runtime.unanswered_calls();
+    let [Action::Extern { of, operation, .. }] = waiting.as_slice() else { panic!("one call waits: {waiting:?}") };
+    let (of, operation) = (*of, *operation);
+    let refuses = GivenAnswer::Fails { message: "shut".to_owned(), left: Some(0) };
+    runtime.give(Given { of, operation, answer: refuses });
+    assert!(runtime.wait_idle(SECONDS));
+    assert_eq!(runtime.unanswered_calls().len(), 1, "one that refuses no more answers nothing");
+    let value = Arc::new(patternc_program::Expr::Int(42));
+    runtime.give(Given { of, operation, answer: GivenAnswer::Value { params: Arc::new([]), value, frame: Vec::new() } });
+    assert_eq!(taken.wait().1, Outcome::Committed(Value::Int(42)));
+}
+
+#[test]
+fn what_is_interrupted_leaves_nothing_and_what_is_delivered_runs_again() {
+    let interrupt = Interrupt::default();
+    let config = Config { interrupt: interrupt.clone(), ..Config::single(memory(&program())) };
+    let runtime = Runtime::open(Arc::new(program()), config).expect("the store can be read");
+    create(&runtime, "x");
+    interrupt.raise();
+    let long = patternc_program::Expr::Range(Box::new(patternc_program::Expr::Int(5_000)));
+    let value = runtime.read(|engine| engine.evaluate(&long, &mut Vec::new(), None)).expect("the store can be read");
+    assert!(matches!(&value, Err(failure) if failure.kind == FailureKind::Unavailable), "{value:?}");
+    interrupt.lower();
+    // Several evaluations share one budget.
+    let mut budget = 12_000;
+    let mut length =
+        || runtime.read(|engine| engine.with_budget(&mut budget, |engine| engine.evaluate(&long, &mut Vec::new(), None).map(|_| ())));
+    assert_eq!(length().expect("the store can be read"), Ok(()));
+    assert_eq!(length().expect("the store can be read"), Ok(()));
+    assert!(matches!(length().expect("the store can be read"), Err(failure) if failure.kind == FailureKind::Budget));
 }

@@ -2,14 +2,15 @@
 
 use std::io::Write;
 
+use patternc_interpreter::engine::Mark;
 use patternc_interpreter::event::Outcome;
 use patternc_interpreter::runtime::{Begun as Opened, SnippetError};
 use patternc_interpreter::value::Value;
 use patternc_program::TestStmt;
 
 use super::super::clients::Begun;
-use super::super::save::{Ended, Said};
-use super::super::session::{PATIENCE, Session};
+use super::super::save::Ended;
+use super::super::session::Session;
 use super::super::show;
 use crate::fault::Fault;
 use crate::render::{self, count};
@@ -81,7 +82,7 @@ pub fn begin(session: &mut Session, text: &str, out: &mut impl Write) -> Result<
             Ok(true)
         }
         Opened::Taken(taken) => {
-            let result = session.runtime().answer(taken, &action, PATIENCE);
+            let result = session.runtime().answer(taken, &action, session.runtime().mark(), &mut session.waiting());
             session.show_effects(out)?;
             match result {
                 Ok((_, Outcome::Failed(failure))) => writeln!(out, "{failure}")?,
@@ -102,9 +103,14 @@ pub fn commit(session: &mut Session, out: &mut impl Write) -> Result<bool, Fault
     let Some(Begun { open, action, text, mut frame, compiled, .. }) = session.clients.current_mut().open.take() else {
         return nothing_open(session, out);
     };
+    let (event, since) = (open.event.clone(), session.runtime().mark());
     let taken = session.runtime().commit(open);
-    let result = session.runtime().answer(taken, &action, PATIENCE);
+    let result = session.runtime().answer(taken, &action, since, &mut session.waiting());
+    if result.is_err() {
+        session.journal.expect(event.clone(), action.result_type(&session.program));
+    }
     session.show_effects(out)?;
+    session.explain_unanswered(out)?;
     let ended = match result {
         Ok((_, Outcome::Committed(value))) => {
             if let [TestStmt::Event { result: Some(slot), .. }] = compiled.lowered.stmts.as_slice() {
@@ -120,15 +126,16 @@ pub fn commit(session: &mut Session, out: &mut impl Write) -> Result<bool, Fault
         // It was shown, and left nothing.
         Ok((_, Outcome::Failed(_))) => return Ok(false),
         Err(error) => {
-            writeln!(out, "{error}")?;
-            if !matches!(error, SnippetError::Held(_)) {
+            writeln!(out, "{}", session.why(&error, 1))?;
+            if !matches!(error, SnippetError::NoAnswer { .. }) {
                 return Ok(false);
             }
-            Ended::Done
+            Ended::Pending
         }
     };
-    let well = !matches!(ended, Ended::Failed(_));
-    session.said.push(Said { text, ended });
+    let well = !matches!(ended, Ended::Failed(_) | Ended::Pending);
+    let pending = matches!(ended, Ended::Pending);
+    session.say(&text, ended).event = Some(event).filter(|_| pending);
     Ok(well)
 }
 
@@ -150,8 +157,9 @@ fn nothing_open(session: &Session, out: &mut impl Write) -> Result<bool, Fault> 
 }
 
 /// `:hold`
-pub fn hold(session: &Session, out: &mut impl Write) -> Result<bool, Fault> {
+pub fn hold(session: &mut Session, out: &mut impl Write) -> Result<bool, Fault> {
     session.runtime().hold();
+    session.say(":hold", Ended::Hold);
     writeln!(out, "deliveries are held: `:deliver` lets one through, `:deliver all` the rest")?;
     Ok(true)
 }
@@ -166,19 +174,23 @@ pub fn deliver(session: &mut Session, what: &str, out: &mut impl Write) -> Resul
         writeln!(out, "deliveries are not held: `:hold` begins")?;
         return Ok(false);
     }
-    session.remember(if what == "all" { ":deliver all" } else { ":deliver" })?;
+    let entry = if what == "all" { ":deliver all" } else { ":deliver" };
+    session.remember(entry)?;
+    session.say(entry, Ended::Deliver);
     if what == "all" {
         // One by one, so that it shows what each has caused.
-        while deliver_one(session, out)? {}
+        while !session.is_interrupted() && deliver_one(session, out)? {}
         session.runtime().release();
         writeln!(out, "deliveries are no longer held")?;
-        session.runtime().wait_idle(PATIENCE);
+        session.settle(Mark::default());
         session.show_effects(out)?;
+        session.explain_unanswered(out)?;
         return Ok(true);
     }
     if !deliver_one(session, out)? {
         writeln!(out, "nothing waits to be delivered")?;
     }
+    session.explain_unanswered(out)?;
     match session.runtime().waiting_deliveries().as_slice() {
         [] => {}
         [next, rest @ ..] => {
@@ -192,7 +204,7 @@ pub fn deliver(session: &mut Session, what: &str, out: &mut impl Write) -> Resul
 fn deliver_one(session: &mut Session, out: &mut impl Write) -> Result<bool, Fault> {
     let Some(what) = session.runtime().deliver_next() else { return Ok(false) };
     writeln!(out, "delivered: {what}")?;
-    session.runtime().wait_idle(PATIENCE);
+    session.settle(Mark::default());
     session.show_effects(out)?;
     Ok(true)
 }

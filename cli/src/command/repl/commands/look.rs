@@ -52,6 +52,10 @@ pub fn records(session: &Session, name: &str, out: &mut impl Write) -> Result<bo
         return Ok(false);
     };
     for record in all_of(session, record)? {
+        if session.is_interrupted() {
+            writeln!(out, "interrupted")?;
+            return Ok(false);
+        }
         writeln!(out, "{}", json::reference_text(program, &record))?;
     }
     Ok(true)
@@ -85,7 +89,7 @@ pub fn show(session: &Session, what: &str, out: &mut impl Write) -> Result<bool,
     for cell in stored.chain(derived) {
         let (name, ty) = cell.describe(program, record.record());
         match session.runtime().read(|engine| engine.read_cell(&record, cell)).map_err(|error| Fault::Use(error.message))? {
-            Ok(value) => writeln!(out, "  {name} = {}", render::value::text(program, &value, ty))?,
+            Ok(value) => writeln!(out, "  {name} = {}", session.shown(render::value::text(program, &value, ty)))?,
             Err(failure) => {
                 writeln!(out, "  {failure}")?;
                 return Ok(false);

@@ -50,6 +50,9 @@ pub fn load(session: &mut Session, file: &str, out: &mut impl Write) -> Result<N
     session.loading += 1;
     let mut all_well = true;
     let result = loop {
+        if session.is_interrupted() {
+            break Ok(Next::Go(false));
+        }
         match script.next() {
             Ok(Entry::Text(text)) => match enter(session, &text, out) {
                 Ok(Next::Go(well)) => all_well &= well,

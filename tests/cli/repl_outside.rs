@@ -192,7 +192,7 @@ fn statements_of_tests_work_where_they_make_sense_and_say_the_way_out_where_not(
     follow(
         &enter(folder.path(), &lines),
         &[
-            "what it waits for is delayed or parked (`:status` shows it; `advance 5m` moves the clock)\n",
+            "what it waits for is delayed (`:status` shows it; `advance 5m` moves the clock)\n",
             "later",
             "\n100\n",
             ".later() was answered: 1100\n1100\n",

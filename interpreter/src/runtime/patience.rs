@@ -77,7 +77,11 @@ impl Runtime {
             let mut core = self.shared.lock();
             let engine = core.engine();
             let stands = engine.is_idle() && !engine.has_finished() && !engine.is_elsewhere();
-            let why = if !stands || taken.is_answered() {
+            let why = if taken.is_answered() {
+                None
+            } else if let Some((_, why)) = engine.hangs_on(taken.id()) {
+                Some(Unanswered::Parked(why))
+            } else if !stands {
                 None
             } else if engine.is_held() {
                 Some(Unanswered::Held)

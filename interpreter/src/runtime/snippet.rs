@@ -58,13 +58,15 @@ pub enum SnippetError {
 }
 
 /// Why an event has no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswered {
     #[error("what it waits for is held")]
     Held,
     #[error("nobody answers the call that it waits for")]
     Nobody,
-    #[error("what it waits for is delayed or parked")]
+    #[error("what it waits for is parked: {0}")]
+    Parked(String),
+    #[error("what it waits for is delayed")]
     Later,
     #[error("it is still on its way after {} s", .0.as_secs())]
     Slow(Duration),

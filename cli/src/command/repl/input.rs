@@ -49,7 +49,7 @@ impl Input {
             .use_bracketed_paste(true)
             .with_quick_completions(true)
             .with_partial_completions(true)
-            .with_menu(ReedlineMenu::EngineCompleter(Box::new(ColumnarMenu::default().with_name("completion"))))
+            .with_menu(ReedlineMenu::EngineCompleter(Box::new(ColumnarMenu::default().with_name("completion").with_marker("> "))))
             .with_edit_mode(Box::new(Emacs::new(keys)));
         // Without a file to write to there is still the history of this prompt.
         if let Some(history) = history_file().and_then(|file| FileBackedHistory::with_file(REMEMBERED, file).ok()) {

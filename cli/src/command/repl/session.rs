@@ -413,6 +413,7 @@ impl Session {
             }
             SnippetError::NoAnswer { why: Unanswered::Slow(_), .. } => format!("{error} (`:status` shows it)"),
             SnippetError::NoAnswer { why: Unanswered::Held, .. } => format!("{error} (`:deliver` lets it through)"),
+            SnippetError::NoAnswer { why: Unanswered::Parked(_), .. } => format!("{error} (`:retry` takes it up again)"),
             SnippetError::NoAnswer { why: Unanswered::Later, .. } if self.in_memory() => {
                 format!("{error} (`:status` shows it; `advance 5m` moves the clock)")
             }

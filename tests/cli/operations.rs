@@ -347,3 +347,78 @@ fn a_filter_that_matches_nothing_is_a_mistake() {
     assert!(call_with(files.path(), &["test", "--filter", "sum"], "", 0).contains("1 passed"));
     assert!(call_with(files.path(), &["test", "--filter", "product"], "", 2).contains("no test has `product` in its name"));
 }
+
+const MOVERS: &str = r#"
+space home
+space away
+
+record Room in away {
+  cell open: Bool = true
+  cell n: Int = 0
+  internal handler enter() -> Int {
+    self.n += 1
+    return self.n
+  }
+  internal handler leave(n: Int) { self.n -= n }
+  handler set_open(open: Bool) { self.open = open }
+}
+
+record Mover in home {
+  cell rates: Int = 0
+  internal handler check() { require self.rates > 0 else "no rates" }
+
+  saga go(room: Room) {
+    step n = rates.look(1)
+    step m = rates.hold(n) undo rates.free(m)
+    step room.enter() undo room.leave(1)
+    step self.check()
+  }
+}
+
+extern rates {
+  look(n: Int) -> Int readonly
+  hold(n: Int) -> Int idempotent
+  free(n: Int) idempotent
+}
+"#;
+
+const MOVERS_SERVICE: &str = r#"
+call=$(cat)
+case "$call" in
+  *free*) echo "$call" >> freed; if [ -f free ]; then exit 0; fi; echo "not now"; exit 65;;
+esac
+echo 1
+"#;
+
+/// A saga that cannot be undone is parked; a retry that fails says so, and under which id it is parked now.
+#[test]
+fn a_saga_that_is_parked_again_is_followed_under_its_new_id() {
+    let files = folder(&[("movers.pattern", MOVERS), ("patternc.yaml", CONFIG), ("rates.sh", MOVERS_SERVICE)]);
+    let path = files.path();
+    let events = "{\"create\":\"Room\",\"as\":\"r\"}\n{\"create\":\"Mover\",\"as\":\"m\"}\n\
+                  {\"id\":\"g\",\"to\":\"Mover/m\",\"handler\":\"go\",\"args\":{\"room\":{\"ref\":\"Room/r\"}}}\n";
+    let mut running = Running::start(path);
+    for line in events.lines() {
+        let said = running.event(line);
+        assert!(said.contains("committed") || said.contains("\"id\":\"g\",\"outcome\":\"pending\"") && said.contains("not now"), "{said}");
+    }
+    let status = || json(path, &["status", "--output-format", "json"]);
+    let parked = |status: &Value| status["events"][0]["id"].as_str().unwrap_or_else(|| panic!("{status}")).to_owned();
+    let first = parked(&status());
+    // The process that runs the patterns is asked.
+    let said = call_with(path, &["retry", &first], "", 1);
+    let second = parked(&status());
+    assert!(first != second && said.contains(&format!("{first} (rates.free): parked again as {second}: ")), "{said}");
+    let line = json(path, &["retry", &second, "--output-format", "json"]);
+    let third = parked(&status());
+    assert_eq!((&line[0]["outcome"], &line[0]["parked"]), (&"parked".into(), &third.as_str().into()), "{line}");
+    // Each asked under a key of its own: each was refused.
+    assert_eq!(std::fs::read_to_string(path.join("freed")).expect("it was asked").lines().count(), 3);
+    // Somebody has done it by hand: the saga goes on to its end.
+    assert!(call_with(path, &["retry", &third, "--done", "1"], "", 2).contains("it has no result"));
+    assert!(call_with(path, &["retry", &third, "--done"], "", 0).contains("rates.free): done"));
+    running.end();
+    let said = call_with(path, &["run", "--quiet"], events, 1);
+    assert!(said.contains("\"id\":\"g\",\"outcome\":\"failed\",\"failure\":{\"kind\":\"rejected\",\"message\":\"no rates\"}"), "{said}");
+    assert!(call_with(path, &["run", "--quiet"], "{\"read\":\"Room/r\",\"cells\":[\"n\"]}", 0).contains("\"n\":0"));
+}

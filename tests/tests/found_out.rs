@@ -18,6 +18,7 @@ extern pay {
 }
 record Till in shop {
   cell receipt: Text = ""
+  cell counted: Int = 0
   internal handler once(n: Int) -> Text {
     return send pay.once(n) then {
       ok(r) => { self.receipt = r  return r }
@@ -26,6 +27,10 @@ record Till in shop {
   }
   internal handler safe(n: Int) -> Text {
     return send pay.safe(n) then { ok(r) => { self.receipt = r  return r } }
+  }
+  internal handler count(n: Int) -> Text {
+    self.counted += n
+    return send pay.safe(n)
   }
   internal handler through(n: Int) -> Text { return send self.once(n) }
 }
@@ -43,6 +48,8 @@ record Buyer in home {
     send self.safe(till) then { ok(r) => { self.said = r.r } err(e) => { self.said = "no: {e.message}" } }
   }
   handler tell(till: Till) { send till.through(2) then { ok(r) => { self.said = r } err(e) => { self.said = "no: {e.message}" } } }
+  @allow(dual-write, "to see what a retry does")
+  handler count(till: Till) { send till.count(5) then { ok(r) => { self.said = r } } }
   handler ask(till: Till) -> Text { return send till.through(3) }
 }
 "#;
@@ -190,4 +197,25 @@ fn what_is_known_cannot_be_found_out() {
     world.engine_mut().retry(&parked[0]).expect("the arm may run now");
     world.end(Vec::new());
     assert_eq!((world.cell(&a, "n"), world.engine().status().flights), (Value::Int(1), vec![]));
+}
+
+#[test]
+fn what_may_be_done_by_half_is_not_done_again_by_a_bare_retry() {
+    let refused = || CallAnswer::Rejected("no money".into());
+    let mut shop = Shop::new(vec![refused()]);
+    let event = shop.parked_by("count");
+    let counted = |shop: &Shop| shop.world.cell(&shop.till, "counted");
+    let error = shop.world.engine_mut().retry(&event);
+    assert!(matches!(&error, Err(RetryError::Half { .. })), "{error:?}");
+    assert_eq!(counted(&shop), Value::Int(5));
+    // Done by hand, as far as it was not.
+    shop.world.engine_mut().resolve(&event, Happened::Done(Value::Text("r9".into()))).expect("it is parked");
+    shop.ends("r9", 0, "", 1);
+    assert_eq!(counted(&shop), Value::Int(5));
+    // Or all of it anew, by who has taken back the rest.
+    let mut shop = Shop::new(vec![refused()]);
+    let event = shop.parked_by("count");
+    shop.world.engine_mut().resolve(&event, Happened::NotDone).expect("it is parked");
+    shop.ends("paid", 0, "", 2);
+    assert_eq!(counted(&shop), Value::Int(10));
 }

@@ -38,8 +38,9 @@ enum Err {
 struct Step {
     requires: bool,
     writes: bool,
-    /// Sends something beside its answer.
+    /// Sends something beside its answer; and what it sends may be rejected.
     beside: bool,
+    beside_rejects: bool,
     defers: Defers,
     err: Err,
     then_writes: bool,
@@ -52,19 +53,19 @@ impl Step {
     fn by_chance(dice: &mut Random) -> Step {
         let mut one_in = |n: usize| dice.below(n) == 0;
         let (requires, writes, beside, then_writes) = (one_in(3), one_in(2), one_in(6), one_in(2));
-        let (then_requires, either) = (one_in(4), one_in(6));
+        let (then_requires, either, beside_rejects) = (one_in(4), one_in(6), one_in(2));
         let defers = [Defers::No, Defers::Extern, Defers::Leaf, Defers::SureLeaf][dice.below(4)];
         let err = [Err::None, Err::Fails, Err::Repairs][dice.below(3)];
-        Step { requires, writes, beside, defers, err, then_writes, then_requires, either }
+        Step { requires, writes, beside, beside_rejects, defers, err, then_writes, then_requires, either }
     }
 
-    /// The codes at which it is rejected: before, by what it answers with, after.
-    fn codes(index: usize) -> [usize; 3] {
-        [10 * index + 1, 10 * index + 2, 10 * index + 3]
+    /// The codes at which it is rejected: before, by what it answers with, after, beside.
+    fn codes(index: usize) -> [usize; 4] {
+        [10 * index + 1, 10 * index + 2, 10 * index + 3, 10 * index + 4]
     }
 
     fn handler(&self, index: usize) -> String {
-        let [before, by, after] = Step::codes(index);
+        let [before, by, after, beside] = Step::codes(index);
         let mut text = format!("  internal handler h{index}(log: LogB, stop: Int) {{\n");
         if self.requires {
             let _ = writeln!(text, "    require stop != {before} else \"{before}\"");
@@ -75,7 +76,8 @@ impl Step {
             let _ = writeln!(text, "    self.done += {before}");
         }
         if self.beside {
-            let _ = writeln!(text, "    send log.put_sure({})", 10 * index + 4);
+            let call = if self.beside_rejects { format!("put({beside}, stop == {beside})") } else { format!("put_sure({beside})") };
+            let _ = writeln!(text, "    send log.{call}");
         }
         let answer = match self.defers {
             Defers::No => None,
@@ -109,8 +111,8 @@ impl Step {
             text += "    }\n";
         }
         text += "  }\n";
-        let [before, by, after] = Step::codes(index);
-        let take_back = format!("self.done -= {before}  self.done -= {after}  send log.back({})", 10 * index + 4);
+        let [before, by, after, beside] = Step::codes(index);
+        let take_back = format!("self.done -= {before}  self.done -= {after}  send log.back({beside})");
         let undo = match self.defers {
             Defers::No => take_back,
             Defers::Extern => format!("return send out.back({by}) then {{ ok() => {{ {take_back} }} }}"),

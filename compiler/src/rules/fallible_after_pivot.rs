@@ -16,7 +16,8 @@ pub static RULE: Rule = Rule {
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     for (callable, saga) in steps::sagas(context) {
         for step in &saga.steps[saga.pivot + 1..] {
-            let Some(why) = steps::rejecting(context.db, step.action) else { continue };
+            let why = steps::rejecting(context.db, step.action).or_else(|| steps::without_value(callable, step.action));
+            let Some(why) = why else { continue };
             let (name, reason) = (step.name(callable), steps::reason(context.db, &why));
             let message = format!(
                 "the step `{name}` of the saga `{}` comes after the pivot, but may be rejected by {reason}: then the saga can neither go on nor \

@@ -18,12 +18,10 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     for (callable, saga) in steps::sagas(context) {
         for step in &saga.steps {
             let Some(undo) = step.undo else { continue };
-            let why = match steps::rejecting(context.db, undo) {
-                None => continue,
-                // Only the outside can take back what the outside did; whether it may be asked again is `unsafe-retry`.
-                Some(Rejecting::Outside(_)) if !reach::outside_calls(context.db, step.action).is_empty() => continue,
-                Some(why) => why,
-            };
+            // Only the outside can take back what the outside did; whether it may be asked again is `unsafe-retry`.
+            let may_ask = || !reach::outside_calls(context.db, step.action).is_empty();
+            let why = steps::rejecting(context.db, undo).filter(|why| !(matches!(why, Rejecting::Outside(_)) && may_ask()));
+            let Some(why) = why.or_else(|| steps::without_value(callable, undo)) else { continue };
             let (name, reason) = (step.name(callable), steps::reason(context.db, &why));
             let message = format!(
                 "what undoes `{name}` in the saga `{}` may be rejected by {reason}: then the step stays done, and the saga is stuck half undone",

@@ -1,5 +1,7 @@
 //! `half-done-step`: a step of a saga that may fail after some of it was done.
 
+use rustc_hash::FxHashSet;
+
 use super::Rule;
 use super::context::{Callable, Context};
 use super::reach;
@@ -15,7 +17,7 @@ use crate::types::HandlerId;
 pub static RULE: Rule = Rule {
     name: "half-done-step",
     level: Level::Error,
-    summary: "a step of a saga, or its `undo`, that may fail after some of it was done",
+    summary: "a step of a saga, or its `undo`, that may fail after some of it was done, or counts as done before all of it is",
     page: PAGE,
     check: Some(check),
 };
@@ -24,6 +26,11 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     for (callable, saga) in steps::sagas(context) {
         for (index, step) in saga.steps.iter().enumerate() {
             let name = step.name(callable);
+            for (send, what) in std::iter::once((step.action, "the step")).chain(step.undo.map(|undo| (undo, "what undoes"))) {
+                if let Some((open, why)) = left_open(context.db, send, &mut FxHashSet::default()) {
+                    findings.push(early(context, callable, send, open, &why, &format!("{what} `{name}`")));
+                }
+            }
             // After the pivot nothing may be rejected at all: `fallible-after-pivot`.
             if index <= saga.pivot
                 && let Some(half) = of_event(context.db, step.action)
@@ -41,6 +48,45 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
             }
         }
     }
+}
+
+/// A send that an event sets going, whose rejection nobody takes and nothing waits for, and why it may be rejected. What is outside may always
+/// refuse: that is for `dual-write` and `dropped-failure`.
+fn left_open<'db>(db: &'db dyn Db, event: &SendEffect, seen: &mut FxHashSet<BodyOwner>) -> Option<(&'db SendEffect, Rejecting)> {
+    let owner = reach::receiver(db, event).filter(|owner| matches!(owner, BodyOwner::Handler(_) | BodyOwner::Create(_)))?;
+    if !seen.insert(owner) || seen.len() > MOST_SEEN {
+        return None;
+    }
+    let sends = effects::effects(db, owner).pieces().into_iter().flat_map(|piece| &piece.sends).filter(|send| !send.delayed);
+    sends.into_iter().find_map(|send| {
+        let dropped = send.role == SendRole::Send && send.err.is_none();
+        let why = dropped.then(|| steps::rejecting(db, send)).flatten().filter(|why| !matches!(why, Rejecting::Outside(_)));
+        why.map(|why| (send, why)).or_else(|| left_open(db, send, seen))
+    })
+}
+
+/// Handlers that are looked at for one step.
+const MOST_SEEN: usize = 256;
+
+fn early(
+    context: &Context<'_>,
+    callable: &Callable<'_>,
+    send: &SendEffect,
+    open: &SendEffect,
+    why: &Rejecting,
+    what: &str,
+) -> Diagnostic {
+    let by = body_name(context.db, open.site.body);
+    let message = format!(
+        "{what} of the saga `{}` counts as done before what `{by}` sends is: that may be rejected by {}, and the saga ends as if all were done",
+        callable.name(),
+        steps::reason(context.db, why)
+    );
+    let finding = steps::at(&RULE, callable, send, "done before all of it is", message);
+    let finding = finding.label(Location::Site(open.site), format!("`{by}` sends it, and waits for nothing"));
+    steps::because(context.db, why, finding).help(
+        "answer with it: `return send …`, or make it a step of its own; or give the send an `err` arm that says what is so when it is rejected",
+    )
 }
 
 /// What stays of an event that fails, and why it may fail then.
@@ -176,6 +222,9 @@ const PAGE: &str = r##"
 A handler that answers with a `send` (`return send …`) is several transactions: what it writes before is committed when the answer comes. If that is a
 rejection, the step of the saga has failed, and a step that failed is not undone: its first half stays. The same if an arm rejects after the call has
 been made.
+
+It is the same the other way round: a handler that sends, and does not wait (`send` without `return`), has answered before what it sent is done. The step
+counts as done, the saga goes on to its end, and the rejection is parked.
 
 An `undo` that fails half way is parked; taking it up again would do its first half twice.
 

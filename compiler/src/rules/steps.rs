@@ -9,7 +9,7 @@ use super::reach::{self, Failing};
 use crate::db::Db;
 use crate::diagnostic::{Diagnostic, Location};
 use crate::effects::describe::{body_name, cell_path, record_name};
-use crate::effects::{self, Effects, FailureCause, SendEffect, SendRole, SendTarget, Site, WriteEffect, WriteKind};
+use crate::effects::{self, Effects, Entry, FailureCause, SendEffect, SendRole, SendTarget, Site, WriteEffect, WriteKind};
 use crate::facts;
 use crate::hir::{BodyKind, BodyOwner, Step};
 use crate::resolve::item_name;
@@ -125,6 +125,15 @@ pub enum Rejecting {
 /// Why an event may be rejected; `None` if it cannot be. The outside is named only where nothing else is to be said.
 pub fn rejecting(db: &dyn Db, send: &SendEffect) -> Option<Rejecting> {
     event_rejects(db, send, &mut Vec::new())
+}
+
+/// Where the target or an argument of an `undo`, or of a step that is not the first, may have no value: then nothing is sent.
+pub fn without_value(callable: &Callable<'_>, send: &SendEffect) -> Option<Rejecting> {
+    // Sites are counted in the order of evaluation: what belongs to a send stands between the one before it and itself.
+    let before = callable.own.sends.iter().map(|other| other.site.index).filter(|index| *index < send.site.index).max();
+    let mut failures = callable.effects.failures.iter().filter(|failure| !failure.caught && failure.cause != FailureCause::Overflow);
+    let of_it = |index: u32| index < send.site.index && before.is_some_and(|before| before < index);
+    failures.find(|failure| of_it(failure.here().index)).map(|failure| Rejecting::At(failure.site))
 }
 
 /// Events that wait for one another's answers are followed so far; what is behind them is told less exactly.

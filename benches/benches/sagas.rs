@@ -1,10 +1,14 @@
 //! Sagas of three steps a second on `sqlite` (`synchronous=FULL`), beside Restate with its defaults (every write synced) in the same run.
 //!
-//! `cargo bench -p patternc-benches --bench sagas [-- SECONDS [FOLDER]]`: FOLDER is a copy of `benches/peers/restate` in which `npm install` was
-//! run; without it, only the sagas of patterns are measured.
+//! `cargo bench -p patternc-benches --bench sagas [-- SECONDS]`. Restate is what npm has of it (`benches/peers/restate/package.json`: the server as
+//! `@restatedev/restate-server-linux-x64`, and its SDK): the first run installs it into `target/peers/restate`. Where there is no node or npm, only the
+//! sagas of patterns are measured, and it says so.
+//!
+//! Both keep what they have promised on the same disk, synced before a saga is answered. Restate is asked over HTTP, as it is meant to be; patterns
+//! run in the process that asks.
 
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -50,7 +54,7 @@ const IN_FLIGHT: [usize; 2] = [1, 64];
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
     let seconds: f64 = arguments.next().and_then(|seconds| seconds.parse().ok()).unwrap_or(5.0);
-    let peer = arguments.next();
+    let peer = restate();
     let program = Arc::new(program());
     for in_flight in IN_FLIGHT {
         println!("{in_flight} in flight");
@@ -58,8 +62,7 @@ fn main() {
         println!("  {:<34} {one:>8.0} sagas/s", "patternc, one store");
         let two = on_sqlite(&program, 2, seconds, in_flight);
         println!("  {:<34} {two:>8.0} sagas/s", "patternc, two stores");
-        let Some(folder) = &peer else { continue };
-        match on_restate(Path::new(folder), seconds, in_flight) {
+        match peer.as_ref().map_err(Clone::clone).and_then(|folder| on_restate(folder, seconds, in_flight)) {
             Ok((objects, runs)) => {
                 println!(
                     "  {:<34} {objects:>8.0} sagas/s   patternc is {:.2} x, {:.2} x",
@@ -130,6 +133,28 @@ fn on_sqlite(program: &Arc<Program>, stores: usize, seconds: f64, in_flight: usi
         done += 1;
     }
     done as f64 / start.elapsed().as_secs_f64()
+}
+
+/// The folder in which Restate is installed, by npm if it is not yet.
+fn restate() -> Result<PathBuf, String> {
+    let target = std::env::current_exe().map_err(|error| error.to_string())?;
+    let target = target.ancestors().find(|folder| folder.ends_with("target")).ok_or("the bench runs outside of `target`")?;
+    let (peer, folder) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/restate"), target.join("peers/restate"));
+    let copy = |name: &str| std::fs::copy(peer.join(name), folder.join(name)).map_err(|error| format!("{name}: {error}"));
+    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    for name in ["package.json", "bench.mjs"] {
+        copy(name)?;
+    }
+    if !folder.join("node_modules/@restatedev").exists() {
+        println!("npm install in {}", folder.display());
+        let npm = Command::new("npm").args(["install", "--no-audit", "--no-fund", "--silent"]).current_dir(&folder).status();
+        match npm {
+            Ok(status) if status.success() => {}
+            Ok(status) => return Err(format!("npm install ends with {status}")),
+            Err(error) => return Err(format!("npm does not start: {error}")),
+        }
+    }
+    Ok(folder)
 }
 
 /// Sagas a second with steps as calls of virtual objects, and with steps of which only the result is stored.

@@ -219,3 +219,43 @@ fn what_may_be_done_by_half_is_not_done_again_by_a_bare_retry() {
     shop.ends("paid", 0, "", 2);
     assert_eq!(counted(&shop), Value::Int(10));
 }
+
+/// Which calls may follow one that arrived without anyone knowing: only of those is a refusal not believed (the adapters do that).
+#[test]
+fn a_call_is_doubtful_once_an_earlier_one_may_have_arrived() {
+    let doubts = Rc::new(RefCell::new(Vec::new()));
+    let compiled = compile(PATTERN);
+    let mut world = World::with_store_for_each_space(&compiled.program, 1);
+    let answers = [
+        CallAnswer::NotSent("no line".into()),
+        CallAnswer::NotSent("no line".into()),
+        lost(),
+        CallAnswer::NotSent("no line".into()),
+        CallAnswer::Unusable("gibberish".into()),
+        CallAnswer::Unusable("gibberish".into()),
+        CallAnswer::Unusable("gibberish".into()),
+    ];
+    let (seen, mut answers) = (doubts.clone(), answers.into_iter());
+    world.outside(move |call: &ExternCall| {
+        seen.borrow_mut().push(call.doubtful);
+        answers.next().unwrap_or(CallAnswer::Value(Value::Text("paid".into())))
+    });
+    let till = world.create("Till", world.space("shop"), &[]);
+    let buyer = world.create("Buyer", world.space("home"), &[]);
+    world.call(&buyer, "buy_safe", vec![Value::Ref(till)]);
+    assert_eq!(doubts.borrow()[..], [false, false, false, true, true]);
+    let parked = |world: &World| world.engine().parked().pop().expect("it is parked");
+    // Asked again after the process died; then by someone who knows that nothing has arrived.
+    world.crash();
+    world.end(Vec::new());
+    let event = parked(&world);
+    world.engine_mut().retry(&event).expect("it may be repeated");
+    world.end(Vec::new());
+    let event = parked(&world);
+    world.engine_mut().resolve(&event, Happened::NotDone).expect("it is parked");
+    world.end(Vec::new());
+    // That it was parked may not have been durable: then it was asked again by itself.
+    let doubts = doubts.borrow();
+    let (last, before) = doubts[5..].split_last().expect("it was asked");
+    assert!(!last && !before.is_empty() && before.iter().all(|doubtful| *doubtful), "{doubts:?}");
+}

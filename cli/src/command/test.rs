@@ -155,7 +155,7 @@ fn run_test(
                 Fault::Use(message.to_owned())
             })?;
             scratch = Scratch::new(&url).map_err(|error| Fault::Use(error.message))?;
-            options.disk = Some(Box::new(simulate::postgres_disk(program, &options.limits, scratch.url())));
+            options.disk = Some(Box::new(simulate::postgres_disk(program, &options.limits, &[scratch.url()])));
         }
         let report = simulate::run_test(program, test, options);
         runs += 1;

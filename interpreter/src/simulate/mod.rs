@@ -23,7 +23,6 @@ pub use self::report::{TestFailure, TestReport};
 use self::script::Script;
 pub use self::world::{Mishaps, Outside, Request, World};
 use crate::limits::Limits;
-use crate::store::Store;
 use crate::store::memory::Memory;
 use crate::store::postgres::Postgres;
 use crate::store::sqlite::{Opening, Sqlite};
@@ -74,11 +73,13 @@ pub fn sqlite_disk(program: &Arc<Program>, limits: &Limits, folder: &Path, store
     ReopenedDisk::new((0..stores).map(opener).collect())
 }
 
-/// A store in the database at an address.
-pub fn postgres_disk(program: &Arc<Program>, limits: &Limits, url: &str) -> ReopenedDisk {
-    let (program, limits, url) = (program.clone(), limits.clone(), url.to_owned());
-    let open = move || Ok(Box::new(Postgres::open(&url, Opening::new(program.clone(), limits.clone()))?) as Box<dyn Store>);
-    ReopenedDisk::new(vec![Box::new(open) as Opener])
+/// A store in the database at each address.
+pub fn postgres_disk(program: &Arc<Program>, limits: &Limits, urls: &[&str]) -> ReopenedDisk {
+    let opener = |url: &&str| -> Opener {
+        let (program, limits, url) = (program.clone(), limits.clone(), (*url).to_owned());
+        Box::new(move || Ok(Box::new(Postgres::open(&url, Opening::new(program.clone(), limits.clone()))?)))
+    };
+    ReopenedDisk::new(urls.iter().map(opener).collect())
 }
 
 /// Empty stores in memory for a program.

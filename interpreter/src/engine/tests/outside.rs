@@ -174,6 +174,39 @@ fn a_call_that_is_not_safe_to_repeat_is_made_once() {
 }
 
 #[test]
+fn the_time_that_an_extern_is_given_is_not_cut_short() {
+    use crate::host::Host;
+    struct Late(i64);
+    impl Host for Late {
+        fn now(&mut self) -> i64 {
+            self.0
+        }
+
+        fn random(&mut self) -> u64 {
+            1
+        }
+    }
+    let mut nodes = Nodes::new(1, 11);
+    nodes.world.engine_mut().set_extern_timeout(patternc_program::ExternId(0), 90_000);
+    nodes.send(0, "a0", "charge", vec![Value::Int(9)]);
+    while !nodes.world.engine().has_calls() && nodes.world.engine().calls_under_way() == 0 {
+        let engine = nodes.world.engine_mut();
+        engine.wake();
+        assert!(engine.step() || engine.waits_for_durability(), "the call is made");
+        let version = engine.stores().get(0).version();
+        engine.stores().get(0).wait_durable(version).expect("the disk works");
+    }
+    let call = nodes.world.engine_mut().take_call().expect("it is handed out");
+    assert_eq!(call.timeout, 90_000);
+    let began = nodes.world.engine_mut().now();
+    for (later, under_way) in [(100_000, 1), (140_000, 0)] {
+        nodes.world.engine_mut().set_host(Box::new(Late(began + later)));
+        nodes.world.engine_mut().wake();
+        assert_eq!(nodes.world.engine().calls_under_way(), under_way, "after {later} ms");
+    }
+}
+
+#[test]
 fn a_full_queue_refuses_events_from_outside_only() {
     let limits = Limits { queue: 4, ..Limits::default() };
     let mut nodes = Nodes::limited(1, 10, limits);

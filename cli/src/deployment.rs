@@ -4,25 +4,22 @@ use std::path::Path;
 use std::sync::Arc;
 
 use patternc_compiler::check::Deployments;
-use patternc_compiler::config::{self, Config, Deployment, Extern as ExternConfig, Keepers, Store as StoreConfig, Template};
+use patternc_compiler::config::{self, Config, Deployment, Extern as ExternConfig, Keepers, Template};
 use patternc_interpreter::adapter::{Command, Http, HttpOperation, SpiceDb};
-use patternc_interpreter::host::SystemHost;
 use patternc_interpreter::limits::Limits;
-use patternc_interpreter::machine::Defaults;
 use patternc_interpreter::runtime::{Callee, Config as RuntimeConfig, Runtime};
-use patternc_interpreter::store::format::Opening;
 use patternc_interpreter::store::memory::Memory;
 use patternc_interpreter::store::postgres::Postgres;
 use patternc_interpreter::store::sqlite::Sqlite;
 use patternc_interpreter::store::state::Schema;
-use patternc_interpreter::store::{Shard, Store, Stores};
-use patternc_interpreter::value::RecordRef;
+use patternc_interpreter::store::{Placement, Shard, Store};
 use patternc_program::{ExternId, Program, SpaceId};
 
 use rustc_hash::FxHashMap;
 
 use crate::fault::Fault;
 use crate::project::Loaded;
+use crate::stores::{self, Place, Site};
 
 /// Where `run` keeps data when no deployment says so, in the project's folder.
 pub const STATE: &str = ".patternc/state.db";
@@ -58,7 +55,10 @@ pub fn parts(project: &Loaded, program: &Arc<Program>, name: Option<&str>, fallb
         Some((name, deployment)) => configured(project, program, name, deployment, limits),
         None => {
             let store = match fallback {
-                Fallback::File(path) => sqlite(path, program, &limits)?,
+                Fallback::File(path) => {
+                    let place = Place { name: "main".to_owned(), site: Site::File(path.to_owned()) };
+                    sqlite(path, &place, program, &limits)?
+                }
                 Fallback::Memory => memory(program, &limits),
             };
             Ok(RuntimeConfig { limits, ..RuntimeConfig::single(store) })
@@ -117,27 +117,37 @@ fn configured(
     deployment: &Deployment,
     limits: Limits,
 ) -> Result<RuntimeConfig, Fault> {
-    let mut stores: Vec<Box<dyn Store>> = Vec::new();
-    for (store, config) in &deployment.stores {
-        stores.push(match config {
-            StoreConfig::Memory => memory(program, &limits),
-            StoreConfig::Sqlite { path } => {
-                let path = expand(path, &format!("the path of store `{store}`"))?;
-                sqlite(&project.root.join(path), program, &limits)?
-            }
-            StoreConfig::Postgres { url } => {
-                let url = expand(url, &format!("the address of store `{store}`"))?;
-                let opening = Opening::new(program.clone(), limits.clone());
-                Box::new(Postgres::open(&url, opening).map_err(|error| Fault::Use(format!("store `{store}`: {}", error.message)))?)
-            }
-        });
-    }
+    let stores = opened(stores::places(project, Some(name))?, program, &limits)?;
     if stores.is_empty() {
         return Err(Fault::Use(format!("deployment `{name}` has no stores: add one under `stores`")));
     }
     let (places, shards) = places_of(program, name, deployment)?;
     let externs = externs(project, program, name, deployment)?;
     Ok(RuntimeConfig { stores, places, shards, externs, limits, ..RuntimeConfig::single(memory(program, &Limits::default())) })
+}
+
+/// Opens stores.
+fn opened(places: Vec<Place>, program: &Arc<Program>, limits: &Limits) -> Result<Vec<Box<dyn Store>>, Fault> {
+    let mut stores: Vec<Box<dyn Store>> = Vec::new();
+    // What each of these says is compared with those before: an address does not tell which database it leads to.
+    let mut servers: Vec<(usize, Postgres)> = Vec::new();
+    for (at, place) in places.iter().enumerate() {
+        match &place.site {
+            Site::Memory => stores.push(memory(program, limits)),
+            Site::File(file) => stores.push(sqlite(file, place, program, limits)?),
+            Site::Server(url) => {
+                let store = stores::with_opening(program, place, limits, &[], |opening| Postgres::open(url, opening))?;
+                if let Some((other, _)) = servers.iter().find(|(_, other)| store.is_same_store(other)) {
+                    return Err(stores::same(&places[*other], place));
+                }
+                servers.push((at, store));
+            }
+        }
+    }
+    for (at, store) in servers {
+        stores.insert(at, Box::new(store));
+    }
+    Ok(stores)
 }
 
 /// For each declared space the store that keeps it, and the families that are spread over several.
@@ -175,27 +185,18 @@ pub fn places(project: &Loaded, program: &Program, name: Option<&str>) -> Result
     }
 }
 
-/// The same for a command that cannot deal with families that are spread.
-pub fn whole_places(project: &Loaded, program: &Program, name: Option<&str>, command: &str) -> Result<Vec<usize>, Fault> {
+/// The same as one value.
+pub fn placement(project: &Loaded, program: &Arc<Program>, name: Option<&str>) -> Result<Placement, Fault> {
     let (places, shards) = places(project, program, name)?;
-    match shards.first() {
-        None => Ok(places),
-        Some(shard) => Err(Fault::Use(format!(
-            "`patternc {command}` does not work with families whose spaces are spread over several stores, as `{}[*]` is (`shard`)",
-            program.spaces[shard.space.index()].name
-        ))),
-    }
+    Ok(Placement::from(places).with_shards(program.clone(), shards))
 }
 
 fn memory(program: &Program, limits: &Limits) -> Box<dyn Store> {
     Box::new(Memory::new(Arc::new(Schema::new(program)), limits))
 }
 
-fn sqlite(path: &Path, program: &Arc<Program>, limits: &Limits) -> Result<Box<dyn Store>, Fault> {
-    let mut defaults = Defaults::new(program.clone(), limits.clone(), Box::new(SystemHost::new()));
-    let mut default = |stores: &Stores, record: &RecordRef, cell| defaults.of(stores, record, cell);
-    let opening = Opening { defaults: Some(&mut default), ..Opening::new(program.clone(), limits.clone()) };
-    Ok(Box::new(Sqlite::open(path, opening).map_err(|error| Fault::Use(error.message))?))
+fn sqlite(file: &Path, place: &Place, program: &Arc<Program>, limits: &Limits) -> Result<Box<dyn Store>, Fault> {
+    Ok(Box::new(stores::with_opening(program, place, limits, &[], |opening| Sqlite::open(file, opening))?))
 }
 
 /// What answers the externs that the deployment names.

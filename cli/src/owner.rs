@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::fault::Fault;
 use crate::render::count;
-use crate::stores::Place;
+use crate::stores::{Place, Site};
 
 /// How often requests of other processes are looked for.
 const LISTEN: Duration = Duration::from_millis(100);
@@ -58,14 +58,15 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins to listen beside every file of the deployment.
+    /// Begins to listen beside every file of the deployment, and to report to those who look at its servers.
     pub fn start(places: &[Place], caretaker: Caretaker, voice: Voice) -> Result<Watch, Fault> {
-        let files = places.iter().filter_map(|place| place.file.as_deref());
+        let files = places.iter().filter_map(|place| place.file());
         let listening = files.map(Requests::listen).collect::<Result<Vec<_>, _>>().map_err(|error| Fault::Use(error.message))?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
-        let thread =
-            std::thread::Builder::new().name("patternc-watch".to_owned()).spawn(move || watch(&listening, &caretaker, voice, &stopped));
+        let shared = places.iter().any(|place| matches!(place.site, Site::Server(_)));
+        let thread = std::thread::Builder::new().name("patternc-watch".to_owned());
+        let thread = thread.spawn(move || watch(&listening, &caretaker, voice, shared, &stopped));
         let thread = Some(thread.map_err(Fault::Output)?);
         Ok(Watch { stop, thread })
     }
@@ -81,7 +82,7 @@ impl Drop for Watch {
     }
 }
 
-fn watch(listening: &[Requests], caretaker: &Caretaker, voice: Voice, stopped: &AtomicBool) {
+fn watch(listening: &[Requests], caretaker: &Caretaker, voice: Voice, shared: bool, stopped: &AtomicBool) {
     let mut troubles = Troubles { voice, known: HashMap::new() };
     let mut looked = Instant::now();
     while !stopped.load(Ordering::Relaxed) {
@@ -94,9 +95,14 @@ fn watch(listening: &[Requests], caretaker: &Caretaker, voice: Voice, stopped: &
             }
         }
         let pause = if voice == Voice::Verbose { LISTEN } else { LOOK };
-        if voice != Voice::Quiet && looked.elapsed() >= pause {
+        if looked.elapsed() >= pause {
             looked = Instant::now();
-            troubles.look(caretaker);
+            if voice != Voice::Quiet {
+                troubles.look(caretaker);
+            }
+            if shared && let Some(status) = status(caretaker) {
+                caretaker.report(&status.to_string());
+            }
         }
         std::thread::sleep(LISTEN);
     }
@@ -145,14 +151,7 @@ impl Troubles {
 /// Does what is asked; `None` if it is not understood, or the runtime has stopped.
 fn answer(caretaker: &Caretaker, request: &Value) -> Option<Value> {
     match request.get("do")?.as_str()? {
-        "status" => {
-            let status = caretaker.status()?;
-            let troubled = status.flights.iter().filter(|flight| flight.stage != Stage::Parked);
-            let troubles: serde_json::Map<String, Value> =
-                troubled.filter_map(|flight| Some((flight.event.id.0.to_string(), flight.trouble.clone()?.into()))).collect();
-            let broken: Vec<&str> = status.broken.iter().map(|(_, why)| why.as_str()).collect();
-            Some(json!({ "waiting": status.waiting, "troubles": troubles, "broken": broken }))
-        }
+        "status" => status(caretaker),
         "retry" => {
             let found = match request.get("found").and_then(Value::as_str) {
                 Some("done") => Some(Found::Done(request.get("result").and_then(Value::as_str).map(str::to_owned))),
@@ -163,6 +162,16 @@ fn answer(caretaker: &Caretaker, request: &Value) -> Option<Value> {
         }
         _ => None,
     }
+}
+
+/// What only the process that runs the patterns knows of what is on its way.
+fn status(caretaker: &Caretaker) -> Option<Value> {
+    let status = caretaker.status()?;
+    let troubled = status.flights.iter().filter(|flight| flight.stage != Stage::Parked);
+    let troubles: serde_json::Map<String, Value> =
+        troubled.filter_map(|flight| Some((flight.event.id.0.to_string(), flight.trouble.clone()?.into()))).collect();
+    let broken: Vec<&str> = status.broken.iter().map(|(_, why)| why.as_str()).collect();
+    Some(json!({ "waiting": status.waiting, "troubles": troubles, "broken": broken }))
 }
 
 /// Takes one parked event up again, or all: what `retry` prints, or an error. `None` once the runtime has stopped.

@@ -1,12 +1,13 @@
 //! The stores of a deployment, looked after from outside of the runtime that uses them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use patternc_compiler::config::{self, Store as StoreConfig};
 use patternc_interpreter::host::SystemHost;
 use patternc_interpreter::limits::Limits;
 use patternc_interpreter::machine::Defaults;
+use patternc_interpreter::store::postgres::{self, Postgres};
 use patternc_interpreter::store::sqlite::{Opening, Sqlite};
 use patternc_interpreter::store::state::State;
 use patternc_interpreter::store::{StoreError, Stores};
@@ -21,10 +22,15 @@ use crate::project::Loaded;
 pub struct Place {
     /// As `patternc.yaml` names it.
     pub name: String,
-    /// As in `kind: sqlite`.
-    pub kind: &'static str,
-    /// The file of one that is a file.
-    pub file: Option<PathBuf>,
+    pub site: Site,
+}
+
+/// Where a store is.
+pub enum Site {
+    Memory,
+    File(PathBuf),
+    /// The address of a database. Never shown: it may hold a password.
+    Server(String),
 }
 
 impl Place {
@@ -33,71 +39,149 @@ impl Place {
         format!("store `{}`", self.name)
     }
 
-    /// The file, of a store that can be looked after without the process that uses it.
-    pub fn need_file(&self, to: &str) -> Result<&PathBuf, Fault> {
-        let kind = self.kind;
-        let cannot =
-            || Fault::Use(format!("{} is of kind `{kind}`: there is nothing to {to} outside of the process that uses it", self.shown()));
-        self.file.as_ref().ok_or_else(cannot)
+    /// As in `kind: sqlite`.
+    pub fn kind(&self) -> &'static str {
+        match self.site {
+            Site::Memory => "memory",
+            Site::File(_) => "sqlite",
+            Site::Server(_) => "postgres",
+        }
+    }
+
+    /// The file of one that is a file.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.site {
+            Site::File(file) => Some(file),
+            Site::Memory | Site::Server(_) => None,
+        }
+    }
+
+    /// What this store says that is wrong with it.
+    pub fn fault(&self, error: StoreError) -> Fault {
+        match self.site {
+            // A file is named in what is said of it.
+            Site::File(_) => Fault::Use(error.message),
+            Site::Memory | Site::Server(_) => Fault::Use(format!("{}: {}", self.shown(), error.message)),
+        }
+    }
+
+    /// That one in memory cannot be looked after by another process.
+    pub fn in_memory(&self, to: &str) -> Fault {
+        Fault::Use(format!("{} is of kind `memory`: there is nothing to {to} outside of the process that uses it", self.shown()))
+    }
+
+    /// Who uses it now, as "the process 123"; nobody, if it is not there.
+    pub fn users(&self) -> Result<Option<String>, Fault> {
+        match &self.site {
+            Site::Memory => Ok(None),
+            Site::File(file) => Ok(Sqlite::owner(file)),
+            Site::Server(url) => {
+                let looked = postgres::glance(url).map_err(|error| self.fault(error))?;
+                let names: Vec<String> = looked.into_iter().flat_map(|looked| looked.processes).map(|(name, _)| name).collect();
+                Ok((!names.is_empty()).then(|| names.join(", ")))
+            }
+        }
     }
 }
 
 /// The stores of the deployment of this name (or the default one), in the order of `patternc.yaml`.
 pub fn places(project: &Loaded, name: Option<&str>) -> Result<Vec<Place>, Fault> {
     let Some((_, deployment)) = deployment::choose(config::config(&project.db), name)? else {
-        let file = Some(project.root.join(deployment::STATE));
-        return Ok(vec![Place { name: "main".to_owned(), kind: "sqlite", file }]);
+        let site = Site::File(project.root.join(deployment::STATE));
+        return Ok(vec![Place { name: "main".to_owned(), site }]);
     };
     let place = |name: &str, store: &StoreConfig| {
-        let file = match store {
-            StoreConfig::Sqlite { path } => Some(project.root.join(deployment::expand(path, &format!("the path of store `{name}`"))?)),
-            StoreConfig::Memory | StoreConfig::Postgres { .. } => None,
+        let site = match store {
+            StoreConfig::Memory => Site::Memory,
+            StoreConfig::Sqlite { path } => {
+                Site::File(project.root.join(deployment::expand(path, &format!("the path of store `{name}`"))?))
+            }
+            StoreConfig::Postgres { url } => Site::Server(deployment::expand(url, &format!("the address of store `{name}`"))?),
         };
-        Ok(Place { name: name.to_string(), kind: store.kind(), file })
+        Ok(Place { name: name.to_string(), site })
     };
-    deployment.stores.iter().map(|(name, store)| place(name, store)).collect()
+    let places = deployment.stores.iter().map(|(name, store)| place(name, store)).collect::<Result<Vec<Place>, Fault>>()?;
+    for (at, place) in places.iter().enumerate() {
+        if let Some(other) = places[..at].iter().find(|other| is_same(&other.site, &place.site)) {
+            return Err(same(other, place));
+        }
+    }
+    Ok(places)
 }
 
-/// Calls with what opening a file needs.
+/// Two stores that are one.
+pub fn same(one: &Place, other: &Place) -> Fault {
+    let what = if one.file().is_some() { "file" } else { "database" };
+    Fault::Use(format!(
+        "the stores `{}` and `{}` are the same {what}: give each its own, or name one of them under `spaces` for both",
+        one.name, other.name
+    ))
+}
+
+fn is_same(one: &Site, other: &Site) -> bool {
+    let whole = |file: &Path| file.canonicalize().unwrap_or_else(|_| file.components().collect());
+    match (one, other) {
+        (Site::File(one), Site::File(other)) => whole(one) == whole(other),
+        (Site::Server(one), Site::Server(other)) => one == other,
+        _ => false,
+    }
+}
+
+/// Calls with what opening a store needs.
 pub fn with_opening<T>(
     program: &Arc<Program>,
+    place: &Place,
+    limits: &Limits,
     discard: &[String],
     open: impl FnOnce(Opening<'_>) -> Result<T, StoreError>,
 ) -> Result<T, Fault> {
-    let limits = Limits { transaction_size: usize::MAX, ..Limits::default() };
     let mut defaults = Defaults::new(program.clone(), limits.clone(), Box::new(SystemHost::new()));
     let mut default = |stores: &Stores, record: &RecordRef, cell| defaults.of(stores, record, cell);
-    let opening = Opening { defaults: Some(&mut default), discard: discard.to_vec(), ..Opening::new(program.clone(), limits) };
-    open(opening).map_err(|error| Fault::Use(error.message))
+    let opening = Opening { defaults: Some(&mut default), discard: discard.to_vec(), ..Opening::new(program.clone(), limits.clone()) };
+    open(opening).map_err(|error| place.fault(error))
 }
 
-/// What the stores keep, as of their newest durable commits and as the program sees it. Nothing in them is changed. One that is not there yet
-/// is empty.
+/// What the stores keep, as of their newest durable commits and as the program sees it. Nothing in them is changed.
 ///
 /// What several stores keep belongs together only while nobody uses them.
 pub fn look(places: &[Place], program: &Arc<Program>, to: &str) -> Result<Vec<State>, Fault> {
-    if places.len() > 1 {
-        for place in places {
-            if let Some(owner) = place.file.as_deref().and_then(Sqlite::owner) {
-                return Err(Fault::Use(format!(
-                    "{} is in use by {owner}: several stores are {to}ed together only while nobody writes them, since what one has sent the \
-                     other may not have yet; stop that process first",
-                    place.shown()
-                )));
-            }
-        }
-    }
+    unused(places, to)?;
+    let limits = Limits::default();
     let look = |place: &Place| {
-        let file = place.need_file(to)?;
-        if !file.exists() {
-            return Err(Fault::Use(format!("{} is not there: {} has not been written yet", place.shown(), file.display())));
-        }
-        with_opening(program, &[], |opening| Sqlite::look(file, opening))
+        let state = match &place.site {
+            Site::Memory => return Err(place.in_memory(to)),
+            Site::File(file) if file.exists() => Some(with_opening(program, place, &limits, &[], |opening| Sqlite::look(file, opening))?),
+            Site::File(_) => None,
+            Site::Server(url) => with_opening(program, place, &limits, &[], |opening| Postgres::look(url, opening))?,
+        };
+        state.ok_or_else(|| {
+            let site = place.file().map_or_else(|| "its database".to_owned(), |file| file.display().to_string());
+            Fault::Use(format!("{} is not there: nothing has been written to {site} yet", place.shown()))
+        })
     };
-    places.iter().map(look).collect()
+    let states = places.iter().map(look).collect();
+    // Nor did anyone begin meanwhile.
+    unused(places, to)?;
+    states
 }
 
-/// Opens the files once for the program, which may lose what is named: cells (`Person.nick`) and record types (`Person`) that the program no
+fn unused(places: &[Place], to: &str) -> Result<(), Fault> {
+    if places.len() < 2 {
+        return Ok(());
+    }
+    for place in places {
+        if let Some(users) = place.users()? {
+            return Err(Fault::Use(format!(
+                "{} is in use by {users}: several stores are {to}ed together only while nobody writes them, since what one has sent the other may \
+                 not have yet; stop that first",
+                place.shown()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Opens the stores once for the program, which may lose what is named: cells (`Person.nick`) and record types (`Person`) that the program no
 /// longer has. What opens them next finds what is left.
 pub fn discard(places: &[Place], program: &Arc<Program>, names: &[String]) -> Result<(), Fault> {
     if names.is_empty() {
@@ -109,8 +193,15 @@ pub fn discard(places: &[Place], program: &Arc<Program>, names: &[String]) -> Re
              longer have"
         )));
     }
-    for file in places.iter().filter_map(|place| place.file.as_ref()).filter(|file| file.exists()) {
-        with_opening(program, names, |opening| Sqlite::open(file, opening)?.close())?;
+    let limits = Limits::default();
+    for place in places {
+        match &place.site {
+            Site::File(file) if file.exists() => {
+                with_opening(program, place, &limits, names, |opening| Sqlite::open(file, opening)?.close())?
+            }
+            Site::Server(url) => with_opening(program, place, &limits, names, |opening| Postgres::open(url, opening)?.close())?,
+            Site::Memory | Site::File(_) => {}
+        }
     }
     Ok(())
 }

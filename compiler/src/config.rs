@@ -15,7 +15,7 @@ use patternc_grammar::syntax::{Name, Span};
 
 pub use self::template::{MissingVariable, Secret, Template};
 use crate::db::{Db, Project, SourceFile};
-use crate::diagnostic::{Diagnostic, Level};
+use crate::diagnostic::{Diagnostic, Level, Location};
 use crate::rules;
 
 /// What `patternc.yaml` says.
@@ -195,6 +195,8 @@ pub struct Problem {
     pub help: Option<String>,
     /// The deployment it is in.
     pub deployment: Option<Box<str>>,
+    /// Another place that belongs to it, and what is there.
+    pub also: Option<(Span, Box<str>)>,
 }
 
 /// Reads the text of a `patternc.yaml`: what could be understood, and what is wrong with the rest. Names of the patterns are not known
@@ -240,6 +242,10 @@ fn finding(file: SourceFile, problem: Problem) -> Diagnostic {
     let finding = Diagnostic::error(rules::configuration::RULE.name, file, problem.span, problem.message);
     let finding = match problem.help {
         Some(help) => finding.help(help),
+        None => finding,
+    };
+    let finding = match problem.also {
+        Some((span, text)) => finding.label(Location::Span(file, span), text),
         None => finding,
     };
     match problem.deployment {

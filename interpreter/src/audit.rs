@@ -13,7 +13,7 @@ use crate::machine::Execution;
 use crate::store::format::places;
 use crate::store::memory::Memory;
 use crate::store::state::{State, StoredRecord};
-use crate::store::{Presence, Store, StoreError, Stores};
+use crate::store::{Placement, Presence, Store, StoreError, Stores};
 use crate::value::{RecordRef, Value};
 
 /// What is found.
@@ -72,14 +72,13 @@ pub struct Audit {
     pub in_flight: usize,
 }
 
-/// Looks through the contents of the stores of a deployment. `places`: for each declared space the index of the store that keeps it; spaces
-/// beyond the end are in the first. `now` is what invariants see as the time.
-pub fn audit(program: &Arc<Program>, stores: &[State], places: &[usize], limits: &Limits, now: i64) -> Result<Audit, StoreError> {
+/// Looks through the contents of the stores of a deployment. `now` is what invariants see as the time.
+pub fn audit(program: &Arc<Program>, stores: &[State], placement: &Placement, limits: &Limits, now: i64) -> Result<Audit, StoreError> {
     let memories = stores.iter().map(|state| Box::new(Memory::with_state(state.clone())) as Box<dyn Store>).collect();
     let in_flight = stores.iter().map(|state| state.outgoing().count()).sum();
     let mut auditor = Auditor {
         program,
-        stores: Stores::new(memories, places.to_vec()),
+        stores: Stores::new(memories, placement.clone()),
         limits,
         now,
         execution: Execution::default(),

@@ -1,5 +1,9 @@
 //! Several processes of the built binary on one PostgreSQL server: nothing is lost, nothing happens twice, whatever ends in the middle.
 
+mod operations;
+#[path = "../cli/patternc.rs"]
+mod patternc;
 mod process;
-mod proxy;
+mod server;
 mod suite;
+mod workload;

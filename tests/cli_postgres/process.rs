@@ -1,73 +1,41 @@
-//! A project on a server, and processes that run it.
+//! A project on servers, and processes that run it.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Accounts in spaces of their own, and a room in which everyone writes.
-const PATTERN: &str = r#"
-space lobby
-space branch[Text]
-
-record Room in lobby {
-  cell messages: List<Text> = []
-
-  handler say(text: Text) {
-    self.messages += text
-  }
-}
-
-invariant solvent(account: Account) { account.balance >= 0 }
-
-record Account in branch {
-  cell balance: Int = 1000000
-  cell sent: Int = 0
-  cell taken: Int = 0
-
-  handler pay(to: Account@any, amount: Int) {
-    require amount <= self.balance else "not enough"
-    self.balance -= amount
-    self.sent += 1
-    send to.take(amount) then {
-      err(_e) => { self.balance += amount }
-    }
-  }
-
-  handler take(amount: Int) {
-    self.balance += amount
-    self.taken += 1
-  }
-}
-"#;
-
-/// Accounts that the tests pay from and to.
-pub const ACCOUNTS: usize = 6;
-
+#[derive(Clone)]
 pub struct Project {
-    folder: TempDir,
+    folder: Arc<TempDir>,
     urls: Vec<String>,
 }
 
 impl Project {
-    /// A project whose spaces are on one server, or whose branches are spread over several.
-    pub fn new(urls: Vec<String>) -> Project {
+    /// A project of one pattern whose spaces are on the first server, but for those of `spread`, which are over all.
+    pub fn new(pattern: &str, urls: Vec<String>, spread: &str) -> Project {
         let folder = TempDir::new().expect("there is room");
-        fs::write(folder.path().join("bank.pattern"), PATTERN).expect("there is room");
+        fs::write(folder.path().join("main.pattern"), pattern).expect("there is room");
         let stores: Vec<String> = (0..urls.len()).map(|i| format!("pg{i}: {{ kind: postgres, url: \"${{URL_{i}}}\" }}")).collect();
         let names: Vec<String> = (0..urls.len()).map(|i| format!("pg{i}")).collect();
-        let branches = if urls.len() > 1 { format!(", \"branch[*]\": {{ shard: [{}] }}", names.join(", ")) } else { String::new() };
-        let yaml = format!("deployments:\n  servers:\n    stores: {{ {} }}\n    spaces: {{ \"*\": pg0{branches} }}\n", stores.join(", "));
+        let spread = if urls.len() > 1 { format!(", \"{spread}[*]\": {{ shard: [{}] }}", names.join(", ")) } else { String::new() };
+        let yaml = format!("deployments:\n  servers:\n    stores: {{ {} }}\n    spaces: {{ \"*\": pg0{spread} }}\n", stores.join(", "));
         fs::write(folder.path().join("patternc.yaml"), yaml).expect("there is room");
-        Project { folder, urls }
+        Project { folder: Arc::new(folder), urls }
+    }
+
+    /// The same project with other servers.
+    pub fn at(&self, urls: Vec<String>) -> Project {
+        Project { urls, ..self.clone() }
     }
 
     fn command(&self) -> Command {
@@ -102,58 +70,13 @@ impl Project {
         Process { stdin: child.stdin.take(), child, lines, outcomes: BTreeMap::new() }
     }
 
-    /// Makes the room and the accounts.
-    pub fn set_up(&self) {
+    /// What a process tells that is given these events and nothing else.
+    pub fn run(&self, events: &[Value]) -> Process {
         let mut process = self.start();
-        process.send(&json!({"id": "room", "create": "Room", "as": "room", "in": "lobby"}));
-        for i in 0..ACCOUNTS {
-            process.send(&json!({"id": format!("new{i}"), "create": "Account", "as": format!("a{i}"), "in": format!("branch[b{i}]")}));
-        }
+        events.iter().for_each(|event| process.send(event));
         process.end();
-        assert!(process.all_committed(ACCOUNTS + 1), "{:?}", process.outcomes);
+        process
     }
-
-    /// Waits until every payment has arrived; gives the payments sent and the messages said.
-    pub fn settled(&self) -> (i64, Vec<String>) {
-        let began = Instant::now();
-        loop {
-            let mut process = self.start();
-            process.send(&json!({"id": "room", "read": "Room/room", "cells": ["messages"]}));
-            for i in 0..ACCOUNTS {
-                process.send(&json!({"id": format!("r{i}"), "read": account(i), "cells": ["balance", "sent", "taken"]}));
-            }
-            process.end();
-            let sum = |cell: &str| -> i64 {
-                (0..ACCOUNTS).map(|i| process.outcomes[&format!("r{i}")]["cells"][cell].as_i64().expect("it is a number")).sum()
-            };
-            let (balance, sent, taken) = (sum("balance"), sum("sent"), sum("taken"));
-            if sent == taken {
-                assert_eq!(balance, 1_000_000 * ACCOUNTS as i64);
-                let messages = process.outcomes["room"]["cells"]["messages"].as_array().expect("it is a list");
-                return (sent, messages.iter().map(|text| text.as_str().expect("it is a text").to_owned()).collect());
-            }
-            assert!(began.elapsed() < PATIENCE, "{sent} were sent and {taken} arrived, and no more do");
-            std::thread::sleep(Duration::from_millis(300));
-        }
-    }
-}
-
-/// How the account is referred to.
-pub fn account(i: usize) -> String {
-    format!("Account/a{i}@branch[b{i}]")
-}
-
-/// A payment and a message for each number; the ids are made of the name and the number.
-pub fn events(name: &str, numbers: std::ops::Range<usize>) -> Vec<Value> {
-    let both = |n: usize| {
-        let (from, to) = (n % ACCOUNTS, (n / ACCOUNTS + n + 1 + n % 2) % ACCOUNTS);
-        let to = if from == to { (to + 1) % ACCOUNTS } else { to };
-        let pay = json!({"id": format!("{name} pay {n}"), "to": account(from), "handler": "pay",
-            "args": {"to": {"ref": account(to)}, "amount": 1 + n % 7}});
-        let say = json!({"id": format!("{name} say {n}"), "to": "Room/room", "handler": "say", "args": {"text": format!("{name} {n}")}});
-        [pay, say]
-    };
-    numbers.flat_map(both).collect()
 }
 
 pub struct Process {

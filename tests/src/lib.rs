@@ -8,6 +8,7 @@ pub mod history;
 pub mod markdown;
 pub mod railroad;
 pub mod running;
+pub mod servers;
 pub mod verdicts;
 pub mod workload;
 pub mod world;

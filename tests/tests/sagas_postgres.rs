@@ -3,19 +3,14 @@
 //!
 //! Every third point, so that it does not take long; `ALL_POINTS=1` takes them all.
 
-use patternc_interpreter::simulate::postgres_disk;
-use patternc_interpreter::store::postgres::Scratch;
-use patternc_postgres_server::Server;
 use patternc_tests::bounty::{Case, Mishap, at_every_point, board, claimed_and_settled};
-use patternc_tests::world::limits;
+use patternc_tests::servers::Servers;
 
 #[test]
 fn sagas_end_all_done_or_all_undone_after_a_crash_at_any_point_on_postgres() {
-    // What the process has told the server outlives the process; that it outlives the server is tested elsewhere.
-    let Some(server) = Server::start(&["fsync=off", "synchronous_commit=off"]) else {
-        println!("not run: there is no PostgreSQL here");
+    if Servers::new(0).is_none() {
         return;
-    };
+    }
     let program = board();
     let apart = if std::env::var_os("ALL_POINTS").is_some() { 1 } else { 3 };
     for (stores, refuses) in [(1, true), (2, false)] {
@@ -24,11 +19,8 @@ fn sagas_end_all_done_or_all_undone_after_a_crash_at_any_point_on_postgres() {
             if point % apart != 0 {
                 return true;
             }
-            let scratch = || Scratch::new(&server.url("postgres")).expect("the server answers");
-            let schemas: Vec<Scratch> = (0..stores).map(|_| scratch()).collect();
-            let urls: Vec<&str> = schemas.iter().map(Scratch::url).collect();
-            let disk = postgres_disk(&program, &limits(), &urls);
-            claimed_and_settled(&program, case, point, Box::new(disk), &|_, _| {})
+            let servers = Servers::new(stores).expect("there is a server");
+            claimed_and_settled(&program, case, point, servers.disk(&program), &|_, _| {})
         });
     }
 }

@@ -47,9 +47,9 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     }
     let program = Arc::new(lower::lower(&project.db));
     let states = stores::look(&stores::places(&project, name)?, &program, "audit")?;
-    let places = deployment::whole_places(&project, &program, name, "audit")?;
+    let placement = deployment::placement(&project, &program, name)?;
     let audited =
-        audit(&program, &states, &places, &Limits::default(), SystemHost::new().now()).map_err(|error| Fault::Use(error.message))?;
+        audit(&program, &states, &placement, &Limits::default(), SystemHost::new().now()).map_err(|error| Fault::Use(error.message))?;
     let mut out = io::stdout().lock();
     match arguments.output_format {
         Format::Full => write_full(&mut out, &audited)?,

@@ -11,11 +11,13 @@ use patternc_interpreter::audit::audit;
 use patternc_interpreter::host::{Host, SystemHost};
 use patternc_interpreter::limits::Limits;
 use patternc_interpreter::store::archive::{self, Archive};
-use patternc_interpreter::store::sqlite::Import;
+use patternc_interpreter::store::{CommitRequest, postgres, sqlite};
+use patternc_program::Program;
 
 use crate::fault::Fault;
 use crate::render::count;
-use crate::{deployment, project, stores};
+use crate::stores::{self, Place, Site};
+use crate::{deployment, project};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -41,7 +43,9 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     }
     let program = Arc::new(lower::lower(&project.db));
     let places = stores::places(&project, name)?;
-    let files = places.iter().map(|place| place.need_file("import")).collect::<Result<Vec<_>, _>>()?;
+    if let Some(place) = places.iter().find(|place| matches!(place.site, Site::Memory)) {
+        return Err(place.in_memory("import"));
+    }
     let input: Box<dyn BufRead> = match &arguments.input {
         None => Box::new(io::stdin().lock()),
         Some(path) => Box::new(BufReader::new(File::open(path).map_err(|source| Fault::Read { path: path.clone(), source })?)),
@@ -50,29 +54,63 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     let wrong = |message: String| Fault::Use(format!("{shown}: {message}; nothing was imported"));
     let archive = archive::read(&program, input).map_err(|error| wrong(error.to_string()))?;
     let counts = archive.counts();
-    let of_space = deployment::whole_places(&project, &program, name, "import")?;
-    let requests = archive.requests(&program, places.len(), |space| of_space.get(space.space.index()).copied().unwrap_or(0), AT_ONCE);
+    let placement = deployment::placement(&project, &program, name)?;
+    let requests = archive.requests(&program, places.len(), |space| placement.of(space), AT_ONCE);
     // In memory first: what does not hold there is never written.
     let limits = Limits::default();
     let states = Archive::rehearse(&program, &limits, &requests).map_err(|refused| wrong(refused.to_string()))?;
-    let mut audited = audit(&program, &states, &of_space, &limits, SystemHost::new().now()).map_err(|error| wrong(error.message))?;
+    let mut audited = audit(&program, &states, &placement, &limits, SystemHost::new().now()).map_err(|error| wrong(error.message))?;
     audited.findings.retain(|finding| finding.kind.is_error());
     if !audited.findings.is_empty() {
         super::audit::write_full(&mut io::stdout().lock(), &audited)?;
         return Err(wrong(format!("its data break what the patterns promise ({})", count(audited.findings.len(), "error"))));
     }
     drop(states);
+    // What was rehearsed needs no limit any more.
+    let limits = Limits { transaction_size: usize::MAX, ..limits };
     let mut prepared = Vec::new();
-    for (file, requests) in files.into_iter().zip(&requests) {
-        prepared.push(stores::with_opening(&program, &[], |opening| Import::prepare(file, opening, requests))?);
+    for (place, requests) in places.iter().zip(&requests) {
+        prepared.push((place, prepare(&program, place, &limits, requests)?));
     }
     // Each store is filled by now, beside its place.
-    for import in prepared {
-        import.finish().map_err(|error| Fault::Use(error.message))?;
+    let mut done: Vec<String> = Vec::new();
+    for (place, import) in prepared {
+        if let Err(fault) = import.finish(place) {
+            let filled = done.join(", ");
+            let but = format!(
+                "{fault}. But {filled} is filled already: empty it (move the file away, or drop the database) before you import again"
+            );
+            return Err(if done.is_empty() { fault } else { Fault::Use(but) });
+        }
+        done.push(place.shown());
     }
     if !quiet {
         let (records, sent) = (count(counts.records as usize, "record"), count(counts.sent as usize, "event"));
         eprintln!("imported {records}, {sent} on the way");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A store that is filled, and not yet in its place.
+enum Prepared {
+    File(sqlite::Import),
+    Server(Box<postgres::Import>),
+}
+
+impl Prepared {
+    fn finish(self, place: &Place) -> Result<(), Fault> {
+        let finished = match self {
+            Prepared::File(import) => import.finish(),
+            Prepared::Server(import) => import.finish(),
+        };
+        finished.map_err(|error| place.fault(error))
+    }
+}
+
+fn prepare(program: &Arc<Program>, place: &Place, limits: &Limits, requests: &[CommitRequest]) -> Result<Prepared, Fault> {
+    stores::with_opening(program, place, limits, &[], |opening| match &place.site {
+        Site::File(file) => sqlite::Import::prepare(file, opening, requests).map(Prepared::File),
+        Site::Server(url) => postgres::Import::prepare(url, opening, requests).map(|import| Prepared::Server(Box::new(import))),
+        Site::Memory => unreachable!("a store in memory was refused"),
+    })
 }

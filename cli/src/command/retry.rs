@@ -61,7 +61,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         Some(Found::NotDone) => (Some("not-done"), None),
     };
     let request = json!({ "do": "retry", "id": arguments.id, "found": word, "result": result });
-    for file in stores::places(&project, name)?.iter().filter_map(|place| place.file.as_deref()) {
+    for file in stores::places(&project, name)?.iter().filter_map(|place| place.file()) {
         if let Some(answer) = owner::ask(file, &request)? {
             return show(arguments, &answer["resumed"], quiet);
         }

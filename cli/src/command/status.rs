@@ -7,13 +7,15 @@ use std::time::SystemTime;
 
 use clap::ValueEnum;
 use patternc_interpreter::json::time_text;
-use patternc_interpreter::store::sqlite::{Glance, Sqlite, StoredEvent, glance};
+use patternc_interpreter::store::format::glance::{Glance, StoredEvent};
+use patternc_interpreter::store::postgres::{self, Looked};
+use patternc_interpreter::store::sqlite::{self, Sqlite};
 use serde_json::{Value, json};
 
 use crate::fault::Fault;
 use crate::project;
 use crate::render::count;
-use crate::stores::{self, Place};
+use crate::stores::{self, Place, Site};
 use crate::{owner, render};
 
 #[derive(clap::Args)]
@@ -112,21 +114,36 @@ pub fn run(arguments: &Arguments, _quiet: bool) -> Result<ExitCode, Fault> {
 
 fn look(place: Place) -> Result<Seen, Fault> {
     let mut seen = Seen { place, owner: None, glance: None, events: Vec::new(), waiting: 0, broken: Vec::new() };
-    let Some(file) = seen.place.file.as_deref().filter(|file| file.exists()) else { return Ok(seen) };
-    seen.owner = Sqlite::owner(file);
-    // What it has tried only the owner knows.
-    let known = owner::ask(file, &json!({ "do": "status" }))?.unwrap_or_default();
-    let glance = glance(file).map_err(|error| Fault::Use(error.message))?;
+    // What it has tried only who runs the patterns knows.
+    let (glance, known) = match &seen.place.site {
+        Site::Memory => return Ok(seen),
+        Site::File(file) if !file.exists() => return Ok(seen),
+        Site::File(file) => {
+            seen.owner = Sqlite::owner(file);
+            let known = owner::ask(file, &json!({ "do": "status" }))?;
+            (sqlite::glance(file).map_err(|error| seen.place.fault(error))?, Vec::from_iter(known))
+        }
+        Site::Server(url) => {
+            let Some(Looked { glance, processes }) = postgres::glance(url).map_err(|error| seen.place.fault(error))? else {
+                return Ok(seen);
+            };
+            let (names, reports): (Vec<String>, Vec<String>) = processes.into_iter().unzip();
+            seen.owner = (!names.is_empty()).then(|| names.join(", "));
+            // One that has just begun has said nothing yet.
+            (glance, reports.iter().filter_map(|report| serde_json::from_str(report).ok()).collect::<Vec<Value>>())
+        }
+    };
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
-    seen.events = glance.events.iter().map(|event| describe(event, &known["troubles"], now)).collect();
-    seen.waiting = known["waiting"].as_u64().unwrap_or(0);
-    let broken = known["broken"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let trouble = |id: &str| known.iter().find_map(|known| known["troubles"].get(id)).and_then(Value::as_str);
+    seen.events = glance.events.iter().map(|event| describe(event, trouble(&event.id), now)).collect();
+    seen.waiting = known.iter().filter_map(|known| known["waiting"].as_u64()).sum();
+    let broken = known.iter().filter_map(|known| known["broken"].as_array()).flatten().filter_map(Value::as_str);
     seen.broken = broken.map(str::to_owned).collect();
     seen.glance = Some(glance);
     Ok(seen)
 }
 
-fn describe(stored: &StoredEvent, troubles: &Value, now: i64) -> Event {
+fn describe(stored: &StoredEvent, trouble: Option<&str>, now: i64) -> Event {
     let text = |name: &str| stored.event.get(name).and_then(Value::as_str).unwrap_or_default();
     let member = |name: &str| text(name).rsplit('.').next().unwrap_or_default().to_owned();
     let what = match (text("handler"), text("saga"), text("extern"), text("create")) {
@@ -136,7 +153,6 @@ fn describe(stored: &StoredEvent, troubles: &Value, now: i64) -> Event {
         _ => format!("{}.{}", text("to"), member("handler")),
     };
     let due = stored.event.get("due").and_then(Value::as_i64);
-    let trouble = troubles.get(&stored.id).and_then(Value::as_str);
     let state = match (&stored.parked, trouble, due) {
         (Some(_), ..) => State::Parked,
         (None, Some(_), _) => State::Retrying,
@@ -154,10 +170,10 @@ impl Seen {
 }
 
 fn write_full(out: &mut impl Write, seen: &Seen) -> io::Result<()> {
-    let at = seen.place.file.as_ref().map_or_else(String::new, |file| format!(", {}", file.display()));
-    write!(out, "{} ({}{at}): ", seen.place.name, seen.place.kind)?;
+    let at = seen.place.file().map_or_else(String::new, |file| format!(", {}", file.display()));
+    write!(out, "{} ({}{at}): ", seen.place.name, seen.place.kind())?;
     let Some(glance) = &seen.glance else {
-        return writeln!(out, "{}", if seen.place.file.is_some() { "not there yet" } else { "no file to look into" });
+        return writeln!(out, "{}", if matches!(seen.place.site, Site::Memory) { "nothing to look into" } else { "not there yet" });
     };
     let user = seen.owner.as_ref().map_or_else(|| "nobody uses it".to_owned(), |owner| format!("in use by {owner}"));
     writeln!(out, "{}, {user}", count(glance.records as usize, "record"))?;
@@ -192,8 +208,8 @@ fn write_full(out: &mut impl Write, seen: &Seen) -> io::Result<()> {
 fn json_store(seen: &Seen) -> Value {
     let mut store = json!({
         "name": seen.place.name,
-        "kind": seen.place.kind,
-        "path": seen.place.file,
+        "kind": seen.place.kind(),
+        "path": seen.place.file(),
         "owner": seen.owner,
         "there": seen.glance.is_some(),
     });

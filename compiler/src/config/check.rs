@@ -4,7 +4,7 @@ use patternc_grammar::syntax::Name;
 
 use super::read::{DeploymentPlaces, Places};
 use super::yaml::{Part, locate};
-use super::{Config, Deployment, Problem, SpacePattern};
+use super::{Config, Deployment, Problem, SpacePattern, Store};
 use crate::db::{Db, Project};
 use crate::items::{ItemHead, items};
 use crate::resolve::did_you_mean;
@@ -38,6 +38,7 @@ pub(super) fn check(db: &dyn Db, config: &Config, places: &Places, text: &str, p
     }
     for ((name, deployment), places) in config.deployments.iter().zip(&places.deployments) {
         let mut checker = Checker { text, name, problems };
+        checker.stores(deployment, places);
         checker.spaces(deployment, places, &spaces);
         checker.externs(places, &externs);
     }
@@ -53,7 +54,27 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn problem(&mut self, path: &[usize], message: String, help: String) {
         let span = locate(self.text, path, Part::Key);
-        self.problems.push(Problem { span, message, help: Some(help), deployment: Some(self.name.into()) });
+        self.problems.push(Problem { span, message, help: Some(help), deployment: Some(self.name.into()), also: None });
+    }
+
+    /// Two stores that are one: each would take the other's records for its own.
+    fn stores(&mut self, deployment: &Deployment, places: &DeploymentPlaces) {
+        let mut known: Vec<(String, &str, &[usize])> = Vec::new();
+        for (name, path) in &places.stores {
+            let Some(site) = deployment.stores.get(name).and_then(site) else { continue };
+            let Some((_, other, first)) = known.iter().find(|(of, ..)| *of == site) else {
+                known.push((site, name, path));
+                continue;
+            };
+            let what = if matches!(deployment.stores[name], Store::Sqlite { .. }) { "file" } else { "database" };
+            self.problems.push(Problem {
+                span: locate(self.text, path, Part::Value),
+                message: format!("the stores `{other}` and `{name}` are the same {what}"),
+                help: Some(format!("give each its own, or take `{name}` out and name `{other}` under `spaces` for both")),
+                deployment: Some(self.name.into()),
+                also: Some((locate(self.text, first, Part::Value), format!("`{other}` is here").into())),
+            });
+        }
     }
 
     fn spaces(&mut self, deployment: &Deployment, places: &DeploymentPlaces, spaces: &[Space]) {
@@ -103,4 +124,37 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// What stands for the file or the database of a store, so that two that are the same have the same, as far as the text tells: what the
+/// environment makes of it is seen when the stores are opened.
+fn site(store: &Store) -> Option<String> {
+    match store {
+        Store::Memory => None,
+        Store::Sqlite { path } => Some(format!("file {}", normal(path.source()))),
+        Store::Postgres { url } => Some(database(url.source())),
+    }
+}
+
+/// A path without detours.
+fn normal(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/').filter(|part| !matches!(*part, "" | ".")) {
+        match (part, parts.last()) {
+            ("..", Some(before)) if *before != ".." => drop(parts.pop()),
+            _ => parts.push(part),
+        }
+    }
+    format!("{}{}", if path.starts_with('/') { "/" } else { "" }, parts.join("/"))
+}
+
+/// Host, port, database, and the schema in it: not who connects, and how.
+fn database(url: &str) -> String {
+    let Some((_, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+    let (host, name) = place.split_once('/').unwrap_or((place, ""));
+    let host = host.strip_suffix(":5432").unwrap_or(host);
+    let schema = parameters.split('&').find(|parameter| parameter.starts_with("options=")).unwrap_or_default();
+    format!("{host}/{name} {schema}")
 }

@@ -21,6 +21,8 @@ pub(super) struct Places {
 #[derive(Debug, Default)]
 pub(super) struct DeploymentPlaces {
     pub key: Path,
+    /// Where each store says which file or database it is.
+    pub stores: Vec<(Box<str>, Path)>,
     pub spaces: Vec<(SpacePattern, Path)>,
     pub externs: Vec<(Box<str>, Path)>,
     pub operations: Vec<(Box<str>, Box<str>, Path)>,
@@ -60,7 +62,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn problem(&mut self, path: &[usize], part: Part, message: impl Into<String>, help: Option<String>) {
-        self.problems.push(Problem { span: locate(self.text, path, part), message: message.into(), help, deployment: None });
+        self.problems.push(Problem { span: locate(self.text, path, part), message: message.into(), help, deployment: None, also: None });
     }
 
     fn wrong(&mut self, at: &At<'_>, what: &str, wanted: &str) {
@@ -260,7 +262,7 @@ impl Reader<'_> {
         for field in &fields {
             if field.key == "stores" {
                 for store in self.entries(&field.value, "`stores`") {
-                    if let Some(read) = self.store(&store) {
+                    if let Some(read) = self.store(&store, &mut places) {
                         deployment.stores.insert(store.key.into(), read);
                     }
                 }
@@ -395,7 +397,7 @@ impl Reader<'_> {
         value
     }
 
-    fn store(&mut self, entry: &Entry<'_>) -> Option<Store> {
+    fn store(&mut self, entry: &Entry<'_>, places: &mut DeploymentPlaces) -> Option<Store> {
         let what = format!("store `{}`", entry.key);
         let kind = self.kind(entry, &what, &["memory", "sqlite", "postgres"])?;
         let field = match kind {
@@ -409,6 +411,7 @@ impl Reader<'_> {
         let given = fields.iter().find(|given| given.key == field);
         let value = given.and_then(|given| self.template(&given.value, &format!("`{field}`")));
         let value = self.required(value, entry, &what, field, given.is_some())?;
+        places.stores.extend(given.map(|given| (entry.key.into(), given.value.path.clone())));
         Some(if kind == "sqlite" { Store::Sqlite { path: value } } else { Store::Postgres { url: value } })
     }
 

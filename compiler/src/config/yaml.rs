@@ -53,7 +53,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Problem> {
         let message = error.to_string();
         // The place is shown anyway.
         let message = message.split(" at line ").next().unwrap_or_default();
-        Problem { span: token(text, at), message: format!("not YAML: {message}"), help: None, deployment: None }
+        Problem { span: token(text, at), message: format!("not YAML: {message}"), help: None, deployment: None, also: None }
     })
 }
 

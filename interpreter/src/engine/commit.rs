@@ -271,6 +271,8 @@ impl Engine {
         if let Some(flight) = self.flights.get_mut(&key) {
             flight.sent = point;
             flight.trouble = None;
+            // Whoever takes it up has it in hand, also where another process has parked it.
+            flight.elsewhere = false;
             self.start(key);
         }
     }

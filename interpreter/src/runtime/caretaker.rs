@@ -64,6 +64,14 @@ impl Caretaker {
         self.with(|core| core.engine().troubles().collect())
     }
 
+    /// Says how this process fares to those who look at the stores from other processes ([`crate::store::Store::report`]).
+    pub fn report(&self, text: &str) {
+        self.with(|core| {
+            let stores = core.engine().stores();
+            (0..stores.len()).for_each(|store| stores.get(store).report(text));
+        });
+    }
+
     /// Takes one parked event up again, or all of them, and waits for what becomes of them and of what waits for their answers, at most for so
     /// long.
     ///

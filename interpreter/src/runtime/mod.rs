@@ -37,7 +37,7 @@ use crate::given::{Given, Givens};
 use crate::host::{Host, SystemHost};
 use crate::interrupt::Interrupt;
 use crate::limits::Limits;
-use crate::store::{Durability, Shard, Store, StoreError, Stores};
+use crate::store::{Durability, Placement, Shard, Store, StoreError, Stores};
 use crate::value::Value;
 
 /// How often a reconciliation is looked at.
@@ -167,7 +167,7 @@ impl Runtime {
     pub fn open(program: Arc<Program>, config: Config) -> Result<Self, StoreError> {
         let Config { stores, places, shards, externs, limits, host, held, givens, interrupt } = config;
         let durability: Vec<Arc<dyn Durability>> = stores.iter().map(|store| store.durability()).collect();
-        let stores = Stores::new(stores, places).with_shards(program.clone(), shards);
+        let stores = Stores::new(stores, Placement::from(places).with_shards(program.clone(), shards));
         stores.check_places(&program)?;
         stores.serve(&program)?;
         let takes_turns = (0..stores.len()).any(|store| stores.get(store).capabilities().shared);

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use patternc_program::{CellIndex, RecordId, Type};
 
 use self::state::State;
-pub use self::stores::{Shard, Stores};
+pub use self::stores::{Placement, Shard, Stores};
 use crate::event::{EventId, Outgoing, OutgoingState, Received};
 use crate::failure::Failure;
 use crate::value::{RecordRef, SpaceRef, Value};
@@ -345,6 +345,10 @@ pub trait Store: Send {
     fn is_elsewhere(&self, _event: &EventId) -> bool {
         false
     }
+
+    /// Says how this process fares to other processes that look at the store, until it says something else. Nobody looks so at a store of one
+    /// process.
+    fn report(&self, _text: &str) {}
 
     /// What it keeps, where all of that is in memory and nowhere else.
     fn in_memory(&self) -> Option<&state::State> {

@@ -12,13 +12,55 @@ use crate::value::SpaceRef;
 /// The stores of a deployment with the place of every space.
 pub struct Stores {
     stores: Vec<Box<dyn Store>>,
-    /// By declared space: the index of the store that keeps it (for a family, all of its spaces).
+    placement: Placement,
+}
+
+/// Which store, by its index, keeps which space.
+#[derive(Clone, Debug, Default)]
+pub struct Placement {
+    /// By declared space: the index of the store that keeps it (for a family, all of its spaces). Spaces beyond the end are in the first.
     places: Vec<usize>,
     shards: Vec<Shard>,
     /// Whose names spaces have, if any family is spread.
     program: Option<Arc<Program>>,
     /// Where spaces of families that are spread are: found once for each. Their keys come from outside: a hash that nobody can aim at.
     placed: RefCell<HashMap<SpaceRef, usize>>,
+}
+
+impl Placement {
+    /// The same with families that are spread over several stores.
+    pub fn with_shards(self, program: Arc<Program>, shards: Vec<Shard>) -> Self {
+        Placement { shards, program: Some(program), ..self }
+    }
+
+    /// The index of the store that keeps this space.
+    pub fn of(&self, space: &SpaceRef) -> usize {
+        let Some(shard) = self.shards.iter().find(|shard| shard.space == space.space) else { return self.declared(space.space) };
+        if let Some(&place) = self.placed.borrow().get(space) {
+            return place;
+        }
+        let place = self.program.as_ref().map_or(0, |program| shard.place(&crate::json::space_text(program, space)));
+        self.placed.borrow_mut().insert(space.clone(), place);
+        place
+    }
+
+    /// The index of the store that keeps this declared space; of a family that is spread, where it would be otherwise.
+    fn declared(&self, space: SpaceId) -> usize {
+        self.places.get(space.index()).copied().unwrap_or(0)
+    }
+
+    /// Whether no index is beyond so many stores.
+    fn fits(&self, stores: usize) -> bool {
+        let known = |shard: &Shard| !shard.stores.is_empty() && shard.stores.iter().all(|(_, index)| *index < stores);
+        self.places.iter().all(|&place| place < stores) && self.shards.iter().all(known)
+    }
+}
+
+/// By declared space: the index of the store that keeps it.
+impl From<Vec<usize>> for Placement {
+    fn from(places: Vec<usize>) -> Self {
+        Placement { places, ..Placement::default() }
+    }
 }
 
 /// Over which stores the spaces of a family are spread.
@@ -53,27 +95,18 @@ fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
 impl Stores {
     /// One store for all spaces.
     pub fn single(store: Box<dyn Store>) -> Self {
-        Stores { stores: vec![store], places: Vec::new(), shards: Vec::new(), program: None, placed: RefCell::default() }
+        Stores { stores: vec![store], placement: Placement::default() }
     }
 
-    /// Several stores. `places` has an index into `stores` for every declared space; spaces beyond its end are in the first store.
+    /// Several stores.
     ///
     /// # Panics
     /// If there is no store, or a place names one that is not there.
-    pub fn new(stores: Vec<Box<dyn Store>>, places: Vec<usize>) -> Self {
+    pub fn new(stores: Vec<Box<dyn Store>>, placement: impl Into<Placement>) -> Self {
+        let placement = placement.into();
         assert!(!stores.is_empty(), "a deployment has at least one store");
-        assert!(places.iter().all(|&place| place < stores.len()), "every space is in one of the stores");
-        Stores { stores, places, shards: Vec::new(), program: None, placed: RefCell::default() }
-    }
-
-    /// The same with families that are spread over several stores.
-    ///
-    /// # Panics
-    /// If one of them names a store that is not there, or none.
-    pub fn with_shards(self, program: Arc<Program>, shards: Vec<Shard>) -> Self {
-        let known = |shard: &Shard| !shard.stores.is_empty() && shard.stores.iter().all(|(_, index)| *index < self.stores.len());
-        assert!(shards.iter().all(known), "every family is spread over stores that are there");
-        Stores { shards, program: Some(program), ..self }
+        assert!(placement.fits(stores.len()), "every space is in one of the stores");
+        Stores { stores, placement }
     }
 
     /// Whether every record is in the store that keeps its space: that it is so is all that says where spaces are.
@@ -88,7 +121,8 @@ impl Stores {
             if let Some(space) = store.spaces()?.into_iter().find(|space| self.place(space) != index) {
                 let (text, now) = (crate::json::space_text(program, &space), self.place(&space));
                 let named = |index: usize| {
-                    let name = self.shards.iter().flat_map(|shard| &shard.stores).find(|(_, of)| *of == index).map(|(name, _)| name);
+                    let name =
+                        self.placement.shards.iter().flat_map(|shard| &shard.stores).find(|(_, of)| *of == index).map(|(name, _)| name);
                     name.map_or_else(|| format!("the {}. store", index + 1), |name| format!("the store `{name}`"))
                 };
                 let message = format!(
@@ -143,29 +177,23 @@ impl Stores {
 
     /// The index of the store that keeps this space.
     pub fn place(&self, space: &SpaceRef) -> usize {
-        let Some(shard) = self.shards.iter().find(|shard| shard.space == space.space) else { return self.place_of(space.space) };
-        if let Some(&place) = self.placed.borrow().get(space) {
-            return place;
-        }
-        let place = self.program.as_ref().map_or(0, |program| shard.place(&crate::json::space_text(program, space)));
-        self.placed.borrow_mut().insert(space.clone(), place);
-        place
+        self.placement.of(space)
     }
 
     /// Whether two declared spaces, or any two of families, are in one store.
     fn are_together(&self, a: SpaceId, b: SpaceId) -> bool {
         self.place_of(a) == self.place_of(b)
-            && !self.shards.iter().any(|shard| shard.stores.len() > 1 && (shard.space == a || shard.space == b))
+            && !self.placement.shards.iter().any(|shard| shard.stores.len() > 1 && (shard.space == a || shard.space == b))
     }
 
     /// The index of the store that keeps this declared space; of a family that is spread, where it would be otherwise.
     pub fn place_of(&self, space: SpaceId) -> usize {
-        self.places.get(space.index()).copied().unwrap_or(0)
+        self.placement.declared(space)
     }
 
     /// By declared space: the index of the store that keeps it.
     pub(crate) fn places(&self) -> &[usize] {
-        &self.places
+        &self.placement.places
     }
 
     /// The store that keeps this space.
@@ -191,7 +219,7 @@ impl Stores {
 
 impl std::fmt::Debug for Stores {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stores").field("stores", &self.stores.len()).field("places", &self.places).finish()
+        f.debug_struct("Stores").field("stores", &self.stores.len()).field("placement", &self.placement).finish()
     }
 }
 

@@ -3,8 +3,11 @@
 //! Needs PostgreSQL's server binaries: in the folder that `PATTERNC_POSTGRES_BIN` names, on the `PATH`, or where Debian puts them. A server
 //! must not run as root: started by root it runs as `nobody`.
 
+mod proxy;
+
+use std::io::Write;
 use std::net::TcpListener;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{OpenOptionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,6 +16,8 @@ use std::{env, fs, thread};
 
 use rustix::process::{Pid, Signal, getuid, kill_process};
 use tempfile::TempDir;
+
+pub use self::proxy::{Cut, Proxy};
 
 /// `nobody` and `nogroup` on Debian.
 const NOBODY: u32 = 65_534;
@@ -36,6 +41,14 @@ impl Server {
     /// # Panics
     /// If the binaries are there and the server does not start.
     pub fn start(options: &[&str]) -> Option<Server> {
+        Server::start_with(options, &[])
+    }
+
+    /// The same with files in the folder of its data: `pg_hba.conf`, `server.crt` and `server.key` for `ssl=on`.
+    ///
+    /// # Panics
+    /// If the binaries are there and the server does not start.
+    pub fn start_with(options: &[&str], files: &[(&str, &str)]) -> Option<Server> {
         let bin = binaries()?;
         let folder = tempfile::Builder::new().prefix("patternc-pg").tempdir().expect("there is room");
         fs::create_dir(folder.path().join("data")).expect("there is room");
@@ -51,6 +64,15 @@ impl Server {
         initdb.arg("-D").arg(&data).args(["-U", "postgres", "-A", "trust", "--no-locale", "-E", "UTF8", "--no-sync"]);
         let made = initdb.stdout(Stdio::null()).output().expect("initdb runs");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        for (name, text) in files {
+            let path = server.data().join(name);
+            // A server takes no key that others may read.
+            let mut file = fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&path).expect("there is room");
+            file.write_all(text.as_bytes()).expect("there is room");
+            if getuid().is_root() {
+                chown(&path, Some(NOBODY), Some(NOBODY)).expect("root may give files away");
+            }
+        }
         server.guard();
         server.run();
         Some(server)

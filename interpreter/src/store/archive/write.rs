@@ -23,17 +23,22 @@ pub enum ExportError {
 }
 
 /// Writes all that these stores keep. They belong together: what one has sent to another is in one of them.
+///
+/// The lines say nothing of which store keeps what: the same data give the same bytes, however many stores they are in.
 pub fn write(program: &Program, stores: &[State], out: &mut impl Write) -> Result<Counts, ExportError> {
     let mut lines = Lines { out, program, checksum: crc32fast::Hasher::new(), counts: Counts::default(), line: String::new() };
     lines.line.push_str(&format!("{{\"patternc\":\"export\",\"version\":{VERSION}}}"));
     lines.end()?;
-    for deleted in [true, false] {
-        for record in stores.iter().flat_map(State::records).filter(|record| record.cells.is_none() == deleted) {
-            lines.record(&record)?;
-        }
-    }
-    let sent: HashSet<&EventId> = stores.iter().flat_map(State::outgoing).map(|outgoing| &outgoing.event.id).collect();
-    for outgoing in stores.iter().flat_map(State::outgoing) {
+    let mut records: Vec<StoredRecord<'_>> = stores.iter().flat_map(State::records).collect();
+    // Those of one type and space are in one store, and stay in the order of creation.
+    records.sort_by_key(|stored| (stored.cells.is_some(), stored.record.record(), stored.record.space()));
+    records.iter().try_for_each(|record| lines.record(record))?;
+    drop(records);
+    let mut outbox: Vec<_> = stores.iter().flat_map(State::outgoing).collect();
+    // Those of one sender stay in the order of sending.
+    outbox.sort_by_key(|outgoing| (outgoing.from.record(), outgoing.from.space(), outgoing.from.id()));
+    let sent: HashSet<&EventId> = outbox.iter().map(|outgoing| &outgoing.event.id).collect();
+    for outgoing in &outbox {
         let id = &outgoing.event.id;
         let ty = outgoing.event.action.result_type(program);
         lines.counts.sent += 1;
@@ -48,18 +53,16 @@ pub fn write(program: &Program, stores: &[State], out: &mut impl Write) -> Resul
         lines.line.push('}');
         lines.end()?;
     }
-    let mut known: HashSet<EventId> = HashSet::new();
-    for store in stores {
-        // In the order in which they are forgotten.
-        let mut received: Vec<(&EventId, ReceivedEvent)> = store.inbox().collect();
-        received.sort_by(|(a, x), (b, y)| (x.keep_until, a).cmp(&(y.keep_until, b)));
-        for (id, event) in received {
-            // Its sender has dealt with it, and died before this could be forgotten.
-            let left_behind = event.keep_until.is_none() && matches!(event.received, Received::Done(_)) && !sent.contains(id);
-            // An event from outside that several stores know is one.
-            if !left_behind && known.insert(id.clone()) {
-                lines.received(id, &event)?;
-            }
+    // In the order in which they are forgotten. An event from outside that several stores know is one.
+    let mut received: Vec<(&EventId, ReceivedEvent)> = stores.iter().flat_map(State::inbox).collect();
+    received.sort_by(|(a, x), (b, y)| (x.keep_until, a).cmp(&(y.keep_until, b)));
+    let mut known: HashSet<&EventId> = HashSet::new();
+    received.retain(|(id, _)| known.insert(id));
+    for (id, event) in received {
+        // Its sender has dealt with it, and died before this could be forgotten.
+        let left_behind = event.keep_until.is_none() && matches!(event.received, Received::Done(_)) && !sent.contains(id);
+        if !left_behind {
+            lines.received(id, &event)?;
         }
     }
     let counts = lines.counts;

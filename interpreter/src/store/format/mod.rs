@@ -9,6 +9,7 @@ pub(in crate::store) mod changes;
 mod constant;
 pub mod effect;
 pub(in crate::store) mod events;
+pub mod glance;
 pub(in crate::store) mod load;
 pub(in crate::store) mod migration;
 pub(in crate::store) mod native;

@@ -38,8 +38,8 @@ pub(super) struct Keeper {
 
 impl Keeper {
     pub(super) fn new(shared: Arc<Shared>, schema: StoredSchema, quiet: Duration) -> Keeper {
-        let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "a host".to_owned());
-        let name = format!("process {} on {host}", std::process::id());
+        let host = rustix::system::uname();
+        let name = format!("the process {} on {}", std::process::id(), host.nodename().to_string_lossy());
         Keeper { shared, schema, quiet, link: None, applied: 0, head: (0, Instant::now()), seen: None, told: Instant::now(), name }
     }
 
@@ -110,8 +110,10 @@ impl Keeper {
 
     fn live(&mut self) -> Answer<()> {
         let (runtime, position, name) = (self.shared.runtime, self.shared.position.load(Ordering::Acquire), self.name.clone());
+        // A text of PostgreSQL cannot hold a NUL.
+        let report = lock(&self.shared.report).replace('\0', "");
         let link = self.link()?;
-        link.execute(sql::SEEN, &[&runtime, &position, &name])?;
+        link.execute(sql::SEEN, &[&runtime, &position, &name, &report])?;
         let live: HashSet<i64> = link.query(sql::LIVE, &[])?.iter().map(|row| row.get(0)).collect();
         *lock(&self.shared.live) = Some(live);
         self.seen = Some(Instant::now());

@@ -1,6 +1,7 @@
 //! A connection, and the runtime of one thread that drives it while someone waits.
 
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio_postgres::config::SslMode;
@@ -24,6 +25,8 @@ type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 #[derive(Clone)]
 pub(super) struct Address {
     config: Config,
+    /// If the connection is to be encrypted.
+    tls: Option<MakeRustlsConnect>,
     /// Host, port and database, for messages.
     pub(super) shown: String,
 }
@@ -31,6 +34,7 @@ pub(super) struct Address {
 impl Address {
     /// Reads a `postgres://` address.
     pub(super) fn parse(url: &str) -> Result<Address, String> {
+        let (url, authorities) = without_authorities(url)?;
         // What libpq calls so is what this does for `require`: the certificate and the name in it are verified.
         let url = url.replace("sslmode=verify-full", "sslmode=require");
         let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
@@ -49,17 +53,94 @@ impl Address {
         let hosts: Vec<String> = hosts.collect();
         let port = if ports.is_empty() { "5432".to_owned() } else { ports.join(",") };
         let shown = format!("{}:{port}/{}", hosts.join(","), config.get_dbname().unwrap_or_default());
-        Ok(Address { config, shown })
+        // Without `sslmode=require` nobody asks for TLS, and a certificate that nobody verifies would be no help.
+        let tls = match config.get_ssl_mode() {
+            SslMode::Require => Some(tls(authorities.as_deref())?),
+            _ => {
+                config.ssl_mode(SslMode::Disable);
+                None
+            }
+        };
+        Ok(Address { config, tls, shown })
     }
 }
 
-/// What an error of the driver says, with its cause.
+/// The address without `sslrootcert`, and the file that it names.
+fn without_authorities(url: &str) -> Result<(String, Option<PathBuf>), String> {
+    let Some((before, parameters)) = url.split_once('?') else { return Ok((url.to_owned(), None)) };
+    let mut file = None;
+    let mut kept = Vec::new();
+    for parameter in parameters.split('&') {
+        match parameter.strip_prefix("sslrootcert=") {
+            Some(path) => file = Some(PathBuf::from(decoded(path)?)),
+            None => kept.push(parameter),
+        }
+    }
+    let separator = if kept.is_empty() { "" } else { "?" };
+    Ok((format!("{before}{separator}{}", kept.join("&")), file))
+}
+
+/// `%2F` as `/`.
+fn decoded(text: &str) -> Result<String, String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let hex = |digits: &[u8]| std::str::from_utf8(digits).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match (first, after) {
+            (b'%', [high, low, after @ ..]) => {
+                bytes.push(hex(&[*high, *low]).ok_or("`sslrootcert` has a `%` without two digits after it")?);
+                rest = after;
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| "`sslrootcert` is no text".to_owned())
+}
+
+/// What an error of the driver says, with its cause and the way out.
 pub(super) fn source(error: &tokio_postgres::Error) -> String {
-    match (error.as_db_error(), std::error::Error::source(error)) {
+    let said = match (error.as_db_error(), std::error::Error::source(error)) {
         (Some(db), _) => format!("{} ({})", db.message(), db.code().code()),
         (None, Some(source)) => format!("{error}: {source}"),
         (None, None) => error.to_string(),
+    };
+    match way_out(error, &said) {
+        Some(way_out) => format!("{said}. {way_out}"),
+        None => said,
     }
+}
+
+fn way_out(error: &tokio_postgres::Error, said: &str) -> Option<&'static str> {
+    let by_code = error.code().map(|code| match code.code() {
+        "28000" | "28P01" => Some("Check the user and the password in the address"),
+        "3D000" => Some("Make it with `createdb`, or name another in the address"),
+        "42501" => Some("The user in the address must be allowed to make tables and views in the database"),
+        "53300" => Some("Each process keeps two connections to each store: raise `max_connections` of the server, or run fewer processes"),
+        "53100" => Some("The disk of the server is full: make room there. What was told as committed is kept"),
+        "25006" => Some("The server only reads, as a standby does: give the address of the one that writes"),
+        _ => None,
+    });
+    by_code.unwrap_or_else(|| {
+        let known = [
+            (
+                "UnknownIssuer",
+                "Who signed the certificate of the server is not known: name the authority's certificate with `sslrootcert=FILE`",
+            ),
+            ("CaUsedAsEndEntity", "The server shows the certificate of an authority: give it one of its own (`basicConstraints=CA:FALSE`)"),
+            ("not valid for name", "The certificate of the server is for another name: use that as the host of the address"),
+            ("NotValidForName", "The certificate of the server is for another name: use that as the host of the address"),
+            ("xpired", "Give the server a new certificate"),
+            (
+                "does not support TLS",
+                "Switch `ssl` on at the server; or, where nobody listens on the way, take `sslmode` out of the address",
+            ),
+            ("error connecting to server", "Check that the server runs, and the host and port of the address"),
+        ];
+        known.into_iter().find(|(words, _)| said.contains(words)).map(|(_, way_out)| way_out)
+    })
 }
 
 /// Whether asking again later can help.
@@ -127,19 +208,28 @@ pub(super) fn prepare(
     create(&|sql, parameters| runtime.block_on(client.query(sql, parameters)))
 }
 
+/// Connects to a store; `None` if the tables are not there.
+pub(super) fn existing(address: &Address) -> Answer<Option<Link>> {
+    match Link::open(address) {
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
+        link => link.map(Some),
+    }
+}
+
 fn connect(address: &Address) -> Answer<(tokio::runtime::Runtime, Client)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime of one thread can be made");
     let client = runtime.block_on(async {
-        // Without `sslmode=require` nobody asks for TLS, and a certificate that nobody verifies would be no help.
-        let client = if address.config.get_ssl_mode() == SslMode::Require {
-            let (client, connection) = address.config.connect(tls()).await?;
-            tokio::spawn(connection);
-            client
-        } else {
-            let mut plain = address.config.clone();
-            let (client, connection) = plain.ssl_mode(SslMode::Disable).connect(NoTls).await?;
-            tokio::spawn(connection);
-            client
+        let client = match &address.tls {
+            Some(tls) => {
+                let (client, connection) = address.config.connect(tls.clone()).await?;
+                tokio::spawn(connection);
+                client
+            }
+            None => {
+                let (client, connection) = address.config.connect(NoTls).await?;
+                tokio::spawn(connection);
+                client
+            }
         };
         client.batch_execute(sql::SESSION).await?;
         Ok::<_, tokio_postgres::Error>(client)
@@ -147,15 +237,26 @@ fn connect(address: &Address) -> Answer<(tokio::runtime::Runtime, Client)> {
     Ok((runtime, client))
 }
 
-/// TLS that trusts the public authorities and those in the file that `SSL_CERT_FILE` names.
-fn tls() -> MakeRustlsConnect {
+/// TLS that trusts the authorities of a file; without one, those of the file that `SSL_CERT_FILE` names and the public ones.
+fn tls(authorities: Option<&Path>) -> Result<MakeRustlsConnect, String> {
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject;
-    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if let Some(file) = std::env::var_os("SSL_CERT_FILE")
-        && let Ok(certificates) = CertificateDer::pem_file_iter(file)
-    {
-        roots.add_parsable_certificates(certificates.flatten());
+    let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    let mut roots = rustls::RootCertStore::empty();
+    if authorities.is_none() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    if let Some(file) = authorities.map(Path::to_owned).or(named) {
+        let shown = file.display().to_string();
+        let unreadable = |why: String| format!("the certificates in {shown} cannot be read: {why}");
+        let certificates = CertificateDer::pem_file_iter(&file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let certificates = certificates.map_err(|error| unreadable(error.to_string()))?;
+        if certificates.is_empty() {
+            return Err(unreadable("it holds none (`-----BEGIN CERTIFICATE-----`)".to_owned()));
+        }
+        for certificate in certificates {
+            roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;
+        }
     }
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
@@ -163,5 +264,5 @@ fn tls() -> MakeRustlsConnect {
         .expect("the provider has the versions of TLS that are safe")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    MakeRustlsConnect::new(config)
+    Ok(MakeRustlsConnect::new(config))
 }

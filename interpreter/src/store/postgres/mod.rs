@@ -25,6 +25,8 @@
 //! answered, the next reading of the journal tells whether it happened. If it did not, the state is loaded anew and [`News::lost`] says so.
 //! A damaged entry, or another program's opening, is the end: every call says why.
 
+mod glance;
+mod import;
 mod journal;
 mod keeper;
 mod link;
@@ -46,6 +48,8 @@ use std::time::{Duration, Instant};
 
 use patternc_program::{CellIndex, Program, RecordId};
 
+pub use self::glance::{Looked, glance};
+pub use self::import::Import;
 use self::journal::Follower;
 use self::link::Address;
 pub use self::scratch::Scratch;
@@ -93,7 +97,7 @@ impl Postgres {
     /// # Errors
     /// When the server does not answer, the format is newer, the store is damaged, or the program does not fit its data.
     pub fn open(url: &str, mut opening: Opening<'_>) -> Result<Postgres, StoreError> {
-        let address = Address::parse(url).map_err(|message| StoreError { message, transient: false })?;
+        let address = address(url)?;
         let opened = open::open(&address, &mut opening)?;
         let runtime = open::number();
         let version = opened.follower.state.version();
@@ -124,6 +128,17 @@ impl Postgres {
         store.threads.push(thread("patternc-turns").spawn(move || ender.run()).map_err(failed)?);
         store.threads.push(thread("patternc-keeper").spawn(move || keeper.run()).map_err(failed)?);
         Ok(store)
+    }
+
+    /// What the store in the database at an address keeps, as of its newest durable commit and as it is for a program: also while others write
+    /// it, and without changing it. `None`: there is no store.
+    pub fn look(url: &str, mut opening: Opening<'_>) -> Result<Option<State>, StoreError> {
+        open::look(&address(url)?, &mut opening)
+    }
+
+    /// Whether this is the same store as another, which was opened before it in this process.
+    pub fn is_same_store(&self, other: &Postgres) -> bool {
+        self.live.contains(&other.shared.runtime)
     }
 
     /// What is kept.
@@ -194,8 +209,7 @@ impl Postgres {
         if self.losses == losses {
             return Ok(());
         }
-        let message = "what was committed before was lost with the connection to the server; it is done again".to_owned();
-        Err(StoreError { message, transient: true })
+        Err(self.shared.lost())
     }
 
     /// Whether a process is there: it was seen, or has appended something, in the last seconds.
@@ -213,6 +227,10 @@ impl Postgres {
         self.news.orphaned.extend(orphans);
         self.buried = dead;
     }
+}
+
+fn address(url: &str) -> Result<Address, StoreError> {
+    Address::parse(url).map_err(|message| StoreError { message, transient: false })
 }
 
 impl Drop for Postgres {
@@ -311,6 +329,10 @@ impl Store for Postgres {
 
     fn is_behind(&self) -> bool {
         self.shared.behind.load(Ordering::Acquire)
+    }
+
+    fn report(&self, text: &str) {
+        text.clone_into(&mut turn::lock(&self.shared.report));
     }
 
     fn news(&mut self) -> Option<News> {

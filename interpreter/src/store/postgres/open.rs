@@ -24,6 +24,9 @@ use crate::store::{News, StoreError, Version};
 /// The format of the tables. A store with a newer one is not opened.
 const FORMAT: i64 = 1;
 
+/// How often a look is begun anew that others come in between of.
+const REHEARSALS: usize = 10;
+
 /// A store that was opened.
 pub(super) struct Opened {
     pub(super) follower: Follower,
@@ -39,23 +42,30 @@ pub(super) fn number() -> i64 {
 }
 
 /// What went wrong, for whoever opens.
-struct Told<'a>(&'a Address);
+pub(super) struct Told<'a>(pub(super) &'a Address);
 
 impl Told<'_> {
-    fn server(&self, error: &tokio_postgres::Error) -> StoreError {
+    pub(super) fn server(&self, error: &tokio_postgres::Error) -> StoreError {
         StoreError {
             message: format!("cannot open the store in the PostgreSQL database {}: {}", self.0.shown, source(error)),
             transient: link::is_transient(error),
         }
     }
 
-    fn fatal(&self, what: &str) -> StoreError {
+    pub(super) fn fatal(&self, what: &str) -> StoreError {
         StoreError { message: format!("cannot open the store in the PostgreSQL database {}: {what}", self.0.shown), transient: false }
     }
 
-    fn damaged(&self, what: &str) -> StoreError {
+    pub(super) fn damaged(&self, what: &str) -> StoreError {
         let shown = &self.0.shown;
         StoreError { message: format!("the store in {shown} is damaged: {what}. Nothing was changed. Restore a copy"), transient: false }
+    }
+
+    pub(super) fn apply(&self, error: tables::ApplyError) -> StoreError {
+        match error {
+            tables::ApplyError::Server(error) => self.server(&error),
+            tables::ApplyError::Damaged(what) => self.damaged(&what),
+        }
     }
 
     fn load(&self, error: LoadError) -> StoreError {
@@ -80,7 +90,8 @@ pub(super) fn open(address: &Address, opening: &mut Opening<'_>) -> Result<Opene
     load(address, &opening.program, &opening.limits, &schema, Version::default())
 }
 
-fn create(address: &Address) -> link::Answer<()> {
+/// Makes the tables, if they are not there.
+pub(super) fn create(address: &Address) -> link::Answer<()> {
     link::prepare(address, |query| {
         if query(sql::FORMAT, &[]).is_ok_and(|rows| !rows.is_empty()) && query(sql::HEAD, &[]).is_ok_and(|rows| !rows.is_empty()) {
             return Ok(());
@@ -123,7 +134,7 @@ pub(super) fn load(
 ) -> Result<Opened, StoreError> {
     let told = Told(address);
     let link = Link::open(address).map_err(|error| told.server(&error))?;
-    link.batch(sql::BEGIN_SNAPSHOT).map_err(|error| told.server(&error))?;
+    link.batch(sql::BEGIN_SNAPSHOT).and_then(|()| link.batch(sql::PATIENT)).map_err(|error| told.server(&error))?;
     let head = link.query(sql::HEAD, &[]).map_err(|error| told.server(&error))?;
     let head = head.first().ok_or_else(|| told.damaged("the head of its journal is gone"))?;
     let (end, generation): (i64, i64) = (head.get(0), head.get(1));
@@ -171,13 +182,10 @@ fn from_tables(
     Ok(((Follower { state, recorder, replayer, names, owners }, applied), loaded))
 }
 
-/// Brings the store to another program: alone, with the whole journal in the tables.
+/// Brings the store to another program.
 fn migrate(link: &Link, told: &Told<'_>, opening: &mut Opening<'_>) -> Result<StoredSchema, StoreError> {
     let server = |error: tokio_postgres::Error| told.server(&error);
-    link.batch(sql::BEGIN).map_err(server)?;
-    // Nobody has a turn, and nobody brings the journal to the tables.
-    link.query(sql::LOCK, &[]).map_err(server)?;
-    link.query(sql::LOCK_APPLIED, &[]).map_err(server)?;
+    begin_alone(link).map_err(server)?;
     let stored = stored(link, told)?;
     let schema = stored.for_program(&opening.program);
     if schema == stored {
@@ -185,30 +193,92 @@ fn migrate(link: &Link, told: &Told<'_>, opening: &mut Opening<'_>) -> Result<St
         link.batch(sql::ROLLBACK).map_err(server)?;
         return Ok(schema);
     }
-    let live = link.query(sql::LIVE, &[]).map_err(server)?;
-    if !live.is_empty() {
-        let names: Vec<&str> = live.iter().map(|row| row.get(2)).collect();
+    if let Some(names) = users(link, told)? {
         let what = format!(
-            "the program has changed, and others still run the one before ({}). Stop them first, or wait five seconds if they have ended",
-            names.join(", ")
+            "the program has changed, and others still run the one before ({names}). Stop them first, or wait five seconds if they have ended"
         );
         return Err(StoreError { transient: true, ..told.fatal(&what) });
     }
-    tables::apply_journal(link, &stored, i64::MAX).map_err(|error| match error {
-        tables::ApplyError::Server(error) => told.server(&error),
-        tables::ApplyError::Damaged(what) => told.damaged(&what),
-    })?;
-    let ((mut follower, _), loaded) =
-        from_tables(link, told, &opening.program.clone(), &opening.limits, (&stored, &schema), Version::default())?;
-    let rows = ServerRows(link);
-    let migration = Migration { rows: &rows, stored: &stored, schema: &schema };
-    let steps = migration.plan(&mut follower.state, &loaded, opening).map_err(|error| told.load(error))?;
-    carry_out(link, steps, &schema).map_err(|error| match error {
-        tables::ApplyError::Server(error) => told.server(&error),
-        tables::ApplyError::Damaged(what) => told.damaged(&what),
-    })?;
+    bring_up(link, told, opening, &stored)?;
     link.batch(sql::COMMIT).map_err(server)?;
     Ok(schema)
+}
+
+/// Begins a transaction in which nobody else has a turn, and nobody brings the journal to the tables.
+fn begin_alone(link: &Link) -> link::Answer<()> {
+    link.batch(sql::BEGIN)?;
+    link.batch(sql::PATIENT)?;
+    link.query(sql::LOCK, &[])?;
+    link.query(sql::LOCK_APPLIED, &[])?;
+    Ok(())
+}
+
+/// The same for one who wants nobody else to use the store. Gives the schema of what is stored.
+pub(super) fn alone(link: &Link, told: &Told<'_>) -> Result<StoredSchema, StoreError> {
+    begin_alone(link).map_err(|error| told.server(&error))?;
+    match users(link, told)? {
+        None => stored(link, told),
+        Some(names) => {
+            let what = format!("it is in use by {names}. Stop them first, or wait five seconds if they have ended");
+            Err(StoreError { transient: true, ..told.fatal(&what) })
+        }
+    }
+}
+
+/// The processes that are alive.
+fn users(link: &Link, told: &Told<'_>) -> Result<Option<String>, StoreError> {
+    let live = link.query(sql::LIVE, &[]).map_err(|error| told.server(&error))?;
+    let names: Vec<&str> = live.iter().map(|row| row.get(2)).collect();
+    Ok((!names.is_empty()).then(|| names.join(", ")))
+}
+
+/// Within a transaction that has locked [`sql::LOCK_APPLIED`]: brings the journal to the tables, and these to the program.
+pub(super) fn bring_up(
+    link: &Link,
+    told: &Told<'_>,
+    opening: &mut Opening<'_>,
+    stored: &StoredSchema,
+) -> Result<(Follower, StoredSchema), StoreError> {
+    tables::apply_journal(link, stored, i64::MAX).map_err(|error| told.apply(error))?;
+    let schema = stored.for_program(&opening.program);
+    let ((mut follower, _), loaded) =
+        from_tables(link, told, &opening.program.clone(), &opening.limits, (stored, &schema), Version::default())?;
+    if schema != *stored {
+        let rows = ServerRows(link);
+        let migration = Migration { rows: &rows, stored, schema: &schema };
+        let steps = migration.plan(&mut follower.state, &loaded, opening).map_err(|error| told.load(error))?;
+        carry_out(link, steps, &schema).map_err(|error| told.apply(error))?;
+    }
+    Ok((follower, schema))
+}
+
+/// What a store keeps for a program, whoever uses it meanwhile. Nothing in it is changed. `None`: there is none.
+pub(super) fn look(address: &Address, opening: &mut Opening<'_>) -> Result<Option<State>, StoreError> {
+    let told = Told(address);
+    let Some(link) = link::existing(address).map_err(|error| told.server(&error))? else { return Ok(None) };
+    let schema = stored(&link, &told)?;
+    if schema == schema.for_program(&opening.program) {
+        return Ok(Some(load(address, &opening.program, &opening.limits, &schema, Version::default())?.follower.state));
+    }
+    // For another program it is brought up in a transaction that is taken back. Who brings the journal to the tables may come in between.
+    for _ in 0..REHEARSALS {
+        let begin = || {
+            link.batch(sql::BEGIN_REHEARSAL)?;
+            link.batch(sql::PATIENT)?;
+            link.query(sql::LOCK_APPLIED, &[]).map(drop)
+        };
+        let begun = begin();
+        let looked = begun.map_err(|error| told.server(&error)).and_then(|()| {
+            let stored = stored(&link, &told)?;
+            bring_up(&link, &told, opening, &stored)
+        });
+        link.batch(sql::ROLLBACK).map_err(|error| told.server(&error))?;
+        match looked {
+            Err(error) if error.transient => {}
+            looked => return looked.map(|(follower, _)| Some(follower.state)),
+        }
+    }
+    Err(StoreError { transient: true, ..told.fatal("others change it all the time. Try again") })
 }
 
 fn carry_out(link: &Link, steps: Steps<'_>, schema: &StoredSchema) -> Result<(), tables::ApplyError> {

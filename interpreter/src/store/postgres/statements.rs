@@ -18,6 +18,10 @@ pub(super) const SESSION: &str = "SET idle_in_transaction_session_timeout = '10s
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 /// One state of everything. CockroachDB runs it as SERIALIZABLE, which is no less.
 pub(super) const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// The same for a look that brings the tables to another program, and takes it back.
+pub(super) const BEGIN_REHEARSAL: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
+/// Within a transaction that reads or writes everything: what is done with the rows between two statements may take long.
+pub(super) const PATIENT: &str = "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0";
 pub(super) const COMMIT: &str = "COMMIT";
 pub(super) const ROLLBACK: &str = "ROLLBACK";
 
@@ -32,7 +36,8 @@ pub(super) const CREATE: [&str; 10] = [
     "CREATE TABLE IF NOT EXISTS _patternc_head (one INT8 PRIMARY KEY, position INT8 NOT NULL, generation INT8 NOT NULL)",
     "CREATE TABLE IF NOT EXISTS _patternc_journal (position INT8 PRIMARY KEY, batch TEXT NOT NULL, runtime INT8 NOT NULL, now INT8 NOT NULL, \
      effects TEXT NOT NULL, checksum INT8 NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS _patternc_runtime (id INT8 PRIMARY KEY, seen TIMESTAMPTZ NOT NULL, position INT8 NOT NULL, name TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS _patternc_runtime (id INT8 PRIMARY KEY, seen TIMESTAMPTZ NOT NULL, position INT8 NOT NULL, name TEXT NOT NULL, \
+     report TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS _patternc_record (n INT8 PRIMARY KEY, type INT8 NOT NULL, space TEXT NOT NULL, id TEXT NOT NULL, \
      deleted BOOL NOT NULL)",
     "CREATE TABLE IF NOT EXISTS _patternc_cell (cell INT8 NOT NULL, n INT8 NOT NULL, value TEXT NOT NULL, PRIMARY KEY (cell, n))",
@@ -60,9 +65,9 @@ pub(super) const MOVE: &str = "UPDATE _patternc_head SET position = $1 WHERE one
 pub(super) const HEAD: &str = "SELECT position, generation FROM _patternc_head WHERE one = 1";
 
 // Who is alive: all times are the server's.
-pub(super) const SEEN: &str = "INSERT INTO _patternc_runtime (id, seen, position, name) VALUES ($1, now(), $2, $3) \
-     ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, position = excluded.position";
-pub(super) const LIVE: &str = "SELECT id, position, name FROM _patternc_runtime WHERE seen > now() - INTERVAL '5 seconds'";
+pub(super) const SEEN: &str = "INSERT INTO _patternc_runtime (id, seen, position, name, report) VALUES ($1, now(), $2, $3, $4) \
+     ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, position = excluded.position, report = excluded.report";
+pub(super) const LIVE: &str = "SELECT id, position, name, report FROM _patternc_runtime WHERE seen > now() - INTERVAL '5 seconds'";
 pub(super) const FORGET_DEAD: &str = "DELETE FROM _patternc_runtime WHERE seen < now() - INTERVAL '1 hour'";
 pub(super) const GONE: &str = "DELETE FROM _patternc_runtime WHERE id = $1";
 
@@ -115,6 +120,7 @@ pub(super) const CELLS: &str = "SELECT n, value FROM _patternc_cell WHERE cell =
 pub(super) const ITEMS: &str = "SELECT n, position, value FROM _patternc_item WHERE cell = $1 ORDER BY n, position";
 pub(super) const ELEMENTS: &str = "SELECT n, key, value FROM _patternc_element WHERE cell = $1 ORDER BY n";
 pub(super) const OUTBOX: &str = "SELECT sent, id, event, state, runtime FROM _patternc_outbox ORDER BY sent";
+pub(super) const COUNTS: &str = "SELECT (SELECT count(*) FROM _patternc_record WHERE NOT deleted), (SELECT count(*) FROM _patternc_inbox)";
 pub(super) const INBOX: &str = "SELECT id, received, type, keep_until FROM _patternc_inbox ORDER BY keep_until";
 
 // Another program.

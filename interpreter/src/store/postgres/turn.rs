@@ -51,6 +51,8 @@ pub(super) struct Shared {
     pub(super) behind: AtomicBool,
     /// The processes that were seen lately. Unknown before they were looked for.
     pub(super) live: Mutex<Option<HashSet<i64>>>,
+    /// What this process says of itself to those who look.
+    pub(super) report: Mutex<String>,
     callbacks: Mutex<Vec<Arc<dyn Fn() + Send + Sync>>>,
 }
 
@@ -65,6 +67,8 @@ struct Turn {
     now: i64,
     /// The batch whose end was not answered.
     doubt: Option<String>,
+    /// Why the end of a turn failed last.
+    reason: String,
     batches: u64,
     /// Versions that never became durable: first and last.
     lost: Vec<(u64, u64)>,
@@ -119,6 +123,7 @@ impl Shared {
             closing: AtomicBool::new(false),
             behind: AtomicBool::new(false),
             live: Mutex::new(None),
+            report: Mutex::default(),
             callbacks: Mutex::default(),
         }
     }
@@ -149,6 +154,16 @@ impl Shared {
         let mut told = self.unavailable(&link::source(error));
         told.transient = link::is_transient(error);
         told
+    }
+
+    /// What is said of commits that were lost.
+    pub(super) fn lost(&self) -> StoreError {
+        StoreError { message: self.lost_message(&lock(&self.turn)), transient: true }
+    }
+
+    fn lost_message(&self, turn: &Turn) -> String {
+        let why = if turn.reason.is_empty() { "it did not answer" } else { &turn.reason };
+        format!("what was committed has not reached the PostgreSQL server {}, and is done again: {why}", self.address.shown)
     }
 
     /// Whether this process has the turn.
@@ -218,7 +233,7 @@ impl Shared {
             turn.failure.get_or_insert(failure).clone()
         };
         if head.is_some_and(|(_, generation)| generation != self.generation) {
-            let what = "another process has opened it with a changed program. Start this one again with the same program";
+            let what = "another process has brought it to a changed program, or filled it. Start this one again with the same program";
             return Err(refuse(turn, what.to_owned()));
         }
         let mut entries = match journal::entries(position, &rows) {
@@ -379,9 +394,10 @@ impl Shared {
                 self.position.store(position, Ordering::Release);
                 self.durable.store(turn.version, Ordering::Release);
             }
-            Err(_) => {
+            Err(error) => {
                 turn.link = None;
                 turn.doubt = Some(batch);
+                turn.reason = link::source(&error);
                 self.behind.store(true, Ordering::Release);
             }
         }
@@ -434,7 +450,8 @@ impl Durability for Shared {
     fn is_durable(&self, version: Version) -> Result<bool, StoreError> {
         let turn = lock(&self.turn);
         if turn.lost.iter().any(|(first, last)| (*first..=*last).contains(&version.0)) {
-            return Err(self.unavailable("what was committed had not reached it when the connection was lost"));
+            let told = StoreError { message: self.lost_message(&turn), transient: true };
+            return Err(told);
         }
         if self.durable.load(Ordering::Acquire) >= version.0 {
             return Ok(true);

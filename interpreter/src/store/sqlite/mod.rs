@@ -51,7 +51,7 @@ use std::thread::JoinHandle;
 use patternc_program::{CellIndex, Program, RecordId};
 
 pub use self::carry::carry_over;
-pub use self::glance::{Glance, StoredEvent, glance};
+pub use self::glance::glance;
 pub use self::import::Import;
 use self::lock::Lock;
 use self::open::Opened;

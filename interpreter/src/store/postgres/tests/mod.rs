@@ -1,5 +1,7 @@
 //! The suite of all stores, and what only a server that many share can get wrong.
 
+mod faults;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 

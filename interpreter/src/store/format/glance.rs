@@ -1,0 +1,99 @@
+//! What is on its way in a store, read by anyone at any time: without owning it, without the program that wrote it, and without the records.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value as Json;
+
+use super::effect::Effect;
+use super::native::Native;
+use crate::json::from_text;
+
+/// The durable state of a store, as far as it says what is to be done.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Glance {
+    /// Events on their way, in the order they were sent.
+    pub events: Vec<StoredEvent>,
+    /// Records that are there.
+    pub records: i64,
+    /// Events received whose outcomes are remembered.
+    pub received: i64,
+}
+
+/// An event on its way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredEvent {
+    pub id: String,
+    /// By names, as the store keeps it: `handler`, `to`, `args`, `from`, `due` and so on.
+    pub event: Json,
+    /// Why it is parked, if it is.
+    pub parked: Option<String>,
+    /// Whether a call that must not be repeated was begun.
+    pub tried: bool,
+}
+
+/// The tables, over which the journal is laid.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Overlay {
+    pub(in crate::store) records: i64,
+    pub(in crate::store) received: i64,
+    /// Id, event and state, by the order of sending.
+    outbox: BTreeMap<u64, (String, String, String)>,
+    places: HashMap<String, u64>,
+}
+
+impl Overlay {
+    /// Adds an event on its way.
+    pub(in crate::store) fn send(&mut self, sent: u64, id: String, event: String, state: String) {
+        self.places.insert(id.clone(), sent);
+        self.outbox.insert(sent, (id, event, state));
+    }
+
+    /// Lays the next effect of the journal over what is there.
+    pub(in crate::store) fn lay(&mut self, effect: Effect) {
+        match effect {
+            Effect::New { .. } => self.records += 1,
+            Effect::Del { .. } => self.records -= 1,
+            Effect::Out { sent, id, event, state } => self.send(sent, id, text(event), text(state)),
+            Effect::State { id, state } => {
+                if let Some(row) = self.places.get(&id).and_then(|sent| self.outbox.get_mut(sent)) {
+                    row.2 = text(state);
+                }
+            }
+            Effect::Unout { id } => {
+                if let Some(sent) = self.places.remove(&id) {
+                    self.outbox.remove(&sent);
+                }
+            }
+            // A deferred event that is decided is recorded twice: near enough for a number.
+            Effect::In { .. } => self.received += 1,
+            Effect::Forget { .. } => self.received -= 1,
+            Effect::Set { .. } | Effect::Put { .. } | Effect::Rem { .. } | Effect::Clr { .. } | Effect::Inv { .. } => {}
+        }
+    }
+
+    /// What it says. The error names what is damaged.
+    pub(in crate::store) fn read(self) -> Result<Glance, String> {
+        let mut glance = Glance { records: self.records, received: self.received, ..Glance::default() };
+        for (_, (id, event, state)) in self.outbox {
+            let damaged = |what: String| format!("the event {id:?} is damaged: {what}");
+            let event = from_text(&event).map_err(|error| damaged(error.to_string()))?;
+            let parked = match state.as_str() {
+                "pending" | "tried" => None,
+                other => {
+                    let state = from_text(other).map_err(|error| damaged(error.to_string()))?;
+                    Some(state.get("parked").and_then(Json::as_str).unwrap_or_default().to_owned())
+                }
+            };
+            glance.events.push(StoredEvent { id, event, parked, tried: state == "tried" });
+        }
+        Ok(glance)
+    }
+}
+
+fn text(native: Native) -> String {
+    match native {
+        Native::Text(text) => text,
+        // Not what a store writes.
+        Native::Null | Native::Integer(_) | Native::Real(_) => String::new(),
+    }
+}

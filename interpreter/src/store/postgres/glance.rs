@@ -1,0 +1,53 @@
+//! Reads what is on its way in a database, and who uses it.
+
+use super::journal;
+use super::link::{self, Link};
+use super::open::Told;
+use super::statements as sql;
+use crate::store::StoreError;
+use crate::store::format::glance::{Glance, Overlay};
+
+/// A store that was looked at.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    pub glance: Glance,
+    /// The processes that are alive, as "the process 123 on db1", with what each says of itself
+    /// ([`Store::report`](crate::store::Store::report)).
+    pub processes: Vec<(String, String)>,
+}
+
+/// Looks at the store in the database at an address; `None` if there is none.
+///
+/// # Errors
+/// If the server does not answer, or what is read is damaged.
+pub fn glance(url: &str) -> Result<Option<Looked>, StoreError> {
+    let address = super::address(url)?;
+    let told = Told(&address);
+    let Some(link) = link::existing(&address).map_err(|error| told.server(&error))? else { return Ok(None) };
+    let read = || -> link::Answer<Result<Looked, String>> {
+        link.batch(sql::BEGIN_SNAPSHOT)?;
+        let processes = link.query(sql::LIVE, &[])?.iter().map(|row| (row.get(2), row.get(3))).collect();
+        let overlay = overlay(&link)?;
+        link.batch(sql::COMMIT)?;
+        Ok(overlay.and_then(Overlay::read).map(|glance| Looked { glance, processes }))
+    };
+    read().map_err(|error| told.server(&error))?.map(Some).map_err(|what| told.damaged(&what))
+}
+
+fn overlay(link: &Link) -> link::Answer<Result<Overlay, String>> {
+    let mut overlay = Overlay::default();
+    for row in link.query(sql::COUNTS, &[])? {
+        (overlay.records, overlay.received) = (row.get(0), row.get(1));
+    }
+    for row in link.query(sql::OUTBOX, &[])? {
+        let (sent, id): (i64, &str) = (row.get(0), row.get(1));
+        let Ok(id) = serde_json::from_str(id) else { return Ok(Err(format!("the id of an event cannot be read: {id}"))) };
+        overlay.send(sent as u64, id, row.get(2), row.get(3));
+    }
+    let applied: i64 = link.query(sql::FORMAT, &[])?.first().map_or(0, |row| row.get(1));
+    match journal::entries(applied, &link.query(sql::TAIL, &[&applied])?) {
+        Ok(entries) => entries.into_iter().flat_map(|entry| entry.effects).for_each(|effect| overlay.lay(effect)),
+        Err(what) => return Ok(Err(what)),
+    }
+    Ok(Ok(overlay))
+}

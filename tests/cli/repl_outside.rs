@@ -240,6 +240,20 @@ fn what_the_outside_was_asked_is_saved_with_calls_that_were_answered_late() {
 }
 
 #[test]
+fn what_was_given_late_is_saved_before_what_waited_for_it() {
+    let folder = project();
+    let lines = format!(
+        "{ANN}ann.order(5)\n:hold\nann.order(6)\n:deliver all\ngiven payments.charge(who, n) => Receipt {{ id: \"{{who}} {{n}}\", amount: n }}\n\
+         ann.log\n:save saved.pattern\n"
+    );
+    let said = enter(folder.path(), &lines);
+    // What was caused shows with what caused it.
+    assert!(!said.contains("meanwhile"), "{said}");
+    let text = saved(folder.path(), "saved.pattern");
+    follow(&text, &["given payments.charge(who, n)", "  ann.order(5)\n", "  ann.order(6)\n", "expect ann.log == [\"ann 5\", \"ann 6\"]\n"]);
+}
+
+#[test]
 fn a_call_that_failed_only_once_it_was_delivered_is_saved() {
     let folder = project();
     let lines = format!(

@@ -163,3 +163,41 @@ fn the_prompt_as_it_is_typed() {
     let remembered = history(terminal.folder.path());
     assert!(remembered.contains("1 + 41") && remembered.contains("let ada = create Person in home {"), "{remembered}");
 }
+
+#[test]
+fn ctrl_c_ends_what_runs_and_keeps_the_prompt_and_its_data() {
+    let Some(terminal) = Terminal::open() else { return };
+    terminal.enters("let ada = create Person in home { name: \"Ada\" }", "created Person/");
+
+    // Events of a loop: it would take minutes. The sign is gone while it runs.
+    terminal.types("for i in range(1000000) { ada.like() }");
+    terminal.presses("Enter");
+    terminal.shows("ada.like() }\n\n");
+    terminal.presses("C-c");
+    terminal.shows("interrupted");
+    terminal.shows("\n>");
+    terminal.enters("ada.name + \"!\"", "\"Ada!\"");
+
+    // One computation.
+    terminal.types("range(9000).map(x => range(900).map(y => \"{x}{y}\").len()).len() + 0 * 7");
+    terminal.presses("Enter");
+    terminal.shows("0 * 7\n\n");
+    terminal.presses("C-c");
+    terminal.shows("0 * 7\n^C\ninterrupted\n>");
+    terminal.enters("ada.name + \"?\"", "\"Ada?\"");
+
+    // What is pasted is entered line by line.
+    terminal.tmux(&["set-buffer", "let a = [1,\n  2]\n  .map(n => n * 21)\n:watch a\na.last()\n"]);
+    terminal.tmux(&["paste-buffer", "-p", "-t", "t"]);
+    terminal.shows(". a.last()");
+    terminal.presses("Enter");
+    terminal.shows("\na = [21, 42]\n42\n");
+
+    // A name of a command, and a habit of other prompts.
+    terminal.enters("help", "commands begin with a colon: `:help`");
+    terminal.enters("b = \"日本\"", "a name is bound with `let`: `let b = \"日本\"`");
+    terminal.enters("let b = \"日本 👩\" b.len()", "\n4\n");
+    terminal.enters("range(100000)", "more: take a part, as with `.take(20)`, or read it through a pipe)\n>");
+    terminal.presses("C-d");
+    terminal.shows("ended 0");
+}

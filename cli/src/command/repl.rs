@@ -59,7 +59,11 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         terminal: input.is_terminal(),
         breaks: breaks.clone(),
     };
-    let Some(mut session) = Session::open(&arguments.path, settings)? else { return Ok(ExitCode::FAILURE) };
+    let opened = Session::open(&arguments.path, settings).map_err(|fault| match fault {
+        Fault::Use(why) if !arguments.memory => Fault::Use(format!("{why} (`patternc repl --memory` runs without a deployment)")),
+        other => other,
+    });
+    let Some(mut session) = opened? else { return Ok(ExitCode::FAILURE) };
     if input.is_terminal() && !quiet {
         println!("{}", session.greeting());
     }
@@ -134,6 +138,12 @@ fn enter_all(session: &mut Session, text: &str, out: &mut impl Write) -> Result<
 fn enter(session: &mut Session, text: &str, out: &mut impl Write) -> Result<Next, Fault> {
     match text.trim().strip_prefix(':') {
         Some(command) => commands::run(session, command, out),
-        None => Ok(Next::Go(session.enter(text, out)?)),
+        None => {
+            if let Some(hint) = session.habit(text) {
+                writeln!(out, "{hint}")?;
+                return Ok(Next::Go(false));
+            }
+            Ok(Next::Go(session.enter(text, out)?))
+        }
     }
 }

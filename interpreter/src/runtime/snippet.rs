@@ -282,6 +282,10 @@ impl Line<'_> {
                     return Err(SnippetError::Bound(*of));
                 }
                 let answer = self.given(params, answer)?;
+                // What waited for it is caused by it.
+                if !self.runtime.unanswered_calls().is_empty() {
+                    self.since = Mark::default();
+                }
                 self.runtime.give(Given { of: *of, operation: *operation, answer });
                 self.settle()?;
             }

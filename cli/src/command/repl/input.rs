@@ -117,7 +117,7 @@ impl<R: BufRead> Script<R> {
 pub fn entries_of(text: &str) -> Vec<String> {
     let goes_on = |line: &str| {
         let line = line.trim_start();
-        line.starts_with(['.', '?', '+', '*', '/', '%', '<', '>', '=', '!', '&', '|', ')', ']', '}', ','])
+        !line.starts_with("//") && line.starts_with(['.', '?', '+', '*', '/', '%', '<', '>', '=', '!', '&', '|', ')', ']', '}', ','])
             || ["else", "catch", "then", "in"]
                 .iter()
                 .any(|word| line.strip_prefix(word).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')))

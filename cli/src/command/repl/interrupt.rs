@@ -37,6 +37,10 @@ impl Breaks {
             }
             return;
         }
+        if terminal {
+            // The terminal has shown `^C`.
+            eprintln!();
+        }
         self.interrupt.raise();
         match self.pressed.fetch_add(1, Ordering::SeqCst) {
             0 => {}

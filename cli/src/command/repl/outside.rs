@@ -13,6 +13,7 @@ use patternc_interpreter::runtime::Callee;
 use patternc_interpreter::value::Value;
 use patternc_program::{ExternId, Program, Type};
 
+use super::save::Ended;
 use super::session::{Session, Variable};
 use super::show;
 use crate::fault::Fault;
@@ -125,9 +126,21 @@ impl Session {
         Ok(())
     }
 
+    /// The entry that has caused what happens now: the one that is being entered, or the `:hold` that is let through.
+    fn caused_by(&self) -> usize {
+        let delivered = self.said.last().is_some_and(|said| matches!(said.ended, Ended::Deliver));
+        let hold = self.said.iter().rposition(|said| matches!(said.ended, Ended::Hold));
+        hold.filter(|_| delivered).unwrap_or(self.said.len())
+    }
+
     /// Says what waits for someone to answer it, and how to do that.
     pub fn explain_unanswered(&mut self, out: &mut impl Write) -> io::Result<()> {
         let calls = self.runtime().unanswered_calls();
+        self.unanswered_since = match (calls.is_empty(), self.unanswered_since) {
+            (true, _) => None,
+            (false, Some(since)) => Some(since),
+            (false, None) => Some(self.caused_by()),
+        };
         let waiting: BTreeSet<String> = calls.iter().map(|call| self.runtime().describe(call)).collect();
         self.explained.retain(|told| waiting.contains(told));
         for call in &calls {

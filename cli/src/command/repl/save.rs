@@ -39,6 +39,8 @@ pub struct Said {
     pub event: Option<EventId>,
     /// How much had been said when that came.
     pub resolved: Option<usize>,
+    /// The entry that it has to come before, as calls which that caused waited for it.
+    pub before: Option<usize>,
 }
 
 /// A value that was printed.

@@ -16,7 +16,8 @@ use patternc_compiler::items::items;
 use patternc_compiler::location::locate;
 use patternc_compiler::lower::{self, Linker};
 use patternc_compiler::types::Ty;
-use patternc_grammar::syntax::Name;
+use patternc_grammar::parse_statements;
+use patternc_grammar::syntax::{AssignOp, ExprKind, Name, StmtKind};
 use patternc_interpreter::engine::{Entry, Mark, What};
 use patternc_interpreter::given::Givens;
 use patternc_interpreter::host::AheadHost;
@@ -31,6 +32,7 @@ use patternc_interpreter::value::Value;
 use patternc_program::{Program, Slot, Snippet, TestStmt, Type};
 
 use super::clients::Clients;
+use super::commands::COMMANDS;
 use super::complete::Known;
 use super::interrupt::Breaks;
 use super::journal::Journal;
@@ -51,7 +53,7 @@ pub const TYPED: &str = "repl.pattern";
 /// Lines of what an entry did that a terminal shows.
 const LINES: usize = 40;
 /// Characters of a value that a terminal shows.
-const SHOWN: usize = 10_000;
+const SHOWN: usize = 3_000;
 /// Words that begin a declaration.
 const DECLARES: &[&str] =
     &["space", "struct", "enum", "record", "fn", "extern", "mirror", "invariant", "eventually", "test", "use", "@allow", "///"];
@@ -92,6 +94,8 @@ pub struct Session {
     pub typed_givens: Vec<Typed>,
     /// Calls that nobody answers, and of which that was said.
     pub explained: BTreeSet<String>,
+    /// The entry since which there are calls that nobody answers.
+    pub unanswered_since: Option<usize>,
     /// Scripts that are being loaded, one by the other.
     pub loading: usize,
 }
@@ -160,6 +164,7 @@ impl Session {
             ear,
             typed_givens: Vec::new(),
             explained: BTreeSet::new(),
+            unanswered_since: None,
             loading: 0,
         }))
     }
@@ -240,7 +245,33 @@ impl Session {
     /// What can be completed.
     pub fn known_names(&self) -> Known {
         let variables = self.variables.iter().map(|v| (v.name.to_string(), v.ty.clone())).collect();
-        Known { program: self.program.clone(), variables }
+        let sessions = self.clients.all().iter().map(|client| client.name.clone()).collect();
+        Known { program: self.program.clone(), variables, sessions }
+    }
+
+    /// What someone means who types as at another prompt.
+    pub fn habit(&self, text: &str) -> Option<String> {
+        let word = text.trim().trim_end_matches("()");
+        let is_bound = |name: &str| self.variables.iter().any(|v| v.name.as_str() == name);
+        if is_bound(word) {
+            return None;
+        }
+        if word == "exit" || COMMANDS.iter().any(|command| command.name == word) {
+            let command = if word == "exit" { "quit" } else { word };
+            return Some(format!("commands begin with a colon: `:{command}`"));
+        }
+        match parse_statements(text).block.stmts.as_slice() {
+            [only] => match &only.kind {
+                StmtKind::Assign { target, op: AssignOp::Set, value } => {
+                    let name = target.span.slice(text).trim();
+                    let is_name = matches!(target.kind, ExprKind::Name(_));
+                    (is_name && !is_bound(name))
+                        .then(|| format!("a name is bound with `let`: `let {name} = {}`", value.span.slice(text).trim()))
+                }
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// Takes declarations, or statements and expressions. Whether all went well.
@@ -353,6 +384,7 @@ impl Session {
         let values: Vec<Value> = self.variables.iter().map(|v| v.value.clone()).collect();
         let mut waiting = self.waiting();
         let givens = self.runtime().givens().iter().count();
+        let before = self.unanswered_since;
         let (ran, result) = self.runtime().run_snippet(self.clients.current().events, None, lowered, &values, &mut waiting);
         for (event, action, outcome) in &ran.events {
             let what = show::action(&self.program, action);
@@ -388,7 +420,9 @@ impl Session {
         let ended = Ended::of(self, text, &compiled, &ran, &result);
         if let Some(ended) = ended {
             let event = ran.events.last().map(|(event, ..)| event.clone()).filter(|_| matches!(ended, Ended::Pending));
-            self.say(text.trim(), ended).event = event;
+            let before = before.filter(|_| givens < self.runtime().givens().iter().count());
+            let said = self.say(text.trim(), ended);
+            (said.event, said.before) = (event, before);
         }
         if result.is_ok() {
             self.bind(compiled.bindings, &ran.frame);
@@ -453,7 +487,7 @@ impl Session {
         self.stop();
         self.start(kept, held, givens, out)?;
         writeln!(out, "crashed, and started again on what was durable")?;
-        self.settle(Mark::default());
+        self.settle(self.runtime().mark());
         self.show_effects(out)?;
         self.explain_unanswered(out)?;
         self.say(text.trim(), Ended::Done);
@@ -468,7 +502,7 @@ impl Session {
     /// An entry that is part of what `:save` tells.
     pub fn say(&mut self, text: &str, ended: Ended) -> &mut Said {
         let heard: Vec<Heard> = std::mem::take(&mut *self.ear.lock().unwrap_or_else(PoisonError::into_inner));
-        self.said.push(Said { text: text.to_owned(), ended, heard, event: None, resolved: None });
+        self.said.push(Said { text: text.to_owned(), ended, heard, event: None, resolved: None, before: None });
         self.said.last_mut().expect("it was just pushed")
     }
 
@@ -513,8 +547,9 @@ impl Session {
     /// Shows what happened while nobody asked: timers, answers that came late.
     pub fn catch_up(&mut self, out: &mut impl Write) -> Result<(), Fault> {
         let mut shown = Vec::new();
-        self.happened(&mut shown)?;
-        if !shown.is_empty() {
+        let history = self.happened(&mut shown)?;
+        // That a call is repeated is no news: `:status` has it.
+        if !shown.is_empty() && !history.iter().all(|entry| matches!(entry.what, What::Called { .. })) {
             writeln!(out, "meanwhile:")?;
             out.write_all(&shown)?;
         }

@@ -1,9 +1,10 @@
 //! What an entry did: what its transactions read and wrote, what they sent, and how that ended.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use patternc_interpreter::engine::{Entry, What};
-use patternc_interpreter::event::{Action, Outcome};
+use patternc_interpreter::event::{Action, EventId, Outcome};
 use patternc_interpreter::failure::Failure;
 use patternc_interpreter::json;
 use patternc_interpreter::store::{ReadKey, Write as Change};
@@ -15,6 +16,13 @@ use crate::render::value::text;
 
 /// A line for everything that happened and that a person would ask about. The journal knows it already.
 pub fn history(out: &mut impl Write, program: &Program, journal: &Journal, entries: &[Entry]) -> io::Result<()> {
+    // Of many attempts at one call, the last says it all.
+    let mut attempts: HashMap<&EventId, u32> = HashMap::new();
+    for entry in entries {
+        if let What::Called { attempt } = entry.what {
+            attempts.insert(&entry.event, attempt);
+        }
+    }
     for entry in entries {
         match &entry.what {
             What::Wrote(changes) => {
@@ -28,7 +36,7 @@ pub fn history(out: &mut impl Write, program: &Program, journal: &Journal, entri
                 let by = journal.changed(program, key).map(|t| format!(" by #{} {}", t.number, t.what)).unwrap_or_default();
                 writeln!(out, "  conflict: {}, which it had read, was changed{by}; it runs again", read(program, key))?;
             }
-            What::Called { attempt } if *attempt > 1 => {
+            What::Called { attempt } if *attempt > 1 && attempts.get(&entry.event) == Some(attempt) => {
                 writeln!(out, "  asked {} again, attempt {attempt}", journal.what(&entry.event).unwrap_or("the outside"))?;
             }
             What::Outcome(Outcome::Failed(failure)) => match journal.late(&entry.event) {

@@ -126,9 +126,10 @@ impl Telling<'_> {
     /// What has to be given before an entry: what adapters answered, and what was given only once its call waited for it.
     fn answers_before(&mut self, at: usize, heard: &[Vec<&Heard>], told: &mut BTreeSet<usize>) {
         let said = &self.session.said;
-        for given in meanwhile(said, at) {
-            if is_given(&said[given].text) && told.insert(given) {
-                self.lines.push(Line::does(without_comment(&said[given].text)));
+        for given in (at + 1..said.len()).filter(|given| said[*given].before == Some(at) && is_given(&said[*given].text)) {
+            if told.insert(given) {
+                self.answers_before(given, heard, told);
+                self.tell(given);
             }
         }
         self.heard(&heard[at]);
@@ -380,8 +381,7 @@ fn call_of(code: &str) -> &str {
 
 /// Whether an entry says what the outside answers, and nothing else.
 fn is_given(text: &str) -> bool {
-    let parsed = parse_statements(text);
-    !parsed.block.stmts.is_empty() && parsed.block.stmts.iter().all(|stmt| matches!(stmt.kind, StmtKind::Given(_)))
+    parse_statements(text).block.stmts.iter().all(|stmt| matches!(stmt.kind, StmtKind::Given(_)))
 }
 
 /// The names that an entry binds for those after it.

@@ -93,6 +93,7 @@ impl Session {
         self.said.truncate(kept.said);
         self.journal.truncate(kept.journal);
         self.explained.clear();
+        self.unanswered_since = None;
         writeln!(out, "undone: {}", kept.text)?;
         self.show_watches(out)?;
         Ok(true)

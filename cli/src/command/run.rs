@@ -98,18 +98,23 @@ pub fn run(arguments: &Arguments, voice: Voice) -> Result<ExitCode, Fault> {
                 printer.print(Answer::Event { taken, action });
             }
             Request::Read { record, cells } => {
-                printer.wait_for_all();
+                if !printer.wait_for_all() {
+                    break true;
+                }
                 let values = read_cells(&runtime, &record, &cells);
                 printer.print(Answer::Cells { id, record, cells, values });
             }
             Request::Query { text, space } => {
-                printer.wait_for_all();
+                if !printer.wait_for_all() {
+                    break true;
+                }
                 let result = queries.run(&runtime, &text, space.as_ref(), line.caller.as_ref());
                 printer.print(Answer::Query { line: number, id, result });
             }
         }
     };
-    printer.wait_for_all();
+    // What has no outcome when everything had time to finish is answered as `unavailable`: it shows when the event is sent again.
+    let stopped = stopped || !printer.wait_for_all();
     let left = if stopped { runtime.close(FINISH) } else { finish(runtime, quiet) };
     if left && !quiet {
         eprintln!("patternc: some events are still on their way; they go on when the patterns are run next");

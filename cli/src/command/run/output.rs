@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use patternc_interpreter::event::{Action, EventId};
 use patternc_interpreter::failure::Failure;
@@ -12,6 +13,7 @@ use patternc_interpreter::runtime::{Hanging, Taken};
 use patternc_interpreter::value::{RecordRef, Value};
 use patternc_program::{Program, Type};
 
+use super::input::stopped;
 use crate::fault::Fault;
 use crate::query::QueryError;
 
@@ -37,6 +39,8 @@ struct Open {
     changed: Condvar,
 }
 
+/// How often who waits looks whether somebody wants to stop.
+const STOPPED_POLL: Duration = Duration::from_millis(100);
 /// Answers that may wait to be printed before the input is held up.
 const MOST_OPEN: usize = 4096;
 
@@ -51,7 +55,8 @@ impl Printer {
 
     /// Prints the answer after those before it.
     pub fn print(&self, answer: Answer) {
-        self.open.wait_until(|count| count < MOST_OPEN);
+        // Who wants to stop does not wait: no more than one follows.
+        let _ = self.open.wait_until(|count| count < MOST_OPEN);
         self.open.add();
         if self.sender.send(answer).is_err() {
             // The output is broken; `finish` says how.
@@ -59,9 +64,9 @@ impl Printer {
         }
     }
 
-    /// Waits until everything before is decided and printed.
-    pub fn wait_for_all(&self) {
-        self.open.wait_until(|count| count == 0);
+    /// Waits until everything before is decided and printed; `false` when the wish to stop came first.
+    pub fn wait_for_all(&self) -> bool {
+        self.open.wait_until(|count| count == 0)
     }
 
     /// Whether every event went well.
@@ -89,11 +94,13 @@ impl Open {
         self.changed.notify_all();
     }
 
-    fn wait_until(&self, enough: impl Fn(usize) -> bool) {
+    /// Waits until that is so, or somebody wants to stop; whether it is so.
+    fn wait_until(&self, enough: impl Fn(usize) -> bool) -> bool {
         let mut count = self.count.lock().expect("counting does not panic");
-        while !enough(*count) {
-            count = self.changed.wait(count).expect("counting does not panic");
+        while !enough(*count) && !stopped() {
+            count = self.changed.wait_timeout(count, STOPPED_POLL).expect("counting does not panic").0;
         }
+        enough(*count)
     }
 }
 

@@ -1,6 +1,10 @@
 //! States per second of the explorer, which runs the engine and real programs, beside the same system written as a model for `stateright`, a
 //! model checker that compiles it: ten concurrent links over four people, each two transactions, with one crash. Both search breadth first on
-//! one core and check the same condition.
+//! one core and check the same condition; each runs five times, and the fastest counts, so that a busy machine says less.
+//!
+//! States are not counted alike: the model tells apart whether the crash is still to come, and so has two states where the explorer, which goes
+//! on from the one with more crashes left, has one. The time for the whole system is what can be compared as it stands. Steps are transactions
+//! that were run: the explorer takes of steps that commute one order, the model checker takes them all.
 //!
 //! `cargo bench -p patternc-benches --bench explore`
 
@@ -18,14 +22,22 @@ const LINKS: [(u8, u8); 10] = [(0, 1), (0, 2), (0, 3), (1, 0), (1, 2), (2, 0), (
 const PEOPLE: [&str; 4] = ["a", "b", "c", "d"];
 
 fn main() {
-    let (states, ours) = explored();
-    println!("patternc explore  {states:>9} states {ours:>12.0} states/s");
-    let (states, theirs) = modelled();
-    println!("stateright        {states:>9} states {theirs:>12.0} states/s");
-    println!("                  {:.2} x stateright", ours / theirs);
+    let best = |run: &dyn Fn() -> (usize, usize, f64)| {
+        (0..RUNS).map(|_| run()).min_by(|one, other| one.2.total_cmp(&other.2)).expect("it runs at least once")
+    };
+    let ours = best(&explored);
+    let theirs = best(&modelled);
+    for (name, (states, steps, seconds)) in [("patternc explore", ours), ("stateright", theirs)] {
+        println!("{name:<17} {states:>9} states {steps:>9} steps {seconds:>8.3} s {:>10.0} states/s", states as f64 / seconds);
+    }
+    let rate = |(states, _, seconds): (usize, usize, f64)| states as f64 / seconds;
+    println!("{:.2} x the states/s of stateright, {:.2} x its time for the whole", rate(ours) / rate(theirs), ours.2 / theirs.2);
 }
 
-fn explored() -> (usize, f64) {
+const RUNS: usize = 5;
+
+/// States, steps, seconds.
+fn explored() -> (usize, usize, f64) {
     let create = |name: &&str| format!("  let {name} = create Person in user[\"{name}\"] {{ }}\n");
     let call = |(from, to): &(u8, u8)| format!("    {}.link({})\n", PEOPLE[usize::from(*from)], PEOPLE[usize::from(*to)]);
     let text = format!(
@@ -52,7 +64,7 @@ test \"links\" {{
     let began = Instant::now();
     let outcome = explorer.explore(&program.tests[0], &mut |_| {}).expect("stores in memory open");
     assert!(outcome.complete && outcome.violation.is_none(), "the links are two-way, and all was seen");
-    (outcome.states, outcome.states as f64 / began.elapsed().as_secs_f64())
+    (outcome.states, outcome.steps as usize, began.elapsed().as_secs_f64())
 }
 
 /// The same system by hand.
@@ -120,10 +132,10 @@ impl Model for Links {
     }
 }
 
-fn modelled() -> (usize, f64) {
+fn modelled() -> (usize, usize, f64) {
     let began = Instant::now();
     let checker = Links.checker().threads(1).spawn_bfs().join();
     let seconds = began.elapsed().as_secs_f64();
     checker.assert_properties();
-    (checker.unique_state_count(), checker.unique_state_count() as f64 / seconds)
+    (checker.unique_state_count(), checker.state_count(), seconds)
 }

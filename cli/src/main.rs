@@ -8,11 +8,13 @@ mod command;
 mod confirm;
 mod deployment;
 mod fault;
+mod generate;
 mod lsp;
 mod owner;
 mod project;
 mod query;
 mod render;
+mod scene;
 mod stores;
 
 use std::process::ExitCode;

@@ -4,6 +4,7 @@ mod commands;
 mod crash;
 mod deployments;
 mod docs;
+mod explore;
 mod externs;
 mod fixes;
 mod graph;

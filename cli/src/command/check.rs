@@ -135,10 +135,8 @@ fn once(arguments: &Arguments, projects: &mut [Loaded], from_stdin: bool, quiet:
     for project in &*projects {
         files.extend(project.wanted_files());
         let mut found = project.findings(&options);
-        if arguments.confirm {
-            found.iter_mut().for_each(|finding| confirm::note(project, finding));
-        }
-        let found = found.into_iter().map(|finding| Report::new(project, finding));
+        let confirmed = if arguments.confirm { confirm::all(project, &mut found) } else { vec![None; found.len()] };
+        let found = found.into_iter().zip(confirmed).map(|(finding, confirmed)| Report::new(project, finding).confirmed(confirmed));
         reports.extend(found.filter(Report::is_wanted));
     }
     if let Some(path) = &arguments.write_baseline {

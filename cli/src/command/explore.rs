@@ -1,9 +1,12 @@
 //! `patternc explore`
 
+mod made;
+
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use clap::ValueEnum;
@@ -45,6 +48,15 @@ pub struct Arguments {
     /// How many steps are taken on one way.
     #[arg(long, default_value_t = 1_000)]
     depth: u32,
+    /// Make up tests: every set of at most so many events that come at once, from the signatures of the handlers.
+    #[arg(long, value_name = "N", conflicts_with = "filter", value_parser = clap::value_parser!(u8).range(1..))]
+    events: Option<u8>,
+    /// How many records of each type the tests that are made up have.
+    #[arg(long, value_name = "M", requires = "events", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..))]
+    records: u8,
+    /// How many sets of events are tried at most.
+    #[arg(long, value_name = "N", requires = "events", default_value_t = 10_000)]
+    sets: usize,
     /// How results are written.
     #[arg(long, value_enum, default_value_t = Format::Full)]
     output_format: Format,
@@ -68,10 +80,37 @@ pub struct Explored {
     /// Where the violation is, and a test that shows it again.
     pub violation_at: Option<(String, Position)>,
     pub again: Option<String>,
+    /// For tests that are made up: how many there were of how many, and what was left out.
+    pub made: Option<Made>,
+}
+
+/// What was made up.
+pub struct Made {
+    /// Different events, and how many of them come at once at most.
+    pub events: usize,
+    pub at_once: usize,
+    /// Sets of events that were tried, and all that there are.
+    pub sets: usize,
+    pub all: usize,
+    pub left_out: Vec<String>,
+}
+
+/// What is known when Ctrl-C is pressed is still shown; pressed again, it ends at once.
+fn until_interrupted() -> Result<Arc<AtomicBool>, Fault> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let heard = stop.clone();
+    ctrlc::set_handler(move || {
+        if heard.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    })
+    .map_err(|error| Fault::Use(format!("cannot listen for Ctrl-C: {error}")))?;
+    Ok(stop)
 }
 
 pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     let projects = project::load(&arguments.paths, None)?;
+    let stop = until_interrupted()?;
     let mut explored = Vec::new();
     let mut out = io::stdout().lock();
     for project in &projects {
@@ -79,98 +118,153 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
             return Ok(code);
         }
         let program = Arc::new(lower::lower(&project.db));
-        let wanted: Vec<&Test> = program
-            .tests
-            .iter()
-            .filter(|test| arguments.filter.as_ref().is_none_or(|text| test.name.contains(text.as_str())))
-            .filter(|test| project.is_path_wanted(Path::new(&*program.files[test.at.file.index()])))
-            .collect();
-        if wanted.is_empty() {
-            continue;
-        }
         let (places, _) = deployment::places(project, &program, arguments.deployment.as_deref())?;
-        for test in wanted {
-            if let Some(why) = Explorer::refusal(test) {
-                if !quiet {
-                    eprintln!("{}: not explored: {why}", test.name);
-                }
-                continue;
-            }
-            let result = explore(arguments, project, &program, test, places.clone(), quiet)?;
+        let searcher = Searcher { arguments, places, stop: stop.clone(), quiet };
+        let results: Box<dyn Iterator<Item = Result<Explored, Fault>>> = match arguments.events {
+            Some(events) => Box::new(made::explore(&searcher, project, &program, events)?.into_iter().map(Ok)),
+            None => Box::new(own_tests(&searcher, project, &program)),
+        };
+        for result in results {
+            let result = result?;
             if arguments.output_format == Format::Full && (!quiet || result.outcome.violation.is_some()) {
                 story::write(&mut out, &result)?;
             }
             explored.push(result);
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
         }
     }
+    let interrupted = stop.load(Ordering::Relaxed);
     let violations = explored.iter().filter(|e| e.outcome.violation.is_some()).count();
     match arguments.output_format {
-        Format::Full if explored.is_empty() => writeln!(out, "no tests found")?,
+        Format::Full if explored.is_empty() && !interrupted => writeln!(out, "no tests found")?,
         Format::Full => {
             let states = explored.iter().map(|e| e.outcome.states).sum::<usize>();
-            let bounds = format!(
-                "at most {}, {}, {}, {}, {} on a way",
-                render::count(usize::from(arguments.crashes), "crash").replace("crashs", "crashes"),
-                render::count(usize::from(arguments.duplicates), "duplicate"),
-                render::count(usize::from(arguments.failures), "refusal"),
-                render::count(arguments.states, "state"),
-                render::count(arguments.depth as usize, "step"),
-            );
-            let tests = render::count(explored.len(), "test");
-            writeln!(out, "{tests} explored, {}, {}; {bounds}", render::count(violations, "violation"), render::count(states, "state"))?;
+            let tests = if arguments.events.is_some() { "patterns".to_owned() } else { render::count(explored.len(), "test") };
+            let ended = if interrupted { "; interrupted: the rest was not explored" } else { "" };
+            let (found, bounds) = (render::count(violations, "violation"), bounds(arguments));
+            writeln!(out, "{tests} explored, {found}, {}; {bounds}{ended}", render::count(states, "state"))?;
         }
         Format::Json => {
             let tests: Vec<Value> = explored.iter().map(story::json).collect();
-            let bounds = json!({
+            let mut bounds = json!({
                 "crashes": arguments.crashes, "duplicates": arguments.duplicates, "failures": arguments.failures,
                 "states": arguments.states, "depth": arguments.depth,
             });
-            let all = json!({ "tests": tests, "violations": violations, "bounds": bounds });
+            if let Some(events) = arguments.events {
+                bounds["events"] = events.into();
+                bounds["records"] = arguments.records.into();
+                bounds["sets"] = arguments.sets.into();
+            }
+            let all = json!({ "tests": tests, "violations": violations, "bounds": bounds, "interrupted": interrupted });
             serde_json::to_writer_pretty(&mut out, &all).map_err(io::Error::from)?;
             writeln!(out)?;
         }
     }
     out.flush()?;
-    Ok(if violations > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(match (interrupted, violations) {
+        (true, _) => ExitCode::from(130),
+        (false, 0) => ExitCode::SUCCESS,
+        (false, _) => ExitCode::FAILURE,
+    })
 }
 
-fn explore(
-    arguments: &Arguments,
-    project: &Loaded,
-    program: &Arc<Program>,
-    test: &Test,
-    places: Vec<usize>,
-    quiet: bool,
-) -> Result<Explored, Fault> {
-    let bounds = Bounds {
-        crashes: arguments.crashes,
-        duplicates: arguments.duplicates,
-        failures: arguments.failures,
-        states: arguments.states,
-        depth: arguments.depth,
-    };
-    let shows = !quiet && io::stderr().is_terminal();
-    let began = Instant::now();
-    let mut progress = |at: Progress| {
-        if shows {
-            let rate = at.states as f64 / began.elapsed().as_secs_f64().max(0.001);
-            eprint!("\r{}: {} states, {} open, {} steps deep, {rate:.0} states/s \x1b[K", test.name, at.states, at.open, at.depth);
-        }
-    };
-    let explorer = Explorer::new(program.clone(), places, bounds);
-    let outcome = explorer.explore(test, &mut progress).map_err(|error| Fault::Use(error.message))?;
-    if shows {
-        eprint!("\r\x1b[K");
+/// The bounds, in words.
+fn bounds(arguments: &Arguments) -> String {
+    let mut bounds = vec![
+        render::count(usize::from(arguments.crashes), "crash").replace("crashs", "crashes"),
+        render::count(usize::from(arguments.duplicates), "duplicate"),
+        render::count(usize::from(arguments.failures), "refusal"),
+        render::count(arguments.states, "state"),
+        format!("{} on a way", render::count(arguments.depth as usize, "step")),
+    ];
+    if let Some(events) = arguments.events {
+        let records = render::count(usize::from(arguments.records), "record");
+        let events = render::count(usize::from(events), "event");
+        bounds.insert(0, format!("{events} at once, {records} of each type, {} of events", render::count(arguments.sets, "set")));
     }
-    let (path, start) = place(project, program, test.at);
-    let violation_at = outcome.violation.as_ref().map(|(violation, _)| place(project, program, violation.at()));
-    let again = outcome.violation.as_ref().map(|(_, story)| again(project, program, test, &story.orders));
-    Ok(Explored { name: test.name.clone(), path, start, outcome, seconds: began.elapsed().as_secs_f64(), violation_at, again })
+    format!("at most {}", bounds.join(", "))
+}
+
+/// The tests of a project, as they are asked for.
+fn own_tests<'a>(
+    searcher: &'a Searcher<'a>,
+    project: &'a Loaded,
+    program: &'a Arc<Program>,
+) -> impl Iterator<Item = Result<Explored, Fault>> + 'a {
+    let wanted = program
+        .tests
+        .iter()
+        .filter(|test| searcher.arguments.filter.as_ref().is_none_or(|text| test.name.contains(text.as_str())))
+        .filter(|test| project.is_path_wanted(Path::new(&*program.files[test.at.file.index()])));
+    wanted.filter_map(move |test| {
+        if let Some(why) = Explorer::refusal(test) {
+            if !searcher.quiet {
+                eprintln!("{}: not explored: {why}", test.name);
+            }
+            return None;
+        }
+        let began = Instant::now();
+        let outcome = match searcher.explore(program, test, &test.name, searcher.bounds()) {
+            Ok(outcome) => outcome,
+            Err(fault) => return Some(Err(fault)),
+        };
+        let (path, start) = place(project, program, test.at);
+        let violation_at = outcome.violation.as_ref().map(|(violation, _)| place(project, program, violation.at()));
+        let text = project.text_of(&program.files[test.at.file.index()]);
+        let again = outcome.violation.as_ref().map(|(_, story)| again(&text, test, &story.orders));
+        let seconds = began.elapsed().as_secs_f64();
+        Some(Ok(Explored { name: test.name.clone(), path, start, outcome, seconds, violation_at, again, made: None }))
+    })
+}
+
+/// Runs searches as the arguments say.
+struct Searcher<'a> {
+    arguments: &'a Arguments,
+    places: Vec<usize>,
+    stop: Arc<AtomicBool>,
+    quiet: bool,
+}
+
+impl Searcher<'_> {
+    fn bounds(&self) -> Bounds {
+        let Arguments { crashes, duplicates, failures, states, depth, .. } = *self.arguments;
+        Bounds { crashes, duplicates, failures, states, depth }
+    }
+
+    fn explore(&self, program: &Arc<Program>, test: &Test, name: &str, bounds: Bounds) -> Result<Outcome, Fault> {
+        let shows = self.shows();
+        let began = Instant::now();
+        let mut progress = |at: Progress| {
+            if shows {
+                let rate = at.states as f64 / began.elapsed().as_secs_f64().max(0.001);
+                eprint!("\r{name}: {} states, {} open, {} steps deep, {rate:.0} states/s \x1b[K", at.states, at.open, at.depth);
+            }
+        };
+        let explorer = Explorer::new(program.clone(), self.places.clone(), bounds).until(self.stop.clone());
+        let outcome = explorer.explore(test, &mut progress).map_err(|error| Fault::Use(error.message))?;
+        if shows {
+            eprint!("\r\x1b[K");
+        }
+        Ok(outcome)
+    }
+
+    /// Says what comes next, where a line says how far it is.
+    fn tell(&self, what: &str) {
+        if self.shows() {
+            eprint!("\r{what} \x1b[K");
+        }
+    }
+
+    /// Whether a line says how far it is.
+    fn shows(&self) -> bool {
+        !self.quiet && io::stderr().is_terminal()
+    }
 }
 
 /// The test with the orders that have it go wrong.
-fn again(project: &Loaded, program: &Program, test: &Test, orders: &[(Source, String)]) -> String {
-    let text = project.text_of(&program.files[test.at.file.index()]);
+fn again(text: &str, test: &Test, orders: &[(Source, String)]) -> String {
     let (start, end) = (test.at.start as usize, test.at.end as usize);
     let mut out = String::new();
     let mut done = start;

@@ -1,4 +1,4 @@
-//! `path:line:column: level[rule] message`, a line a finding.
+//! `path:line:column: level[rule] message`, a line a finding; after it what running it showed, if it was run.
 
 use std::io::{self, Write};
 
@@ -10,13 +10,14 @@ pub fn write(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
         let finding = &report.finding;
         writeln!(
             out,
-            "{}:{}:{}: {}[{}] {}",
+            "{}:{}:{}: {}[{}] {}{}",
             place.path,
             place.start.line,
             place.start.column,
             finding.level.name(),
             finding.rule,
-            finding.message
+            finding.message,
+            report.confirmed.as_ref().map_or_else(String::new, |confirmed| format!(" ({})", confirmed.name()))
         )?;
     }
     Ok(())

@@ -6,6 +6,7 @@ use patternc_compiler::diagnostic::Safety;
 use serde_json::{Value, json};
 
 use super::{Place, Report};
+use crate::confirm::Confirmed;
 
 pub fn write(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
     let all: Vec<Value> = reports.iter().map(value).collect();
@@ -21,6 +22,9 @@ pub fn value(report: &Report) -> Value {
     object["labels"] = report.places.iter().map(|p| with(range(p), "message", p.label.clone().into())).collect();
     object["notes"] = finding.notes.clone().into();
     object["help"] = finding.help.clone().into();
+    if let Some(confirmed) = &report.confirmed {
+        object["confirmed"] = confirmed_value(confirmed);
+    }
     object["fixes"] = finding
         .fixes
         .iter()
@@ -34,6 +38,15 @@ pub fn value(report: &Report) -> Value {
         })
         .collect();
     object
+}
+
+/// What running a finding showed.
+pub fn confirmed_value(confirmed: &Confirmed) -> Value {
+    match confirmed {
+        Confirmed::Shown { story, end } => json!({ "verdict": confirmed.name(), "steps": super::story::steps(story), "end": end }),
+        Confirmed::NotFound(within) => json!({ "verdict": confirmed.name(), "within": within }),
+        Confirmed::Possible(why) => json!({ "verdict": confirmed.name(), "why": why }),
+    }
 }
 
 fn range(place: &Place) -> Value {

@@ -23,6 +23,7 @@ use patternc_compiler::diagnostic::Diagnostic;
 use patternc_compiler::location::locate;
 use patternc_grammar::syntax::Span;
 
+use crate::confirm::Confirmed;
 use crate::project::Loaded;
 pub use fingerprint::Fingerprint;
 pub use position::Position;
@@ -36,6 +37,8 @@ pub struct Report {
     pub edits: Vec<Vec<Place>>,
     /// What it is known by in the next run.
     pub fingerprint: Fingerprint,
+    /// What running it showed, if it was run.
+    pub confirmed: Option<Confirmed>,
     wanted: bool,
 }
 
@@ -69,7 +72,12 @@ impl Report {
                 Fingerprint::of(finding.rule, file.path(&project.db), &finding.message, line)
             },
         );
-        Report { finding, places, edits, fingerprint, wanted }
+        Report { finding, places, edits, fingerprint, confirmed: None, wanted }
+    }
+
+    /// The same with what running it showed.
+    pub fn confirmed(self, confirmed: Option<Confirmed>) -> Self {
+        Report { confirmed, ..self }
     }
 
     /// Whether its place was asked for.

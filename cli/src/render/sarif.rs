@@ -58,6 +58,9 @@ fn result(report: &Report) -> Value {
         "locations": [location(&report.places[0])],
         "partialFingerprints": { "patternc/v1": report.fingerprint.to_string() },
     });
+    if let Some(confirmed) = &report.confirmed {
+        object["properties"] = json!({ "confirmed": super::json::confirmed_value(confirmed) });
+    }
     if let Some(index) = rules::ALL.iter().position(|rule| rule.name == finding.rule) {
         object["ruleIndex"] = index.into();
     }

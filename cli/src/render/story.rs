@@ -27,9 +27,21 @@ pub fn write(out: &mut impl Write, explored: &Explored) -> io::Result<()> {
     if mark == "bound" {
         about += ", not all: a bound was reached";
     }
-    writeln!(out, "{mark:<6} {}:{}: {} ({about})", explored.path, explored.start.line, explored.name)?;
+    match &explored.made {
+        None => writeln!(out, "{mark:<6} {}:{}: {} ({about})", explored.path, explored.start.line, explored.name)?,
+        Some(made) => {
+            let (events, sets) = (count(made.events, "event"), count(made.sets, "set"));
+            writeln!(out, "{mark:<6} {}: {} out of {events}, {sets} of {} ({about})", explored.path, explored.name, made.all)?;
+            for left_out in &made.left_out {
+                writeln!(out, "       left out: {left_out}")?;
+            }
+        }
+    }
     let (Some((violation, story)), Some((path, at))) = (&outcome.violation, &explored.violation_at) else { return Ok(()) };
-    writeln!(out, "       {path}:{}:{}: {}", at.line, at.column, violation.failure.message)?;
+    match &explored.made {
+        None => writeln!(out, "       {path}:{}:{}: {}", at.line, at.column, violation.failure.message)?,
+        Some(_) => writeln!(out, "       {}", violation.failure.message)?,
+    }
     for note in &violation.failure.notes {
         writeln!(out, "         {note}")?;
     }
@@ -115,6 +127,11 @@ pub fn json(explored: &Explored) -> Value {
         "symmetries": outcome.symmetries,
         "seconds": explored.seconds,
     });
+    if let Some(made) = &explored.made {
+        object["generated"] = json!({
+            "events": made.events, "at_once": made.at_once, "sets": made.sets, "all_sets": made.all, "left_out": made.left_out,
+        });
+    }
     if let (Some((violation, story)), Some((path, at))) = (&outcome.violation, &explored.violation_at) {
         object["violation"] = json!({
             "kind": violation.kind.name(),

@@ -44,7 +44,10 @@ impl Engine {
         if committed.is_ok() && !request.writes.is_empty() {
             self.note_job(&job, || What::Wrote(request.writes.clone()));
         }
-        self.execution.recycle(request);
+        match &mut self.trace {
+            Some(trace) if committed.is_ok() => trace.commits.push(request),
+            _ => self.execution.recycle(request),
+        }
         match committed {
             Ok(committed) => self.committed(job, then, sent, &spaces, Point { store, version: committed.version }),
             Err(Refused::Stale(read)) => {

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::flight::{Flight, FlightKey};
 use super::job::{Job, Kind};
 use super::{Engine, Session, Stage, Step};
-use crate::event::{Event, EventId, Outcome, Outgoing, OutgoingState};
+use crate::event::{Action, Event, EventId, Outcome, Outgoing, OutgoingState};
+use crate::failure::FailureKind;
 use crate::host::Host;
 use crate::machine::Execution;
 use crate::store::memory::Memory;
@@ -34,6 +36,15 @@ pub(crate) struct NextStep<'a> {
     pub commit: bool,
 }
 
+/// What steps have done to the stores.
+#[derive(Debug, Default)]
+pub(crate) struct Trace {
+    /// How many there were.
+    pub steps: usize,
+    /// What they committed. As many as there were steps if nothing else happened: each ran an attempt that a store took.
+    pub commits: Vec<CommitRequest>,
+}
+
 /// An event from outside that is not decided.
 pub(crate) struct Waiting<'a> {
     pub event: &'a Event,
@@ -49,6 +60,8 @@ pub(crate) struct InFlight<'a> {
     pub stage: Stage,
     /// The receiver has it.
     pub received: bool,
+    /// How many deliveries of it are under way.
+    pub deliveries: u64,
     /// Its outcome, while the sender deals with it.
     pub outcome: Option<&'a Outcome>,
     /// As for [`Waiting`].
@@ -91,6 +104,7 @@ impl Engine {
             fences: self.fences.clone(),
             reconciling: self.reconciling.clone(),
             history: None,
+            trace: None,
             counters: self.counters,
         })
     }
@@ -104,9 +118,38 @@ impl Engine {
         Some(Stores::new(copies.collect::<Option<_>>()?, self.stores.places().to_vec()))
     }
 
-    /// Gives the room that attempts use to an engine that has none yet.
-    pub(crate) fn lend_room(&mut self, to: &mut Engine) {
-        std::mem::swap(&mut self.execution, &mut to.execution);
+    /// Takes the room that attempts use, and gives its own.
+    pub(crate) fn swap_room(&mut self, room: &mut Execution) {
+        std::mem::swap(&mut self.execution, room);
+    }
+
+    /// Notes from now on what steps do to the stores.
+    pub(crate) fn begin_trace(&mut self) {
+        self.trace = Some(Trace::default());
+    }
+
+    /// What steps have done since [`Engine::begin_trace`], and ends that.
+    pub(crate) fn end_trace(&mut self) -> Option<Trace> {
+        self.trace.take()
+    }
+
+    /// Whether it knows anything that is not in its stores: only then does it make a difference that the process dies.
+    pub(crate) fn has_to_lose(&self) -> bool {
+        let mut delivered: Vec<FlightKey> = Vec::new();
+        let known_here = |job: &Job| match job.kind {
+            Kind::Outside { .. } => job.prepared.is_some(),
+            Kind::Deliver { flight } => {
+                let again = delivered.contains(&flight);
+                delivered.push(flight);
+                again || job.prepared.is_some()
+            }
+            _ => true,
+        };
+        let asked = |flight: &Flight| {
+            matches!(flight.outgoing.event.action, Action::Extern { .. })
+                && !matches!(flight.stage, Stage::Queued | Stage::Timer | Stage::Parked)
+        };
+        self.jobs.values().any(known_here) || self.flights.values().any(asked)
     }
 
     /// Another clock and other dice from now on.
@@ -140,14 +183,16 @@ impl Engine {
     }
 
     /// The events on their way, in the order they became known.
-    pub(crate) fn in_flight(&self) -> Vec<InFlight<'_>> {
+    /// `anew`: whether some may be delivered although they were received.
+    pub(crate) fn in_flight(&self, anew: bool) -> Vec<InFlight<'_>> {
         let mut keys: Vec<_> = self.flights.keys().copied().collect();
         keys.sort_unstable();
         let mut flights: Vec<InFlight<'_>> = Vec::with_capacity(keys.len());
         for key in &keys {
             let flight = &self.flights[key];
             let event = &flight.outgoing.event;
-            let received = match self.receiver(&event.action) {
+            let delivered = !matches!(flight.stage, Stage::Queued | Stage::Timer) && (anew || flight.stage != Stage::Delivering);
+            let received = match self.receiver(&event.action).filter(|_| delivered) {
                 Some(store) => self.stores.get(store).received(&event.id).is_ok_and(|received| received.is_some()),
                 None => false,
             };
@@ -156,6 +201,7 @@ impl Engine {
                 state: &flight.state,
                 stage: flight.stage,
                 received,
+                deliveries: 0,
                 outcome: None,
                 prepared: None,
             });
@@ -169,6 +215,7 @@ impl Engine {
                 Kind::Outside { .. } | Kind::Repair { .. } | Kind::Forget { .. } => continue,
             };
             if let Ok(at) = keys.binary_search(flight) {
+                flights[at].deliveries += u64::from(matches!(job.kind, Kind::Deliver { .. }));
                 flights[at].outcome = flights[at].outcome.or(settles);
                 flights[at].prepared = flights[at].prepared.or(self.prepared_of(job));
             }
@@ -192,6 +239,13 @@ impl Engine {
         let Some(flight) = self.by_event.get(event).and_then(|key| self.flights.get(key)) else { return false };
         let receiver = self.receiver(&flight.outgoing.event.action);
         receiver.is_some_and(|store| self.stores.get(store).received(event).is_ok_and(|received| received.is_some()))
+    }
+
+    /// Whether an event is parked, or has left its space.
+    pub(crate) fn has_trouble(&self) -> bool {
+        let left =
+            |job: &Job| matches!(&job.kind, Kind::Settle { outcome: Outcome::Failed(why), .. } if why.kind == FailureKind::Isolation);
+        self.flights.values().any(|flight| flight.stage == Stage::Parked) || self.jobs.values().any(left)
     }
 
     /// What went wrong last with an event on its way.

@@ -38,7 +38,7 @@ pub(super) struct Job {
 #[derive(Clone)]
 pub(super) enum Kind {
     /// An event from outside.
-    Outside { event: Event, session: Session, ticket: Ticket },
+    Outside { event: Arc<Event>, session: Session, ticket: Ticket },
     /// An event arrives at its receiver.
     Deliver { flight: FlightKey },
     /// The sender deals with the outcome.

@@ -21,6 +21,7 @@ mod fork;
 mod history;
 mod invariants;
 mod job;
+mod line;
 mod mirror;
 mod others;
 mod outside;
@@ -45,10 +46,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 pub use self::calls::{CallAnswer, ExternCall};
 pub use self::flight::Stage;
 use self::flight::{Flight, FlightKey, Pair};
-pub(crate) use self::fork::{Doing, InFlight};
+pub(crate) use self::fork::{Doing, InFlight, Trace, Waiting};
 pub use self::history::{Entry, What};
 pub(crate) use self::job::panic_message;
 use self::job::{Job, JobKey, Kind};
+use self::line::Line;
 pub use self::outside::{Receipt, Session, Submitted, Ticket, Unopened};
 pub use self::reading::Reading;
 pub use self::reconcile::{Progress, ReconcileId, Reconciled};
@@ -106,7 +108,7 @@ pub struct Engine {
     flights: FxHashMap<FlightKey, Flight>,
     by_event: FxHashMap<EventId, FlightKey>,
     /// Undelayed events from one sender to one receiver, in the order sent; the first is on its way, the others wait.
-    pairs: FxHashMap<Pair, VecDeque<FlightKey>>,
+    pairs: FxHashMap<Pair, Line<FlightKey>>,
     /// Delayed events and repeated calls, by the time they are due.
     timers: BTreeSet<(i64, FlightKey)>,
     /// Who waits for the answer of a deferred event.
@@ -119,7 +121,7 @@ pub struct Engine {
     forgetting: Vec<VecDeque<(EventId, Point)>>,
 
     /// Outside events of one session that wait for the one before them.
-    backlog: FxHashMap<Session, VecDeque<JobKey>>,
+    backlog: FxHashMap<Session, Line<JobKey>>,
     finished: VecDeque<(Ticket, Receipt)>,
 
     /// Deliveries wait until someone lets them through.
@@ -133,6 +135,7 @@ pub struct Engine {
     fences: fence::Fences,
     reconciling: reconcile::Reconciling,
     history: Option<Vec<Entry>>,
+    trace: Option<Trace>,
     counters: Counters,
 }
 
@@ -208,6 +211,7 @@ impl Engine {
             fences,
             reconciling: reconcile::Reconciling::default(),
             history: None,
+            trace: None,
             counters: Counters::default(),
         };
         for store in 0..count {
@@ -335,6 +339,9 @@ impl Engine {
     fn take(&mut self, step: Step) {
         let (Step::Run(key) | Step::Commit(key)) = step;
         let Some(job) = self.jobs.remove(&key) else { return };
+        if let Some(trace) = &mut self.trace {
+            trace.steps += 1;
+        }
         match step {
             Step::Run(_) => self.run(key, job),
             Step::Commit(_) => self.commit_prepared(key, job),

@@ -203,7 +203,7 @@ impl Engine {
             return false;
         }
         let Some(pair) = self.pair(&flight.outgoing).filter(|_| flight.queued) else { return false };
-        let queue = self.pairs.get(&pair).into_iter().flatten();
-        queue.into_iter().any(|other| self.flights.get(other).is_some_and(|other| !other.elsewhere))
+        let mut queue = self.pairs.get(&pair).into_iter().flat_map(|queue| queue.iter());
+        queue.any(|other| self.flights.get(other).is_some_and(|other| !other.elsewhere))
     }
 }

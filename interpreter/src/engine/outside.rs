@@ -108,7 +108,8 @@ impl Engine {
     /// Takes an event from outside. Unless others of its session wait, or attempts overlap, it is decided at once.
     ///
     /// An event whose id was received before gives the recorded outcome.
-    pub fn submit(&mut self, session: Session, event: Event) -> Submitted {
+    pub fn submit(&mut self, session: Session, event: impl Into<Arc<Event>>) -> Submitted {
+        let event = event.into();
         if let Some(refusal) = self.refuse(&event) {
             return Submitted::Done(Receipt::refused(refusal));
         }

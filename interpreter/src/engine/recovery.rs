@@ -5,6 +5,7 @@
 //! outside whose commit is lost run once more, before those that came after them in their session.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::flight::Stage;
 use super::job::{Job, JobKey, Kind};
@@ -24,14 +25,14 @@ pub(super) struct Undurable {
 #[derive(Clone)]
 enum What {
     /// Its commit may be lost: then it runs again.
-    Received { event: Event, session: Session },
+    Received { event: Arc<Event>, session: Session },
     /// Its answer, given by a later commit, may be lost: then it is waited for again.
     Answered(EventId),
 }
 
 impl Engine {
     /// Remembers an event from outside until its commit is durable.
-    pub(super) fn note_received(&mut self, event: &Event, session: Session, ticket: Ticket, point: Point) {
+    pub(super) fn note_received(&mut self, event: &Arc<Event>, session: Session, ticket: Ticket, point: Point) {
         if self.is_shared(point.store) {
             let what = What::Received { event: event.clone(), session };
             self.undurable[point.store].push_back(Undurable { version: point.version, ticket, what });

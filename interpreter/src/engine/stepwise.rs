@@ -1,5 +1,7 @@
 //! One thing at a time, for people who look: deliveries that wait to be let through, and transactions left open before their commit.
 
+use std::sync::Arc;
+
 use super::job::{Job, Kind};
 use super::{Engine, Overlap, Session, Step, Ticket};
 use crate::event::{Action, Event, EventId, Outcome, Outgoing, Received};
@@ -123,6 +125,7 @@ impl Engine {
         let ticket = Ticket(self.key());
         let Ticket(key) = ticket;
         let id = event.id.clone();
+        let event = Arc::new(event);
         let overlap = std::mem::replace(&mut self.overlap, Overlap::Attempts);
         self.run(key, Job::new(Kind::Outside { event, session, ticket }));
         self.overlap = overlap;

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::point::{Group, Player, Point};
-use crate::engine::{InFlight, Stage as FlightStage};
-use crate::event::{Action, Outcome, OutgoingState, PendingArm, Received};
+use crate::engine::{InFlight, Stage as FlightStage, Waiting};
+use crate::event::{Action, EventId, Outcome, OutgoingState, PendingArm, Received};
 use crate::simulate::stage::Stage;
 use crate::store::state::State;
-use crate::store::{CommitRequest, InboxChange, OutboxChange, Write};
+use crate::store::{CommitRequest, InboxChange, OutboxChange, Stores, Write};
 use crate::value::{RecordRef, SpaceRef, Value};
 
 /// A hash of two lanes of 64 bits, each a chain of folded products (as in wyhash, Wang Yi 2019).
@@ -103,6 +103,11 @@ pub(super) struct Canonical<'a> {
 impl Canonical<'_> {
     /// The hash of a point.
     pub fn point(&self, point: &Point<'_>) -> u128 {
+        self.with_events(point, &mut |_, _| {})
+    }
+
+    /// The hash of a point; says of each event that is not decided a hash of all that it has to go on.
+    pub fn with_events<'p>(&self, point: &'p Point<'_>, event: &mut dyn FnMut(&'p EventId, u128)) -> u128 {
         let mut hash = Hash::new();
         let world = &point.script.world;
         hash.word(world.now() as u64);
@@ -112,9 +117,10 @@ impl Canonical<'_> {
             let state = stores.get(store).in_memory().expect("explored stores are in memory");
             hash.wide(self.state(state));
         }
-        hash.wide(self.flights(&world.engine().in_flight()));
+        hash.wide(self.flights(&world.in_flight(), event));
+        let waiting: Vec<Waiting<'_>> = world.engine().waiting().collect();
         for group in &point.groups {
-            hash.wide(self.group(point, group));
+            hash.wide(self.group(point, group, &waiting, event));
         }
         hash.word(point.script.late().len() as u64);
         hash.wide(point.answers.unwrap_or(0));
@@ -126,12 +132,17 @@ impl Canonical<'_> {
     pub fn result(&self, point: &Point<'_>) -> u128 {
         let mut hash = Hash::new();
         let engine = point.script.world.engine();
-        for store in 0..engine.stores().len() {
-            let state = engine.stores().get(store).in_memory().expect("explored stores are in memory");
-            hash.wide(self.state(state));
-        }
-        hash.wide(self.flights(&engine.in_flight()));
+        hash.wide(self.records(engine.stores()));
+        hash.wide(self.flights(&point.script.world.in_flight(), &mut |_, _| {}));
         hash.wide(point.answers.unwrap_or(0));
+        hash.finish()
+    }
+
+    /// What the records of all stores hold.
+    pub fn records(&self, stores: &Stores) -> u128 {
+        let states = (0..stores.len()).map(|store| self.state(stores.get(store).in_memory().expect("explored stores are in memory")));
+        let mut hash = Hash::new();
+        states.for_each(|state| hash.wide(state));
         hash.finish()
     }
 
@@ -169,7 +180,7 @@ impl Canonical<'_> {
         tables
     }
 
-    fn flights(&self, flights: &[InFlight<'_>]) -> u128 {
+    fn flights<'p>(&self, flights: &[InFlight<'p>], event: &mut dyn FnMut(&'p EventId, u128)) -> u128 {
         let mut sum: u128 = 0;
         let mut pairs: Vec<(u128, u64)> = Vec::with_capacity(flights.len());
         for flight in flights {
@@ -207,6 +218,7 @@ impl Canonical<'_> {
             let stage = if flight.stage == FlightStage::Queued { FlightStage::Delivering } else { flight.stage };
             hash.word(stage as u64);
             hash.word(u64::from(flight.received));
+            hash.word(flight.deliveries.saturating_sub(1));
             match flight.state {
                 OutgoingState::Pending => hash.word(0),
                 OutgoingState::Tried => hash.word(1),
@@ -219,21 +231,28 @@ impl Canonical<'_> {
                 self.outcome(&mut hash, outcome);
             }
             self.prepared(&mut hash, flight.prepared);
-            sum = sum.wrapping_add(hash.finish());
+            let hash = hash.finish();
+            event(&outgoing.event.id, hash);
+            sum = sum.wrapping_add(hash);
         }
         sum
     }
 
     /// Sessions of one group are interchangeable.
-    fn group(&self, point: &Point<'_>, group: &Group<'_>) -> u128 {
+    fn group<'p>(&self, point: &Point<'_>, group: &Group<'_>, waiting: &[Waiting<'p>], event: &mut dyn FnMut(&'p EventId, u128)) -> u128 {
         let mut sum: u128 = 0;
         for player in &group.players {
-            sum = sum.wrapping_add(self.player(point, player));
+            let waits = waiting.iter().find(|waiting| waiting.session == player.thread.session);
+            let hash = self.player(point, player, waits);
+            if let Some(waiting) = waits {
+                event(&waiting.event.id, hash);
+            }
+            sum = sum.wrapping_add(hash);
         }
         sum
     }
 
-    fn player(&self, point: &Point<'_>, player: &Player<'_>) -> u128 {
+    fn player(&self, point: &Point<'_>, player: &Player<'_>, waiting: Option<&Waiting<'_>>) -> u128 {
         let mut hash = Hash::new();
         let thread = &player.thread;
         if thread.is_done() && thread.waits.is_none() {
@@ -252,8 +271,7 @@ impl Canonical<'_> {
         }
         if let Some(waits) = &thread.waits {
             hash.word(waits.kind());
-            let engine = point.script.world.engine();
-            match engine.waiting().find(|waiting| waiting.session == thread.session) {
+            match waiting {
                 Some(waiting) => {
                     self.action(&mut hash, &waiting.event.action);
                     self.prepared(&mut hash, waiting.prepared);
@@ -322,7 +340,7 @@ impl Canonical<'_> {
     }
 
     /// Gives a hash of the receiver.
-    fn action(&self, hash: &mut Hash, action: &Action) -> u128 {
+    pub fn action(&self, hash: &mut Hash, action: &Action) -> u128 {
         let mut receiver = Hash::new();
         match action {
             Action::Handler { to, handler, args } => {

@@ -8,6 +8,7 @@
 //! again or makes no difference. Only one that has read another store is two steps, its reads and its commit.
 
 mod canonical;
+mod commute;
 mod point;
 mod search;
 mod stage;
@@ -15,7 +16,7 @@ mod story;
 
 use patternc_program::Source;
 
-pub use self::search::{Comparison, Explorer, Outcome, Progress};
+pub use self::search::{Comparison, End, Ends, Explorer, Outcome, Progress};
 pub use self::story::{Step, Story};
 use crate::simulate::TestFailure;
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use patternc_program::{Source, Test};
 
 use super::canonical::{Canonical, Renaming};
+use super::commute::Footprint;
 use super::stage::Exploring;
 use super::{Bounds, Kind, Violation};
 use crate::engine::{CallAnswer, Session, Stage as FlightStage};
 use crate::event::Outcome;
 use crate::failure::FailureKind;
 use crate::simulate::script::{Moved, Script};
-use crate::simulate::session::Thread;
+use crate::simulate::session::{Awaited, Thread};
 use crate::simulate::stage::Stage;
 use crate::simulate::{Outside, Request, TestFailure};
 use crate::value::{RecordRef, Value};
@@ -76,6 +77,12 @@ pub(super) struct Point<'p> {
     pub used: Used,
     /// What concurrent events were answered, for those who compare; then nothing is judged on the way.
     pub answers: Option<u128>,
+    /// Whether a concurrent event was answered with a failure.
+    pub failed: bool,
+    /// Whether all that followed on the last move is that stores took commits, and that sessions got their answers and sent what comes next.
+    plain: bool,
+    /// Whether also moves are taken that are known to lead where others lead.
+    pub every_step: bool,
 }
 
 type Step<T> = Result<T, Box<Violation>>;
@@ -91,7 +98,15 @@ impl<'p> Point<'p> {
         let frame = vec![Value::None; test.slots as usize];
         let thread = Thread::new(Session(0), None, frame, &test.body);
         let group = Group { players: vec![Arc::new(Player { thread, rests: false })], at: test.at };
-        Point { script: Script::new(program, world), groups: vec![group], used: Used::default(), answers: None }
+        Point {
+            script: Script::new(program, world),
+            groups: vec![group],
+            used: Used::default(),
+            answers: None,
+            failed: false,
+            plain: false,
+            every_step: false,
+        }
     }
 
     /// The same point, to go another way from it.
@@ -101,6 +116,9 @@ impl<'p> Point<'p> {
             groups: self.groups.clone(),
             used: self.used,
             answers: self.answers,
+            failed: self.failed,
+            plain: false,
+            every_step: self.every_step,
         }
     }
 
@@ -119,9 +137,13 @@ impl<'p> Point<'p> {
 
     /// What can happen next.
     pub fn moves(&self, bounds: &Bounds) -> Vec<Move> {
+        self.with_steps(bounds, self.script.world.steps())
+    }
+
+    /// The same, where it is known which steps can be taken.
+    pub fn with_steps(&self, bounds: &Bounds, steps: impl IntoIterator<Item = usize>) -> Vec<Move> {
         let world = &self.script.world;
-        let steps = world.steps();
-        let mut moves = Vec::with_capacity(steps.len() + 2);
+        let mut moves = Vec::with_capacity(16);
         moves.extend(steps.into_iter().map(|step| Move::Step(step as u16)));
         if let Some(group) = self.groups.last().filter(|_| self.groups.len() > 1) {
             let able = |player: &Player<'_>| !player.rests && player.thread.waits.is_none() && !player.thread.is_done();
@@ -140,7 +162,8 @@ impl<'p> Point<'p> {
         if moves.is_empty() {
             return moves;
         }
-        if self.used.crashes < bounds.crashes {
+        // What loses nothing leads to the point itself.
+        if self.used.crashes < bounds.crashes && (self.every_step || world.engine().has_to_lose()) {
             moves.push(Move::Crash);
         }
         if self.used.duplicates < bounds.duplicates && !world.is_held() {
@@ -155,6 +178,7 @@ impl<'p> Point<'p> {
     /// # Errors
     /// What is not as it must be.
     pub fn take(&mut self, chosen: Move) -> Step<()> {
+        self.plain = matches!(chosen, Move::Step(_)) && !self.script.world.is_held();
         match chosen {
             Move::Step(at) => self.script.world.engine_mut().step_at(usize::from(at)),
             Move::Session(at) => {
@@ -164,7 +188,7 @@ impl<'p> Point<'p> {
             Move::Answer(at, reply) => self.answer(usize::from(at), reply)?,
             Move::Again(at) => {
                 self.used.duplicates += 1;
-                self.script.world.engine_mut().deliver_again(u64::from(at));
+                self.script.world.deliver_again(at);
             }
             Move::Crash => {
                 self.used.crashes += 1;
@@ -172,6 +196,17 @@ impl<'p> Point<'p> {
             }
         }
         self.settle()
+    }
+
+    /// The same, and what it read and changed, if the move is one that can change places with others.
+    pub fn take_traced(&mut self, chosen: Move) -> Step<Option<Footprint>> {
+        self.script.world.engine_mut().begin_trace();
+        let taken = self.take(chosen);
+        let trace = self.script.world.engine_mut().end_trace();
+        taken?;
+        let engine = self.script.world.engine();
+        let trace = trace.filter(|_| self.plain && !self.script.world.is_held());
+        Ok(trace.and_then(|trace| Footprint::new(engine.program(), engine.stores(), &trace)))
     }
 
     fn answer(&mut self, at: usize, reply: Reply) -> Step<()> {
@@ -231,7 +266,10 @@ impl<'p> Point<'p> {
         if engine.nothing_in_flight() {
             return self.script.check_eventually(at).map_err(found(Kind::Eventually));
         }
-        for flight in engine.in_flight() {
+        if !engine.has_trouble() {
+            return Ok(());
+        }
+        for flight in self.script.world.in_flight() {
             let what = || engine.describe(&flight.outgoing.event.action);
             if flight.stage == FlightStage::Parked {
                 let why = engine.trouble(&flight.outgoing.event.id).unwrap_or_default();
@@ -263,6 +301,7 @@ impl<'p> Point<'p> {
                 continue;
             }
             if player.rests {
+                self.plain = false;
                 if idle && (top == 0 || self.groups[top].players.iter().all(|p| p.rests || p.thread.waits.is_some() || p.thread.is_done()))
                 {
                     Arc::make_mut(&mut self.groups[top].players[at]).rests = false;
@@ -286,6 +325,7 @@ impl<'p> Point<'p> {
         if !idle || group.players.iter().any(|player| player.thread.waits.is_none() && (player.rests || !player.thread.is_done())) {
             return Ok(false);
         }
+        self.plain = false;
         // Nothing more can happen, and who still waits has no answer yet.
         if let Some(at) = group.players.iter().position(|player| player.thread.waits.is_some()) {
             let player = Arc::make_mut(&mut self.groups[top].players[at]);
@@ -308,9 +348,12 @@ impl<'p> Point<'p> {
     fn resume(&mut self, top: usize, at: usize) -> Step<()> {
         let player = Arc::make_mut(&mut self.groups[top].players[at]);
         let waits = player.thread.waits.take().expect("it waits for an event");
+        // What is expected of a failure may be something stored.
+        self.plain &= matches!(waits.then, Awaited::Result(_));
         let outcome = self.script.world.take_outcome(waits.request).expect("its outcome is known");
         if let Some(answers) = self.answers.as_mut().filter(|_| top > 0) {
             let canonical = Canonical { renaming: &Renaming::default(), loose: true };
+            self.failed |= matches!(outcome, Outcome::Failed(_));
             *answers = answers.wrapping_add(canonical.answer(player.thread.session.0, &outcome));
         }
         self.script.resume(&mut player.thread, &waits, outcome).map_err(found(Kind::Expectation))?;
@@ -325,8 +368,12 @@ impl<'p> Point<'p> {
         match self.script.step(&mut player.thread).map_err(found(Kind::Expectation))? {
             Moved::On | Moved::Waits | Moved::Done => {}
             // Tests that reconcile are not explored.
-            Moved::Rests | Moved::Reconciles(..) => player.rests = true,
+            Moved::Rests | Moved::Reconciles(..) => {
+                self.plain = false;
+                player.rests = true;
+            }
             Moved::Joins(threads, began) => {
+                self.plain = false;
                 let players = threads.into_iter().map(|thread| Arc::new(Player { thread, rests: false })).collect();
                 self.groups.push(Group { players, at: began });
             }
@@ -337,6 +384,7 @@ impl<'p> Point<'p> {
     /// Whether an attempt has run and is to be committed.
     pub fn has_prepared(&self) -> bool {
         let engine = self.script.world.engine();
-        engine.waiting().any(|waiting| waiting.prepared.is_some()) || engine.in_flight().iter().any(|flight| flight.prepared.is_some())
+        engine.waiting().any(|waiting| waiting.prepared.is_some())
+            || self.script.world.in_flight().iter().any(|flight| flight.prepared.is_some())
     }
 }

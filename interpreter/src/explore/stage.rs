@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use patternc_program::{Program, Source};
 
-use crate::engine::{CallAnswer, Doing, Engine, Entry, ExternCall, Overlap, Session, Submitted, Ticket};
+use crate::engine::{CallAnswer, Doing, Engine, Entry, ExternCall, InFlight, Overlap, Session, Submitted, Ticket};
 use crate::event::{Action, Event, EventId, Outcome};
 use crate::host::Host;
 use crate::limits::Limits;
+use crate::machine::Execution;
 use crate::simulate::Request;
 use crate::simulate::order::{EventName, Item, Names};
 use crate::simulate::stage::Stage;
@@ -71,6 +72,8 @@ pub(super) struct Exploring {
     asked: Vec<Asked>,
     outcomes: Vec<(Request, Outcome)>,
     calls: Vec<ExternCall>,
+    /// Whether events may be delivered that were received: after a crash, or by someone's second try.
+    anew: bool,
     /// For a way that is told.
     told: Option<Box<Told>>,
 }
@@ -91,7 +94,17 @@ impl Exploring {
         let stores = (0..count).map(|_| Box::new(Memory::new(schema.clone(), limits)) as Box<dyn Store>).collect();
         let stores = Stores::new(stores, places);
         let engine = Engine::open(program.clone(), stores, host(BEGINNING), limits.clone(), Overlap::Unvalidated)?;
-        Ok(Exploring { engine, now: BEGINNING, holds: 0, sent: 0, asked: Vec::new(), outcomes: Vec::new(), calls: Vec::new(), told: None })
+        Ok(Exploring {
+            engine,
+            now: BEGINNING,
+            holds: 0,
+            sent: 0,
+            asked: Vec::new(),
+            outcomes: Vec::new(),
+            calls: Vec::new(),
+            anew: false,
+            told: None,
+        })
     }
 
     /// The same point once more, to go another way from it.
@@ -104,13 +117,14 @@ impl Exploring {
             asked: self.asked.clone(),
             outcomes: self.outcomes.clone(),
             calls: self.calls.clone(),
+            anew: self.anew,
             told: None,
         }
     }
 
-    /// Gives the room that attempts use to another that has none yet.
-    pub fn lend_room(&mut self, to: &mut Exploring) {
-        self.engine.lend_room(&mut to.engine);
+    /// Takes the room that attempts use, and gives its own: points that wait need none.
+    pub fn swap_room(&mut self, room: &mut Execution) {
+        self.engine.swap_room(room);
     }
 
     /// Keeps a history and names from now on.
@@ -131,6 +145,17 @@ impl Exploring {
             entries.iter().for_each(|entry| told.names.note(entry));
         }
         entries
+    }
+
+    /// Delivers an event on its way once more.
+    pub fn deliver_again(&mut self, at: u16) {
+        self.anew = true;
+        self.engine.deliver_again(u64::from(at));
+    }
+
+    /// The events on their way.
+    pub fn in_flight(&self) -> Vec<InFlight<'_>> {
+        self.engine.in_flight(self.anew)
     }
 
     /// Events from outside without an outcome, in the order sent.
@@ -189,7 +214,7 @@ impl Exploring {
         let held = self.is_held();
         self.engine.next_steps().position(|step| match (step.event, step.doing) {
             (None, _) | (_, Doing::Forget) => true,
-            (Some(event), Doing::Receive) => !held && !step.outside && !step.commit && self.engine.was_received(event),
+            (Some(event), Doing::Receive) => self.anew && !held && !step.outside && !step.commit && self.engine.was_received(event),
             _ => false,
         })
     }
@@ -205,7 +230,7 @@ impl Exploring {
 
     fn submit(&mut self, at: usize) {
         let asked = &mut self.asked[at];
-        match self.engine.submit(asked.session, Event::clone(&asked.event)) {
+        match self.engine.submit(asked.session, asked.event.clone()) {
             Submitted::Pending(ticket) => asked.ticket = Some(ticket),
             Submitted::Done(receipt) => {
                 let outcome = receipt.open(&self.engine).unwrap_or_else(|_| unreachable!("stores in memory are durable at once"));
@@ -275,6 +300,7 @@ impl Stage for Exploring {
             self.engine.record_history();
         }
         self.calls.clear();
+        self.anew = true;
         let mut at = 0;
         while at < self.asked.len() {
             let before = self.asked.len();

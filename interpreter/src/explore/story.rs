@@ -110,8 +110,7 @@ impl<'p> Teller<'p> {
                 let next = engine.next_steps().nth(usize::from(at)).expect("the step was offered");
                 let event = next.event.expect("steps that are offered have an event");
                 let action = self.action_of(event);
-                let from =
-                    engine.in_flight().into_iter().find(|flight| flight.outgoing.event.id == *event).map(|f| f.outgoing.from.clone());
+                let from = world.in_flight().into_iter().find(|flight| flight.outgoing.event.id == *event).map(|f| f.outgoing.from.clone());
                 let name = told.names.of_step(event, next.doing);
                 let text = action.as_ref().map_or_else(String::new, |action| self.action(action));
                 (step.what, step.space) = match next.doing {
@@ -173,10 +172,10 @@ impl<'p> Teller<'p> {
     }
 
     fn action_of(&self, event: &EventId) -> Option<Action> {
-        let engine = self.point.script.world.engine();
-        let outside = engine.waiting().find(|waiting| waiting.event.id == *event).map(|waiting| waiting.event.action.clone());
+        let world = &self.point.script.world;
+        let outside = world.engine().waiting().find(|waiting| waiting.event.id == *event).map(|waiting| waiting.event.action.clone());
         outside.or_else(|| {
-            engine.in_flight().into_iter().find(|flight| flight.outgoing.event.id == *event).map(|f| f.outgoing.event.action.clone())
+            world.in_flight().into_iter().find(|flight| flight.outgoing.event.id == *event).map(|f| f.outgoing.event.action.clone())
         })
     }
 

@@ -81,10 +81,11 @@ pub struct State {
     collection_length: usize,
     version: Version,
     entries: Vec<Entry>,
-    by_ref: HashMap<RecordRef, Handle, FxBuildHasher>,
+    // Changed only by records and spaces never spoken of: copies of the state share them until then.
+    by_ref: Arc<HashMap<RecordRef, Handle, FxBuildHasher>>,
     tables: Vec<Table>,
     // Keys of spaces come from outside: the hash is one that nobody can aim at.
-    table_of: HashMap<(RecordId, SpaceRef), u32>,
+    table_of: Arc<HashMap<(RecordId, SpaceRef), u32>>,
     /// The order of the next record created.
     next_order: u64,
     /// By the order of creation, every record that is or was there: only for who follows the journal of others.
@@ -180,9 +181,9 @@ impl State {
             collection_length: limits.collection_length,
             version: Version::default(),
             entries: Vec::new(),
-            by_ref: HashMap::default(),
+            by_ref: Arc::default(),
             tables: Vec::new(),
-            table_of: HashMap::new(),
+            table_of: Arc::default(),
             next_order: 0,
             by_order: None,
             outbox: BTreeMap::new(),
@@ -435,7 +436,7 @@ impl State {
         let table = self.intern_table(record.record(), record.space());
         let handle = Handle(u32::try_from(self.entries.len()).expect("fewer than 2^32 records fit in memory"));
         self.entries.push(Entry { key: record.clone(), table, presence: Presence::Never, order: 0, cells: Box::default(), readers: None });
-        self.by_ref.insert(record.clone(), handle);
+        Arc::make_mut(&mut self.by_ref).insert(record.clone(), handle);
         self.leave_hint(record, handle);
         handle
     }
@@ -455,7 +456,7 @@ impl State {
             indexes: cells.iter().map(|cell| cell.indexed.then(|| Index::new(cell.unique))).collect(),
             readers: TableReaders::default(),
         });
-        self.table_of.insert(key, table);
+        Arc::make_mut(&mut self.table_of).insert(key, table);
         table
     }
 

@@ -1,4 +1,4 @@
-//! Whether a finding about how events get in each other's way happens when its chains are run: every schedule of them is tried.
+//! Findings with a witness: its records are made, its events sent, and every schedule compared with orders of whole events.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -7,69 +7,22 @@ use std::sync::Arc;
 use patternc_compiler::chains::witness::{Event, Given, Record, Witness};
 use patternc_compiler::check::{self, CheckOptions, Deployments};
 use patternc_compiler::db::{Database, Project};
-use patternc_compiler::diagnostic::{Diagnostic, Level};
+use patternc_compiler::diagnostic::Level;
 use patternc_compiler::effects::describe::{body_name, cell_name, record_name};
 use patternc_compiler::hir::BodyOwner;
 use patternc_compiler::lower;
-use patternc_grammar::syntax::ItemKind;
-use patternc_interpreter::explore::{Bounds, Explorer, Story};
-use patternc_program::{Home, Program, RecordId, SpaceId, Type};
+use patternc_interpreter::explore::{Bounds, Explorer};
+use patternc_program::{Program, RecordId, Type};
 
+use super::{Confirmed, STATES};
 use crate::project::Loaded;
+use crate::scene::Scene;
 
 /// The file of the tests that are made; no pattern file can have that name.
 const FILE: &str = "confirm";
 
-/// How far each finding is followed.
-const STATES: usize = 50_000;
-
-/// What running a finding showed.
-enum Confirmed {
-    /// It happens, in this way.
-    Shown(Story),
-    /// Every schedule of its chains was tried, so many states, and it does not happen.
-    NotFound(usize),
-    /// It could not be run, or not to the end.
-    Possible(String),
-}
-
-impl Confirmed {
-    /// The notes that a finding gets.
-    fn notes(&self) -> Vec<String> {
-        match self {
-            Confirmed::Shown(story) => {
-                let mut notes = vec!["shown by running it:".to_owned()];
-                for (number, step) in story.steps.iter().enumerate() {
-                    let mut line = format!("  {}. {}", number + 1, step.what);
-                    if let Some(space) = &step.space {
-                        let _ = write!(line, " in {space}");
-                    }
-                    if !step.changes.is_empty() {
-                        let _ = write!(line, ": {}", step.changes.join(", "));
-                    }
-                    if let Some(outcome) = &step.outcome {
-                        let _ = write!(line, " ({outcome})");
-                    }
-                    notes.push(line);
-                }
-                notes.push("no order of whole events, each with all that it causes, ends so".to_owned());
-                notes
-            }
-            Confirmed::NotFound(states) => vec![format!("not found by running it: all {states} states of the events involved were tried")],
-            Confirmed::Possible(why) => vec![format!("possible, not shown: {why}")],
-        }
-    }
-}
-
-/// Notes with a finding that has a witness what running it showed.
-pub fn note(project: &Loaded, finding: &mut Diagnostic) {
-    if let Some(witness) = finding.witness.clone() {
-        finding.notes.extend(confirm(project, &witness).notes());
-    }
-}
-
 /// Runs what the witness of a finding says.
-fn confirm(project: &Loaded, witness: &Witness) -> Confirmed {
+pub fn confirm(project: &Loaded, witness: &Witness) -> Confirmed {
     let program = lower::lower(&project.db);
     let test = match (Writer { project, program: &program, witness }).test() {
         Ok(test) => test,
@@ -94,8 +47,10 @@ fn confirm(project: &Loaded, witness: &Witness) -> Confirmed {
     let explorer = Explorer::new(program.clone(), places, Bounds { states: STATES, ..Bounds::default() });
     match explorer.compare(test, &mut |_| {}) {
         Ok(comparison) => match comparison.anomaly {
-            Some(story) => Confirmed::Shown(story),
-            None if comparison.complete => Confirmed::NotFound(comparison.states),
+            Some(story) => Confirmed::Shown { story, end: "no order of whole events, each with all that it causes, ends so".to_owned() },
+            None if comparison.complete => {
+                Confirmed::NotFound(format!("all {} states of the events involved were tried", comparison.states))
+            }
             None => Confirmed::Possible(format!("more than {STATES} states, and it was not among those tried")),
         },
         Err(error) => Confirmed::Possible(error.message),
@@ -111,8 +66,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn test(&self) -> Result<String, String> {
-        let mut text = self.imports();
-        let _ = writeln!(text, "\ntest \"{FILE}\" {{");
+        let mut text = format!("test \"{FILE}\" {{\n");
         let mut made = BTreeSet::new();
         while made.len() < self.witness.records.len() {
             let next = (0..self.witness.records.len())
@@ -126,27 +80,11 @@ impl Writer<'_> {
             let _ = writeln!(text, "    {}", self.event(event)?);
         }
         text.push_str("  }\n  expect true\n}\n");
-        Ok(text)
+        Ok(format!("{}\n{text}", self.scene().imports(&text)))
     }
 
-    /// Everything that the files of the project declare.
-    fn imports(&self) -> String {
-        let mut imports = String::new();
-        for file in Project::get(&self.project.db).files(&self.project.db) {
-            let items = patternc_grammar::parse(file.text(&self.project.db)).file.items;
-            let names = items.iter().filter_map(|item| match &item.kind {
-                ItemKind::Space(it) => Some(it.name.name),
-                ItemKind::Struct(it) => Some(it.name.name),
-                ItemKind::Enum(it) => Some(it.name.name),
-                ItemKind::Record(it) => Some(it.name.name),
-                _ => None,
-            });
-            let names: Vec<String> = names.map(|name| name.to_string()).collect();
-            if !names.is_empty() {
-                let _ = writeln!(imports, "use \"{}\" {{ {} }}", file.path(&self.project.db), names.join(", "));
-            }
-        }
-        imports
+    fn scene(&self) -> Scene<'_> {
+        Scene { db: &self.project.db, program: self.program }
     }
 
     fn record(&self, record: &Record) -> Result<RecordId, String> {
@@ -157,11 +95,7 @@ impl Writer<'_> {
     fn create(&self, at: usize, record: &Record) -> Result<String, String> {
         let id = self.record(record)?;
         let declared = self.program.record(id);
-        let space = match declared.home {
-            Home::Plain(space) => self.program.spaces[space.index()].name.to_string(),
-            Home::Family(space) => self.family(space, at)?,
-            Home::Floating => self.floating(at)?,
-        };
+        let space = self.scene().space(id, at)?;
         let mut cells = Vec::new();
         for (index, cell) in declared.cells.iter().enumerate() {
             let linked: Vec<&str> = record
@@ -184,22 +118,6 @@ impl Writer<'_> {
             cells.push(format!("{}: {value}", cell.name));
         }
         Ok(format!("create {} in {space} {{ {} }}", declared.name, cells.join(", ")))
-    }
-
-    fn family(&self, space: SpaceId, at: usize) -> Result<String, String> {
-        let declared = &self.program.spaces[space.index()];
-        let key = declared.key.as_ref().ok_or("a space without keys is no family")?;
-        Ok(format!("{}[{}]", declared.name, self.value(key, at)?))
-    }
-
-    fn floating(&self, at: usize) -> Result<String, String> {
-        let count = self.program.spaces.len().max(1);
-        let space = SpaceId((at % count) as u32);
-        match self.program.spaces.get(space.index()) {
-            Some(declared) if declared.key.is_none() => Ok(declared.name.to_string()),
-            Some(_) => self.family(space, at),
-            None => Err("there is no space for it".to_owned()),
-        }
     }
 
     fn event(&self, event: &Event) -> Result<String, String> {
@@ -228,40 +146,12 @@ impl Writer<'_> {
         Ok(format!("{}.{short}({})", variable(event.on), args.join(", ")))
     }
 
-    /// A value of the type; those of different records differ.
     fn value(&self, ty: &Type, at: usize) -> Result<String, String> {
-        Ok(match ty {
-            Type::Bool => "true".to_owned(),
-            Type::Int => (at + 1).to_string(),
-            Type::Float => format!("{at}.5"),
-            Type::Text => format!("\"{}\"", variable(at)),
-            Type::Duration => "1m".to_owned(),
-            Type::Optional(_) => "none".to_owned(),
-            Type::List(_) => "[]".to_owned(),
-            Type::Set(_) => "Set[]".to_owned(),
-            Type::Map(..) => "Map[]".to_owned(),
-            Type::Struct(of, _) => {
-                let declared = &self.program.structs[of.index()];
-                let fields: Result<Vec<String>, String> =
-                    declared.fields.iter().map(|field| Ok(format!("{}: {}", field.name, self.value(&field.ty, at)?))).collect();
-                format!("{} {{ {} }}", declared.name, fields?.join(", "))
-            }
-            Type::Enum(of, _) => {
-                let declared = &self.program.enums[of.index()];
-                let variant = declared.variants.first().ok_or("an enum without variants has no value")?;
-                let fields: Result<Vec<String>, String> =
-                    variant.fields.iter().map(|field| Ok(format!("{}: {}", field.name, self.value(&field.ty, at)?))).collect();
-                let fields = fields?;
-                let args = if fields.is_empty() { String::new() } else { format!("({})", fields.join(", ")) };
-                format!("{}.{}{args}", declared.name, variant.name)
-            }
-            Type::Record(of, _) => {
-                let found = self.witness.records.iter().position(|record| self.record(record).is_ok_and(|id| id == *of));
-                let found = found.ok_or_else(|| format!("it needs a {} that it does not say", self.program.record(*of).name))?;
-                variable(found).to_owned()
-            }
-            _ => return Err("it needs a value that cannot be made up".to_owned()),
-        })
+        let called = |of: RecordId| {
+            let found = self.witness.records.iter().position(|record| self.record(record).is_ok_and(|id| id == of));
+            found.map(|found| variable(found).to_owned())
+        };
+        self.scene().value(ty, at, &called)
     }
 }
 

@@ -1,0 +1,364 @@
+//! The events that are made up, and the tests in which they come.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use patternc_compiler::bodies::bodies;
+use patternc_compiler::db::{Database, Project};
+use patternc_compiler::hir::ExprKind;
+use patternc_compiler::visit;
+use patternc_grammar::syntax::BinaryOp;
+use patternc_program::{Extern, Field, Home, Place, Program, RecordId, Type};
+
+use crate::scene::Scene;
+
+/// How many arguments are tried for one parameter, and how many calls of one handler on one record.
+const VALUES: usize = 3;
+const CALLS: usize = 12;
+
+/// What is made up for a program.
+pub struct Generated {
+    /// The statements that make the records and say what the outside answers.
+    setup: String,
+    calls: Vec<Call>,
+    /// What is left out, a line each.
+    pub left_out: Vec<String>,
+}
+
+/// An event.
+struct Call {
+    text: String,
+    handler: String,
+}
+
+/// What comes in a test, as positions of events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meeting {
+    /// One after the other.
+    pub before: Vec<usize>,
+    pub at_once: Vec<usize>,
+}
+
+/// A record that is made.
+struct Made {
+    of: RecordId,
+    number: usize,
+    name: String,
+    space: String,
+}
+
+/// Makes up `records` of each type, and the calls of each handler that can be sent from outside.
+pub fn generate(db: &Database, program: &Program, records: usize) -> Generated {
+    let scene = Scene { db, program };
+    let mut generator = Generator { scene, literals: literals(db), made: Vec::new(), left_out: Vec::new() };
+    let mut setup = generator.make(records);
+    for of in &program.externs {
+        generator.answers(of, &mut setup);
+    }
+    let calls = generator.calls();
+    Generated { setup, calls, left_out: generator.left_out }
+}
+
+impl Generated {
+    /// How many different events there are.
+    pub fn events(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Leaves out these events, and says why.
+    pub fn leave_out(&mut self, bad: Vec<(usize, String)>) {
+        let mut at = 0;
+        let calls = std::mem::take(&mut self.calls).into_iter().enumerate();
+        for (position, call) in calls {
+            match bad.get(at).filter(|(bad, _)| *bad == position) {
+                Some((_, why)) => {
+                    self.left_out.push(format!("{} is not sent: {why}", call.text));
+                    at += 1;
+                }
+                None => self.calls.push(call),
+            }
+        }
+    }
+
+    /// Sets of this many events, the same event perhaps several times, as positions. In order.
+    pub fn sets(&self, size: usize) -> impl Iterator<Item = Vec<usize>> + '_ {
+        let mut next = (!self.calls.is_empty() && size > 0).then(|| vec![0; size]);
+        std::iter::from_fn(move || {
+            let set = next.take()?;
+            // The last that can still grow, and from there on all the same: each set once.
+            if let Some(at) = set.iter().rposition(|&call| call + 1 < self.calls.len()) {
+                let mut following = set.clone();
+                let call = set[at] + 1;
+                following[at..].iter_mut().for_each(|one| *one = call);
+                next = Some(following);
+            }
+            Some(set)
+        })
+    }
+
+    /// The handler or saga of an event: "Person.link".
+    pub fn handler(&self, call: usize) -> &str {
+        &self.calls[call].handler
+    }
+
+    /// The test in which these events come.
+    pub fn test(&self, name: &str, meeting: &Meeting) -> String {
+        let mut text = format!("test \"{name}\" {{\n{}", self.setup);
+        for &call in &meeting.before {
+            let _ = writeln!(text, "  {}", self.calls[call].text);
+        }
+        if !meeting.at_once.is_empty() {
+            // One by itself as well: that it is refused is no failure of the test.
+            text.push_str("  concurrently {\n");
+            for &call in &meeting.at_once {
+                let _ = writeln!(text, "    {}", self.calls[call].text);
+            }
+            text.push_str("  }\n");
+        }
+        text.push_str("  expect true\n}\n");
+        text
+    }
+}
+
+struct Generator<'a> {
+    scene: Scene<'a>,
+    literals: Literals,
+    made: Vec<Made>,
+    left_out: Vec<String>,
+}
+
+impl Generator<'_> {
+    /// The statements that make the records: a type after those that it needs.
+    fn make(&mut self, records: usize) -> String {
+        let program = self.scene.program;
+        let mut setup = String::new();
+        let types = (0..program.records.len()).map(|index| RecordId(index as u32));
+        let mut waiting: Vec<RecordId> = types.filter(|of| program.mirror_kept_by(*of).is_none()).collect();
+        loop {
+            let before = waiting.len();
+            let mut why = Vec::new();
+            waiting.retain(|&of| match self.make_type(of, records) {
+                Ok(lines) => {
+                    setup.push_str(&lines);
+                    false
+                }
+                Err(reason) => {
+                    why.push(format!("no {} is made: {reason}", program.record(of).name));
+                    true
+                }
+            });
+            if waiting.is_empty() || waiting.len() == before {
+                self.left_out.append(&mut why);
+                return setup;
+            }
+        }
+    }
+
+    fn make_type(&mut self, of: RecordId, records: usize) -> Result<String, String> {
+        let declared = self.scene.program.record(of);
+        let mut lines = String::new();
+        let mut made = Vec::new();
+        for number in 0..records {
+            let space = self.scene.space(of, number)?;
+            let mut cells = Vec::new();
+            for cell in &declared.cells {
+                if cell.default.is_some() || matches!(cell.ty, Type::Optional(_)) && !cell.unique {
+                    continue;
+                }
+                let called = |of: RecordId| self.nearest(of, number).map(|made| made.name.clone());
+                cells.push(format!("{}: {}", cell.name, self.scene.value(&cell.ty, number, &called)?));
+            }
+            let name = format!("{}{}", snake(&declared.name), number + 1);
+            let cells = if cells.is_empty() { String::new() } else { format!("{} ", cells.join(", ")) };
+            let _ = writeln!(lines, "  let {name} = create {} in {space} {{ {cells}}}", declared.name);
+            made.push(Made { of, number, name, space });
+        }
+        self.made.append(&mut made);
+        Ok(lines)
+    }
+
+    /// The record of a type that has this number, or the last.
+    fn nearest(&self, of: RecordId, number: usize) -> Option<&Made> {
+        self.made.iter().filter(|made| made.of == of && made.number <= number).max_by_key(|made| made.number)
+    }
+
+    /// What the outside answers, where the test says nothing else.
+    fn answers(&mut self, of: &Extern, setup: &mut String) {
+        for operation in &of.operations {
+            let called = |of: RecordId| self.nearest(of, 0).map(|made| made.name.clone());
+            // Whatever stands for an answer without a value.
+            let answer = operation.result.as_ref().map_or(Ok("true".to_owned()), |ty| self.scene.value(ty, 0, &called));
+            match answer {
+                Ok(value) => _ = writeln!(setup, "  given {}.{} => {value}", of.name, operation.name),
+                Err(why) => self.left_out.push(format!("nothing answers {}.{}: {why}", of.name, operation.name)),
+            }
+        }
+    }
+
+    fn calls(&mut self) -> Vec<Call> {
+        let program = self.scene.program;
+        let mut calls = Vec::new();
+        let mut left_out = Vec::new();
+        for made in &self.made {
+            let declared = program.record(made.of);
+            let handlers = declared.handlers.iter().map(|id| program.handler(*id)).filter(|handler| !handler.internal);
+            let handlers = handlers.map(|handler| (handler.name, &handler.params));
+            let sagas = declared.sagas.iter().map(|id| &program.sagas[id.index()]).map(|saga| (saga.name, &saga.params));
+            for (name, params) in handlers.chain(sagas) {
+                match self.arguments(made, params) {
+                    Ok(lists) if lists.is_empty() => {}
+                    Ok(mut lists) => {
+                        if lists.len() > CALLS {
+                            left_out.push(format!("{}.{name}: {CALLS} of {} lists of arguments", made.name, lists.len()));
+                            lists.truncate(CALLS);
+                        }
+                        calls.extend(lists.iter().map(|args| Call {
+                            text: format!("{}.{name}({})", made.name, args.join(", ")),
+                            handler: format!("{}.{name}", declared.name),
+                        }));
+                    }
+                    Err(why) if made.number == 0 => left_out.push(format!("{}.{name} is not sent: {why}", declared.name)),
+                    Err(_) => {}
+                }
+            }
+        }
+        self.left_out.append(&mut left_out);
+        calls
+    }
+
+    /// Every list of arguments, each parameter changing slower than those after it.
+    fn arguments(&self, to: &Made, params: &[Field]) -> Result<Vec<Vec<String>>, String> {
+        let mut lists: Vec<Vec<String>> = vec![Vec::new()];
+        for param in params {
+            let values = self.values(to, &param.ty)?;
+            let longer = |list: &Vec<String>| values.iter().map(|value| list.iter().chain([value]).cloned().collect()).collect::<Vec<_>>();
+            lists = lists.iter().flat_map(longer).collect();
+        }
+        Ok(lists)
+    }
+
+    /// The values that a parameter takes.
+    fn values(&self, to: &Made, ty: &Type) -> Result<Vec<String>, String> {
+        let number = to.number;
+        let called = |of: RecordId| self.nearest(of, number).map(|made| made.name.clone());
+        let distinct = |values: Vec<String>| {
+            let mut seen = BTreeSet::new();
+            values.into_iter().filter(|value| seen.insert(value.clone())).take(VALUES).collect::<Vec<_>>()
+        };
+        Ok(match ty {
+            Type::Bool => vec!["true".to_owned(), "false".to_owned()],
+            Type::Int => distinct(std::iter::once("1".to_owned()).chain(self.literals.ints.iter().map(i64::to_string)).collect()),
+            Type::Text => {
+                let keys = ["a", "b"].map(str::to_owned);
+                let texts = self.literals.texts.iter().cloned().chain(keys);
+                distinct(texts.map(|text| quoted(&text)).collect())
+            }
+            Type::Optional(inner) => {
+                let mut values = vec!["none".to_owned()];
+                values.extend(self.values(to, inner)?);
+                distinct(values)
+            }
+            Type::List(inner) | Type::Set(inner) => {
+                let (open, close) = if matches!(ty, Type::Set(_)) { ("Set[", "]") } else { ("[", "]") };
+                let mut values = vec![format!("{open}{close}")];
+                values.extend(self.values(to, inner)?.first().map(|value| format!("{open}{value}{close}")));
+                values
+            }
+            Type::Enum(of, _) => {
+                let declared = &self.scene.program.enums[of.index()];
+                let variants = declared.variants.iter().map(|variant| {
+                    let fields = variant.fields.iter().map(|field| {
+                        let first = self.values(to, &field.ty)?.into_iter().next().ok_or("a field has no value")?;
+                        Ok(format!("{}: {first}", field.name))
+                    });
+                    let fields = fields.collect::<Result<Vec<_>, String>>()?;
+                    Ok(self.scene.variant(&declared.name, variant, &fields.join(", ")))
+                });
+                variants.collect::<Result<Vec<_>, String>>()?
+            }
+            Type::Record(of, place) => {
+                let fits = |made: &&Made| match place {
+                    Place::Any => true,
+                    Place::Plain(space) => self.scene.program.spaces[space.index()].name == made.space,
+                    Place::Here => made.space == to.space || matches!(self.scene.program.record(*of).home, Home::Plain(_)),
+                };
+                self.made.iter().filter(|made| made.of == *of).filter(fits).map(|made| made.name.clone()).collect()
+            }
+            _ => vec![self.scene.value(ty, number, &called)?],
+        })
+    }
+}
+
+/// What the patterns compare with, so that their conditions go both ways.
+#[derive(Default)]
+struct Literals {
+    ints: BTreeSet<i64>,
+    texts: BTreeSet<String>,
+}
+
+fn literals(db: &Database) -> Literals {
+    let mut literals = Literals::default();
+    for file in Project::get(db).files(db) {
+        for body in &bodies(db, *file).bodies {
+            visit::body(body, &mut |expr| {
+                if let ExprKind::Binary {
+                    op: BinaryOp::Eq | BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge,
+                    left,
+                    right,
+                } = &expr.kind
+                {
+                    for side in [left, right] {
+                        match &side.kind {
+                            ExprKind::Int(n) => _ = literals.ints.insert(*n),
+                            ExprKind::Text(text) => _ = literals.texts.insert(text.to_string()),
+                            _ => {}
+                        }
+                    }
+                }
+            });
+        }
+    }
+    literals
+}
+
+fn quoted(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('{', "\\{").replace('\n', "\\n");
+    format!("\"{escaped}\"")
+}
+
+/// `SpaceRecord` as `space_record`.
+fn snake(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && !out.is_empty() {
+            out.push('_');
+        }
+        out.extend(c.to_lowercase());
+    }
+    out
+}
+
+/// The number of sets of `size` out of `events`, the same perhaps several times.
+pub fn count(events: usize, size: usize) -> usize {
+    (0..size).fold(1usize, |sets, at| sets.saturating_mul(events + at) / (at + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_set_comes_once() {
+        let generated = Generated {
+            setup: String::new(),
+            calls: ["a", "b", "c"].map(|text| Call { text: text.into(), handler: text.into() }).into(),
+            left_out: Vec::new(),
+        };
+        for size in 1..4 {
+            let sets: Vec<Vec<usize>> = generated.sets(size).collect();
+            assert_eq!(sets.len(), count(3, size));
+            assert!(sets.windows(2).all(|pair| pair[0] < pair[1]), "{sets:?}");
+            assert!(sets.iter().all(|set| set.is_sorted()), "{sets:?}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Tests that are made up from the signatures of handlers: a few records of each type, and a few events that come at once.
+
+mod events;
+
+use std::sync::Arc;
+
+use patternc_compiler::check::{CheckOptions, Deployments, check};
+use patternc_compiler::db::{Database, Project};
+use patternc_compiler::diagnostic::{Diagnostic, Level};
+use patternc_compiler::location::locate;
+use patternc_compiler::lower;
+use patternc_interpreter::explore::{Bounds, Explorer};
+use patternc_program::Program;
+
+pub use self::events::{Generated, Meeting, count, generate};
+use crate::project::Loaded;
+use crate::scene::Scene;
+
+/// The file of the tests, and their name; no pattern file can have that name.
+pub const FILE: &str = "generated";
+
+/// A compiled file of tests.
+pub struct Compiled {
+    pub program: Arc<Program>,
+    pub text: String,
+}
+
+/// The project with a file of tests.
+pub struct Files<'a> {
+    project: &'a Loaded,
+    program: &'a Program,
+    texts: Vec<(String, String)>,
+    db: Database,
+}
+
+impl<'a> Files<'a> {
+    pub fn new(project: &'a Loaded, program: &'a Program) -> Self {
+        let files = Project::get(&project.db).files(&project.db);
+        // Their own tests are not explored, and would only be compiled again and again.
+        let texts = files.iter().map(|file| (file.path(&project.db).to_string(), file.text(&project.db).to_string())).collect();
+        Files { project, program, texts, db: Database::default() }
+    }
+
+    /// Compiles a test of each set.
+    pub fn compile(&mut self, generated: &Generated, meetings: &[Meeting]) -> Compiled {
+        let tests: String = meetings.iter().map(|meeting| generated.test(FILE, meeting)).collect();
+        let text = self.scene().imports(&tests) + "\n" + &tests;
+        self.set(&text);
+        let mut program = lower::lower(&self.db);
+        program.tests.retain(|test| &*test.name == FILE);
+        Compiled { program: Arc::new(program), text }
+    }
+
+    fn set(&mut self, text: &str) {
+        self.texts.push((format!("{FILE}.pattern"), text.to_owned()));
+        self.db.set_project(&self.texts, None);
+        self.texts.pop();
+    }
+
+    fn scene(&self) -> Scene<'a> {
+        Scene { db: &self.project.db, program: self.program }
+    }
+
+    /// Leaves out the events that a test cannot send.
+    ///
+    /// # Errors
+    /// Why the records that the events need cannot be made.
+    pub fn refuse(&mut self, generated: &mut Generated) -> Result<(), String> {
+        let cannot = |why: String| Err(format!("the records that the events need cannot be made up: {why}"));
+        if let Some(error) = self.errors(generated, &Meeting::default()) {
+            return cannot(error);
+        }
+        let alone = |call| Meeting { before: Vec::new(), at_once: vec![call] };
+        let bad: Vec<(usize, String)> =
+            (0..generated.events()).filter_map(|call| Some((call, self.errors(generated, &alone(call))?))).collect();
+        generated.leave_out(bad);
+        let compiled = self.compile(generated, &[Meeting::default()]);
+        let explorer = Explorer::new(compiled.program.clone(), Vec::new(), Bounds { crashes: 0, duplicates: 0, ..Bounds::default() });
+        let idle = explorer.explore(&compiled.program.tests[0], &mut |_| {}).map_err(|error| error.message)?;
+        idle.violation.map_or(Ok(()), |(violation, _)| cannot(violation.failure.message))
+    }
+
+    /// What is wrong with a test.
+    fn errors(&mut self, generated: &Generated, meeting: &Meeting) -> Option<String> {
+        let test = generated.test(FILE, meeting);
+        let text = self.scene().imports(&test) + "\n" + &test;
+        self.set(&text);
+        let options = CheckOptions { deployments: Deployments::None, ..CheckOptions::default() };
+        let file = format!("{FILE}.pattern");
+        let here = |finding: &Diagnostic| locate(&self.db, finding.primary.at).is_some_and(|(at, _)| **at.path(&self.db) == *file);
+        check(&self.db, &options).into_iter().find(|finding| finding.level == Level::Error && here(finding)).map(|finding| finding.message)
+    }
+
+    /// The test with what it needs to stand in a file: by itself where the project has one file, which it can be added to.
+    pub fn alone(&self, test: &str) -> String {
+        match self.texts.len() {
+            1 => test.to_owned(),
+            _ => format!("{}\n{test}", self.scene().imports(test)),
+        }
+    }
+}

@@ -490,7 +490,15 @@ fn globs(patterns: &[Box<str>]) -> Result<GlobSet, globset::Error> {
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, Fault> {
-    std::fs::read(path).map_err(|source| Fault::Read { path: path.to_path_buf(), source })
+    std::fs::read(path).map(without_mark).map_err(|source| Fault::Read { path: path.to_path_buf(), source })
+}
+
+/// The text without the mark (U+FEFF) that some editors put before UTF-8: nobody sees it, and it says nothing.
+pub fn without_mark(mut bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.starts_with("\u{feff}".as_bytes()) {
+        bytes.drain(.."\u{feff}".len());
+    }
+    bytes
 }
 
 /// The path without `.` and `..`, by name only.

@@ -3,7 +3,8 @@
 //! Both are judged by declaration: a derived cell that reads the same cell of another record is a cycle too. Each file is summed up
 //! without spans; cycles are the strongly connected components of all summaries together.
 
-use petgraph::algo::tarjan_scc;
+// Not `tarjan_scc`, which goes down the call stack: chains of calls have any length.
+use petgraph::algo::kosaraju_scc;
 use petgraph::graphmap::DiGraphMap;
 use rustc_hash::FxHashMap;
 
@@ -76,7 +77,7 @@ fn dependencies(db: &dyn Db, file: SourceFile) -> Vec<(Node, Node)> {
 fn project_cycles(db: &dyn Db) -> Vec<Vec<Node>> {
     let files = Project::try_get(db).map(|project| project.files(db).as_slice()).unwrap_or_default();
     let graph: DiGraphMap<Node, ()> = files.iter().flat_map(|&file| dependencies(db, file)).map(|(from, to)| (*from, *to, ())).collect();
-    let mut cycles: Vec<Vec<Node>> = tarjan_scc(&graph)
+    let mut cycles: Vec<Vec<Node>> = kosaraju_scc(&graph)
         .into_iter()
         .filter(|component| component.len() > 1 || graph.contains_edge(component[0], component[0]))
         .map(|mut component| {
@@ -143,5 +144,26 @@ pub fn check(db: &dyn Db, file: SourceFile, findings: &mut Vec<Diagnostic>) {
         } else {
             finding.help("walk a collection with `map`, `filter` or `fold`, or `range(n)`: every function ends")
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+    use crate::db::Database;
+
+    #[test]
+    fn chains_of_functions_may_be_long() {
+        let mut text = "fn f0(x: Int) -> Int { x }\n".to_owned();
+        for i in 1..5_000 {
+            writeln!(text, "fn f{i}(x: Int) -> Int {{ f{}(x) }}", i - 1).expect("a text takes everything");
+        }
+        let mut db = Database::default();
+        db.set_project(&[("main.pattern", &text)], None);
+        assert_eq!(*project_cycles(&db), Vec::<Vec<Node>>::new());
+        db.set_project(&[("main.pattern", &text.replace("{ x }", "{ f4999(x) }"))], None);
+        assert_eq!(project_cycles(&db).iter().map(Vec::len).collect::<Vec<_>>(), [5_000]);
     }
 }

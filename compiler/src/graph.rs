@@ -97,7 +97,8 @@ impl Graph {
     /// The groups of bodies that call one another directly in a circle.
     pub fn call_cycles(&self) -> Vec<Vec<BodyOwner>> {
         let calls = self.graph.filter_map(|_, node| Some(*node), |_, edge| (*edge == Edge::Calls).then_some(()));
-        let groups = petgraph::algo::tarjan_scc(&calls);
+        // Not `tarjan_scc`, which goes down the call stack: chains of calls have any length.
+        let groups = petgraph::algo::kosaraju_scc(&calls);
         let is_cycle = |group: &Vec<NodeIndex>| group.len() > 1 || group.iter().any(|&node| calls.contains_edge(node, node));
         let bodies = |group: Vec<NodeIndex>| {
             let bodies = group.into_iter().filter_map(|node| match calls[node] {

@@ -3,13 +3,13 @@
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use crate::event::EventId;
 
 /// The clock and the dice. A simulation gives both from a seed.
 pub trait Host: Send {
-    /// Milliseconds since 1970-01-01T00:00:00Z.
+    /// Milliseconds since 1970-01-01T00:00:00Z. Never less than before: what has expired stays so.
     fn now(&mut self) -> i64;
 
     /// A fresh random number, for ids and jitter.
@@ -52,9 +52,34 @@ impl Random {
     }
 }
 
+/// A clock that does not go back where the machine's is set back: it goes on at half the speed until the other has caught up. So pauses and
+/// time-outs end, and leases that have expired do not come back.
+#[derive(Debug, Default)]
+struct Clock {
+    last: i64,
+    /// Since when it is ahead of the machine's, and what it was then.
+    ahead: Option<(Instant, i64)>,
+}
+
+impl Clock {
+    fn read(&mut self, machine: i64, instant: impl FnOnce() -> Instant) -> i64 {
+        if machine >= self.last {
+            self.ahead = None;
+            self.last = machine;
+        } else {
+            let now = instant();
+            let (since, then) = *self.ahead.get_or_insert((now, self.last));
+            let half = i64::try_from(now.saturating_duration_since(since).as_millis() / 2).unwrap_or(i64::MAX);
+            self.last = self.last.max(then.saturating_add(half));
+        }
+        self.last
+    }
+}
+
 /// The machine's clock, and chance from the operating system.
 #[derive(Debug)]
 pub struct SystemHost {
+    clock: Clock,
     low: Random,
     high: Random,
 }
@@ -64,7 +89,7 @@ impl SystemHost {
     pub fn new() -> Self {
         // The standard library seeds its hashers from the operating system.
         let seed = || std::collections::hash_map::RandomState::new().build_hasher().finish();
-        SystemHost { low: Random::seeded(seed()), high: Random::seeded(seed()) }
+        SystemHost { clock: Clock::default(), low: Random::seeded(seed()), high: Random::seeded(seed()) }
     }
 }
 
@@ -108,7 +133,7 @@ impl Host for SystemHost {
     fn now(&mut self) -> i64 {
         // A clock before 1970 is as wrong as one at it.
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        self.clock.read(i64::try_from(since.as_millis()).unwrap_or(i64::MAX), Instant::now)
     }
 
     fn random(&mut self) -> u64 {
@@ -118,7 +143,28 @@ impl Host for SystemHost {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_is_waited_for_without_standing_still() {
+        let start = Instant::now();
+        let at = |ms| move || start + Duration::from_millis(ms);
+        let mut clock = Clock::default();
+        assert_eq!(clock.read(10_000, at(0)), 10_000);
+        assert_eq!(clock.read(10_500, at(500)), 10_500);
+        // Set back by a second.
+        assert_eq!(clock.read(9_500, at(500)), 10_500);
+        assert_eq!(clock.read(9_600, at(600)), 10_550);
+        // And by another one, then forward until it has caught up.
+        assert_eq!(clock.read(8_700, at(700)), 10_600);
+        assert_eq!(clock.read(10_650, at(1_100)), 10_650);
+        assert_eq!(clock.read(11_000, at(1_200)), 11_000);
+        // Set back once more: it begins anew.
+        assert_eq!(clock.read(10_990, at(1_300)), 11_000);
+        assert_eq!(clock.read(11_090, at(1_400)), 11_090);
+    }
 
     #[test]
     fn the_same_seed_gives_the_same_numbers_and_they_stay_below_the_bound() {

@@ -176,3 +176,32 @@ fn a_test_that_never_ends_is_ended() {
     assert_eq!(told.status.code(), Some(1));
     assert!(seen(&told).contains("handlers still set off one another: this never ends"), "{}", seen(&told));
 }
+
+#[test]
+fn a_query_stands_in_the_space_that_it_names() {
+    let pattern = b"space user[Text]\nrecord Profile in user { cell name: Text key }\nrecord Note { cell n: Int = 1 }\n";
+    let events = br#"{"id":"1","create":"Profile","in":"user[a]","as":"x","cells":{"name":"ann"}}
+{"id":"2","create":"Profile","in":"user[b]","as":"y","cells":{"name":"bob"}}
+{"id":"3","create":"Note","in":"user[b]"}
+{"query":"Profile.all.map(p => p.name)","in":"user[a]"}
+{"query":"Profile[\"bob\"]","in":"user[b]"}
+{"query":"Profile.where(p => p.name != \"\").map(p => Note.all.len())","in":"user[b]"}
+"#;
+    let folder = folder(&[("a.pattern", pattern), ("events.jsonl", events)]);
+    let output = call(folder.path(), &["run", "--events", "events.jsonl"]);
+    let out = String::from_utf8(output.stdout).unwrap();
+    let values: Vec<&str> = out.lines().filter(|line| line.contains("\"value\"")).collect();
+    let expected = [
+        r#"{"outcome":"value","value":["ann"]}"#,
+        r#"{"outcome":"value","value":{"ref":"Profile/y@user[b]"}}"#,
+        r#"{"outcome":"value","value":[1]}"#,
+    ];
+    assert_eq!(values, expected, "{out}");
+}
+
+#[test]
+fn a_byte_order_mark_before_a_file_says_nothing() {
+    let folder = folder(&[("a.pattern", "\u{feff}space home\n\nrecord Note in home {\n  cell n: Int = 1\n}\n".as_bytes())]);
+    assert_eq!(call(folder.path(), &["check"]).status.code(), Some(0));
+    assert_eq!(call(folder.path(), &["fmt", "--check"]).status.code(), Some(0));
+}

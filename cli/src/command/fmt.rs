@@ -42,7 +42,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         }
         let mut bytes = Vec::new();
         std::io::stdin().read_to_end(&mut bytes).map_err(|source| Fault::Read { path: "-".into(), source })?;
-        let text = String::from_utf8(bytes).map_err(|error| error.utf8_error().valid_up_to());
+        let text = String::from_utf8(project::without_mark(bytes)).map_err(|error| error.utf8_error().valid_up_to());
         one(arguments, &PatternFile { path: "-".into(), text }, &mut tally)?;
     } else {
         for file in project::pattern_files(&arguments.paths)? {

@@ -1,6 +1,7 @@
 //! Types of which values can exist where they are wanted.
 
 use patternc_grammar::syntax::{ExternDecl, Ident, MemberKind, Param, RecordDecl, TypeExpr};
+use rustc_hash::FxHashSet;
 
 use super::Checker;
 use crate::db::Db;
@@ -29,7 +30,7 @@ pub(super) fn can_be_indexed(db: &dyn Db, ty: &Ty, key: bool) -> bool {
 
 /// A struct or enum that holds another of itself without end.
 pub(super) fn finite(checker: &mut Checker<'_>, id: ItemId, name: Ident) {
-    if can_exist(checker.db, id, &mut Vec::new()) {
+    if can_exist(checker.db, id) {
         return;
     }
     let message = format!("a `{0}` holds another `{0}`, and so on without end: none can ever be made", name.name);
@@ -39,25 +40,44 @@ pub(super) fn finite(checker: &mut Checker<'_>, id: ItemId, name: Ident) {
     );
 }
 
-/// Whether a value of the struct or enum can be made without having one already. `above` are those being made.
-fn can_exist(db: &dyn Db, id: ItemId, above: &mut Vec<ItemId>) -> bool {
-    if above.contains(&id) {
-        return false;
+/// Whether a value of the struct or enum can be made without having one already.
+fn can_exist(db: &dyn Db, id: ItemId) -> bool {
+    let needed = |field: &ParamSig| match field.ty {
+        Ty::Struct(inner, _) | Ty::Enum(inner, _) => Some(inner),
+        _ => None,
+    };
+    // Everything that a value can need, each after what first needed it: what is needed is mostly settled before who needs it.
+    let mut needs = vec![id];
+    let mut seen = FxHashSet::from_iter([id]);
+    let mut next = 0;
+    while let Some(&id) = needs.get(next) {
+        let fields: Vec<&ParamSig> = match signature(db, id) {
+            Signature::Struct(sig) => sig.fields.iter().collect(),
+            Signature::Enum(sig) => sig.variants.iter().flat_map(|variant| &*variant.fields).collect(),
+            _ => Vec::new(),
+        };
+        needs.extend(fields.into_iter().filter_map(needed).filter(|inner| seen.insert(*inner)));
+        next += 1;
     }
-    above.push(id);
-    let fields_exist = |fields: &[ParamSig], above: &mut Vec<ItemId>| {
-        fields.iter().all(|field| match &field.ty {
-            Ty::Struct(inner, _) | Ty::Enum(inner, _) => can_exist(db, *inner, above),
-            _ => true,
-        })
-    };
-    let exists = match signature(db, id) {
-        Signature::Struct(sig) => fields_exist(&sig.fields, above),
-        Signature::Enum(sig) => sig.variants.is_empty() || sig.variants.iter().any(|variant| fields_exist(&variant.fields, above)),
-        _ => true,
-    };
-    above.pop();
-    exists
+    // From what needs nothing to what can be made of it, until nothing more can.
+    let mut made = FxHashSet::default();
+    loop {
+        let before = made.len();
+        for &id in needs.iter().rev() {
+            let fields_exist = |fields: &[ParamSig]| fields.iter().filter_map(needed).all(|inner| made.contains(&inner));
+            let exists = match signature(db, id) {
+                Signature::Struct(sig) => fields_exist(&sig.fields),
+                Signature::Enum(sig) => sig.variants.is_empty() || sig.variants.iter().any(|variant| fields_exist(&variant.fields)),
+                _ => true,
+            };
+            if exists {
+                made.insert(id);
+            }
+        }
+        if made.contains(&id) || made.len() == before {
+            return made.contains(&id);
+        }
+    }
 }
 
 /// Results of extern operations hold no references: the outside knows none.
@@ -65,7 +85,7 @@ pub(super) fn results(checker: &mut Checker<'_>, decl: &ExternDecl, sig: &Extern
     for (tree, operation) in decl.operations.iter().zip(&*sig.operations) {
         let Some(written) = &tree.result else { continue };
         let mut held = None;
-        references(checker.db, &operation.result, &mut Vec::new(), &mut |record, _| held = held.or(Some(record)));
+        references(checker.db, &operation.result, &mut FxHashSet::default(), &mut |record, _| held = held.or(Some(record)));
         if let Some(record) = held {
             let name = item_name(checker.db, record);
             let message = format!("the outside cannot answer with a reference, and `{}` gives a `{name}`", operation.name);
@@ -110,7 +130,7 @@ fn held_here(checker: &mut Checker<'_>, sig: &RecordSig, ty: &Ty, written: &Type
     let (Home::Plain(own) | Home::Family(own)) = sig.home else { return };
     let db = checker.db;
     let mut never = None;
-    inside(db, ty, &mut Vec::new(), &mut |record, place| {
+    inside(db, ty, &mut FxHashSet::default(), &mut |record, place| {
         if place == Place::Here
             && let Home::Family(of) = home(db, record)
             && of != own
@@ -132,18 +152,18 @@ fn held_here(checker: &mut Checker<'_>, sig: &RecordSig, ty: &Ty, written: &Type
 
 /// The references inside the structs and enums of a type that are held here; those that the type names itself are judged where it is
 /// resolved.
-fn inside(db: &dyn Db, ty: &Ty, above: &mut Vec<ItemId>, see: &mut dyn FnMut(ItemId, Place)) {
+fn inside(db: &dyn Db, ty: &Ty, seen: &mut FxHashSet<ItemId>, see: &mut dyn FnMut(ItemId, Place)) {
     match ty {
-        Ty::List(inner) | Ty::Set(inner) | Ty::Optional(inner) => inside(db, inner, above, see),
+        Ty::List(inner) | Ty::Set(inner) | Ty::Optional(inner) => inside(db, inner, seen, see),
         Ty::Map(key, value) => {
-            inside(db, key, above, see);
-            inside(db, value, above, see);
+            inside(db, key, seen, see);
+            inside(db, value, seen, see);
         }
-        Ty::Struct(id, Place::Here) | Ty::Enum(id, Place::Here) => fields(db, *id, above, &mut |field, above| match field {
+        Ty::Struct(id, Place::Here) | Ty::Enum(id, Place::Here) => fields(db, *id, seen, &mut |field, seen| match field {
             Ty::Record(record, place) => see(*record, *place),
             field => each(field, &mut |part| match part {
                 Ty::Record(record, place) => see(*record, *place),
-                part => inside(db, part, above, see),
+                part => inside(db, part, seen, see),
             }),
         }),
         _ => {}
@@ -151,10 +171,10 @@ fn inside(db: &dyn Db, ty: &Ty, above: &mut Vec<ItemId>, see: &mut dyn FnMut(Ite
 }
 
 /// Every reference that a value of the type may hold.
-fn references(db: &dyn Db, ty: &Ty, above: &mut Vec<ItemId>, see: &mut dyn FnMut(ItemId, Place)) {
+fn references(db: &dyn Db, ty: &Ty, seen: &mut FxHashSet<ItemId>, see: &mut dyn FnMut(ItemId, Place)) {
     each(ty, &mut |part| match part {
         Ty::Record(record, place) => see(*record, *place),
-        Ty::Struct(id, _) | Ty::Enum(id, _) => fields(db, *id, above, &mut |field, above| references(db, field, above, see)),
+        Ty::Struct(id, _) | Ty::Enum(id, _) => fields(db, *id, seen, &mut |field, seen| references(db, field, seen, see)),
         _ => {}
     });
 }
@@ -171,18 +191,40 @@ fn each<'a>(ty: &'a Ty, see: &mut dyn FnMut(&'a Ty)) {
     }
 }
 
-/// The types of the fields of a struct or enum, unless they are being looked at already.
-fn fields(db: &dyn Db, id: ItemId, above: &mut Vec<ItemId>, see: &mut dyn FnMut(&Ty, &mut Vec<ItemId>)) {
-    if above.contains(&id) {
+/// The types of the fields of a struct or enum, unless they have been looked at already.
+fn fields(db: &dyn Db, id: ItemId, seen: &mut FxHashSet<ItemId>, see: &mut dyn FnMut(&Ty, &mut FxHashSet<ItemId>)) {
+    if !seen.insert(id) {
         return;
     }
-    above.push(id);
     match signature(db, id) {
-        Signature::Struct(sig) => sig.fields.iter().for_each(|field| see(&field.ty, above)),
+        Signature::Struct(sig) => sig.fields.iter().for_each(|field| see(&field.ty, seen)),
         Signature::Enum(sig) => {
-            sig.variants.iter().flat_map(|variant| &*variant.fields).for_each(|field| see(&field.ty, above));
+            sig.variants.iter().flat_map(|variant| &*variant.fields).for_each(|field| see(&field.ty, seen));
         }
         _ => {}
     }
-    above.pop();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use crate::check::{CheckOptions, check};
+    use crate::db::Database;
+
+    #[test]
+    fn types_that_share_their_parts_are_looked_at_once() {
+        // Followed along every way, the last struct would be reached 2^60 times.
+        let mut text = "space user[Text]\nrecord Profile in user { cell s: S0? }\n".to_owned();
+        for i in 0..60 {
+            writeln!(text, "struct S{i} {{ a: S{0}, b: S{0}, c: List<S{0}> }}", i + 1).expect("a text takes everything");
+        }
+        text.push_str(
+            "struct S60 { of: Profile }\nextern there { get() -> S0 readonly }\nspace home\nrecord Note in home { cell s: S0? }\n",
+        );
+        let mut db = Database::default();
+        db.set_project(&[("main.pattern", &text)], None);
+        let found: Vec<&str> = check(&db, &CheckOptions::default()).iter().map(|finding| finding.rule).collect();
+        assert_eq!(found, ["type-mismatch", "space-escape"], "the answer of the outside, and what a note can never hold");
+    }
 }

@@ -135,13 +135,7 @@ impl Frame<'_> {
             path: self.path(read),
             ..*read
         });
-        let writes = callee.writes.iter().map(|write| WriteEffect {
-            target: self.target(&write.target),
-            space: self.space(write.space),
-            grain: self.grain(&write.grain),
-            path: self.path(write),
-            ..*write
-        });
+        let writes = callee.writes.iter().map(|write| self.write(write));
         let failures = callee.failures.iter().map(|failure| FailureEffect {
             path: self.path(failure),
             caught: failure.caught || self.call.caught,
@@ -163,6 +157,17 @@ impl Frame<'_> {
             failures: unlike(failures, |a, b| (a.cause, a.caught) == (b.cause, b.caught)),
             recursive: false,
             incomplete: callee.incomplete,
+        }
+    }
+
+    /// The callee's write as seen by the caller.
+    pub fn write(&self, write: &WriteEffect) -> WriteEffect {
+        WriteEffect {
+            target: self.target(&write.target),
+            space: self.space(write.space),
+            grain: self.grain(&write.grain),
+            path: self.path(write),
+            ..*write
         }
     }
 

@@ -8,6 +8,7 @@ use crate::diagnostic::{Diagnostic, Location};
 use crate::effects::describe::{Describe, body_name};
 use crate::effects::{self, BlockId, BlockKind, CallPath, Effects, Entry, Layout, SendEffect, Site};
 use crate::hir::{Block, Body, BodyKind, BodyOwner, Stmt, StmtKind};
+use crate::location::owner_item;
 use crate::signature::{HandlerSig, handler_sig};
 
 /// One file, ready to be checked.
@@ -52,6 +53,19 @@ impl<'db> Context<'db> {
 }
 
 impl<'db> Callable<'db> {
+    /// The body of `owner`, of any file; `None` if there is none.
+    pub fn of(db: &'db dyn Db, owner: BodyOwner) -> Option<Self> {
+        let found = effects::own(db, owner)?;
+        let body = &**bodies::bodies(db, owner_item(owner)?.file).get(owner)?;
+        let effects = if found.own.is_open() { effects::effects(db, owner) } else { &*found.own };
+        Some(Callable { db, body, own: &found.own, effects, pieces: own_pieces(effects), layout: &found.layout })
+    }
+
+    /// The `try` blocks of the body.
+    pub fn try_blocks(&self) -> impl Iterator<Item = BlockId> + '_ {
+        self.layout.blocks(|kind| matches!(kind, BlockKind::Try(_)))
+    }
+
     /// Words for what it does.
     pub fn words(&self) -> Describe<'db> {
         Describe { db: self.db, body: self.body }
@@ -97,7 +111,7 @@ impl<'db> Callable<'db> {
 
     /// The `try` blocks of the body with their statements.
     pub fn tries(&self) -> Vec<(BlockId, &'db Stmt)> {
-        let mut blocks = self.layout.blocks(|kind| matches!(kind, BlockKind::Try(_))).peekable();
+        let mut blocks = self.try_blocks().peekable();
         if blocks.peek().is_none() {
             return Vec::new();
         }

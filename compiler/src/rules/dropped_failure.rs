@@ -4,7 +4,7 @@ use super::Rule;
 use super::context::{Callable, Context, with_path};
 use super::reach::{self, Failing};
 use crate::diagnostic::{Diagnostic, Level, Location};
-use crate::effects::{Effects, Entry, SendEffect, SendRole};
+use crate::effects::{self, Effects, Entry, SendEffect, SendRole, Site};
 
 pub static RULE: Rule = Rule {
     name: "dropped-failure",
@@ -20,8 +20,11 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
             if piece.writes.is_empty() {
                 continue;
             }
-            // A send through a direct call is reported where it stands, if the writes are there.
-            for send in piece.sends.iter().filter(|send| send.path.is_empty() && send.role == SendRole::Send && send.err.is_none()) {
+            // A send through a direct call is reported where it stands, if there are writes there.
+            let writes = |site: Site| piece.calls.iter().any(|call| call.site == site && !effects::effects(context.db, call.callee).writes.is_empty());
+            let nearest = |send: &&SendEffect| send.path.is_empty() || !writes(send.here());
+            let dropping = piece.sends.iter().filter(|send| send.role == SendRole::Send && send.err.is_none());
+            for send in dropping.filter(nearest) {
                 if let Some(failing) = reach::failing(context.db, send) {
                     findings.push(finding(context, callable, piece, send, failing));
                 }
@@ -47,8 +50,10 @@ fn finding(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, send
     let mut finding = RULE.at(callable.place(send.here()), "sent without an `err` arm", message);
     finding = finding.label(callable.place(write.here()), format!("committed before, in {}", words.space(write.space)));
     finding = with_path(finding, context.db, write, "written here");
+    finding = with_path(finding, context.db, send, "sent here");
     finding = match failing {
         Failing::At(site) => finding.label(Location::Site(site), format!("`{event}` can be rejected here")),
+        Failing::Taken(cell) => finding.label(Location::Cell(cell), "rejected if another one has the value"),
         Failing::Outside => finding.note("what is outside can always fail: refuse, time out, or be away"),
     };
     finding.help(format!("add `err(e) => {{ … }}` to the send and say there what `{name}` is when it failed"))

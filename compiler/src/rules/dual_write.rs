@@ -5,7 +5,9 @@ use super::context::{Callable, Context, with_path};
 use super::reach::{self, Once, OutsideCall};
 use crate::diagnostic::{Diagnostic, Level, Location};
 use crate::effects::{Effects, Entry, SendEffect, SendRole, WriteEffect};
+use crate::hir::BodyOwner;
 use crate::signature::{extern_sig, operation_sig};
+use crate::types::ItemId;
 
 pub static RULE: Rule = Rule {
     name: "dual-write",
@@ -18,6 +20,14 @@ pub static RULE: Rule = Rule {
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     for callable in context.transactions().filter(|callable| !callable.is_incomplete()) {
         visit(context, callable, callable.effects, &mut Vec::new(), findings);
+    }
+}
+
+/// The record that the transaction of a `create` block makes: it is there whatever becomes of what the block sends.
+fn created(callable: &Callable<'_>) -> Option<ItemId> {
+    match callable.body.owner {
+        BodyOwner::Create(record) => Some(record),
+        _ => None,
     }
 }
 
@@ -34,12 +44,13 @@ fn visit<'e>(
     for send in &piece.sends {
         // Without an `err` arm the failure is dropped, which is a finding of its own.
         let dropped = send.role == SendRole::Send && send.err.is_none() && reach::failing(context.db, send).is_some();
-        if !written.is_empty() && matches!(send.role, SendRole::Send | SendRole::Answer) {
+        let created = created(callable);
+        if (created.is_some() || !written.is_empty()) && matches!(send.role, SendRole::Send | SendRole::Answer) {
             // A handler called directly that writes and sends by itself is reported where it stands.
             let through_call = !send.path.is_empty() && written.iter().any(|write| write.here() == send.here());
             let worst = reach::outside_calls(context.db, send)
                 .into_iter()
-                .filter_map(|call| judge(&call, written).map(|level| (level, call)))
+                .filter_map(|call| judge(&call, written, created).map(|level| (level, call)))
                 .max_by_key(|(level, _)| *level);
             if let Some((level, call)) = worst
                 && !through_call
@@ -55,8 +66,8 @@ fn visit<'e>(
 }
 
 /// How bad it is that a call of the outside follows these writes.
-fn judge(call: &OutsideCall, written: &[&WriteEffect]) -> Option<Level> {
-    let repaired = call.sends || written.iter().any(|write| call.repairs.contains(&write.record));
+fn judge(call: &OutsideCall, written: &[&WriteEffect], created: Option<ItemId>) -> Option<Level> {
+    let repaired = call.sends || written.iter().map(|write| write.record).chain(created).any(|record| call.repairs.contains(&record));
     match call.repeat {
         Once::Once => Some(Level::Error),
         Once::Idempotent if repaired => None,
@@ -76,10 +87,12 @@ fn finding(
     let of = extern_sig(context.db, call.operation.of).map_or_else(String::new, |sig| sig.name.to_string());
     let name = operation_sig(context.db, call.operation).map_or_else(String::new, |sig| sig.name.to_string());
     let operation = format!("{of}.{name}");
-    let write = written.iter().rev().find(|write| write.here() < send.here()).unwrap_or(&written[0]);
-    let cell = match write.cell {
-        Some(cell) => format!("`{}`", words.cell_of(&write.target, cell)),
-        None => format!("a `{}`", crate::effects::describe::record_name(context.db, write.record)),
+    let write = written.iter().rev().find(|write| write.here() < send.here()).or(written.first());
+    let record_name = |record| format!("a `{}`", crate::effects::describe::record_name(context.db, record));
+    let cell = match write.map(|write| (write, write.cell)) {
+        Some((write, Some(cell))) => format!("`{}`", words.cell_of(&write.target, cell)),
+        Some((write, None)) => record_name(write.record),
+        None => created(callable).map_or_else(String::new, record_name),
     };
     let why = match level {
         Level::Error => "after a crash in between nobody knows whether the call arrived, and it cannot be repeated",
@@ -93,8 +106,12 @@ fn finding(
     if !direct {
         finding = finding.label(Location::Site(call.site), "changes the outside here");
     }
-    finding = finding.label(callable.place(write.here()), format!("written in {}", words.space(write.space)));
-    finding = with_path(finding, context.db, *write, "written here");
+    if let Some(write) = write {
+        finding = finding.label(callable.place(write.here()), format!("written in {}", words.space(write.space)));
+        finding = with_path(finding, context.db, *write, "written here");
+    } else if let Some(record) = created(callable) {
+        finding = finding.label(Location::Item(record), "its creation is committed with the send");
+    }
     finding.help(match level {
         Level::Error => format!(
             "declare a `mirror` that keeps the outside equal to the cells; or make the call the `pivot` of a `saga`; or, if `{operation}` is safe to repeat \

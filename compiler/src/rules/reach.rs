@@ -7,8 +7,8 @@ use crate::db::Db;
 use crate::effects::depth::{Level, bottom_up};
 use crate::effects::{self, CallEffect, Effects, FailureCause, Frame, SendEffect, SendRole, SendTarget, Site, WriteEffect};
 use crate::hir::BodyOwner;
-use crate::signature::{HandlerKind, handler_sig, operation_sig};
-use crate::types::{ItemId, OperationId};
+use crate::signature::{CellSig, HandlerKind, handler_sig, operation_sig, record_sig};
+use crate::types::{CellId, ItemId, OperationId, Ty};
 
 /// The body that a send runs; `None` for an extern.
 pub fn receiver(db: &dyn Db, send: &SendEffect) -> Option<BodyOwner> {
@@ -36,6 +36,8 @@ pub fn received(db: &dyn Db, sender: BodyOwner, send: &SendEffect) -> Option<Eff
 pub enum Failing {
     /// Something in a handler rejects.
     At(Site),
+    /// The record that it creates may have the value of another one in a `key` or `unique` cell.
+    Taken(CellId),
     /// The outside.
     Outside,
 }
@@ -157,6 +159,13 @@ fn answered(db: &dyn Db, send: &SendEffect) -> Option<Failing> {
 pub fn failing(db: &dyn Db, send: &SendEffect) -> Option<Failing> {
     match send.to {
         SendTarget::Extern(_) => Some(Failing::Outside),
+        SendTarget::Create(record) => {
+            // A value that the record makes for itself (`= new_id()`), or may go without, is rarely another's.
+            let asked = |cell: &CellSig| (cell.key || cell.unique) && !cell.has_default && !matches!(cell.ty, Ty::Optional(_));
+            let taken = record_sig(db, record)?.cells.iter().position(asked);
+            let taken = taken.map(|index| Failing::Taken(CellId { record, index: index as u32 }));
+            outcome(db, BodyOwner::Create(record)).failing.or(taken)
+        }
         _ => outcome(db, receiver(db, send)?).failing,
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use petgraph::algo::tarjan_scc;
+// Not `tarjan_scc`, which goes down the call stack: chains of calls have any length.
+use petgraph::algo::kosaraju_scc;
 use petgraph::graphmap::DiGraphMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -151,7 +152,7 @@ fn circles(db: &dyn Db) -> Vec<Vec<Step>> {
         }
     }
     let graph: DiGraphMap<BodyOwner, ()> = by_way.keys().map(|&(from, to)| (from, to, ())).collect();
-    let mut circles: Vec<Vec<Step>> = tarjan_scc(&graph)
+    let mut circles: Vec<Vec<Step>> = kosaraju_scc(&graph)
         .into_iter()
         .filter_map(|group| {
             let within = |owner: &BodyOwner| group.contains(owner);

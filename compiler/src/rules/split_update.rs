@@ -3,15 +3,18 @@
 use super::Rule;
 use super::context::{Callable, Context, with_path};
 use super::edits;
-use crate::diagnostic::{Diagnostic, Level, Location, Safety};
-use crate::effects::{BlockId, Effects, Entry, FailureCause, Target, WriteEffect, WriteKind};
+use crate::db::Db;
+use crate::diagnostic::{Diagnostic, Level as Severity, Location, Safety};
+use crate::effects::depth::{Level, bottom_up};
+use crate::effects::{self, BlockId, CallEffect, Effects, Entry, FailureCause, Frame, Target, WriteEffect, WriteKind};
 use crate::facts;
 use crate::hir::{Block, BodyOwner, Stmt, StmtKind};
-use crate::types::{ItemId, LocalId};
+use crate::signature::HandlerSig;
+use crate::types::{ItemId, LocalId, Ty};
 
 pub static RULE: Rule = Rule {
     name: "split-update",
-    level: Level::Warn,
+    level: Severity::Warn,
     summary: "a `try` that can undo the write of one record while that of another, outside it, stays (an error if an invariant covers both)",
     page: PAGE,
     check: Some(check),
@@ -31,6 +34,13 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
         for (of, stmt) in callable.tries() {
             if let Some(split) = pieces.iter().find_map(|piece| split(callable, piece, of)) {
                 findings.push(finding(context, callable, stmt, &split));
+            }
+        }
+        for piece in pieces.iter().copied() {
+            for call in &piece.calls {
+                if let Some((undone, stays, invariant)) = split_by_call(callable, piece, call) {
+                    findings.push(call_finding(context, callable, call, &Split { undone: &undone, stays, invariant }));
+                }
             }
         }
     }
@@ -65,9 +75,8 @@ pub fn split<'e>(callable: &Callable<'_>, piece: &'e Effects, of: BlockId) -> Op
         let notes = writes().any(|write| repairs(&write));
         for undone in writes().filter(|write| is_in(write, of)) {
             let (stays_at, undone_at) = (stays.here(), undone.here());
-            let together = callable.can_follow(stays_at, undone_at)
-                || callable.can_follow(undone_at, stays_at)
-                || callable.can_follow_catch(of, undone_at, stays_at);
+            // What comes after the `try` happens beside a failure only where the `catch` goes on to it.
+            let together = callable.can_follow(stays_at, undone_at) || callable.can_follow_catch(of, undone_at, stays_at);
             if undone.target == stays.target || !together {
                 continue;
             }
@@ -84,6 +93,101 @@ pub fn split<'e>(callable: &Callable<'_>, piece: &'e Effects, of: BlockId) -> Op
     found
 }
 
+/// A write that a `try` undoes without the caller of the body being told, as the body sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Tear {
+    undone: WriteEffect,
+    /// What the `catch` writes.
+    repairs: Vec<WriteEffect>,
+}
+
+#[salsa::interned(debug)]
+struct Torn<'db> {
+    #[returns(copy)]
+    owner: BodyOwner,
+}
+
+/// What a body and those that it calls undo, and then return as if nothing had been.
+fn tears(db: &dyn Db, owner: BodyOwner) -> &[Tear] {
+    tears_of(db, Torn::new(db, owner))
+}
+
+#[salsa::tracked(returns(deref), cycle_result = no_tears)]
+fn tears_of<'db>(db: &'db dyn Db, key: Torn<'db>) -> Vec<Tear> {
+    let owner = key.owner(db);
+    let tells = |sig: &HandlerSig| sig.result != Ty::Unit;
+    let Some(callable) = Callable::of(db, owner) else { return Vec::new() };
+    // Who has a result can say in it what became of it.
+    if !matches!(owner, BodyOwner::Handler(_) | BodyOwner::Create(_)) || callable.handler().is_some_and(tells) {
+        return Vec::new();
+    }
+    let level = Level::enter();
+    if level.is_deep() {
+        for callee in bottom_up(owner, |owner| effects::own(db, owner).map(|body| callees(&body.own)).unwrap_or_default()) {
+            tears(db, callee);
+        }
+    }
+    let piece = callable.effects;
+    let mut found = Vec::new();
+    for of in callable.try_blocks() {
+        let Some((catch, false)) = callable.catch_of(of) else { continue };
+        if !can_fail(&callable, piece, of) {
+            continue;
+        }
+        let within = |block| {
+            let inside = |write: &&WriteEffect| !write.inverse && callable.is_in(write.here(), block);
+            piece.writes.iter().filter(inside).cloned().collect::<Vec<_>>()
+        };
+        let repairs = within(catch);
+        found.extend(within(of).into_iter().map(|undone| Tear { undone, repairs: repairs.clone() }));
+    }
+    for call in &piece.calls {
+        found.extend(tears(db, call.callee).iter().map(|tear| seen(db, owner, call, tear)));
+    }
+    found
+}
+
+fn no_tears<'db>(_: &'db dyn Db, _: salsa::Id, _: Torn<'db>) -> Vec<Tear> {
+    Vec::new()
+}
+
+fn callees(effects: &Effects) -> Vec<BodyOwner> {
+    effects.calls.iter().map(|call| call.callee).collect()
+}
+
+/// A tear of a callee as its caller sees it.
+fn seen(db: &dyn Db, caller: BodyOwner, call: &CallEffect, tear: &Tear) -> Tear {
+    let frame = Frame { call, home: effects::home(db, caller) };
+    Tear { undone: frame.write(&tear.undone), repairs: tear.repairs.iter().map(|write| frame.write(write)).collect() }
+}
+
+/// The writes that a direct call can tear apart: one that it undoes and does not tell of, and one of its caller.
+fn split_by_call<'e>(
+    callable: &Callable<'_>,
+    piece: &'e Effects,
+    call: &CallEffect,
+) -> Option<(WriteEffect, &'e WriteEffect, Option<ItemId>)> {
+    let mut found: Option<(WriteEffect, &WriteEffect, Option<ItemId>)> = None;
+    for tear in tears(callable.db, call.callee) {
+        let Tear { undone, repairs } = seen(callable.db, callable.body.owner, call, tear);
+        for stays in piece.writes.iter().filter(|write| !write.inverse && write.here() != call.site) {
+            let together = callable.can_follow(stays.here(), call.site) || callable.can_follow(call.site, stays.here());
+            let repairs = || repairs.iter().filter(|write| write.target == stays.target);
+            if undone.target == stays.target || !together || repairs().any(|write| write.cell == stays.cell) {
+                continue;
+            }
+            let invariant = covering(callable, stays, &undone);
+            if invariant.is_none() && repairs().next().is_some() {
+                continue;
+            }
+            if found.as_ref().is_none_or(|found| found.2.is_none() && invariant.is_some()) {
+                found = Some((undone.clone(), stays, invariant));
+            }
+        }
+    }
+    found
+}
+
 /// An invariant that reads what both writes change.
 fn covering(callable: &Callable<'_>, one: &WriteEffect, other: &WriteEffect) -> Option<ItemId> {
     let others = facts::invariants_on(callable.db, other.cell?);
@@ -91,27 +195,8 @@ fn covering(callable: &Callable<'_>, one: &WriteEffect, other: &WriteEffect) -> 
 }
 
 fn finding(context: &Context<'_>, callable: &Callable<'_>, stmt: &Stmt, split: &Split<'_>) -> Diagnostic {
-    let words = callable.words();
-    let name = |write: &WriteEffect| match write.cell {
-        Some(cell) => format!("`{}`", words.cell_of(&write.target, cell)),
-        None => format!("the `{}`", crate::effects::describe::record_name(context.db, write.record)),
-    };
-    let (stays, undone) = (name(split.stays), name(split.undone));
-    let message = format!(
-        "when the `try` in `{}` fails, its write of {undone} is undone and the write of {stays} stays: half of the update is committed",
-        callable.name(),
-    );
-    let there = words.space(split.undone.space);
-    let mut finding = RULE.at(callable.place(split.undone.here()), format!("undone by a failure: writes {undone} in {there}"), message);
-    finding = with_path(finding, context.db, split.undone, "written here");
-    let here = words.space(split.stays.space);
-    finding = finding.label(callable.place(split.stays.here()), format!("stays: writes {stays} in {here}"));
-    finding = with_path(finding, context.db, split.stays, "written here");
-    if let Some(invariant) = split.invariant {
-        finding.level = Level::Error;
-        let name = crate::effects::describe::body_name(context.db, BodyOwner::Invariant(invariant));
-        finding = finding.label(Location::Item(invariant), format!("`{name}` reads both"));
-    }
+    let start = format!("when the `try` in `{}` fails", callable.name());
+    let mut finding = torn(context, callable, &start, split);
     finding = finding.help("write both inside the `try`, or let `catch` fail, or let it take the other write back");
     if let StmtKind::Try { error, catch, .. } = &stmt.kind {
         let edit = fail_in(context, callable, catch, *error);
@@ -120,11 +205,41 @@ fn finding(context: &Context<'_>, callable: &Callable<'_>, stmt: &Stmt, split: &
     finding
 }
 
-/// Adds a `fail` at the end of a `catch`.
+fn call_finding(context: &Context<'_>, callable: &Callable<'_>, call: &CallEffect, split: &Split<'_>) -> Diagnostic {
+    let called = crate::effects::describe::body_name(context.db, call.callee);
+    let start = format!("when a `try` fails in `{called}`, which `{}` calls and which does not tell", callable.name());
+    torn(context, callable, &start, split)
+        .help("let the `catch` there fail; or return from it what became of it, and let the caller `require` that")
+}
+
+fn torn(context: &Context<'_>, callable: &Callable<'_>, start: &str, split: &Split<'_>) -> Diagnostic {
+    let words = callable.words();
+    let name = |write: &WriteEffect| match write.cell {
+        Some(cell) => format!("`{}`", words.cell_of(&write.target, cell)),
+        None => format!("the `{}`", crate::effects::describe::record_name(context.db, write.record)),
+    };
+    let (stays, undone) = (name(split.stays), name(split.undone));
+    let message = format!("{start}, its write of {undone} is undone and the write of {stays} stays: half of the update is committed");
+    let there = words.space(split.undone.space);
+    let mut finding = RULE.at(callable.place(split.undone.here()), format!("undone by a failure: writes {undone} in {there}"), message);
+    finding = with_path(finding, context.db, split.undone, "written here");
+    let here = words.space(split.stays.space);
+    finding = finding.label(callable.place(split.stays.here()), format!("stays: writes {stays} in {here}"));
+    finding = with_path(finding, context.db, split.stays, "written here");
+    if let Some(invariant) = split.invariant {
+        finding.level = Severity::Error;
+        let name = crate::effects::describe::body_name(context.db, BodyOwner::Invariant(invariant));
+        finding = finding.label(Location::Item(invariant), format!("`{name}` reads both"));
+    }
+    finding
+}
+
+/// Adds a `fail` at the end of a `catch`, or puts it in the place of a `return` there.
 fn fail_in(context: &Context<'_>, callable: &Callable<'_>, catch: &Block, error: LocalId) -> crate::diagnostic::Edit {
     let fail = format!("fail {}.message", callable.words().local(error));
     let text = edits::text(context.db, context.file, catch.span);
     match catch.stmts.last() {
+        Some(last) if matches!(last.kind, StmtKind::Return(_)) => crate::diagnostic::Edit { file: context.file, span: last.span, text: fail },
         Some(last) => {
             let indent = last.span.start - catch.span.start;
             let before = &text[..indent as usize];
@@ -141,6 +256,8 @@ const PAGE: &str = r##"
 A `try` is a savepoint. When something inside it fails, what it wrote is undone, and the transaction goes on and commits the rest. If the rest
 is the other half of one update, half an update is committed: a link that is seen from one side only, money that left one account and
 reached no other.
+
+The same happens where the `try` stands in a handler that this one calls directly, and that returns as if nothing had been.
 
 If an invariant reads both sides, the commit is refused when it runs, every time; then this is an error.
 

@@ -150,6 +150,7 @@ fn event_rejects(db: &dyn Db, send: &SendEffect, under: &mut Vec<BodyOwner>) -> 
     if under.len() >= DEEPEST {
         return reach::failing(db, send).map(|failing| match failing {
             Failing::At(site) => Rejecting::At(site),
+            Failing::Taken(cell) => Rejecting::Unique(cell),
             Failing::Outside => Rejecting::Outside(None),
         });
     }

@@ -258,6 +258,11 @@ impl Engine {
         }
     }
 
+    /// A store that takes and tells nothing more until it is opened again.
+    pub(super) fn failed_for_good(&self) -> Option<usize> {
+        (0..self.stores.len()).find(|&store| self.stores.get(store).durable().is_err_and(|error| !error.transient))
+    }
+
     /// The event can go on only in another process.
     pub(super) fn stall(&mut self, key: u64, why: &str) {
         self.set_stage(key, Stage::Stalled);

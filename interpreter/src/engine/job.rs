@@ -170,8 +170,11 @@ impl Engine {
         self.execution = execution;
         let prepared = match attempt {
             Ok(Ok(prepared)) => prepared,
-            // A store that cannot be read says nothing about those that can.
-            Ok(Err(error)) => return self.retry_later(key, job, &error),
+            // A store that cannot be read says nothing about those that can. One that has failed for good never answers again.
+            Ok(Err(error)) => match self.failed_for_good() {
+                Some(store) if !error.transient => return self.store_failed(key, job, store, error, false),
+                _ => return self.retry_later(key, job, &error),
+            },
             // Attempts only read: nothing is left of it.
             Err(panic) => match self.conclude_panic(&job.kind, &panic_message(&*panic), now) {
                 Some(prepared) => prepared,

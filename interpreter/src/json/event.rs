@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use super::error::{JsonError, Path, meant, shown};
 use super::read::Reader;
+use super::repeated::repeated_name;
 use super::write::named;
 use crate::event::{Action, EventId};
 use crate::limits::Limits;
@@ -97,6 +98,9 @@ pub fn parse(line: &str, limits: &Limits) -> Result<EventLine, JsonError> {
         Ok(other) => return Err(here.error(format!("expected an event as a JSON object, found {}", shown(&other)))),
         Err(error) => return Err(here.error(not_json(line, &error))),
     };
+    if let Some(name) = repeated_name(line) {
+        return Err(here.error(format!("{name:?} stands twice in one object: which of them is meant?")));
+    }
     let mut kinds = Kind::ALL.into_iter().filter(|kind| fields.contains_key(kind.fields().0));
     let kind = match (kinds.next(), kinds.next()) {
         (Some(kind), None) => kind,

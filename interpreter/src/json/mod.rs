@@ -12,6 +12,7 @@ mod event;
 mod outcome;
 mod read;
 mod reference;
+mod repeated;
 mod scalar;
 #[cfg(test)]
 mod tests;

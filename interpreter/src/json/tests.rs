@@ -176,6 +176,7 @@ fn what_is_wrong_with_an_event_is_said_with_its_place() {
         ("{\"id\":\"1\"}", "an event has one of \"create\", \"to\", \"read\" and \"query\""),
         ("{\"to\":\"Person/a\",\"create\":\"Note\"}", "an event has either \"create\" or \"to\", not both"),
         ("{\"to\":\"Person/a\",\"handlr\":\"link\"}", "an event with \"to\" has no \"handlr\"; did you mean \"handler\"?"),
+        ("{\"to\":\"Person/a\",\"to\":\"Person/b\"}", "\"to\" stands twice in one object: which of them is meant?"),
         ("{\"to\":\"Person/a\"}", "\"handler\" is missing"),
         ("{\"to\":\"Person/a\",\"handler\":\"lnk\"}", "handler: Person has no handler \"lnk\"; did you mean \"link\"?"),
         (

@@ -174,6 +174,7 @@ impl Execution {
     ) -> Result<Result<T, Failure>, StoreError> {
         let tx = Transaction::new(env, here.cloned(), &[], self.take_nursery());
         let mut machine = Machine::new(*env, tx, std::mem::take(frame));
+        machine.stands_in = here.cloned();
         machine.interrupt = self.interrupt.clone();
         if let Some(budget) = self.budget {
             machine.set_steps(budget);
@@ -203,6 +204,8 @@ struct Machine<'a> {
     slots: Vec<Value>,
     /// Where the slots of the innermost body begin.
     base: usize,
+    /// The space of the outermost body where that has no record: of a query from outside.
+    stands_in: Option<SpaceRef>,
     /// What is left of the budget before the next look at the interrupt, and after it.
     steps: u64,
     reserve: u64,
@@ -217,8 +220,19 @@ struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     fn new(env: Env<'a>, tx: Transaction<'a>, slots: Vec<Value>) -> Self {
-        let mut machine =
-            Machine { env, tx, slots, base: 0, steps: 0, reserve: 0, shared: false, interrupt: Interrupt::default(), ids: 0, calls: 0 };
+        let mut machine = Machine {
+            env,
+            tx,
+            slots,
+            base: 0,
+            stands_in: None,
+            steps: 0,
+            reserve: 0,
+            shared: false,
+            interrupt: Interrupt::default(),
+            ids: 0,
+            calls: 0,
+        };
         machine.set_steps(env.limits.steps);
         machine
     }
@@ -295,8 +309,11 @@ impl<'a> Machine<'a> {
         result
     }
 
-    /// The space that a plain reference means: that of the record in slot 0.
+    /// The space that a plain reference means: that of the record in slot 0, or where a query stands.
     fn here(&self) -> Run<&SpaceRef> {
+        if let Some(space) = self.stands_in.as_ref().filter(|_| self.base == 0) {
+            return Ok(space);
+        }
         match self.slots.get(self.base) {
             Some(Value::Ref(record)) => Ok(record.space()),
             _ => fail(FailureKind::Rejected, "there is no space here: name one with `in`"),

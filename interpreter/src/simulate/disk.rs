@@ -46,6 +46,8 @@ struct Platter {
     process: u64,
     /// So many reads from now on panic.
     panics: u32,
+    /// Why the store of this process takes and tells nothing more.
+    broken: Option<StoreError>,
 }
 
 /// A fault of a store.
@@ -55,7 +57,7 @@ pub enum Fault {
     Refused,
     /// The commit happens, but its success is not told.
     AnswerLost,
-    /// The commit does not happen, and nor does any later one of this process.
+    /// The commit does not happen, and the process gets nothing more from the store.
     Broken,
     /// The store panics.
     Panic,
@@ -71,7 +73,8 @@ impl MemoryDisk {
     pub fn new(empty: &Memory, count: usize) -> Self {
         let platter = || {
             let (live, durable) = (empty.clone(), empty.clone());
-            Arc::new(Mutex::new(Platter { live, durable, log: VecDeque::new(), faults: VecDeque::new(), process: 0, panics: 0 }))
+            let (log, faults) = (VecDeque::new(), VecDeque::new());
+            Arc::new(Mutex::new(Platter { live, durable, log, faults, process: 0, panics: 0, broken: None }))
         };
         MemoryDisk { platters: (0..count).map(|_| platter()).collect() }
     }
@@ -103,6 +106,7 @@ impl Disk for MemoryDisk {
         platter.log.clear();
         platter.faults.clear();
         platter.panics = 0;
+        platter.broken = None;
         platter.process += 1;
         Ok(Box::new(Head { process: platter.process, platter: self.platters[store].clone() }))
     }
@@ -126,6 +130,20 @@ impl Platter {
     fn durable_version(&self) -> Version {
         self.durable.version()
     }
+
+    fn works(&self) -> Result<(), StoreError> {
+        self.broken.clone().map_or(Ok(()), Err)
+    }
+
+    fn wait_durable(&mut self, version: Version) -> Result<(), StoreError> {
+        while self.durable_version() < version {
+            self.works()?;
+            if !self.flush() {
+                return Err(StoreError { message: format!("there is no commit {version:?} to wait for"), transient: false });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The store of one process.
@@ -142,6 +160,7 @@ impl Head {
             drop(platter);
             panic!("injected: a mistake in the machine");
         }
+        platter.works()?;
         read(&platter.live)
     }
 }
@@ -204,13 +223,15 @@ impl Store for Head {
         if platter.process != self.process {
             return Err(StoreError { message: "this process has ended".to_owned(), transient: false }.into());
         }
+        platter.works()?;
         let fault = platter.faults.pop_front();
         let failing = || Refused::Store(StoreError { message: "injected fault".to_owned(), transient: true });
         match fault {
             None | Some(Fault::AnswerLost) => {}
             Some(Fault::Refused) => return Err(failing()),
             Some(Fault::Broken) => {
-                return Err(StoreError { message: "injected: the disk is gone".to_owned(), transient: false }.into());
+                let gone = StoreError { message: "injected: the disk is gone".to_owned(), transient: false };
+                return Err(platter.broken.insert(gone).clone().into());
             }
             Some(Fault::Panic) => panic!("injected: a mistake in the store"),
         }
@@ -223,17 +244,12 @@ impl Store for Head {
     }
 
     fn durable(&self) -> Result<Version, StoreError> {
-        Ok(lock(&self.platter).durable_version())
+        let platter = lock(&self.platter);
+        platter.works().map(|()| platter.durable_version())
     }
 
     fn wait_durable(&self, version: Version) -> Result<(), StoreError> {
-        let mut platter = lock(&self.platter);
-        while platter.durable_version() < version {
-            if !platter.flush() {
-                return Err(StoreError { message: format!("there is no commit {version:?} to wait for"), transient: false });
-            }
-        }
-        Ok(())
+        lock(&self.platter).wait_durable(version)
     }
 
     fn durability(&self) -> Arc<dyn Durability> {
@@ -245,17 +261,12 @@ struct PlatterDurability(Arc<Mutex<Platter>>);
 
 impl Durability for PlatterDurability {
     fn durable(&self) -> Result<Version, StoreError> {
-        Ok(lock(&self.0).durable_version())
+        let platter = lock(&self.0);
+        platter.works().map(|()| platter.durable_version())
     }
 
     fn wait_durable(&self, version: Version) -> Result<(), StoreError> {
-        let mut platter = lock(&self.0);
-        while platter.durable_version() < version {
-            if !platter.flush() {
-                return Err(StoreError { message: format!("there is no commit {version:?} to wait for"), transient: false });
-            }
-        }
-        Ok(())
+        lock(&self.0).wait_durable(version)
     }
 
     fn notify(&self, _callback: Box<dyn Fn() + Send + Sync>) {}

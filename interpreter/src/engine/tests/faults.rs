@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::failure::FailureKind;
-use crate::simulate::Fault;
+use crate::simulate::{Disk, Fault};
 
 fn unavailable(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Unavailable)
@@ -18,12 +18,19 @@ fn a_store_that_fails_for_good_says_so_and_goes_on_when_it_is_opened_again() {
             while nodes.world.engine().counters().commits < 7 {
                 assert!(nodes.world.happen(&mut nodes.bank));
             }
+            // What is told as committed is durable; a store that fails takes the rest with it.
+            for store in 0..stores {
+                (0..7).for_each(|_| nodes.disk.flush(store));
+            }
             nodes.disk.inject(stores - 1, fault);
             nodes.settle();
             assert!(nodes.world.take_outcome(give).is_some());
             assert!(nodes.world.engine().is_idle(), "{:#?}", nodes.world.engine().status());
             assert_eq!(nodes.world.engine().status().broken.len(), 1);
+            let before = nodes.world.now();
             assert!(unavailable(&nodes.call("b1", "get", vec![])));
+            assert!(unavailable(&nodes.call("b1", "put", vec![Value::Int(1)])));
+            assert_eq!(nodes.world.now(), before, "nobody waits for a store that has failed for good");
             nodes.world.crash();
             nodes.settle();
             assert_eq!((nodes.int("a0", TOTAL), nodes.log("b0"), nodes.int("a0", program::ACKS)), (-5, vec![5], 1));

@@ -59,7 +59,8 @@ impl SagaProgress {
                 Some(failure) => self.undo(saga, failure),
             },
             Outcome::Failed(failure) if failure.kind == FailureKind::Unknown => {
-                Next::Park(format!("whether it took effect is not known: {failure}. When that is found out, retry it").into())
+                let way_out = "find out what happened, then retry it with `--done [RESULT]` or `--not-done`";
+                Next::Park(format!("whether it took effect is not known ({failure}): {way_out}").into())
             }
             Outcome::Failed(failure) if self.undoing.is_some() => {
                 Next::Park(format!("what was done cannot be undone: {failure}. Remove what stands in its way, and retry it").into())

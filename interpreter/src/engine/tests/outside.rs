@@ -189,15 +189,9 @@ fn the_time_that_an_extern_is_given_is_not_cut_short() {
     let mut nodes = Nodes::new(1, 11);
     nodes.world.engine_mut().set_extern_timeout(patternc_program::ExternId(0), 90_000);
     nodes.send(0, "a0", "charge", vec![Value::Int(9)]);
-    while !nodes.world.engine().has_calls() && nodes.world.engine().calls_under_way() == 0 {
-        let engine = nodes.world.engine_mut();
-        engine.wake();
-        assert!(engine.step() || engine.waits_for_durability(), "the call is made");
-        let version = engine.stores().get(0).version();
-        engine.stores().get(0).wait_durable(version).expect("the disk works");
+    while nodes.world.engine().calls_under_way() == 0 {
+        assert!(nodes.world.happen(&mut nodes.bank), "the call is made");
     }
-    let call = nodes.world.engine_mut().take_call().expect("it is handed out");
-    assert_eq!(call.timeout, 90_000);
     let began = nodes.world.engine_mut().now();
     for (later, under_way) in [(100_000, 1), (140_000, 0)] {
         nodes.world.engine_mut().set_host(Box::new(Late(began + later)));

@@ -140,7 +140,10 @@ impl Writer<'_> {
         for (at, param) in params.iter().enumerate() {
             args.push(match event.args.get(at) {
                 Some(Given::Record(record)) => variable(*record).to_owned(),
-                Some(Given::Any) | None => self.value(&param.ty, at)?,
+                Some(Given::Literal(text)) => text.to_string(),
+                // Not what cells hold by default, mostly.
+                Some(Given::Value(number)) => self.value(&param.ty, number + 1)?,
+                None => self.value(&param.ty, at)?,
             });
         }
         Ok(format!("{}.{short}({})", variable(event.on), args.join(", ")))

@@ -149,6 +149,7 @@ impl Collector<'_> {
             }
         };
         let always = |site: Site| layout.as_ref().is_some_and(|layout| site.body == body && layout.is_unconditional(site));
+        let inside = |entry: &dyn Entry| is_sure_inside(self.db, entry, seen);
         let reads = effects.reads.iter().filter(|read| stored(read.cell)).map(|read| Access {
             record: read.record,
             cell: read.cell,
@@ -160,12 +161,13 @@ impl Collector<'_> {
             fixed: false,
             blind: false,
             site: read.site(),
-            always: always(own_site(read, seen)),
-            facts: facts(own_site(read, seen)),
+            always: always(own_site(read, seen)) && inside(read),
+            facts: if read.several { Arc::default() } else { facts(own_site(read, seen)) },
         });
         let writes = effects.writes.iter().map(|write| {
             let written_by = effects::body(self.db, write.site().body).map(|own| &own.layout);
-            let value = written_by.and_then(|layout| layout.written(write.site()).cloned());
+            // Of several only the first is listed: what the last one writes is not known.
+            let value = written_by.filter(|_| !write.several).and_then(|layout| layout.written(write.site()).cloned());
             Access {
                 record: write.record,
                 cell: write.cell,
@@ -175,10 +177,13 @@ impl Collector<'_> {
                 write: Some(write.kind),
                 fixed: value.as_ref().is_some_and(|value| self.is_fixed(value)),
                 value,
-                blind: blind && write.site().body == body && written_by.is_some_and(|layout| layout.is_blind(write.site())),
+                blind: blind
+                    && !write.several
+                    && write.site().body == body
+                    && written_by.is_some_and(|layout| layout.is_blind(write.site())),
                 site: write.site(),
-                always: always(own_site(write, seen)),
-                facts: facts(own_site(write, seen)),
+                always: always(own_site(write, seen)) && inside(write),
+                facts: if write.several { Arc::default() } else { facts(own_site(write, seen)) },
             }
         });
         let accesses: Vec<Access> = reads.chain(writes).collect();
@@ -310,18 +315,15 @@ impl Collector<'_> {
         let Some(layout) = effects::body(self.db, body).map(|own| Arc::clone(&own.layout)).filter(|_| site.body == body) else { return };
         let frame = seen.map(|call| Frame { call, home: self.home });
         let facts = self.facts(&layout, site, effects, frame.as_ref());
-        let sites: Vec<Site> = effects
-            .reads
-            .iter()
-            .filter(|read| read.cell.is_none_or(|cell| cell_sig(self.db, cell).is_some_and(|sig| !sig.derived)))
-            .map(|read| own_site(read, seen))
-            .chain(effects.writes.iter().map(|write| own_site(write, seen)))
-            .collect();
-        let of = |judge: &dyn Fn(Site) -> bool| {
-            sites.iter().enumerate().filter(|(_, at)| at.body == body && judge(**at)).map(|(index, _)| index).collect::<Vec<usize>>()
+        let stored = |read: &&effects::Read| read.cell.is_none_or(|cell| cell_sig(self.db, cell).is_some_and(|sig| !sig.derived));
+        let reads = effects.reads.iter().filter(stored).map(|read| read as &dyn Entry);
+        let entries: Vec<&dyn Entry> = reads.chain(effects.writes.iter().map(|write| write as &dyn Entry)).collect();
+        let of = |judge: &dyn Fn(&dyn Entry, Site) -> bool| {
+            let own = entries.iter().map(|entry| (*entry, own_site(*entry, seen))).enumerate();
+            own.filter(|(_, (entry, at))| at.body == body && judge(*entry, *at)).map(|(index, _)| index).collect::<Vec<usize>>()
         };
-        let with = of(&|at| layout.happens_with(at, site));
-        let without = of(&|at| layout.excludes(at, site));
+        let with = of(&|entry, at| layout.happens_with(at, site) && is_sure_inside(self.db, entry, seen));
+        let without = of(&|_, at| layout.excludes(at, site));
         self.chain.pieces[piece].conditions.push(Condition { to, facts, with, without });
     }
 
@@ -380,7 +382,7 @@ impl Collector<'_> {
         }
         let call =
             CallEffect { callee, target: send.target.clone(), space: send.space, args: send.args.clone(), site: send.site, caught: false };
-        let effects = Frame { call: &call, home: self.home }.effects(effects::effects(self.db, callee));
+        let effects = Frame { call: &call, home: self.home }.each(effects::effects(self.db, callee));
         let from = self.chain.pieces[piece].on.clone();
         let way = match send.role {
             SendRole::Undo => Way::Undo { at: send.site },
@@ -451,10 +453,18 @@ impl Collector<'_> {
 }
 
 /// Where an entry happens in the text of the piece itself: the effect, or the direct call that leads to it.
-fn own_site(entry: &impl Entry, seen: Option<&CallEffect>) -> Site {
+fn own_site(entry: &dyn Entry, seen: Option<&CallEffect>) -> Site {
     // Seen from where the chain starts, the path begins with the send.
     let own = entry.path().get(usize::from(seen.is_some()));
     own.copied().unwrap_or(entry.site())
+}
+
+/// Whether an entry that comes through direct calls happens whenever the first of them does.
+fn is_sure_inside(db: &dyn Db, entry: &dyn Entry, seen: Option<&CallEffect>) -> bool {
+    let calls = entry.path().get(usize::from(seen.is_some())..).unwrap_or_default();
+    let last = (!calls.is_empty()).then(|| entry.site());
+    let mut inner = calls.iter().skip(1).copied().chain(last);
+    inner.all(|site| effects::body(db, site.body).is_some_and(|own| own.layout.is_unconditional(site)))
 }
 
 fn is_named(target: &Target) -> bool {

@@ -4,12 +4,15 @@
 //! Why: say that one event has set the cell and has not written it again. The first other event to write it either demands another value, and
 //! cannot; or took the lock itself before, and then the cell held that constant when the first one took it, which demanded another value.
 //!
+//! Nor do two hold it at once: what one does while it holds it cannot come right after what another does.
+//!
 //! Where a cycle leads from the piece that takes a lock right to something that cannot happen while it is held, there is no such cycle, or it is
 //! one of another chain: what comes after the piece that gives the lock back comes after the whole chain as far as the lock is concerned.
 
 use rustc_hash::FxHashMap;
 
 use super::conflict::Conflict;
+use super::neighbourhood::Place;
 use super::{Access, Chain, Condition, Piece, Repeat};
 use crate::effects::known::{Const, Fact};
 use crate::effects::{Target, WriteKind};
@@ -46,13 +49,25 @@ impl Locks {
 
     /// Whether an access of another event cannot come after a piece unless this one's event has given back a lock, if what is needed for the
     /// two to get in each other's way is so. `to` is a piece that this one's event goes on to.
-    pub(super) fn keep_out(&self, chain: &Chain, after: usize, to: Option<usize>, access: &Access, needs: &Conflict<'_>) -> bool {
-        let Some((own, other)) = needs.records else { return false };
-        access.facts.iter().any(|fact| match fact {
-            Fact::Holds { target, cell, value, is } if target == other => self.0.get(cell).is_some_and(|values| {
-                left_in(chain, after, to, *cell, own).is_some_and(|held| values.contains(held) && !held.allows(value, *is))
-            }),
-            _ => false,
+    pub(super) fn keep_out(
+        &self,
+        (chain, after, to): (&Chain, usize, Option<usize>),
+        (other, at): (&Chain, Place),
+        needs: &Conflict<'_>,
+    ) -> bool {
+        let Some((own, target)) = needs.records else { return false };
+        let access = &other.pieces[at.piece].accesses[at.access];
+        self.0.iter().filter(|(cell, _)| cell.record == access.record).any(|(cell, values)| {
+            let Some(held) = left_in(chain, after, to, *cell, own).filter(|held| values.contains(held)) else { return false };
+            let demands = |fact: &Fact| match fact {
+                Fact::Holds { target: of, cell: that, value, is } => of == target && that == cell && !held.allows(value, *is),
+                _ => false,
+            };
+            let before = other.pieces[at.piece].parent;
+            let holds = || {
+                before.and_then(|before| left_in(other, before, Some(at.piece), *cell, target)).is_some_and(|held| values.contains(held))
+            };
+            access.facts.iter().any(demands) || holds()
         })
     }
 }

@@ -81,7 +81,7 @@ impl<'a> Neighbourhood<'a> {
             for &other in groups.meeting(access(one)) {
                 let (other, to) = accesses[other];
                 let Some(needs) = conflict(access(one), access(other)) else { continue };
-                if locks.keep_out(chains[one.chain], one.piece, None, access(other), &needs) {
+                if locks.keep_out((chains[one.chain], one.piece, None), (chains[other.chain], other), &needs) {
                     continue;
                 }
                 let ways = &mut ports[port].ways;
@@ -112,8 +112,8 @@ impl<'a> Neighbourhood<'a> {
     /// Whether what happens by a port of another event cannot come after another port, since that keeps it out. `to` is a piece that the event
     /// of the first port goes on to.
     pub(super) fn keep_out(&self, after: usize, to: Option<usize>, port: usize, needs: &Conflict<'_>) -> bool {
-        let after = &self.ports[after];
-        self.locks.keep_out(self.chains[after.chain], after.piece, to, self.of_port(port), needs)
+        let (after, place) = (&self.ports[after], self.place(port));
+        self.locks.keep_out((self.chains[after.chain], after.piece, to), (self.chains[place.chain], place), needs)
     }
 
     /// Whether a chain that was left by a port can be entered in a piece after that: the cut of a cycle.
@@ -140,9 +140,14 @@ impl<'a> Neighbourhood<'a> {
         if into.piece == out.piece { [said[0].min(said[1]), said[0].max(said[1])] } else { said }
     }
 
+    /// Any of the accesses of a port.
+    fn place(&self, port: usize) -> Place {
+        let Port { chain, piece, access, .. } = self.ports[port];
+        Place { chain, piece, access }
+    }
+
     fn of_port(&self, port: usize) -> &'a Access {
-        let port = &self.ports[port];
-        &self.chains[port.chain].pieces[port.piece].accesses[port.access]
+        self.access(self.place(port))
     }
 }
 

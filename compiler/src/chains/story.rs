@@ -66,7 +66,8 @@ impl Teller<'_> {
                     .zip(&of.args)
                     .map(|(param, given)| match given {
                         Given::Record(position) => self.record(*position).to_owned(),
-                        Given::Any => param.name.to_string(),
+                        Given::Literal(text) => text.to_string(),
+                        Given::Value(_) => param.name.to_string(),
                     })
                     .collect();
                 format!("{on}.{}({})", handler_name(self.db, handler), args.join(", "))

@@ -82,6 +82,7 @@ pub(super) fn told(
             steps.push(Step { event, turn, record, cell, on, element, write, value, site });
         }
     }
+    let mut values: Vec<Class> = Vec::new();
     let events = stops.iter().enumerate().map(|(event, stop)| {
         let on = bindings.record(event, &Target::SelfRecord);
         let on = names.find(bindings.now(on)).unwrap_or_default();
@@ -91,7 +92,15 @@ pub(super) fn told(
         };
         let args = (0..params as u32).map(|index| {
             let class = bindings.record(event, &Target::Local(LocalId(index)));
-            names.find(bindings.now(class)).map_or(Given::Any, Given::Record)
+            let class = bindings.now(class);
+            match (names.find(class), bindings.literal(class)) {
+                (Some(record), _) => Given::Record(record),
+                (None, Some(text)) => Given::Literal(text.into()),
+                (None, None) => Given::Value(values.iter().position(|known| *known == class).unwrap_or_else(|| {
+                    values.push(class);
+                    values.len() - 1
+                })),
+            }
         });
         Event { starts: stop.chain.root, on, args: args.collect() }
     });

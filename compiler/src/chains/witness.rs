@@ -45,8 +45,10 @@ pub struct Event {
 pub enum Given {
     /// By position in [`Witness::records`].
     Record(usize),
-    /// Any value of the type of the parameter.
-    Any,
+    /// This literal.
+    Literal(Box<str>),
+    /// Any value of the type of the parameter: the same for the same number, another one for another.
+    Value(usize),
 }
 
 /// One transaction of one event.

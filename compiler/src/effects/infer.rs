@@ -167,7 +167,7 @@ impl Walk<'_, '_> {
 
     /// Two blocks of which at most one runs, and what is known in each.
     fn branches(&mut self, then: &hir::Block, otherwise: Option<&hir::Block>, facts: (Vec<Fact>, Vec<Fact>)) -> End {
-        let decision = self.decision();
+        let (decision, from) = (self.decision(), self.here());
         let end = self.block(BlockKind::Branch(decision), &then.stmts, facts.0);
         let (other, facts) = match otherwise {
             Some(otherwise) => (self.block(BlockKind::Branch(decision), &otherwise.stmts, facts.1.clone()), facts.1),
@@ -176,7 +176,7 @@ impl Walk<'_, '_> {
         match end {
             End::Reached => {}
             End::Returns => self.learn(facts),
-            End::Fails => self.demand(facts),
+            End::Fails => self.demand(from, facts),
         }
         end.or(other)
     }
@@ -204,7 +204,7 @@ impl Walk<'_, '_> {
                 let end = self.block(BlockKind::Branch(decision), std::slice::from_ref(otherwise), Vec::new());
                 self.know(*local, value);
                 let facts = self.presence(value, true);
-                if end == End::Fails { self.demand(facts) } else { self.learn(facts) }
+                if end == End::Fails { self.demand(self.here(), facts) } else { self.learn(facts) }
             }
             StmtKind::LetCall { call, .. } | StmtKind::Call(call) => self.call(call),
             StmtKind::Write(write) => self.write(write, stmt.span),
@@ -216,7 +216,7 @@ impl Walk<'_, '_> {
                 self.expr(cond);
                 message.iter().for_each(|message| self.expr(message));
                 self.failure(FailureCause::Require, stmt.span);
-                self.demand(self.facts(cond, true));
+                self.demand(self.here(), self.facts(cond, true));
             }
             StmtKind::Fail(message) => {
                 self.expr(message);
@@ -240,7 +240,7 @@ impl Walk<'_, '_> {
             }
             StmtKind::Match { subject, arms } => {
                 self.expr(subject);
-                let decision = self.decision();
+                let (decision, from) = (self.decision(), self.here());
                 let ends: Vec<End> = arms
                     .iter()
                     .map(|arm| {
@@ -248,15 +248,22 @@ impl Walk<'_, '_> {
                         self.block(BlockKind::Branch(decision), &arm.body.stmts, facts)
                     })
                     .collect();
+                // Where every other arm fails, the transaction demands what fits the one that does not.
+                let mut goes_on = arms.iter().zip(&ends).filter(|(_, end)| **end != End::Fails);
+                if let (Some((arm, _)), None) = (goes_on.next(), goes_on.next()) {
+                    self.demand(from, self.matched(subject, &arm.pattern));
+                }
                 return ends.into_iter().reduce(End::or).unwrap_or(End::Reached);
             }
             StmtKind::Return(value) => {
                 value.iter().for_each(|value| self.expr(value));
+                self.may_return();
                 return End::Returns;
             }
             StmtKind::Send(send) => {
                 self.send(send);
                 if send.answer {
+                    self.may_return();
                     return End::Returns;
                 }
             }
@@ -368,14 +375,14 @@ impl Walk<'_, '_> {
             self.push_call(callee, target, space, Arc::default(), site);
         }
         let (record, cell, path) = (cell.record, Some(cell), CallPath::default());
-        self.found.reads.push(Read { record, cell, target, space, grain, site, path });
+        self.found.reads.push(Read { record, cell, target, space, grain, site, path, several: false });
     }
 
     /// A read of which records there are, or whether one is.
     fn read_records(&mut self, record: ItemId, target: Target, space: EffectSpace, span: Span) {
         let grain = if target == Target::Unknown { Grain::Query } else { Grain::Whole };
         let site = self.site(span);
-        self.found.reads.push(Read { record, cell: None, target, space, grain, site, path: CallPath::default() });
+        self.found.reads.push(Read { record, cell: None, target, space, grain, site, path: CallPath::default(), several: false });
     }
 
     fn query_space(&mut self, record: ItemId) -> EffectSpace {

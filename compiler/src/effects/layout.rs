@@ -42,6 +42,8 @@ pub struct Layout {
     pub written: Vec<(u32, Const)>,
     /// The writes whose value depends on nothing that is read: literals, parameters, the clock. By [`Site::index`].
     pub blind: Vec<u32>,
+    /// Blocks that can return, other than those of whole transactions, and the first site after each: what follows may not happen.
+    pub returns: Vec<(BlockId, u32)>,
     /// What is so if the value of the body, a Bool, is true; and if it is false.
     pub truth: (Vec<Fact>, Vec<Fact>),
 }
@@ -97,15 +99,30 @@ impl Layout {
     }
 
     /// Whether `one` happens whenever `other` does, in the same transaction: no branch, loop or `try` is around it that is not around the
-    /// other.
+    /// other, and nothing returns in between.
     pub fn happens_with(&self, one: Site, other: Site) -> bool {
         let with = self.around(other);
-        self.around(one).into_iter().all(|block| with.contains(&block))
+        self.around(one).into_iter().all(|block| with.contains(&block)) && !self.may_return(one, other.index)
     }
 
-    /// Whether no branch, loop or `try` of its transaction is around a site.
+    /// Whether no branch, loop or `try` of its transaction is around a site, and nothing returns before it.
     pub fn is_unconditional(&self, site: Site) -> bool {
-        self.around_in_piece(site).len() == 1
+        self.around_in_piece(site).len() == 1 && !self.may_return(site, 0)
+    }
+
+    /// Whether the transaction of a site may have returned before it, at or after another site.
+    fn may_return(&self, site: Site, from: u32) -> bool {
+        let whole = self.around_in_piece(site).last().copied();
+        self.returns.iter().any(|&(block, next)| (from + 1..=site.index).contains(&next) && self.piece_of(block) == whole)
+    }
+
+    /// The block of the whole transaction that a block is part of.
+    pub(super) fn piece_of(&self, block: BlockId) -> Option<BlockId> {
+        let mut at = block;
+        while !matches!(self[at].kind, BlockKind::Body | BlockKind::Arm(_)) {
+            at = self[at].parent;
+        }
+        Some(at)
     }
 
     /// Whether no run reaches both sites: they stand in branches of one decision.

@@ -112,6 +112,8 @@ pub struct Read {
     pub grain: Grain,
     pub site: Site,
     pub path: CallPath,
+    /// It stands for several of a callee, this being the first.
+    pub several: bool,
 }
 
 /// How much of a cell is touched.
@@ -137,6 +139,8 @@ pub struct WriteEffect {
     pub path: CallPath,
     /// Whether the write is of the other end of an `inverse`, made by the runtime.
     pub inverse: bool,
+    /// It stands for several of a callee, this being the first.
+    pub several: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -128,6 +128,15 @@ impl Frame<'_> {
     /// The callee's table seen from the caller. What several places of the callee do alike is listed once: the caller has one place for
     /// all of them, and tables stay small however often a call is repeated on the way.
     pub fn effects(&self, callee: &Effects) -> Effects {
+        self.seen(callee, true)
+    }
+
+    /// The callee's table seen from the caller, each entry by itself.
+    pub fn each(&self, callee: &Effects) -> Effects {
+        self.seen(callee, false)
+    }
+
+    fn seen(&self, callee: &Effects, merge: bool) -> Effects {
         let reads = callee.reads.iter().map(|read| Read {
             target: self.target(&read.target),
             space: self.space(read.space),
@@ -142,19 +151,31 @@ impl Frame<'_> {
             ..*failure
         });
         Effects {
-            reads: unlike(reads, |a, b| {
-                (a.record, a.cell, &a.target, a.space, &a.grain) == (b.record, b.cell, &b.target, b.space, &b.grain)
-            }),
-            writes: unlike(writes, |a, b| {
-                (a.record, a.cell, &a.target, a.space, a.kind, &a.grain, a.inverse)
-                    == (b.record, b.cell, &b.target, b.space, b.kind, &b.grain, b.inverse)
-            }),
+            reads: unlike(
+                reads,
+                |a, b| merge && (a.record, a.cell, &a.target, a.space, &a.grain) == (b.record, b.cell, &b.target, b.space, &b.grain),
+                |read| read.several = true,
+            ),
+            writes: unlike(
+                writes,
+                |a, b| {
+                    let alike = (a.record, a.cell, &a.target, a.space, a.kind, &a.grain, a.inverse)
+                        == (b.record, b.cell, &b.target, b.space, b.kind, &b.grain, b.inverse);
+                    merge && alike
+                },
+                |write| write.several = true,
+            ),
             calls: Vec::new(),
-            sends: unlike(callee.sends.iter().map(|send| self.send(send)), |a, b| {
-                (a.to, &a.target, a.space, &a.args, a.role, a.delayed, &a.ok, &a.err, a.sender)
-                    == (b.to, &b.target, b.space, &b.args, b.role, b.delayed, &b.ok, &b.err, b.sender)
-            }),
-            failures: unlike(failures, |a, b| (a.cause, a.caught) == (b.cause, b.caught)),
+            sends: unlike(
+                callee.sends.iter().map(|send| self.send(send, merge)),
+                |a, b| {
+                    let alike = (a.to, &a.target, a.space, &a.args, a.role, a.delayed, &a.ok, &a.err, a.sender)
+                        == (b.to, &b.target, b.space, &b.args, b.role, b.delayed, &b.ok, &b.err, b.sender);
+                    merge && alike
+                },
+                |_| {},
+            ),
+            failures: unlike(failures, |a, b| (a.cause, a.caught) == (b.cause, b.caught), |_| {}),
             recursive: false,
             incomplete: callee.incomplete,
         }
@@ -171,8 +192,8 @@ impl Frame<'_> {
         }
     }
 
-    fn send(&self, send: &SendEffect) -> SendEffect {
-        let arm = |arm: &Option<Arc<Effects>>| arm.as_ref().map(|arm| Arc::new(self.effects(arm)));
+    fn send(&self, send: &SendEffect, merge: bool) -> SendEffect {
+        let arm = |arm: &Option<Arc<Effects>>| arm.as_ref().map(|arm| Arc::new(self.seen(arm, merge)));
         SendEffect {
             target: self.target(&send.target),
             space: self.space(send.space),
@@ -270,12 +291,13 @@ fn as_value(target: &Target) -> Option<Value> {
     }
 }
 
-/// The first of each kind.
-fn unlike<T>(entries: impl Iterator<Item = T>, alike: impl Fn(&T, &T) -> bool) -> Vec<T> {
+/// The first of each kind; `mark` those that stand for several.
+fn unlike<T>(entries: impl Iterator<Item = T>, alike: impl Fn(&T, &T) -> bool, mark: impl Fn(&mut T)) -> Vec<T> {
     let mut kept: Vec<T> = Vec::new();
     for entry in entries {
-        if !kept.iter().any(|other| alike(other, &entry)) {
-            kept.push(entry);
+        match kept.iter_mut().find(|other| alike(other, &entry)) {
+            Some(other) => mark(other),
+            None => kept.push(entry),
         }
     }
     kept

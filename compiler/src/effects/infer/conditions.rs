@@ -62,17 +62,31 @@ pub(super) fn constant_for(value: &Expr, cell: &Ty) -> Option<Const> {
 impl Walk<'_, '_> {
     /// From here to the end of the block these are so.
     pub(super) fn learn(&mut self, facts: Vec<Fact>) {
-        self.know_from_here(facts, false);
+        self.know_from(self.here(), facts, false);
     }
 
-    /// The same, and the transaction fails where they are not.
-    pub(super) fn demand(&mut self, facts: Vec<Fact>) {
-        // What a `try` catches does not fail the transaction.
-        self.know_from_here(facts, self.tries == 0);
+    /// The next site.
+    pub(super) fn here(&self) -> u32 {
+        self.spans.len() as u32
     }
 
-    fn know_from_here(&mut self, facts: Vec<Fact>, demanded: bool) {
-        let (block, from) = (self.block, self.spans.len() as u32);
+    /// From a site on these are so, and the transaction fails where they are not.
+    pub(super) fn demand(&mut self, from: u32, facts: Vec<Fact>) {
+        // What a `try` catches does not fail the transaction, nor does what it has returned before.
+        let whole = self.layout.piece_of(self.block);
+        let returned = self.layout.returns.iter().any(|(block, _)| self.layout.piece_of(*block) == whole);
+        self.know_from(from, facts, self.tries == 0 && !returned);
+    }
+
+    /// Notes that the transaction may end here.
+    pub(super) fn may_return(&mut self) {
+        if self.layout.piece_of(self.block) != Some(self.block) {
+            self.layout.returns.push((self.block, self.here()));
+        }
+    }
+
+    fn know_from(&mut self, from: u32, facts: Vec<Fact>, demanded: bool) {
+        let block = self.block;
         self.layout.known.extend(facts.into_iter().map(|fact| Known { fact, block, from, demanded }));
     }
 

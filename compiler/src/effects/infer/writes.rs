@@ -74,6 +74,7 @@ impl Walk<'_, '_> {
             site,
             path: CallPath::default(),
             inverse: false,
+            several: false,
         });
         let Some(sig) = sig else { return };
         if sig.key || sig.unique {
@@ -108,7 +109,7 @@ impl Walk<'_, '_> {
         };
         let site = self.site(span);
         let (record, cell, path) = (cell.record, Some(cell), CallPath::default());
-        self.found.writes.push(WriteEffect { record, cell, target, space, kind, grain, site, path, inverse: true });
+        self.found.writes.push(WriteEffect { record, cell, target, space, kind, grain, site, path, inverse: true, several: false });
     }
 
     /// The other ends of all links of a record that is created or deleted.
@@ -131,7 +132,18 @@ impl Walk<'_, '_> {
         let (target, space) = (self.target(record), self.space(record));
         let site = self.site(span);
         let (kind, grain, path) = (WriteKind::Delete, Grain::Whole, CallPath::default());
-        self.found.writes.push(WriteEffect { record: of, cell: None, target, space, kind, grain, site, path, inverse: false });
+        self.found.writes.push(WriteEffect {
+            record: of,
+            cell: None,
+            target,
+            space,
+            kind,
+            grain,
+            site,
+            path,
+            inverse: false,
+            several: false,
+        });
         self.write_ends(of, |_| true, space, WriteKind::Remove, span);
     }
 
@@ -153,7 +165,18 @@ impl Walk<'_, '_> {
         let site = self.site(create.span);
         let (record, path) = (create.record, CallPath::default());
         let (kind, grain) = (WriteKind::Create, Grain::Whole);
-        self.found.writes.push(WriteEffect { record, cell: None, target: Target::Fresh, space, kind, grain, site, path, inverse: false });
+        self.found.writes.push(WriteEffect {
+            record,
+            cell: None,
+            target: Target::Fresh,
+            space,
+            kind,
+            grain,
+            site,
+            path,
+            inverse: false,
+            several: false,
+        });
         self.push_call(BodyOwner::Create(record), Target::Fresh, space, Arc::default(), site);
         if let Some(sig) = self.inference.record(record)
             && let Some(index) = sig.cells.iter().position(|cell| cell.key || cell.unique)

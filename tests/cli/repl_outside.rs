@@ -227,7 +227,7 @@ fn what_the_outside_was_asked_is_saved_with_calls_that_were_answered_late() {
             "  given payments.charge(who, n) => Receipt { id: who, amount: n }\n  let answer_1 = ann.pay(5)\n  expect answer_1 == 105\n",
             "  let answer_2 = ann.pay(7)\n  expect answer_2 == 112\n  expect (ann.balance * 2) == 224\n",
             "  given payments.charge fails \"down\" 1 times\n  expect fail ann.pay(8) with \"down\"\n",
-            "  // Left out: `ann.since`. It was \"",
+            "  // Not expected: `ann.since` was \"",
             "  expect fail ann.take(1000) with \"only 112 left\"\n",
             "  // Left out: `[1, 2][5]`. It failed",
             "  ann.deposit(1)\n  let answer_3 = ann.take(2)\n  expect answer_3 == 111\n",

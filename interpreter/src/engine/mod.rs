@@ -88,7 +88,8 @@ pub struct Engine {
     limits: Limits,
     overlap: Overlap,
     execution: Execution,
-    interrupt: Interrupt,
+    /// Ends events from outside when raised, if anyone may.
+    interrupt: Option<Interrupt>,
     /// By store: why it can no longer be used. Nothing is lost; opening it again goes on.
     broken: Vec<Option<StoreError>>,
     /// By store: whether other processes write it.
@@ -185,7 +186,7 @@ impl Engine {
             limits,
             overlap,
             execution: Execution::default(),
-            interrupt: Interrupt::default(),
+            interrupt: None,
             broken: vec![None; count],
             shared,
             ask_at: vec![None; count],

@@ -66,7 +66,7 @@ impl Engine {
         let env = Env { program: &self.program, stores: &self.stores, limits: &self.limits, answers: None, now, ids, caller };
         let read = read(&mut self.execution, &env);
         read.unwrap_or_else(|error| {
-            let interrupted = error.transient && self.interrupt.is_raised();
+            let interrupted = error.transient && self.interrupt.as_ref().is_some_and(Interrupt::is_raised);
             let message = if interrupted { "interrupted".to_owned() } else { format!("the store cannot be read: {error}") };
             Err(Failure::new(FailureKind::Unavailable, message))
         })
@@ -75,7 +75,7 @@ impl Engine {
     /// From now on, reading and events from outside end when this is raised; what is delivered runs again later.
     pub fn set_interrupt(&mut self, interrupt: Interrupt) {
         self.execution.set_interrupt(interrupt.clone());
-        self.interrupt = interrupt;
+        self.interrupt = Some(interrupt);
     }
 
     /// Reads several times with one budget of steps, which is what is left of it afterwards.

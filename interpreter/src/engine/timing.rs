@@ -4,6 +4,7 @@ use super::flight::{FlightKey, Stage};
 use super::job::{Job, JobKey, Kind};
 use super::{Engine, Point, Step};
 use crate::failure::FailureKind;
+use crate::interrupt::Interrupt;
 use crate::store::StoreError;
 
 /// After so many lost attempts a job waits its turn: its next attempt and commit are one step.
@@ -192,7 +193,7 @@ impl Engine {
     /// A store does not answer for now.
     pub(super) fn retry_later(&mut self, key: JobKey, mut job: Job, error: &StoreError) {
         job.faults += 1;
-        if job.is_outside() && self.interrupt.is_raised() {
+        if job.is_outside() && self.interrupt.as_ref().is_some_and(Interrupt::is_raised) {
             let message = "it was interrupted, and nothing of it remains".to_owned();
             return self.give_up(job, FailureKind::Unavailable, message);
         }

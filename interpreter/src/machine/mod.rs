@@ -48,7 +48,7 @@ pub struct Execution {
     slots: Vec<Value>,
     /// Missing while an attempt runs.
     nursery: Option<Box<Nursery>>,
-    interrupt: Interrupt,
+    interrupt: Option<Interrupt>,
     /// What several evaluations share; each has the limit to itself without.
     budget: Option<u64>,
 }
@@ -68,7 +68,7 @@ impl Execution {
 
     /// From now on, what runs ends when this is raised.
     pub fn set_interrupt(&mut self, interrupt: Interrupt) {
-        self.interrupt = interrupt;
+        self.interrupt = Some(interrupt);
     }
 
     /// The steps that the evaluations from now on have together; gives what was left of those before.
@@ -211,7 +211,8 @@ struct Machine<'a> {
     reserve: u64,
     /// Whether it shares the budget with others.
     shared: bool,
-    interrupt: Interrupt,
+    /// Ends it when raised, if anyone may.
+    interrupt: Option<Interrupt>,
     /// Ids made so far.
     ids: u128,
     /// How many direct calls are running: inside them nothing decides the answer of the event.
@@ -220,19 +221,8 @@ struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     fn new(env: Env<'a>, tx: Transaction<'a>, slots: Vec<Value>) -> Self {
-        let mut machine = Machine {
-            env,
-            tx,
-            slots,
-            base: 0,
-            stands_in: None,
-            steps: 0,
-            reserve: 0,
-            shared: false,
-            interrupt: Interrupt::default(),
-            ids: 0,
-            calls: 0,
-        };
+        let mut machine =
+            Machine { env, tx, slots, base: 0, stands_in: None, steps: 0, reserve: 0, shared: false, interrupt: None, ids: 0, calls: 0 };
         machine.set_steps(env.limits.steps);
         machine
     }
@@ -262,7 +252,7 @@ impl<'a> Machine<'a> {
 
     #[cold]
     fn next_portion(&mut self, steps: u64) -> Run<()> {
-        if self.interrupt.is_raised() {
+        if self.interrupt.as_ref().is_some_and(Interrupt::is_raised) {
             return Err(StoreError { message: "interrupted".to_owned(), transient: true }.into());
         }
         let left = self.steps + self.reserve;

@@ -63,8 +63,8 @@ pub struct Config {
     pub held: bool,
     /// What the outside answers instead of what it is bound to.
     pub givens: Givens,
-    /// Ends what runs when it is raised.
-    pub interrupt: Interrupt,
+    /// Ends what runs when it is raised, if anyone may.
+    pub interrupt: Option<Interrupt>,
 }
 
 impl Config {
@@ -79,7 +79,7 @@ impl Config {
             host: Box::new(SystemHost::new()),
             held: false,
             givens: Givens::default(),
-            interrupt: Interrupt::default(),
+            interrupt: None,
         }
     }
 }
@@ -103,7 +103,7 @@ struct Shared {
     /// Whether a store is shared with other processes, and commits in turns.
     takes_turns: bool,
     externs: FxHashMap<ExternId, Arc<dyn Callee>>,
-    interrupt: Interrupt,
+    interrupt: Option<Interrupt>,
     limits: Limits,
 }
 
@@ -180,7 +180,9 @@ impl Runtime {
                 engine.set_extern_timeout(*of, i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
             }
         }
-        engine.set_interrupt(interrupt.clone());
+        if let Some(interrupt) = &interrupt {
+            engine.set_interrupt(interrupt.clone());
+        }
         for (of, operation) in outside::operations(&program) {
             engine.set_answered(of, operation, externs.contains_key(&of) || givens.answer_to(of, operation));
         }

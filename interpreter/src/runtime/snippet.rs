@@ -10,6 +10,7 @@ use crate::engine::{Mark, Reconciled, Session};
 use crate::event::{Action, EventId, Outcome};
 use crate::failure::{Failure, FailureKind};
 use crate::given::{Given, GivenAnswer};
+use crate::interrupt::Interrupt;
 use crate::store::StoreError;
 use crate::value::Value;
 
@@ -139,7 +140,7 @@ impl Line<'_> {
 
     /// One step of the budget, unless whoever waits has lost patience.
     fn step(&mut self) -> Result<(), SnippetError> {
-        if self.runtime.shared.interrupt.is_raised() {
+        if self.runtime.shared.interrupt.as_ref().is_some_and(Interrupt::is_raised) {
             return Err(SnippetError::Interrupted);
         }
         self.steps = self.steps.checked_sub(1).ok_or_else(|| {

@@ -714,7 +714,7 @@ impl Settings {
         }
         parts.held = start.held;
         parts.givens = start.givens;
-        parts.interrupt = self.breaks.interrupt.clone();
+        parts.interrupt = Some(self.breaks.interrupt.clone());
         let runtime = deployment::start(program, parts)?;
         runtime.record_history();
         Ok(runtime)

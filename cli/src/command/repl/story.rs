@@ -45,14 +45,18 @@ impl Line {
     }
 
     fn remark(text: &str, why: &str) -> Self {
-        let text = without_comment(text).lines().map(str::trim).collect::<Vec<_>>().join(" ");
-        Line::does(format!("// Left out: `{text}`. {}", sentence(why)))
+        Line::does(format!("// Left out: `{}`. {}", on_one_line(text), sentence(why)))
     }
 
     /// Whether it only says something to people.
     pub fn is_remark(&self) -> bool {
         self.code.starts_with("//")
     }
+}
+
+/// Code as a comment names it.
+fn on_one_line(code: &str) -> String {
+    without_comment(code).lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 /// The text with a capital and a full stop, on one line.
@@ -243,9 +247,9 @@ impl Telling<'_> {
             // What it gave is the record itself.
             return;
         }
-        let shown: String = written.shown.chars().take(60).collect();
+        let shown: String = written.shown.replace('\n', " ").chars().take(60).collect();
         let more = if shown.len() < written.shown.len() { "…" } else { "" };
-        self.lines.push(Line::remark(code, &format!("it was {shown}{more}, which a test cannot write")));
+        self.lines.push(Line::does(format!("// Not expected: `{}` was {shown}{more}, which a test cannot write.", on_one_line(code))));
     }
 
     /// Says what adapters answered.

@@ -252,7 +252,7 @@ fn calls_that_nobody_answers_wait_until_it_is_given_what_they_answer() {
 #[test]
 fn what_is_interrupted_leaves_nothing_and_what_is_delivered_runs_again() {
     let interrupt = Interrupt::default();
-    let config = Config { interrupt: interrupt.clone(), ..Config::single(memory(&program())) };
+    let config = Config { interrupt: Some(interrupt.clone()), ..Config::single(memory(&program())) };
     let runtime = Runtime::open(Arc::new(program()), config).expect("the store can be read");
     create(&runtime, "x");
     interrupt.raise();

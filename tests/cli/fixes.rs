@@ -1,9 +1,14 @@
-//! Fixes over the bad example of every rule: what they leave parses, is better, and keeps to the style where it did before.
+//! Fixes over the bad example of every rule, over every project of the suites, and over generated programs, whole and broken: what they leave
+//! parses as well as before, is better, keeps to the style where it did, and is left alone by fixing it again.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use patternc_compiler::diagnostic::Level;
 use patternc_compiler::rules;
+use patternc_interpreter::host::Random;
+use patternc_tests::broken::{corpus, mangle};
+use patternc_tests::generate::{Tape, pattern};
 use serde_json::Value;
 
 use crate::patternc::{patternc, seen};
@@ -88,4 +93,108 @@ fn what_fixes_leave_is_better() {
         }
     }
     assert!(mended >= 12, "only {mended} of the bad examples are better after their fixes");
+}
+
+/// The texts of all projects below a folder, by path.
+fn texts(folder: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(at) = folders.pop() {
+        for entry in std::fs::read_dir(&at).expect("it is there").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "pattern") {
+                let name = path.strip_prefix(folder).expect("it lies below").to_string_lossy().into_owned();
+                found.insert(name, std::fs::read_to_string(path).expect("it is text"));
+            }
+        }
+    }
+    found
+}
+
+/// How often each rule is found in each project, notices left out.
+fn by_project(findings: &[Value]) -> BTreeMap<String, BTreeMap<&str, usize>> {
+    let mut counts: BTreeMap<String, BTreeMap<&str, usize>> = BTreeMap::new();
+    for finding in findings.iter().filter(|finding| finding["level"] != "info") {
+        let project = finding["path"].as_str().and_then(|path| path.split('/').next()).expect("each project has its folder");
+        let rule = finding["rule"].as_str().expect("a finding has a rule");
+        *counts.entry(project.to_owned()).or_default().entry(rule).or_default() += 1;
+    }
+    counts
+}
+
+/// Whether what a rule reports keeps other findings from being found.
+fn hides(rule: &str) -> bool {
+    rules::named(rule).is_some_and(|rule| rule.check.is_none() && rule.level == Level::Error)
+}
+
+#[test]
+fn what_fixes_leave_is_better_in_any_program() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let mut projects = corpus();
+    let mut chance = Random::seeded(7);
+    for _ in 0..6 {
+        let numbers: Vec<u16> = (0..150).map(|_| chance.below(1 << 16) as u16).collect();
+        projects.push(vec![("main.pattern".to_owned(), pattern(&mut Tape::new(&numbers)))]);
+    }
+    // Some again, as they are while somebody types.
+    let broken = projects.clone().into_iter().step_by(4).map(|mut files| {
+        let index = chance.below(files.len());
+        files[index].1 = mangle(&files[index].1, &mut chance);
+        files
+    });
+    projects.extend(broken.collect::<Vec<_>>());
+    for (number, files) in projects.iter().enumerate() {
+        let place = folder.path().join(format!("p{number}"));
+        std::fs::create_dir(&place).expect("there is room");
+        std::fs::write(place.join("patternc.yaml"), format!("project: p{number}\n")).expect("there is room");
+        for (name, text) in files {
+            let path = place.join(name);
+            std::fs::create_dir_all(path.parent().expect("it lies in the folder")).expect("there is room");
+            // Some in the style, some not.
+            let formatted = if number % 3 == 0 { None } else { patternc_grammar::format(text).ok() };
+            std::fs::write(path, formatted.as_ref().unwrap_or(text)).expect("there is room");
+        }
+    }
+    let before = findings(folder.path());
+    let was = by_project(&before);
+    let old = texts(folder.path());
+    let mut safely = None;
+    for arguments in [&["--fix"][..], &["--fix", "--unsafe-fixes"]] {
+        fix(folder.path(), arguments);
+        let new = texts(folder.path());
+        fix(folder.path(), arguments);
+        let again = texts(folder.path());
+        for (name, text) in &new {
+            assert_eq!(again.get(name), Some(text), "{name}: fixing it again changes it");
+            let (had_style, has_style) = (in_style(&old[name]), in_style(text));
+            assert!(!had_style || has_style, "{name}: the style is lost:\n{text}\nwas\n{}", old[name]);
+        }
+        let after = findings(folder.path());
+        let is = by_project(&after);
+        for (project, rules) in &is {
+            let was = was.get(project).cloned().unwrap_or_default();
+            let may_show = was.keys().any(|rule| hides(rule));
+            for (rule, number) in rules {
+                let of_text = ["syntax", "wrong-case", "nesting-limit"].contains(rule);
+                let text = || -> String {
+                    new.iter().filter(|(name, _)| name.starts_with(&format!("{project}/"))).map(|(_, text)| text.as_str()).collect()
+                };
+                assert!(
+                    (may_show && !of_text) || was.get(rule) >= Some(number),
+                    "{project}: `{rule}` is new after {arguments:?}:\n{}",
+                    text()
+                );
+            }
+        }
+        assert!(after.len() < before.len(), "{} findings, and {} were there before", after.len(), before.len());
+        safely.get_or_insert(after.len());
+    }
+    let unsafely = findings(folder.path()).len();
+    assert!(Some(unsafely) < safely, "{unsafely} findings are left, {safely:?} after safe fixes alone");
+}
+
+fn in_style(text: &str) -> bool {
+    patternc_grammar::format(text).is_ok_and(|formatted| formatted == text)
 }

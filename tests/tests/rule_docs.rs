@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use patternc_compiler::rules::{self, Rule};
+use patternc_compiler::rules::{self, Fixes, Rule};
 
 #[test]
 fn the_book_has_the_pages_of_the_rules() {
@@ -29,16 +29,27 @@ fn the_book_has_the_pages_of_the_rules() {
 }
 
 fn page(rule: &Rule) -> String {
-    format!("# {}\n\n*{}*: {}\n\n{}\n", rule.name, rule.level.name(), rule.summary, rule.page.trim())
+    let fixes = match rule.fixes {
+        Fixes::Safe => "*Fix*: `--fix` follows the way out where it is known and changes nothing else.".to_owned(),
+        Fixes::Unsafe => "*Fix*: `--unsafe-fixes` follows the way out where it is known; it can change what a program does.".to_owned(),
+        Fixes::None(why) => format!("*Fix*: none, because {why}."),
+    };
+    format!("# {}\n\n*{}*: {}\n\n{}\n\n{fixes}\n", rule.name, rule.level.name(), rule.summary, rule.page.trim())
 }
 
 fn index() -> String {
     let mut out = String::from(
         "# Rules\n\nWhat `patternc check` reports. An *error* would break the promise of the language and cannot be switched off; warnings can be, for \
-         a project in `patternc.yaml`, and at one place with `@allow(rule-name, \"why\")`.\n\n| rule | level | reports |\n|---|---|---|\n",
+         a project in `patternc.yaml`, and at one place with `@allow(rule-name, \"why\")`. A *safe* fix is made by `--fix`, an *unsafe* one by \
+         `--unsafe-fixes`; where there is none, the page of the rule says why.\n\n| rule | level | fix | reports |\n|---|---|---|---|\n",
     );
     for rule in rules::ALL {
-        let _ = writeln!(out, "| [{0}]({0}.md) | {1} | {2} |", rule.name, rule.level.name(), rule.summary.replace('|', "\\|"));
+        let fixes = match rule.fixes {
+            Fixes::Safe => "safe",
+            Fixes::Unsafe => "unsafe",
+            Fixes::None(_) => "",
+        };
+        let _ = writeln!(out, "| [{0}]({0}.md) | {1} | {fixes} | {2} |", rule.name, rule.level.name(), rule.summary.replace('|', "\\|"));
     }
     out
 }

@@ -1,8 +1,8 @@
 //! The examples on every rule's page do what the page says.
 
 use patternc_compiler::db::Database;
-use patternc_compiler::diagnostic::{Diagnostic, Fix};
-use patternc_compiler::rules::ALL;
+use patternc_compiler::diagnostic::{Diagnostic, Fix, Safety};
+use patternc_compiler::rules::{ALL, Fixes};
 use patternc_tests::markdown::{Block, Case, cases};
 
 #[test]
@@ -81,6 +81,37 @@ fn a_fix_in_the_suites_of_rules_over_effects_ends_the_finding_and_breaks_nothing
     for name in ["spaces.md", "atomicity.md", "conflicts.md"] {
         let markdown = std::fs::read_to_string(folder.join(name)).expect("the suite exists");
         wrong.extend(cases(&markdown).iter().flat_map(wrong_fixes));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Over all examples and suites: a rule that says it has fixes has them, one that says it has none has none.
+#[test]
+fn what_a_rule_says_of_its_fixes_is_so() {
+    let mut texts: Vec<String> = ALL.iter().map(|rule| rule.page.to_owned()).collect();
+    for folder in ["rules", "language"] {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let suites = std::fs::read_dir(folder).expect("the suites are there").flatten();
+        texts.extend(suites.map(|entry| std::fs::read_to_string(entry.path()).expect("a suite can be read")));
+    }
+    let mut seen: std::collections::BTreeSet<(&str, bool)> = Default::default();
+    for case in texts.iter().flat_map(|text| cases(text)) {
+        let (_, findings) = case.findings();
+        for finding in findings {
+            seen.extend(finding.fixes.iter().map(|fix| (finding.rule, fix.safety == Safety::Safe)));
+        }
+    }
+    let mut wrong = Vec::new();
+    for rule in ALL {
+        let (safe, other) = (seen.contains(&(rule.name, true)), seen.contains(&(rule.name, false)));
+        let is_so = match rule.fixes {
+            Fixes::Safe => safe,
+            Fixes::Unsafe => !safe && other,
+            Fixes::None(why) => !safe && !other && !why.is_empty(),
+        };
+        if !is_so {
+            wrong.push(format!("{}: {:?}, but safe fixes: {safe}, unsafe ones: {other}", rule.name, rule.fixes));
+        }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use patternc_compiler::rules::{self, Rule};
+use patternc_compiler::rules::{self, Fixes, Rule};
 
 use crate::fault::Fault;
 
@@ -53,7 +53,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Fault> {
 }
 
 fn json(rule: &Rule, page: bool) -> serde_json::Value {
-    let mut object = serde_json::json!({ "rule": rule.name, "level": rule.level.name(), "summary": rule.summary });
+    let fixes = match rule.fixes {
+        Fixes::Safe => "safe",
+        Fixes::Unsafe => "unsafe",
+        Fixes::None(_) => "none",
+    };
+    let mut object = serde_json::json!({ "rule": rule.name, "level": rule.level.name(), "fixes": fixes, "summary": rule.summary });
     if page {
         object["page"] = rule.page.trim().into();
     }

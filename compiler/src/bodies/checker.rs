@@ -345,6 +345,16 @@ impl<'db> Checker<'db> {
     pub fn text(&self, span: Span) -> &'db str {
         self.file.text(self.db).get(span.start as usize..span.end as usize).unwrap_or_default()
     }
+
+    /// The text from a place on.
+    pub fn text_after(&self, at: u32) -> &'db str {
+        self.file.text(self.db).get(at as usize..).unwrap_or_default()
+    }
+
+    /// What to remove so that nothing is left of a span, not even its line.
+    pub fn removal(&self, span: Span) -> Span {
+        crate::location::removal(self.file.text(self.db), span)
+    }
 }
 
 impl Context {

@@ -272,8 +272,8 @@ impl Checker<'_> {
             left = super::patterns::after(&pattern, left);
             made.push((pattern, value));
         }
-        let patterns: Vec<&Pattern> = made.iter().map(|(pattern, _)| pattern).collect();
-        self.cover(&subject, &patterns, span, false);
+        let covered: Vec<(&Pattern, Span)> = made.iter().zip(arms).map(|((pattern, _), arm)| (pattern, arm.span)).collect();
+        self.cover(&subject, &covered, span, false);
         let ty = self.escape(ty, mark.locals);
         Expr { kind: ExprKind::Match { subject: Box::new(subject), arms: made }, ty, span }
     }

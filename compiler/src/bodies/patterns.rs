@@ -106,14 +106,13 @@ impl Checker<'_> {
     }
 
     /// Reports what the arms of a `match` leave out, and arms that never run. `statement`: an arm can be left empty.
-    pub fn cover(&mut self, subject: &Expr, patterns: &[&Pattern], span: Span, statement: bool) {
-        let is_error = |pattern: &&Pattern| has_error(pattern);
-        if matches!(subject.ty, Ty::Error | Ty::Unknown) || patterns.iter().any(is_error) {
+    pub fn cover(&mut self, subject: &Expr, arms: &[(&Pattern, Span)], span: Span, statement: bool) {
+        if matches!(subject.ty, Ty::Error | Ty::Unknown) || arms.iter().any(|(pattern, _)| has_error(pattern)) {
             return;
         }
         let types = [subject.ty.clone()];
-        let mut rows: Vec<Vec<Pat<'_>>> = Vec::with_capacity(patterns.len());
-        for pattern in patterns {
+        let mut rows: Vec<Vec<Pat<'_>>> = Vec::with_capacity(arms.len());
+        for (pattern, arm) in arms {
             let row = vec![self.pat(pattern, &subject.ty)];
             let never_none = matches!(pattern.kind, PatternKind::Literal(Expr { kind: ExprKind::None, ty: Ty::None, .. }));
             if !never_none && !self.useful(&rows, &row, &types) {
@@ -123,8 +122,14 @@ impl Checker<'_> {
                 } else {
                     "this arm never runs: those before it take all that it matches"
                 };
-                let finding =
-                    self.warn("unreachable-arm", pattern.span, message).help("remove it, or put it before the arm that takes everything");
+                // With the comma behind it.
+                let after = self.text_after(arm.end);
+                let comma = after.trim_start().starts_with(',').then(|| after.len() - after.trim_start().len() + 1);
+                let whole = Span { start: arm.start, end: arm.end + comma.unwrap_or(0) as u32 };
+                let finding = self
+                    .warn("unreachable-arm", pattern.span, message)
+                    .help("remove it, or put it before the arm that takes everything")
+                    .replace("remove it", Safety::Safe, self.file, self.removal(whole), "");
                 self.push(finding);
             }
             rows.push(row);

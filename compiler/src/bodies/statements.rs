@@ -265,15 +265,26 @@ impl Checker<'_> {
     fn without_effect(&mut self, value: &Expr) {
         let mut finding = self.warn("unused-value", value.span, "this only computes a value, and nothing uses it").saying("no effect");
         finding = match &value.kind {
-            ExprKind::Binary { op: syn::BinaryOp::Eq, left, .. } if matches!(left.kind, ExprKind::Cell { .. }) => {
-                finding.help("`==` compares; `=` writes a cell")
-            }
             _ if self.cx.mode == Mode::Test && value.ty == Ty::Bool => {
                 let start = Span { start: value.span.start, end: value.span.start };
                 finding.help("a test says what it wants with `expect`").replace("expect it", Safety::Safe, self.file, start, "expect ")
             }
+            ExprKind::Binary { op: syn::BinaryOp::Eq, left, right } if matches!(left.kind, ExprKind::Cell { .. }) => {
+                let finding = finding.help("`==` compares; `=` writes a cell");
+                let between = Span { start: left.span.end, end: right.span.start };
+                match self.text(between).find("==") {
+                    Some(at) => {
+                        let start = between.start + at as u32;
+                        finding.replace("write `=`", Safety::Unsafe, self.file, Span { start, end: start + 2 }, "=")
+                    }
+                    None => finding,
+                }
+            }
             _ if matches!(self.cx.returns, Returns::Value(..)) => finding.help("a handler gives its result with `return`"),
-            _ => finding.help("give it a name with `let`, or remove it"),
+            _ => {
+                let line = self.removal(value.span);
+                finding.help("give it a name with `let`, or remove it").replace("remove it", Safety::Unsafe, self.file, line, "")
+            }
         };
         self.push(finding);
     }
@@ -370,8 +381,8 @@ impl Checker<'_> {
             left = super::patterns::after(&pattern, left);
             made.push(StmtArm { pattern, body });
         }
-        let patterns: Vec<&Pattern> = made.iter().map(|arm| &arm.pattern).collect();
-        self.cover(&subject, &patterns, span, true);
+        let covered: Vec<(&Pattern, Span)> = made.iter().zip(arms).map(|(made, arm)| (&made.pattern, arm.span)).collect();
+        self.cover(&subject, &covered, span, true);
         StmtKind::Match { subject, arms: made }
     }
 

@@ -1,12 +1,13 @@
 //! `allow-without-reason`: an `@allow` that does not say why. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "allow-without-reason",
     level: Level::Warn,
     summary: "an `@allow` that does not say why",
+    fixes: Fixes::None("the reason only its author knows"),
     page: PAGE,
     check: None,
 };

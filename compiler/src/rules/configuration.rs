@@ -1,12 +1,13 @@
 //! `configuration`: a mistake in `patternc.yaml`. Found where that file is read, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "configuration",
     level: Level::Error,
     summary: "a mistake in `patternc.yaml`",
+    fixes: Fixes::None("where the data is to be kept only who runs it knows"),
     page: PAGE,
     check: None,
 };

@@ -1,12 +1,13 @@
 //! `constant-condition`: a condition that is always true or always false. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "constant-condition",
     level: Level::Warn,
     summary: "a condition that is always true or always false",
+    fixes: Fixes::None("whether the condition or what it guards is wrong only its author knows"),
     page: PAGE,
     check: None,
 };

@@ -1,6 +1,6 @@
 //! `copied-cell`: a cell of a linked record copied into a struct that is stored.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use super::context::{Callable, Context};
 use super::edits;
 use crate::diagnostic::{Diagnostic, Level, Location};
@@ -15,6 +15,7 @@ pub static RULE: Rule = Rule {
     name: "copied-cell",
     level: Level::Info,
     summary: "copying a cell of a linked record into a stored struct, where a link would always show the current value",
+    fixes: Fixes::None("whether the value is meant as it was then, only its author knows"),
     page: PAGE,
     check: Some(check),
 };

@@ -2,7 +2,7 @@
 
 use patternc_grammar::syntax::{BinaryOp, Span};
 
-use super::Rule;
+use super::{Fixes, Rule};
 use super::context::{Callable, Context, with_path};
 use super::missing_key::equality;
 use crate::diagnostic::{Diagnostic, Level, Location};
@@ -17,6 +17,7 @@ pub static RULE: Rule = Rule {
     name: "costly-invariant",
     level: Level::Warn,
     summary: "an invariant that reads all records of a type",
+    fixes: Fixes::None("what the invariant could look at instead is another invariant"),
     page: PAGE,
     check: Some(check),
 };

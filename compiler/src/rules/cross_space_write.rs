@@ -3,7 +3,7 @@
 use patternc_grammar::syntax::AssignOp;
 
 use super::context::{Callable, Context, with_path};
-use super::{Rule, edits};
+use super::{edits, Fixes, Rule};
 use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
 use crate::effects::describe::record_name;
 use crate::effects::{self, EffectSpace, Effects, Entry, SendEffect, Site, Target, WriteEffect, WriteKind};
@@ -16,6 +16,7 @@ pub static RULE: Rule = Rule {
     name: "cross-space-write",
     level: Level::Error,
     summary: "a write, create, delete or direct call whose effects fall outside the space of `self`",
+    fixes: Fixes::Unsafe,
     page: PAGE,
     check: Some(check),
 };

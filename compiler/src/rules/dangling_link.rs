@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::context::{Callable, Context, blocks_of, with_path};
-use super::{Rule, reach};
+use super::{reach, Fixes, Rule};
 use crate::bodies::bodies;
 use crate::db::{Db, Project, SourceFile};
 use crate::diagnostic::{Diagnostic, Level, Location};
@@ -20,6 +20,7 @@ pub static RULE: Rule = Rule {
     name: "dangling-link",
     level: Level::Warn,
     summary: "deleting a record that others link to without `inverse`, and read through that link without `?.` or `exists()`",
+    fixes: Fixes::None("what is shown of a record that is gone, only its author knows"),
     page: PAGE,
     check: Some(check),
 };

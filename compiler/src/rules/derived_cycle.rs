@@ -1,12 +1,13 @@
 //! `derived-cycle`: a derived cell that depends on itself. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "derived-cycle",
     level: Level::Error,
     summary: "a derived cell that depends on itself",
+    fixes: Fixes::None("which of the cells is to be stored only their author knows"),
     page: PAGE,
     check: None,
 };

@@ -1,12 +1,13 @@
 //! `derived-write`: a write to a derived cell. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "derived-write",
     level: Level::Error,
     summary: "a write to a derived cell",
+    fixes: Fixes::None("whether the cell is to be stored, or the write belongs to what it is derived from, only its author knows"),
     page: PAGE,
     check: None,
 };

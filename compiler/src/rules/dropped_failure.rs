@@ -1,15 +1,20 @@
 //! `dropped-failure`: a send that can fail, without an `err` arm, beside writes that rely on it.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use super::context::{Callable, Context, with_path};
+use super::edits;
 use super::reach::{self, Failing};
-use crate::diagnostic::{Diagnostic, Level, Location};
-use crate::effects::{self, Effects, Entry, SendEffect, SendRole, Site};
+use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
+use crate::effects::{self, Effects, Entry, SendEffect, SendRole, Site, WriteKind};
+use crate::hir::StmtKind;
+use crate::signature::cell_sig;
+use crate::types::Ty;
 
 pub static RULE: Rule = Rule {
     name: "dropped-failure",
     level: Level::Warn,
     summary: "a `send` to something that can fail, without an `err` arm, from a handler that itself writes",
+    fixes: Fixes::Unsafe,
     page: PAGE,
     check: Some(check),
 };
@@ -56,7 +61,77 @@ fn finding(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, send
         Failing::Taken(cell) => finding.label(Location::Cell(cell), "rejected if another one has the value"),
         Failing::Outside => finding.note("what is outside can always fail: refuse, time out, or be away"),
     };
-    finding.help(format!("add `err(e) => {{ … }}` to the send and say there what `{name}` is when it failed"))
+    finding = finding.help(format!("add `err(e) => {{ … }}` to the send and say there what `{name}` is when it failed"));
+    for (title, body) in [take_back(context, callable, piece, send), pass_on(callable)].into_iter().flatten() {
+        if let Some(edit) = err_arm(context, callable, send, &body) {
+            finding = finding.fix(title, Safety::Unsafe, vec![edit]);
+        }
+    }
+    finding
+}
+
+/// The arm that undoes what was written before: where all of that is `+=` and `-=` of plain values beside the send.
+fn take_back(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, send: &SendEffect) -> Option<(String, Body)> {
+    let (beside, _) = callable.statement(callable.span(send.here()))?;
+    let mut statements = Vec::new();
+    for write in piece.writes.iter().filter(|write| !write.inverse) {
+        let (block, stmt) = callable.statement(callable.span(write.here()))?;
+        let in_set = || write.cell.and_then(|cell| cell_sig(context.db, cell)).is_some_and(|sig| matches!(sig.ty, Ty::Set(_)));
+        let reversible = match write.kind {
+            WriteKind::Add => true,
+            WriteKind::Insert | WriteKind::Remove => in_set(),
+            WriteKind::Set | WriteKind::Append | WriteKind::Create | WriteKind::Delete => false,
+        };
+        if !reversible || !write.path.is_empty() || !std::ptr::eq(block, beside) || write.here() > send.here() {
+            return None;
+        }
+        let text = edits::text(context.db, context.file, stmt.span);
+        let (place, value, sign) = match (text.split_once(" += "), text.split_once(" -= ")) {
+            (Some((place, value)), None) => (place, value, "-="),
+            (None, Some((place, value))) => (place, value, "+="),
+            _ => return None,
+        };
+        // What is read of cells may be another value by then.
+        if !value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            return None;
+        }
+        statements.push(format!("{place} {sign} {value}"));
+    }
+    statements.reverse();
+    if statements.is_empty() {
+        return None;
+    }
+    let title = format!("take back what was written, in an `err` arm: `{}`", statements.join("`, `"));
+    Some((title, Body { error: "_e", statements }))
+}
+
+/// The arm that fails too: who called is told, or the event is parked where it can be seen.
+fn pass_on(callable: &Callable<'_>) -> Option<(String, Body)> {
+    let taken = |name: &str| callable.body.locals.iter().any(|local| local.name.as_str() == name);
+    let error = ["e", "error", "failure", "reason"].into_iter().find(|name| !taken(name))?;
+    Some(("fail in an `err` arm".to_owned(), Body { error, statements: vec![format!("fail {error}.message")] }))
+}
+
+/// What an `err` arm does.
+struct Body {
+    /// The name of the failure.
+    error: &'static str,
+    statements: Vec<String>,
+}
+
+/// Adds an `err` arm to a send.
+fn err_arm(context: &Context<'_>, callable: &Callable<'_>, send: &SendEffect, body: &Body) -> Option<Edit> {
+    let (_, stmt) = callable.statement(callable.span(send.here()))?;
+    let StmtKind::Send(sent) = &stmt.kind else { return None };
+    let before = &context.file.text(context.db)[..stmt.span.start as usize];
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let indent: String = line.chars().take_while(|c| c.is_whitespace()).collect();
+    let statements: String = body.statements.iter().map(|statement| format!("{indent}    {statement}\n")).collect();
+    let arm = format!("{indent}  err({}) => {{\n{statements}{indent}  }}", body.error);
+    Some(match &sent.ok {
+        Some(ok) => edits::insert(context.file, ok.span.end, format!("\n{arm}")),
+        None => edits::insert(context.file, stmt.span.end, format!(" then {{\n{arm}\n{indent}}}")),
+    })
 }
 
 const PAGE: &str = r##"

@@ -1,12 +1,13 @@
 //! `duplicate-name`: two declarations of the same name in one place. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "duplicate-name",
     level: Level::Error,
     summary: "two declarations of the same name in one place",
+    fixes: Fixes::Safe,
     page: PAGE,
     check: None,
 };

@@ -1,6 +1,6 @@
 //! `early-answer`: relying on a handler that has answered before what it set going is done.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use super::context::{Callable, Context};
 use super::reach;
 use super::read_after_send::{is_known, same_cell};
@@ -12,6 +12,7 @@ pub static RULE: Rule = Rule {
     name: "early-answer",
     level: Level::Warn,
     summary: "an `ok` arm or saga step that reads what the handler before it only sent for, without returning that send",
+    fixes: Fixes::Unsafe,
     page: PAGE,
     check: Some(check),
 };

@@ -1,12 +1,13 @@
 //! `extern-in-transaction`: a call of the outside world, or `await`, inside a transaction. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "extern-in-transaction",
     level: Level::Error,
     summary: "a call of the outside world, or `await`, inside a transaction",
+    fixes: Fixes::Unsafe,
     page: PAGE,
     check: None,
 };

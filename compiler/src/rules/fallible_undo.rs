@@ -1,6 +1,6 @@
 //! `fallible-undo`: what takes a step back may be rejected itself.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use super::context::Context;
 use super::reach;
 use super::steps::{self, Rejecting};
@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "fallible-undo",
     level: Level::Error,
     summary: "an `undo` of a saga that may be rejected",
+    fixes: Fixes::None("what an `undo` does when it cannot be done only its author knows"),
     page: PAGE,
     check: Some(check),
 };

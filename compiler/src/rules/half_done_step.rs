@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::Rule;
+use super::{Fixes, Rule};
 use super::context::{Callable, Context};
 use super::reach;
 use super::steps::{self, Change, Rejecting};
@@ -18,6 +18,7 @@ pub static RULE: Rule = Rule {
     name: "half-done-step",
     level: Level::Error,
     summary: "a step of a saga, or its `undo`, that may fail after some of it was done, or counts as done before all of it is",
+    fixes: Fixes::None("the rejection has to come before the write, or what was written has to be undone: a question of what the step means"),
     page: PAGE,
     check: Some(check),
 };

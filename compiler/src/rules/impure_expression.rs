@@ -1,7 +1,7 @@
 //! `impure-expression`: a write, send or handler call where only a value may be computed. Reported where names, types or text are understood; only what
 //! the functions that a mirror calls read is known from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use super::context::{Context, with_path};
 use crate::diagnostic::{Diagnostic, Level};
 use crate::effects::Entry;
@@ -11,6 +11,7 @@ pub static RULE: Rule = Rule {
     name: "impure-expression",
     level: Level::Error,
     summary: "a write, send or handler call where only a value may be computed",
+    fixes: Fixes::Unsafe,
     page: PAGE,
     check: Some(check),
 };

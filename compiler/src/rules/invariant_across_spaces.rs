@@ -1,7 +1,7 @@
 //! `invariant-across-spaces`: an invariant that reads more than one space.
 
 use super::context::{Context, with_path};
-use super::{Rule, edits};
+use super::{edits, Fixes, Rule};
 use crate::diagnostic::{Diagnostic, Level, Location, Safety};
 use crate::effects::describe::{cell_path, record_name};
 use crate::effects::{EffectSpace, Entry, Read};
@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     name: "invariant-across-spaces",
     level: Level::Error,
     summary: "an `invariant` that reads more than one space",
+    fixes: Fixes::Unsafe,
     page: PAGE,
     check: Some(check),
 };

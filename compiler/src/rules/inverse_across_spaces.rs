@@ -1,12 +1,13 @@
 //! `inverse-across-spaces`: an `inverse` whose ends may lie in different spaces. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "inverse-across-spaces",
     level: Level::Error,
     summary: "an `inverse` whose ends may lie in different spaces",
+    fixes: Fixes::None("which end decides, and what it sends to the other, is the design of the link"),
     page: PAGE,
     check: None,
 };

@@ -1,6 +1,6 @@
 //! `late-check`: a `require` after the first write.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use super::context::{Callable, Context};
 use super::edits;
 use crate::diagnostic::{Diagnostic, Edit, Fix, Level, Safety};
@@ -12,6 +12,7 @@ pub static RULE: Rule = Rule {
     name: "late-check",
     level: Level::Off,
     summary: "a `require` after the first write, where everything could be checked first and written then",
+    fixes: Fixes::Unsafe,
     page: PAGE,
     check: Some(check),
 };

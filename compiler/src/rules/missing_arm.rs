@@ -1,12 +1,13 @@
 //! `missing-arm`: a `match` that does not cover every value. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "missing-arm",
     level: Level::Error,
     summary: "a `match` that does not cover every value",
+    fixes: Fixes::Unsafe,
     page: PAGE,
     check: None,
 };

@@ -1,12 +1,13 @@
 //! `missing-cell`: a `create` or struct that leaves out a cell or field without a default. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "missing-cell",
     level: Level::Error,
     summary: "a `create` or struct that leaves out a cell or field without a default",
+    fixes: Fixes::None("the value only its author knows"),
     page: PAGE,
     check: None,
 };

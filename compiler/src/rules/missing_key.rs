@@ -4,7 +4,7 @@ use patternc_grammar::syntax::BinaryOp;
 use patternc_program::Method;
 
 use super::context::{Callable, Context};
-use super::{Rule, edits};
+use super::{edits, Fixes, Rule};
 use crate::diagnostic::{Diagnostic, Level, Location, Safety};
 use crate::effects::Grain;
 use crate::effects::describe::{cell_name, record_name};
@@ -17,6 +17,7 @@ pub static RULE: Rule = Rule {
     name: "missing-key",
     level: Level::Info,
     summary: "searching all records of a type for the one with some value: a `key` finds it at once",
+    fixes: Fixes::Safe,
     page: PAGE,
     check: Some(check),
 };

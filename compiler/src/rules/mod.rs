@@ -101,12 +101,25 @@ pub struct Rule {
     pub level: Level,
     /// What it reports, as the rest of "reports …".
     pub summary: &'static str,
+    /// Whether its findings carry their way out as a change of the text.
+    pub fixes: Fixes,
     /// Markdown with the sections "What goes wrong", "Bad", "Good" and, for warnings, "When it is fine". The blocks marked `pattern` run as
     /// tests: a bad one reports this rule and no other (but those behind `ignore=`), a good one nothing. Blocks of one section that start with
     /// `// file: name.pattern` are one project.
     pub page: &'static str,
     /// Looks at one file. `None` for rules that are found while names, types or text are understood.
     pub check: Option<fn(&Context<'_>, &mut Vec<Diagnostic>)>,
+}
+
+/// What the compiler knows of the way out of the findings of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fixes {
+    /// Where it is known, it changes nothing but what is wrong, for some of the findings at least: `--fix` follows it.
+    Safe,
+    /// Where it is known, it can change what a program does: `--unsafe-fixes` follows it.
+    Unsafe,
+    /// It is not known, and why.
+    None(&'static str),
 }
 
 impl Rule {

@@ -1,12 +1,13 @@
 //! `nesting-limit`: expressions or blocks nested too deeply. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "nesting-limit",
     level: Level::Error,
     summary: "expressions or blocks nested too deeply",
+    fixes: Fixes::None("what the inner parts are called only their author knows"),
     page: PAGE,
     check: None,
 };

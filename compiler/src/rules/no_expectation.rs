@@ -1,12 +1,13 @@
 //! `no-expectation`: a test that expects nothing. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "no-expectation",
     level: Level::Error,
     summary: "a test that expects nothing",
+    fixes: Fixes::None("what the test expects only its author knows"),
     page: PAGE,
     check: None,
 };

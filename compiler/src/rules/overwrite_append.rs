@@ -4,7 +4,7 @@ use patternc_grammar::syntax::{AssignOp, BinaryOp, Span};
 use patternc_program::Method;
 
 use super::context::{Callable, Context};
-use super::{Rule, edits};
+use super::{edits, Fixes, Rule};
 use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
 use crate::hir::{Arg, Expr, ExprKind, StmtKind, Write, WriteOp};
 use crate::types::{LocalId, Ty};
@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     name: "overwrite-append",
     level: Level::Warn,
     summary: "`x = x + [e]`: a read and a write of the whole collection, where `+=` appends",
+    fixes: Fixes::Safe,
     page: PAGE,
     check: Some(check),
 };

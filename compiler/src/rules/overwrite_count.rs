@@ -4,7 +4,7 @@ use patternc_grammar::syntax::BinaryOp;
 
 use super::context::Context;
 use super::overwrite_append::{is_same_cell, replacements};
-use super::{Rule, edits};
+use super::{edits, Fixes, Rule};
 use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
 use crate::hir::ExprKind;
 use crate::types::Ty;
@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     name: "overwrite-count",
     level: Level::Warn,
     summary: "`n = n + 1`: a read and a write of the number, where `+=` adds",
+    fixes: Fixes::Safe,
     page: PAGE,
     check: Some(check),
 };

@@ -1,6 +1,6 @@
 //! `read-then-append`: looking through a whole list before appending to it.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use super::context::{Context, with_path};
 use crate::diagnostic::{Diagnostic, Level};
 use crate::effects::{Entry, Grain, WriteKind};
@@ -11,6 +11,7 @@ pub static RULE: Rule = Rule {
     name: "read-then-append",
     level: Level::Warn,
     summary: "a membership test on a whole list before appending to it: use a Set, a Map or a key",
+    fixes: Fixes::None("another type of the cell changes data that is stored"),
     page: PAGE,
     check: Some(check),
 };

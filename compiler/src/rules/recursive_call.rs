@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
-use super::Rule;
+use super::{Fixes, Rule};
 use super::context::Context;
 use crate::diagnostic::{Diagnostic, Level, Location, Safety};
 use crate::effects::describe::body_name;
@@ -15,6 +15,7 @@ pub static RULE: Rule = Rule {
     name: "recursive-call",
     level: Level::Error,
     summary: "a handler that calls itself, directly or through others",
+    fixes: Fixes::Unsafe,
     page: PAGE,
     check: Some(check),
 };

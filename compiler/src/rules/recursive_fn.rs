@@ -1,12 +1,13 @@
 //! `recursive-fn`: a function that calls itself, directly or through others. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "recursive-fn",
     level: Level::Error,
     summary: "a function that calls itself, directly or through others",
+    fixes: Fixes::None("what it computes has to be said in another way"),
     page: PAGE,
     check: None,
 };

@@ -8,7 +8,7 @@ use petgraph::graphmap::DiGraphMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::context::{Context, blocks_of};
-use super::{Rule, reach};
+use super::{reach, Fixes, Rule};
 use crate::bodies::bodies;
 use crate::db::{Db, Project, SourceFile};
 use crate::diagnostic::{Diagnostic, Level, Location};
@@ -23,6 +23,7 @@ pub static RULE: Rule = Rule {
     name: "send-cycle",
     level: Level::Warn,
     summary: "events that trigger one another for ever, without a timer, an arm or a condition in between",
+    fixes: Fixes::None("what ends the circle is a condition that only its author knows"),
     page: PAGE,
     check: Some(check),
 };

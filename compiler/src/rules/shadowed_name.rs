@@ -1,12 +1,13 @@
 //! `shadowed-name`: a local with the name of another local around it. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "shadowed-name",
     level: Level::Warn,
     summary: "a local with the name of another local around it",
+    fixes: Fixes::None("another name for one of the two only its author knows"),
     page: PAGE,
     check: None,
 };

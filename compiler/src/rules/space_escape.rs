@@ -1,12 +1,13 @@
 //! `space-escape`: a reference from somewhere else where one of this space is needed. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "space-escape",
     level: Level::Error,
     summary: "a reference from somewhere else where one of this space is needed",
+    fixes: Fixes::Safe,
     page: PAGE,
     check: None,
 };

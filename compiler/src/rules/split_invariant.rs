@@ -3,7 +3,7 @@
 use patternc_grammar::syntax::BinaryOp;
 use rustc_hash::FxHashMap;
 
-use super::Rule;
+use super::{Fixes, Rule};
 use super::context::Context;
 use crate::bodies::bodies;
 use crate::chains::{Access, Chain, chains};
@@ -24,6 +24,7 @@ pub static RULE: Rule = Rule {
     name: "split-invariant",
     level: Level::Warn,
     summary: "a chain that writes one record's part of an `eventually` invariant and never the other's",
+    fixes: Fixes::None("what the other side has to become is not said anywhere yet"),
     page: PAGE,
     check: Some(check),
 };

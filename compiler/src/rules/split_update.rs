@@ -1,6 +1,6 @@
 //! `split-update`: a `try` that can undo one of two records' writes while the other's stays.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use super::context::{Callable, Context, with_path};
 use super::edits;
 use crate::db::Db;
@@ -16,6 +16,7 @@ pub static RULE: Rule = Rule {
     name: "split-update",
     level: Severity::Warn,
     summary: "a `try` that can undo the write of one record while that of another, outside it, stays (an error if an invariant covers both)",
+    fixes: Fixes::Unsafe,
     page: PAGE,
     check: Some(check),
 };
@@ -235,7 +236,7 @@ fn torn(context: &Context<'_>, callable: &Callable<'_>, start: &str, split: &Spl
 }
 
 /// Adds a `fail` at the end of a `catch`, or puts it in the place of a `return` there.
-fn fail_in(context: &Context<'_>, callable: &Callable<'_>, catch: &Block, error: LocalId) -> crate::diagnostic::Edit {
+pub(super) fn fail_in(context: &Context<'_>, callable: &Callable<'_>, catch: &Block, error: LocalId) -> crate::diagnostic::Edit {
     let fail = format!("fail {}.message", callable.words().local(error));
     let text = edits::text(context.db, context.file, catch.span);
     match catch.stmts.last() {

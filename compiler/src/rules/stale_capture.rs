@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::Rule;
+use super::{Fixes, Rule};
 use super::context::{Callable, Context, blocks_of};
 use crate::diagnostic::{Diagnostic, Level, Location};
 use crate::effects::describe::cell_path;
@@ -18,6 +18,7 @@ pub static RULE: Rule = Rule {
     name: "stale-capture",
     level: Level::Warn,
     summary: "an arm that writes a cell from a value computed from cells before the send",
+    fixes: Fixes::None("whether the arm means the value as it was, or as it is by then, only its author knows"),
     page: PAGE,
     check: Some(check),
 };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Rule;
+use super::{Fixes, Rule};
 use super::context::Context;
 use crate::chains::{Stale, Story, chains, stale_guards};
 use crate::deployment::deployments;
@@ -15,6 +15,7 @@ pub static RULE: Rule = Rule {
     name: "stale-guard",
     level: Level::Warn,
     summary: "a write decided by a value read in another space that a deployment keeps in another store, where it may have changed before the commit",
+    fixes: Fixes::None("the way out moves the decision into the other space, or both spaces into one store"),
     page: PAGE,
     check: Some(check),
 };

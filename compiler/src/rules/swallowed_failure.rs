@@ -1,9 +1,9 @@
 //! `swallowed-failure`: a `catch` that does nothing about what went wrong.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use super::context::{Callable, Context};
 use super::split_update;
-use crate::diagnostic::{Diagnostic, Level, Location};
+use crate::diagnostic::{Diagnostic, Level, Location, Safety};
 use crate::effects::{BlockId, Effects, Entry};
 use crate::hir::{Stmt, StmtKind};
 
@@ -11,6 +11,7 @@ pub static RULE: Rule = Rule {
     name: "swallowed-failure",
     level: Level::Warn,
     summary: "a `catch` that neither fails, answers, writes nor sends",
+    fixes: Fixes::Unsafe,
     page: PAGE,
     check: Some(check),
 };
@@ -19,7 +20,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     for callable in context.transactions() {
         let pieces = &callable.pieces;
         for (of, stmt) in callable.tries() {
-            let StmtKind::Try { catch, body, .. } = &stmt.kind else { continue };
+            let StmtKind::Try { catch, body, error } = &stmt.kind else { continue };
             let can_fail = pieces.iter().any(|piece| split_update::can_fail(callable, piece, of));
             // What is torn apart by the same `try` says all of this, and more.
             let split = || pieces.iter().any(|piece| split_update::split(callable, piece, of).is_some());
@@ -30,7 +31,8 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
                 findings.push(
                     finding
                         .label(Location::Span(context.file, body.span), "what fails in here is undone")
-                        .help("let the failure through (no `try`), `fail` with a better message, or write down what became of it"),
+                        .help("let the failure through (no `try`), `fail` with a better message, or write down what became of it")
+                        .fix("let it fail", Safety::Unsafe, vec![split_update::fail_in(context, callable, catch, *error)]),
                 );
             }
         }

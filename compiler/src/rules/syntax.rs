@@ -1,12 +1,13 @@
 //! `syntax`: text that is not a pattern, with a hint for habits of other languages. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "syntax",
     level: Level::Error,
     summary: "text that is not a pattern, with a hint for habits of other languages",
+    fixes: Fixes::Safe,
     page: PAGE,
     check: None,
 };

@@ -1,12 +1,13 @@
 //! `type-mismatch`: a value of one type where another is needed. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "type-mismatch",
     level: Level::Error,
     summary: "a value of one type where another is needed",
+    fixes: Fixes::Safe,
     page: PAGE,
     check: None,
 };

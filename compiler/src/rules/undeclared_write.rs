@@ -1,7 +1,7 @@
 //! `undeclared-write`: a write to another record that the signature does not tell.
 
 use super::context::{Callable, Context, with_path};
-use super::{Rule, edits};
+use super::{edits, Fixes, Rule};
 use crate::diagnostic::{Diagnostic, Level, Location, Safety};
 use crate::effects::{Entry, Target, WriteEffect, WriteKind};
 use crate::hir::BodyOwner;
@@ -11,6 +11,7 @@ pub static RULE: Rule = Rule {
     name: "undeclared-write",
     level: Level::Error,
     summary: "a write to another record that the `writes` clause of the handler lacks",
+    fixes: Fixes::Safe,
     page: PAGE,
     check: Some(check),
 };

@@ -1,6 +1,6 @@
 //! `undo-mismatch`: an `undo` that does not take back what its step did.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use super::context::Context;
 use super::{reach, steps};
 use crate::db::Db;
@@ -12,6 +12,7 @@ pub static RULE: Rule = Rule {
     name: "undo-mismatch",
     level: Level::Warn,
     summary: "an `undo` that writes nothing of what its step writes, or does to a cell what cannot take back what the step did to it",
+    fixes: Fixes::None("what takes a step back only its author knows"),
     page: PAGE,
     check: Some(check),
 };

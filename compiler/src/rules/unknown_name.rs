@@ -1,12 +1,13 @@
 //! `unknown-name`: a name that nothing declares. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "unknown-name",
     level: Level::Error,
     summary: "a name that nothing declares",
+    fixes: Fixes::Safe,
     page: PAGE,
     check: None,
 };

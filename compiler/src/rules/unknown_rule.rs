@@ -1,12 +1,13 @@
 //! `unknown-rule`: an `@allow` or a setting that names no rule. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "unknown-rule",
     level: Level::Warn,
     summary: "an `@allow` or a setting that names no rule",
+    fixes: Fixes::Unsafe,
     page: PAGE,
     check: None,
 };

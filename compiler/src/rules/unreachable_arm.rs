@@ -1,12 +1,13 @@
 //! `unreachable-arm`: an arm that an earlier one always takes. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "unreachable-arm",
     level: Level::Warn,
     summary: "an arm that an earlier one always takes",
+    fixes: Fixes::Safe,
     page: PAGE,
     check: None,
 };

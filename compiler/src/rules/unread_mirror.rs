@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::Rule;
+use super::{Fixes, Rule};
 use super::context::Context;
 use crate::diagnostic::{Diagnostic, Level, Location};
 use crate::facts;
@@ -15,6 +15,7 @@ pub static RULE: Rule = Rule {
     name: "unread-mirror",
     level: Level::Warn,
     summary: "a cell that a mirror leaves out of its facts, but a call made by hand carries to the same extern",
+    fixes: Fixes::None("whether the cell is a fact to be mirrored only its author knows"),
     page: PAGE,
     check: Some(check),
 };

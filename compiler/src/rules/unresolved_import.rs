@@ -1,12 +1,13 @@
 //! `unresolved-import`: a `use` of a file or name that does not exist. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "unresolved-import",
     level: Level::Error,
     summary: "a `use` of a file or name that does not exist",
+    fixes: Fixes::Unsafe,
     page: PAGE,
     check: None,
 };

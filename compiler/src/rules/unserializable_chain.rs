@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Rule;
+use super::{Fixes, Rule};
 use super::context::Context;
 use crate::chains::{Chain, Cycle, Piece, Story, Verdict, Way, WayOut, chains, verdicts};
 use crate::diagnostic::{Diagnostic, Level, Location};
@@ -14,6 +14,7 @@ pub static RULE: Rule = Rule {
     name: "unserializable-chain",
     level: Level::Warn,
     summary: "a chain of sends or saga steps that others can see, or break, half way, or that a rejection leaves half done",
+    fixes: Fixes::None("the ways out (one space, operations that commute, a saga, an `eventually invariant`) mean different things"),
     page: PAGE,
     check: Some(check),
 };

@@ -1,12 +1,13 @@
 //! `unused-allow`: an `@allow` that switches nothing off. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "unused-allow",
     level: Level::Warn,
     summary: "an `@allow` that switches nothing off",
+    fixes: Fixes::Safe,
     page: PAGE,
     check: None,
 };

@@ -1,12 +1,13 @@
 //! `unused-import`: an imported name that is not used. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "unused-import",
     level: Level::Warn,
     summary: "an imported name that is not used",
+    fixes: Fixes::Safe,
     page: PAGE,
     check: None,
 };

@@ -1,12 +1,13 @@
 //! `unused-name`: a local, parameter, function, struct or `internal` handler that nothing uses. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "unused-name",
     level: Level::Warn,
     summary: "a local, parameter, function, struct or `internal` handler that nothing uses",
+    fixes: Fixes::Safe,
     page: PAGE,
     check: None,
 };

@@ -1,12 +1,13 @@
 //! `unused-value`: a statement that only computes a value. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "unused-value",
     level: Level::Warn,
     summary: "a statement that only computes a value, which nothing uses",
+    fixes: Fixes::Safe,
     page: PAGE,
     check: None,
 };

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::undeclared_write::{covers, entry};
-use super::{Rule, edits};
+use super::{edits, Fixes, Rule};
 use crate::diagnostic::{Diagnostic, Level, Location, Safety};
 use crate::effects::{Target, WriteKind};
 use crate::hir::BodyOwner;
@@ -12,6 +12,7 @@ pub static RULE: Rule = Rule {
     name: "unused-write",
     level: Level::Warn,
     summary: "an entry of a `writes` clause that the handler never writes",
+    fixes: Fixes::Safe,
     page: PAGE,
     check: Some(check),
 };

@@ -1,12 +1,13 @@
 //! `wrong-arguments`: a call with too many or too few arguments. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "wrong-arguments",
     level: Level::Error,
     summary: "a call with too many or too few arguments",
+    fixes: Fixes::Safe,
     page: PAGE,
     check: None,
 };

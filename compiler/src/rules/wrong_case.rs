@@ -1,12 +1,13 @@
 //! `wrong-case`: a type in lower case, or another name in upper case. Reported where names, types or text are understood, not from effects.
 
-use super::Rule;
+use super::{Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
     name: "wrong-case",
     level: Level::Error,
     summary: "a type in lower case, or another name in upper case",
+    fixes: Fixes::Safe,
     page: PAGE,
     check: None,
 };

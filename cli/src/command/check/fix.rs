@@ -1,7 +1,8 @@
 //! `--fix`: follows the ways out that are known, round by round, until none is left.
 //!
-//! In a round, the edits of as many findings are made as do not touch one another; what the others come to is seen in the next. A round that
-//! does more harm than good is taken back, its fixes are made one by one, and those that did the harm are left alone.
+//! In a round, the edits of as many findings are made as do not touch one another; what the others come to is seen in the next. A round with
+//! fixes that do not end their findings is taken back, and those are left alone. One that does more harm than good is taken back too, its fixes
+//! are made one by one, and those that did the harm are left alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -60,6 +61,20 @@ impl Mended {
                 project.db.set_text(*file, text);
             }
             let after = project.findings(options);
+            // What does not end its finding would be made again and again.
+            let useless: Vec<String> = chosen
+                .iter()
+                .zip(&followed)
+                .filter(|((index, _), _)| same(&after, &findings[*index]) >= same(&findings, &findings[*index]))
+                .map(|(_, name)| name.clone())
+                .collect();
+            if !useless.is_empty() {
+                for (file, text) in &kept {
+                    project.db.set_text(*file, text);
+                }
+                given_up.extend(useless);
+                continue;
+            }
             let rules: Vec<&str> = chosen.iter().map(|&(index, _)| findings[index].rule).collect();
             if is_worse(project, &findings, &after, &rules) {
                 for (file, text) in &kept {
@@ -116,6 +131,11 @@ impl Mended {
     pub fn only(&self) -> Option<&str> {
         self.files.first().map(|file| file.new.as_str())
     }
+}
+
+/// How often a finding is among others, wherever it stands.
+fn same(findings: &[Diagnostic], finding: &Diagnostic) -> usize {
+    findings.iter().filter(|other| other.rule == finding.rule && other.message == finding.message).count()
 }
 
 /// Names a fix, so that it is left alone once it did harm.

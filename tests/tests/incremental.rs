@@ -48,6 +48,25 @@ record Counter {
 }
 "#;
 
+const D: &str = r#"
+space front
+space back
+
+record Right in back {
+  cell y: Int = 1
+  internal handler add(n: Int) { self.y = self.y * 3 + n }
+}
+
+record Left in front {
+  cell right: Right
+  cell x: Int = 1
+  handler work() {
+    self.x = self.x * 5 + 1
+    send self.right.add(1)
+  }
+}
+"#;
+
 /// A database that writes down which queries run, as `query(file)` (or `query` for those that are not of one file).
 struct Watched {
     db: Database,
@@ -66,7 +85,7 @@ impl Watched {
             }
         };
         let mut db = Database::watched(Box::new(listener));
-        db.set_project(&[("a.pattern", A), ("b.pattern", B), ("c.pattern", C)], None);
+        db.set_project(&[("a.pattern", A), ("b.pattern", B), ("c.pattern", C), ("d.pattern", D)], None);
         let mut watched = Watched { db, ran };
         let opened = watched.file("a.pattern");
         watched.db.open(opened);
@@ -95,7 +114,7 @@ impl Watched {
 
     /// The queries that ran since the last time, each once.
     fn take(&self) -> BTreeSet<String> {
-        let names: Vec<(String, String)> = ["a.pattern", "b.pattern", "c.pattern"]
+        let names: Vec<(String, String)> = ["a.pattern", "b.pattern", "c.pattern", "d.pattern"]
             .into_iter()
             .map(|path| (format!("({:?})", salsa::plumbing::AsId::as_id(&self.file(path))), format!("({path})")))
             .collect();
@@ -182,4 +201,32 @@ fn a_file_that_comes_and_goes() {
     assert_eq!(watched.check(), [""; 0]);
     watched.db.set_project(&[("b.pattern", B), ("c.pattern", C)], None);
     assert!(watched.check().iter().any(|finding| finding.starts_with("unresolved-import")));
+}
+
+#[test]
+fn chains_are_judged_again_only_where_an_edit_touches_what_they_do() {
+    let mut watched = Watched::new();
+    let judges = |ran: &BTreeSet<String>| {
+        let queries = ["chains(d.pattern)", "neighbours(d.pattern)", "verdicts(d.pattern)"];
+        queries.into_iter().filter(|query| ran.contains(*query)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    // A message: no body does anything else.
+    watched.edit("a.pattern", "a name is needed", "a name is needed, please");
+    let ran = watched.take();
+    assert!(ran.contains("bodies(a.pattern)"), "{ran:#?}");
+    assert_eq!(judges(&ran), [""; 0], "{ran:#?}");
+    // Bodies that do other things, to records that no chain of `d` touches: who is near is looked up, and nothing judged.
+    watched.edit("a.pattern", "    self.name = to\n", "    self.name = to // as asked\n    self.friends = Set[]\n");
+    watched.edit("c.pattern", "self.count += n", "self.count = self.count * n");
+    let ran = watched.take();
+    assert!(ran.contains("chains(a.pattern)") && ran.contains("chains(c.pattern)"), "{ran:#?}");
+    assert_eq!(judges(&ran), ["neighbours(d.pattern)"], "{ran:#?}");
+    // White space in its own file moves the chain, and changes nothing of it.
+    watched.edit("d.pattern", "space back\n", "space back\n\n// The front sends, the back counts.\n");
+    let ran = watched.take();
+    assert!(!judges(&ran).contains(&"verdicts(d.pattern)".to_owned()), "{ran:#?}");
+    // What its first piece does is another thing now.
+    watched.edit("d.pattern", "self.x = self.x * 5 + 1", "self.x += 1");
+    let ran = watched.take();
+    assert_eq!(judges(&ran), ["chains(d.pattern)", "neighbours(d.pattern)", "verdicts(d.pattern)"], "{ran:#?}");
 }

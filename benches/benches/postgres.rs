@@ -47,12 +47,18 @@ fn main() {
         }
     }
     println!("{slower} of 6 slower than by hand");
-    hold(&program, &server.url("held"));
+    hold(&program, &server.url("held"), "accounts in one space", |_| None);
+    let apart = Arc::new(compiled("space branch[Text]\nrecord Account in branch { cell balance: Int = 0 }\n"));
+    hold(&apart, &server.url("apart"), "accounts in a space each", |id| Some(id.to_string()));
 }
 
 fn program() -> Program {
+    compiled(PATTERN)
+}
+
+fn compiled(text: &str) -> Program {
     let mut db = Database::default();
-    db.set_project(&[("bank.pattern", PATTERN)], None);
+    db.set_project(&[("bank.pattern", text)], None);
     lower::lower(&db)
 }
 
@@ -65,10 +71,11 @@ fn open(program: &Arc<Program>, url: &str) -> Runtime {
     Runtime::open(program.clone(), Config::single(Box::new(store))).expect("a new store opens")
 }
 
-fn create(runtime: &Runtime, accounts: u64) {
+/// `key`: of the space of each account, of a family.
+fn create(runtime: &Runtime, accounts: u64, key: impl Fn(u64) -> Option<String>) {
     let session = runtime.session();
     let creation = |id: u64| {
-        let space = SpaceRef { space: SpaceId(0), key: None };
+        let space = SpaceRef { space: SpaceId(0), key: key(id).map(|key| Value::Text(key.into()).into()) };
         Action::Create { record: RecordId(0), space, id: Some(id.to_string().into()), cells: vec![(CellIndex(0), Value::Int(BALANCE))] }
     };
     let created: Vec<_> = (0..accounts).map(|id| runtime.submit(session, None, None, creation(id))).collect();
@@ -78,7 +85,7 @@ fn create(runtime: &Runtime, accounts: u64) {
 /// Transfers per second of so many threads, each of which waits for its outcome before it sends the next event.
 fn with_pattern(program: &Arc<Program>, url: &str, time: Duration, high: bool, in_flight: u64) -> f64 {
     let runtime = open(program, url);
-    create(&runtime, ACCOUNTS);
+    create(&runtime, ACCOUNTS, |_| None);
     let accounts: Vec<RecordRef> = (0..ACCOUNTS).map(account).collect();
     let (done, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     let start = Instant::now();
@@ -234,18 +241,18 @@ impl Hand {
 }
 
 /// What it takes to hold many small records, and to load them.
-fn hold(program: &Arc<Program>, url: &str) {
+fn hold(program: &Arc<Program>, url: &str, what: &str, key: impl Fn(u64) -> Option<String>) {
     let before = memory();
     let start = Instant::now();
     let runtime = open(program, url);
-    create(&runtime, HELD);
+    create(&runtime, HELD, key);
     let created = start.elapsed();
     let held = memory() - before;
     runtime.close(Duration::from_secs(60));
     let start = Instant::now();
     let runtime = open(program, url);
     println!(
-        "{HELD} accounts: created in {:.1} s, {:.0} bytes of memory each with the event that made it, loaded in {:.1} s",
+        "{HELD} {what}: created in {:.1} s, {:.0} bytes of memory each with the event that made it, loaded in {:.1} s",
         created.as_secs_f64(),
         held / HELD as f64,
         start.elapsed().as_secs_f64()

@@ -9,7 +9,7 @@ use patternc_postgres_server::Server;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::patternc::{patternc, run_with_input, seen};
+use crate::patternc::{patternc, repository, run_with_input, seen};
 use crate::server::{database, server};
 
 /// A project in a folder, with databases in its environment.
@@ -373,4 +373,31 @@ deployments:
         let said = project.call(&["run"], "", 2);
         assert!(said.contains("the stores `a` and `b` are the same database"), "{said}");
     }
+}
+
+#[test]
+fn tests_run_in_schemas_of_their_own_and_leave_nothing() {
+    let Some(server) = server() else { return };
+    let name = database();
+    let url = server.url(&name);
+    let chat = repository().join("patterns/chat");
+    let run = |url: Option<&str>| {
+        let mut command = patternc(&chat);
+        command.args(["test", "--store", "postgres"]).env_remove("DATABASE_URL").envs(url.map(|url| ("DATABASE_URL", url)));
+        let output = run_with_input(command, "");
+        (output.status.code(), seen(&output))
+    };
+    let (code, said) = run(None);
+    assert!(code == Some(2) && said.contains("set DATABASE_URL to its address"), "{said}");
+    let (code, said) = run(Some(&url));
+    assert!(code == Some(0) && said.contains("0 failed"), "{said}");
+    let left = "SELECT count(*) FROM information_schema.tables WHERE table_schema NOT IN ('pg_catalog', 'information_schema')";
+    assert_eq!(server.sql(&name, left).as_deref(), Ok("0"));
+    let schemas = "SELECT count(*) FROM information_schema.schemata WHERE schema_name LIKE 'patternc%'";
+    assert_eq!(server.sql(&name, schemas).as_deref(), Ok("0"));
+    server.sql(&name, "CREATE ROLE tester LOGIN").expect("it is SQL");
+    let (code, said) = run(Some(&url.replace("//postgres@", "//tester@")));
+    assert!(code == Some(2) && said.contains("cannot make a place for tests") && said.contains("42501"), "{said}");
+    let (code, said) = run(Some(&format!("{url}_nowhere")));
+    assert!(code == Some(2) && said.contains("Make it with `createdb`"), "{said}");
 }

@@ -208,11 +208,16 @@ pub(super) fn prepare(
     create(&|sql, parameters| runtime.block_on(client.query(sql, parameters)))
 }
 
-/// Connects to a store; `None` if the tables are not there.
+/// Connects to a store; `None` if there is none yet: the head of the journal is what is made last.
 pub(super) fn existing(address: &Address) -> Answer<Option<Link>> {
-    match Link::open(address) {
+    let whole = || -> Answer<Option<Link>> {
+        let link = Link::open(address)?;
+        let is_made = !link.query(sql::HEAD, &[])?.is_empty();
+        Ok(is_made.then_some(link))
+    };
+    match whole() {
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
-        link => link.map(Some),
+        link => link,
     }
 }
 

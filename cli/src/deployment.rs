@@ -229,6 +229,14 @@ fn externs(
                 Arc::new(Command { run, folder, timeout: *timeout, replays: *replays })
             }
             ExternConfig::SpiceDb { endpoint, token, timeout, calls } => {
+                let first = program.mirrors.iter().find(|mirror| mirror.target.index() == at && mirror.remove_first);
+                if let (None, Some(mirror)) = (calls, first) {
+                    return Err(wrong(format!(
+                        "with `calls: none` a copy of a call that comes late could bring a fact back after it was removed, and the mirror `{}` says \
+                         `remove(f) first`: leave out `calls: none` (the schema needs a place for calls then, as the reference says), or `first`",
+                        mirror.name
+                    )));
+                }
                 let token = token.as_ref().map(|token| expand(token, &what)).transpose()?;
                 let calls = calls.as_deref().map(str::to_owned);
                 Arc::new(SpiceDb::new(&expand(endpoint, &what)?, token, *timeout, calls).map_err(wrong)?)

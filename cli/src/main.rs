@@ -13,6 +13,7 @@ mod lsp;
 mod owner;
 mod project;
 mod query;
+mod reconciliation;
 mod render;
 mod scene;
 mod stores;
@@ -92,7 +93,7 @@ fn main() -> ExitCode {
         Command::Test(a) => command::test::run(&a, arguments.quiet),
         Command::Explore(a) => command::explore::run(&a, arguments.quiet),
         Command::Run(a) => command::run::run(&a, Voice::of(arguments.quiet, arguments.verbose)),
-        Command::Reconcile(a) => command::reconcile::run(&a, arguments.quiet),
+        Command::Reconcile(a) => command::reconcile::run(&a, Voice::of(arguments.quiet, arguments.verbose)),
         Command::Repl(a) => command::repl::run(&a, arguments.quiet),
         Command::Status(a) => command::status::run(&a, arguments.quiet),
         Command::Retry(a) => command::retry::run(&a, arguments.quiet),

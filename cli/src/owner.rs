@@ -14,6 +14,7 @@ use patternc_interpreter::store::sqlite::requests::{self, Requests};
 use serde_json::{Value, json};
 
 use crate::fault::Fault;
+use crate::reconciliation::Reconciliation;
 use crate::render::count;
 use crate::stores::{Place, Site};
 
@@ -83,17 +84,19 @@ impl Drop for Watch {
 }
 
 fn watch(listening: &[Requests], caretaker: &Caretaker, voice: Voice, shared: bool, stopped: &AtomicBool) {
+    let mut reconciling = Reconciling::default();
     let mut troubles = Troubles { voice, known: HashMap::new() };
     let mut looked = Instant::now();
     while !stopped.load(Ordering::Relaxed) {
         for requests in listening {
             // What cannot be read now is read the next time; who asks gives up by itself.
             for asked in requests.waiting().unwrap_or_default() {
-                let answer = serde_json::from_str(&asked.text).ok().and_then(|request| answer(caretaker, &request));
+                let answer = serde_json::from_str(&asked.text).ok().and_then(|request| answer(caretaker, &mut reconciling, &request));
                 let answer = answer.unwrap_or_else(|| json!({ "error": "the owner of the store does not know what is asked" }));
                 let _ = requests.answer(&asked, &answer.to_string());
             }
         }
+        reconciling.forget();
         let pause = if voice == Voice::Verbose { LISTEN } else { LOOK };
         if looked.elapsed() >= pause {
             looked = Instant::now();
@@ -149,7 +152,7 @@ impl Troubles {
 }
 
 /// Does what is asked; `None` if it is not understood, or the runtime has stopped.
-fn answer(caretaker: &Caretaker, request: &Value) -> Option<Value> {
+fn answer(caretaker: &Caretaker, reconciling: &mut Reconciling, request: &Value) -> Option<Value> {
     match request.get("do")?.as_str()? {
         "status" => status(caretaker),
         "retry" => {
@@ -160,6 +163,14 @@ fn answer(caretaker: &Caretaker, request: &Value) -> Option<Value> {
             };
             Some(retry(caretaker, request.get("id").and_then(Value::as_str), found.as_ref())?)
         }
+        "reconcile" => {
+            let scope = request.get("scope").and_then(Value::as_str);
+            Some(match Reconciliation::begin(caretaker.clone(), request.get("mirror")?.as_str()?, scope) {
+                Ok(begun) => json!({ "reconciliation": reconciling.begin(begun) }),
+                Err(error) => json!({ "error": error }),
+            })
+        }
+        "reconciled" => Some(reconciling.look(request.get("id")?.as_u64()?)),
         _ => None,
     }
 }
@@ -172,6 +183,38 @@ fn status(caretaker: &Caretaker) -> Option<Value> {
         troubled.filter_map(|flight| Some((flight.event.id.0.to_string(), flight.trouble.clone()?.into()))).collect();
     let broken: Vec<&str> = status.broken.iter().map(|(_, why)| why.as_str()).collect();
     Some(json!({ "waiting": status.waiting, "troubles": troubles, "broken": broken }))
+}
+
+/// Reconciliations that others have asked for, with when they were asked about last.
+#[derive(Default)]
+struct Reconciling {
+    next: u64,
+    begun: HashMap<u64, (Instant, Reconciliation)>,
+}
+
+impl Reconciling {
+    fn begin(&mut self, begun: Reconciliation) -> u64 {
+        self.next += 1;
+        self.begun.insert(self.next, (Instant::now(), begun));
+        self.next
+    }
+
+    fn look(&mut self, id: u64) -> Value {
+        let Some((asked, work)) = self.begun.get_mut(&id) else {
+            return json!({ "error": "the reconciliation was given up, since nobody asked about it; reconcile again" });
+        };
+        *asked = Instant::now();
+        let news = work.look();
+        if news["done"] == true {
+            self.begun.remove(&id);
+        }
+        news
+    }
+
+    /// Gives up those whose askers are gone.
+    fn forget(&mut self) {
+        self.begun.retain(|_, (asked, _)| asked.elapsed() < ANSWER * 2);
+    }
 }
 
 /// Takes one parked event up again, or all: what `retry` prints, or an error. `None` once the runtime has stopped.

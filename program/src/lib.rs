@@ -284,11 +284,16 @@ pub struct Mirror {
     /// The type of the records that say which facts there are, each in the space of the records that give it. Named
     /// `MIRROR.facts`, with three cells: [`Mirror::SCOPE`], [`Mirror::FACT`] and [`Mirror::GIVEN`].
     pub ledger: RecordId,
+    /// The type of the records that say what the other side answered last, one in each space, where it answers with a Text. Named
+    /// `MIRROR.tokens`, with one cell: [`Mirror::NEWEST`].
+    pub tokens: Option<RecordId>,
     /// Whether a removal reaches the other side before anyone is told of what relies on it.
     pub remove_first: bool,
 }
 
 impl Mirror {
+    /// Of a record of tokens: the list of those that no other is known to be newer than.
+    pub const NEWEST: CellIndex = CellIndex(0);
     /// Of a ledger: the scope of the fact.
     pub const SCOPE: CellIndex = CellIndex(0);
     /// Of a ledger: the fact.

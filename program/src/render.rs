@@ -51,6 +51,9 @@ impl Display for Program {
                 self.record_name(item.record),
                 self.record_name(item.ledger)
             )?;
+            if let Some(tokens) = item.tokens {
+                writeln!(f, "  tokens in {}", self.record_name(tokens))?;
+            }
             writeln!(f, "  facts #{} -> {}", item.facts.0, self.ty(&item.fact))?;
             writeln!(f, "  add #{} remove #{} actual #{}", item.add.0, item.remove.0, item.actual.0)?;
             writeln!(f, "  scope #{} -> {}", item.scope.0, self.ty(&item.scope_ty))?;

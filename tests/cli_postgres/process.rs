@@ -23,12 +23,20 @@ pub struct Project {
 impl Project {
     /// A project of one pattern whose spaces are on the first server, but for those of `spread`, which are over all.
     pub fn new(pattern: &str, urls: Vec<String>, spread: &str) -> Project {
+        Project::with_externs(pattern, urls, spread, "{}")
+    }
+
+    /// The same with these externs.
+    pub fn with_externs(pattern: &str, urls: Vec<String>, spread: &str, externs: &str) -> Project {
         let folder = TempDir::new().expect("there is room");
         fs::write(folder.path().join("main.pattern"), pattern).expect("there is room");
         let stores: Vec<String> = (0..urls.len()).map(|i| format!("pg{i}: {{ kind: postgres, url: \"${{URL_{i}}}\" }}")).collect();
         let names: Vec<String> = (0..urls.len()).map(|i| format!("pg{i}")).collect();
         let spread = if urls.len() > 1 { format!(", \"{spread}[*]\": {{ shard: [{}] }}", names.join(", ")) } else { String::new() };
-        let yaml = format!("deployments:\n  servers:\n    stores: {{ {} }}\n    spaces: {{ \"*\": pg0{spread} }}\n", stores.join(", "));
+        let yaml = format!(
+            "deployments:\n  servers:\n    stores: {{ {} }}\n    spaces: {{ \"*\": pg0{spread} }}\n    externs: {externs}\n",
+            stores.join(", ")
+        );
         fs::write(folder.path().join("patternc.yaml"), yaml).expect("there is room");
         Project { folder: Arc::new(folder), urls }
     }
@@ -39,8 +47,15 @@ impl Project {
     }
 
     fn command(&self) -> Command {
+        let mut command = self.patternc();
+        command.arg("run");
+        command
+    }
+
+    /// The binary in the project.
+    pub fn patternc(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_patternc"));
-        command.arg("run").current_dir(self.folder.path()).env("NO_COLOR", "1");
+        command.current_dir(self.folder.path()).env("NO_COLOR", "1");
         for (i, url) in self.urls.iter().enumerate() {
             command.env(format!("URL_{i}"), url);
         }
@@ -95,16 +110,26 @@ impl Process {
         }
     }
 
+    fn note(&mut self, line: &str) {
+        let outcome: Value = serde_json::from_str(line).expect("an outcome is JSON");
+        let id = outcome["id"].as_str().unwrap_or_else(|| panic!("{outcome}")).to_owned();
+        assert!(self.outcomes.insert(id, outcome).is_none(), "an outcome was told twice: {line}");
+    }
+
+    /// The ids of the outcomes that it has told so far.
+    pub fn told(&mut self) -> Vec<String> {
+        while let Ok(line) = self.lines.try_recv() {
+            self.note(&line);
+        }
+        self.outcomes.keys().cloned().collect()
+    }
+
     /// Waits until so many outcomes are there, or the process has ended.
     pub fn wait_for(&mut self, count: usize) {
         let began = Instant::now();
         while self.outcomes.len() < count {
             match self.lines.recv_timeout(PATIENCE.saturating_sub(began.elapsed())) {
-                Ok(line) => {
-                    let outcome: Value = serde_json::from_str(&line).expect("an outcome is JSON");
-                    let id = outcome["id"].as_str().unwrap_or_else(|| panic!("{outcome}")).to_owned();
-                    assert!(self.outcomes.insert(id, outcome).is_none(), "an outcome was told twice: {line}");
-                }
+                Ok(line) => self.note(&line),
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => panic!("{} of {count} outcomes have come, and no more do", self.outcomes.len()),
             }

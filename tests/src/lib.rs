@@ -6,6 +6,7 @@ pub mod chains;
 pub mod generate;
 pub mod history;
 pub mod markdown;
+pub mod other_side;
 pub mod railroad;
 pub mod running;
 pub mod servers;

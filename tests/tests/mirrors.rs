@@ -1,14 +1,16 @@
 //! Mirrors against a model of the other side that loses, delays, doubles and refuses calls, while the process dies.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use patternc_interpreter::engine::{CallAnswer, ExternCall};
+use patternc_interpreter::engine::CallAnswer;
 use patternc_interpreter::event::Outcome;
 use patternc_interpreter::host::Random;
 use patternc_interpreter::simulate::Mishaps;
-use patternc_interpreter::value::{RecordRef, Value};
+use patternc_interpreter::value::{RecordRef, SpaceRef, Value};
+use patternc_tests::other_side::{Fact, Other, fact, text};
 use patternc_tests::world::{World, compile};
 
 const DOCS: &str = r#"
@@ -37,90 +39,6 @@ mirror readers of Doc to authz {
   scope(d) = d.owner
 }
 "#;
-
-type Fact = (String, String);
-
-/// The other side: it does each call once, by its key, however late and often it comes.
-struct Other {
-    facts: BTreeSet<Fact>,
-    done: HashSet<String>,
-    /// Copies of calls that are still under way.
-    late: Vec<(String, bool, Fact)>,
-    random: Random,
-    /// In a hundred.
-    refuses: usize,
-    delays: usize,
-    /// Changes of each owner's facts that were asked for.
-    asked: BTreeMap<String, usize>,
-}
-
-impl Other {
-    fn new(seed: u64) -> Self {
-        let random = Random::seeded(seed);
-        let (facts, done, late, asked) = (BTreeSet::new(), HashSet::new(), Vec::new(), BTreeMap::new());
-        Other { facts, done, late, random, refuses: 0, delays: 0, asked }
-    }
-
-    fn chance(&mut self, of_a_hundred: usize) -> bool {
-        self.random.below(100) < of_a_hundred
-    }
-
-    fn does(&mut self, (key, adds, fact): (String, bool, Fact)) {
-        if self.done.insert(key) {
-            if adds {
-                self.facts.insert(fact);
-            } else {
-                self.facts.remove(&fact);
-            }
-        }
-    }
-
-    fn call(&mut self, call: &ExternCall) -> CallAnswer {
-        if !self.late.is_empty() && self.chance(30) {
-            let at = self.random.below(self.late.len());
-            let copy = self.late.swap_remove(at);
-            self.does(copy);
-        }
-        if call.operation == 2 {
-            let Value::Text(owner) = &call.args[0] else { panic!("{call:?}") };
-            let facts = self.facts.iter().filter(|fact| *fact.0 == **owner).map(value);
-            return CallAnswer::Value(Value::list(facts));
-        }
-        let fact = fact(&call.args[0]);
-        *self.asked.entry(fact.0.clone()).or_default() += 1;
-        if self.chance(self.refuses) {
-            return CallAnswer::Rejected("not now".into());
-        }
-        let this = (call.event.0.to_string(), call.operation == 0, fact);
-        if self.chance(20) {
-            self.late.push(this.clone());
-        }
-        if self.chance(self.delays) {
-            self.late.push(this);
-            return CallAnswer::Unavailable("no answer".into());
-        }
-        self.does(this);
-        CallAnswer::Value(Value::Text("token".into()))
-    }
-}
-
-fn value(fact: &Fact) -> Value {
-    Value::Struct([Value::Text(fact.0.as_str().into()), Value::Text(fact.1.as_str().into())].into())
-}
-
-fn fact(value: &Value) -> Fact {
-    match value {
-        Value::Struct(fields) => match &fields[..] {
-            [Value::Text(owner), Value::Text(reader)] => (owner.to_string(), reader.to_string()),
-            other => panic!("{other:?}"),
-        },
-        other => panic!("{other:?}"),
-    }
-}
-
-fn text(text: &str) -> Value {
-    Value::Text(text.into())
-}
 
 /// What the records give.
 fn given(world: &World) -> BTreeSet<Fact> {
@@ -338,4 +256,103 @@ fn nobody_is_told_of_what_relies_on_a_removal_before_it_has_arrived() {
         played.check(seed);
     }
     assert!(waited > 0, "no removal was ever under way");
+}
+
+/// Surplus facts of an account that has no record here, and then it has.
+#[test]
+fn a_scope_that_was_never_seen_is_repaired_and_what_is_given_later_stays() {
+    let families = [
+        DOCS.replace("space docs", "space account[Text]").replace("in docs", "in account"),
+        // A family whose keys the scope says nothing of.
+        DOCS.replace("space docs", "space account[Int]").replace("in docs", "in account"),
+        DOCS.to_owned(),
+    ];
+    for (which, pattern) in families.iter().enumerate() {
+        for seed in 0..60 {
+            let mut played = begin(pattern, seed);
+            let space = |key: Value| match which {
+                2 => played.world.space("docs"),
+                _ => SpaceRef { space: played.world.space("account").space, key: Some(Arc::new(key)) },
+            };
+            let (ghost, eve) = match which {
+                1 => (space(Value::Int(7)), space(Value::Int(8))),
+                _ => (space(text("ghost")), space(text("eve"))),
+            };
+            let other = played.world.create("Doc", eve, &[("owner", text("eve")), ("readers", Value::set(vec![text("bob")]))]);
+            played.other.borrow_mut().facts.extend(["mallory", "trent"].map(|name| ("ghost".to_owned(), name.to_owned())));
+            played.other.borrow_mut().facts.insert(("eve".into(), "mallory".into()));
+            played.other.borrow_mut().delays = 40;
+            played.world.set_mishaps(Mishaps { crash: 0, ..MISHAPS });
+            let id = played.world.engine_mut().reconcile(0, text("ghost")).expect("nobody else reconciles it");
+            // A record gives one of the surplus facts again, while or after it is removed.
+            if seed % 2 == 0 {
+                played.world.together(vec![]);
+                let report = played.world.engine_mut().take_reconciled(id).expect("it has ended").expect("and well");
+                assert_eq!((report.facts, report.missing.len(), report.surplus.len()), (0, 0, 2), "seed {seed}");
+            }
+            let doc = played.world.create("Doc", ghost, &[("owner", text("ghost"))]);
+            assert!(matches!(played.world.call(&doc, "share", vec![text("mallory")]), Outcome::Committed(_)));
+            played.world.set_mishaps(Mishaps::default());
+            played.world.together(vec![]);
+            let late = std::mem::take(&mut played.other.borrow_mut().late);
+            late.into_iter().for_each(|copy| played.other.borrow_mut().does(copy));
+            let expected: BTreeSet<Fact> =
+                [("ghost", "mallory"), ("eve", "bob"), ("eve", "mallory")].map(|(a, b)| (a.to_owned(), b.to_owned())).into();
+            assert_eq!(played.other.borrow().facts, expected, "seed {seed}: eve's is not touched");
+            // What it noted is like any other record of the ledger: everything of it is in a space that there can be.
+            assert_eq!(played.world.broken(), Vec::<String>::new());
+            assert_eq!(played.world.cell(&other, "owner"), text("eve"));
+        }
+    }
+}
+
+/// The token of the newest difference is kept beside the ledger, and given to who asks the other side from that space.
+#[test]
+fn tokens_outlive_the_process_and_the_newest_is_what_reads_come_after() {
+    let text_of = |outcome: Outcome| match outcome {
+        Outcome::Committed(Value::Text(text)) => text.to_string(),
+        other => panic!("{other:?}"),
+    };
+    let pattern = DOCS
+        .replace("  read(owner", "  check(owner: Text, at: Text?) -> Text readonly\n  read(owner")
+        .replace("  handler drop()", "  handler look() -> Text { return send authz.check(self.owner, none) }\n  handler drop()");
+    for seed in 0..60 {
+        let compiled = compile(&pattern);
+        assert_eq!(compiled.errors().count(), 0, "{:?}", compiled.findings);
+        let mut world = World::new(&compiled.program, seed);
+        let written = Rc::new(RefCell::new(0));
+        let model = written.clone();
+        let mut known = BTreeSet::new();
+        world.outside(move |call| match call.operation {
+            2 => CallAnswer::Value(Value::Text(call.after.clone().unwrap_or_default())),
+            _ => {
+                // A copy writes nothing: it is answered with the moment at which it comes.
+                *model.borrow_mut() += i32::from(known.insert(call.event.0.clone()));
+                CallAnswer::Value(text(&format!("t{}", model.borrow())))
+            }
+        });
+        let space = world.space("docs");
+        let doc = world.create("Doc", space, &[("owner", text("ada"))]);
+        assert_eq!(text_of(world.call(&doc, "look", vec![])), "", "nothing was told");
+        let newest = |world: &mut World, written: &Rc<RefCell<i32>>| {
+            let token = text_of(world.call(&doc, "look", vec![]));
+            assert_eq!(token, format!("t{}", written.borrow()), "seed {seed}");
+        };
+        world.call(&doc, "share", vec![text("bob")]);
+        newest(&mut world, &written);
+        world.crash();
+        newest(&mut world, &written);
+        // Under way at once: whatever it is given, it is not an older one.
+        world.set_mishaps(Mishaps { crash: 0, ..MISHAPS });
+        let at_once = ["cyd", "dan", "eve"].map(|name| world.action(&doc, "share", vec![text(name)]));
+        world.together(at_once.into());
+        world.set_mishaps(Mishaps::default());
+        world.crash();
+        // What was answered and not noted durably is asked again.
+        world.together(vec![]);
+        let token = text_of(world.call(&doc, "look", vec![]));
+        assert!(token.is_empty() || token == format!("t{}", written.borrow()), "seed {seed}: {token}");
+        world.call(&doc, "unshare", vec![text("bob")]);
+        newest(&mut world, &written);
+    }
 }

@@ -8,17 +8,15 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use patternc_compiler::lower;
-use patternc_interpreter::engine::{Progress, Reconciled};
-use patternc_interpreter::failure::Failure;
-use patternc_interpreter::json::{self, Form, Names, Path, Reader};
-use patternc_interpreter::value::Value;
-use patternc_program::{Program, Type};
+use patternc_interpreter::runtime::Runtime;
 use serde_json::{Value as Json, json};
 
 use crate::deployment::{self, Fallback};
 use crate::fault::Fault;
-use crate::project;
+use crate::owner::{self, Voice, Watch};
+use crate::reconciliation::{self, Reconciliation};
 use crate::render::count;
+use crate::{project, stores};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -45,128 +43,143 @@ enum Output {
 
 /// How long what is on its way may take to finish in the end.
 const FINISH: Duration = Duration::from_secs(30);
+/// How often it is looked how far it is.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Who does it.
+enum Worker {
+    /// The process that owns the store.
+    Owner { file: PathBuf, id: Json },
+    /// This one, which runs the patterns for as long as it takes.
+    Here { work: Reconciliation, runtime: Runtime, watch: Watch },
+}
 
 /// Exit status 0 when all scopes are as their records say, 1 when one could not be reconciled or the other side refused a repair.
-pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
+pub fn run(arguments: &Arguments, voice: Voice) -> Result<ExitCode, Fault> {
     let project = project::load_one(&arguments.path)?;
-    if let Some(code) = super::test::refuse_errors(&project, deployment::judged(&project, arguments.deployment.as_deref())?)? {
+    let name = arguments.deployment.as_deref();
+    if let Some(code) = super::test::refuse_errors(&project, deployment::judged(&project, name)?)? {
         return Ok(code);
     }
     let program = Arc::new(lower::lower(&project.db));
-    let mirror = find(&program, &arguments.mirror)?;
-    let scope = arguments.scope.as_deref().map(|scope| read_scope(&program, mirror, scope)).transpose()?;
-    deployment::require_externs(&project, &program, arguments.deployment.as_deref())?;
-    let runtime =
-        deployment::open(&project, &program, arguments.deployment.as_deref(), Fallback::File(&project.root.join(deployment::STATE)))?;
-    let scopes = match scope {
-        Some(scope) => vec![scope],
-        None => {
-            let scopes = runtime.read(|engine| engine.scopes(mirror)).and_then(|scopes| scopes);
-            scopes.map_err(|error| Fault::Use(format!("the store cannot be read: {error}")))?
-        }
-    };
-    let bar = !quiet && io::stderr().is_terminal();
-    let mut all_well = true;
-    let mut out = io::stdout().lock();
-    for (at, scope) in scopes.iter().enumerate() {
-        let result = runtime.reconcile(mirror, scope.clone(), |progress| {
-            if bar {
-                draw(at, scopes.len(), progress);
-            }
-            true
-        });
-        if bar {
-            eprint!("\r\x1b[K");
-        }
-        all_well &= result.as_ref().is_ok_and(|report| report.refused.is_empty());
-        match arguments.output_format {
-            Output::Full => write_report(&mut out, &program, mirror, scope, &result, quiet)?,
-            Output::Json => writeln!(out, "{}", to_json(&program, mirror, scope, &result))?,
+    let mirror = reconciliation::find(&program, &arguments.mirror).map_err(Fault::Use)?;
+    if let Some(scope) = &arguments.scope {
+        reconciliation::read_scope(&program, mirror, scope).map_err(Fault::Use)?;
+    }
+    let places = stores::places(&project, name)?;
+    let request = json!({ "do": "reconcile", "mirror": arguments.mirror, "scope": arguments.scope });
+    let mut worker = None;
+    for file in places.iter().filter_map(|place| place.file()) {
+        if let Some(answer) = owner::ask(file, &request)? {
+            worker = Some(Worker::Owner { file: file.to_path_buf(), id: answer["reconciliation"].clone() });
+            break;
         }
     }
-    runtime.close(FINISH);
+    let worker = match worker {
+        Some(worker) => worker,
+        None => {
+            deployment::require_externs(&project, &program, name)?;
+            let runtime = deployment::open(&project, &program, name, Fallback::File(&project.root.join(deployment::STATE)))?;
+            let watch = Watch::start(&places, runtime.caretaker(), voice)?;
+            let work = Reconciliation::begin(runtime.caretaker(), &arguments.mirror, arguments.scope.as_deref()).map_err(Fault::Use)?;
+            Worker::Here { work, runtime, watch }
+        }
+    };
+    let all_well = follow(arguments, &worker, voice == Voice::Quiet)?;
+    if let Worker::Here { work, runtime, watch } = worker {
+        drop(work);
+        runtime.close(FINISH);
+        drop(watch);
+    }
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn find(program: &Program, name: &str) -> Result<u32, Fault> {
-    let names: Vec<&str> = program.mirrors.iter().map(|mirror| mirror.name.as_str()).collect();
-    let found = names.iter().position(|known| *known == name);
-    found.map(|at| at as u32).ok_or_else(|| {
-        let known = if names.is_empty() { "the patterns have none".to_owned() } else { format!("there are {}", names.join(", ")) };
-        Fault::Use(format!("there is no mirror `{name}`; {known}"))
-    })
-}
-
-fn read_scope(program: &Program, mirror: u32, text: &str) -> Result<Value, Fault> {
-    let ty = &program.mirrors[mirror as usize].scope_ty;
-    if *ty == Type::Text {
-        return Ok(Value::Text(text.into()));
+impl Worker {
+    /// As [`Reconciliation::look`].
+    fn look(&self) -> Result<Json, Fault> {
+        match self {
+            Worker::Here { work, .. } => Ok(work.look()),
+            Worker::Owner { file, id } => owner::ask(file, &json!({ "do": "reconciled", "id": id }))?
+                .ok_or_else(|| Fault::Use(format!("the process that owned {} has ended meanwhile: reconcile again", file.display()))),
+        }
     }
-    let wrong = |why: String| Fault::Use(format!("{text:?} is no scope of `{}`: {why}", program.mirrors[mirror as usize].name));
-    // A reference or a variant is written as a bare text.
-    let json: Json = serde_json::from_str(text).unwrap_or_else(|_| Json::String(text.to_owned()));
-    let names = Names::new(program);
-    let reader = Reader { program, names: &names, form: Form::Outside, here: None, keys: None, limits: None };
-    reader.value(&json, ty, &Path::Root).map_err(|error| wrong(error.to_string()))
 }
 
-fn draw(at: usize, scopes: usize, progress: Progress) {
+/// Tells of each scope when it has ended; gives whether all is well.
+fn follow(arguments: &Arguments, worker: &Worker, quiet: bool) -> Result<bool, Fault> {
+    let bar = !quiet && io::stderr().is_terminal();
+    let mut all_well = true;
+    let mut out = io::stdout().lock();
+    loop {
+        let news = worker.look()?;
+        if bar {
+            eprint!("\r\x1b[K");
+        }
+        for report in news["reports"].as_array().into_iter().flatten() {
+            all_well &= report.get("failure").is_none() && report["refused"].as_array().is_none_or(Vec::is_empty);
+            match arguments.output_format {
+                Output::Full => write_report(&mut out, report, quiet)?,
+                Output::Json => writeln!(out, "{report}")?,
+            }
+        }
+        out.flush()?;
+        let (scopes, ended) = (number(&news["scopes"]), number(&news["ended"]));
+        if news["done"] == true {
+            if ended < scopes {
+                return Err(Fault::Use(format!("{} of {} reconciled when the patterns stopped running", ended, count(scopes, "scope"))));
+            }
+            if arguments.scope.is_none() && !quiet {
+                eprintln!(
+                    "patternc: {} of `{}` reconciled: those that records have, or had, facts of; any other is reconciled when it is named",
+                    count(scopes, "scope"),
+                    arguments.mirror
+                );
+            }
+            return Ok(all_well);
+        }
+        if bar {
+            draw(ended, scopes, &news);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn number(json: &Json) -> usize {
+    json.as_u64().and_then(|number| usize::try_from(number).ok()).unwrap_or(0)
+}
+
+fn draw(ended: usize, scopes: usize, news: &Json) {
     const WIDTH: usize = 30;
-    let done = match progress.found {
-        None => 0,
-        Some(0) => WIDTH,
-        Some(found) => WIDTH * progress.repaired.min(found) / found,
+    let repaired = number(&news["repaired"]);
+    let (part, found) = match news["found"].as_u64() {
+        None => (0, "waiting for the other side".to_owned()),
+        Some(0) => (WIDTH, "nothing to repair".to_owned()),
+        Some(_) => {
+            let found = number(&news["found"]);
+            (WIDTH * repaired.min(found) / found, format!("{repaired} of {found} repaired"))
+        }
     };
-    let found = progress.found.map_or_else(|| "reading".to_owned(), |found| format!("{} of {found} repaired", progress.repaired));
-    eprint!("\r\x1b[K[{}{}] scope {} of {scopes}, {found}", "#".repeat(done), " ".repeat(WIDTH - done), at + 1);
+    let done = ((ended * WIDTH + part) / scopes.max(1)).min(WIDTH);
+    eprint!("\r\x1b[K[{}{}] scope {} of {scopes}, {found}", "#".repeat(done), " ".repeat(WIDTH - done), (ended + 1).min(scopes));
     // A bar that cannot be drawn is not missed.
     let _ = io::stderr().flush();
 }
 
 /// Says what a reconciliation found and did.
-pub fn write_report(
-    out: &mut impl Write,
-    program: &Program,
-    mirror: u32,
-    scope: &Value,
-    result: &Result<Reconciled, Failure>,
-    quiet: bool,
-) -> io::Result<()> {
-    let declared = &program.mirrors[mirror as usize];
-    let what = format!("{}({})", declared.name, json::to_text(program, scope, &declared.scope_ty));
-    let report = match result {
-        Ok(report) => report,
-        Err(failure) => return writeln!(out, "{what}: not reconciled: {failure}"),
-    };
-    if report.missing.is_empty() && report.surplus.is_empty() && report.refused.is_empty() {
-        return if quiet { Ok(()) } else { writeln!(out, "{what}: {}, all as they should be", count(report.facts, "fact")) };
+pub fn write_report(out: &mut impl Write, report: &Json, quiet: bool) -> io::Result<()> {
+    let text = |json: &Json| json.as_str().map_or_else(|| json.to_string(), str::to_owned);
+    let what = format!("{}({})", text(&report["mirror"]), report["scope"]);
+    if let Some(failure) = report.get("failure") {
+        return writeln!(out, "{what}: not reconciled: {}: {}", text(&failure["kind"]), text(&failure["message"]));
     }
-    let (missing, surplus) = (report.missing.len(), report.surplus.len());
-    writeln!(out, "{what}: {}, {missing} missing and added, {surplus} too much and removed", count(report.facts, "fact"))?;
-    let fact = |fact: &Value| json::to_text(program, fact, &declared.fact);
-    report.missing.iter().try_for_each(|missing| writeln!(out, "  + {}", fact(missing)))?;
-    report.surplus.iter().try_for_each(|surplus| writeln!(out, "  - {}", fact(surplus)))?;
-    report.refused.iter().try_for_each(|(refused, why)| writeln!(out, "  ! {}: {why}", fact(refused)))
-}
-
-fn to_json(program: &Program, mirror: u32, scope: &Value, result: &Result<Reconciled, Failure>) -> Json {
-    let declared = &program.mirrors[mirror as usize];
-    let value = |value: &Value, ty: &Type| serde_json::from_str(&json::to_text(program, value, ty)).unwrap_or(Json::Null);
-    let facts = |facts: &[Value]| facts.iter().map(|fact| value(fact, &declared.fact)).collect::<Vec<Json>>();
-    let scope = value(scope, &declared.scope_ty);
-    match result {
-        Ok(report) => json!({
-            "mirror": declared.name.as_str(),
-            "scope": scope,
-            "facts": report.facts,
-            "missing": facts(&report.missing),
-            "surplus": facts(&report.surplus),
-            "refused": report.refused.iter().map(|(fact, why)| json!({ "fact": value(fact, &declared.fact), "reason": why })).collect::<Vec<_>>(),
-        }),
-        Err(failure) => json!({
-            "mirror": declared.name.as_str(),
-            "scope": scope,
-            "failure": { "kind": failure.kind.name(), "message": &*failure.message },
-        }),
+    let list = |name: &str| report[name].as_array().map(Vec::as_slice).unwrap_or_default();
+    let (missing, surplus, refused) = (list("missing"), list("surplus"), list("refused"));
+    let facts = count(number(&report["facts"]), "fact");
+    if missing.is_empty() && surplus.is_empty() && refused.is_empty() {
+        return if quiet { Ok(()) } else { writeln!(out, "{what}: {facts}, all as they should be") };
     }
+    writeln!(out, "{what}: {facts}, {} missing and added, {} too much and removed", missing.len(), surplus.len())?;
+    missing.iter().try_for_each(|fact| writeln!(out, "  + {fact}"))?;
+    surplus.iter().try_for_each(|fact| writeln!(out, "  - {fact}"))?;
+    refused.iter().try_for_each(|refused| writeln!(out, "  ! {}: {}", refused["fact"], text(&refused["reason"])))
 }

@@ -270,7 +270,15 @@ impl<'db> ProgramLowering<'_, 'db> {
         let target = self.linker.extern_(target);
         debug_assert_eq!(self.linker.mirror(item), Some(self.program.mirrors.len() as u32));
         self.program.records[record.index()].mirrors.push(self.program.mirrors.len() as u32);
-        let ledger = self.ledger(signature.name, record, &fact, &scope_ty);
+        let cell =
+            |name: &str, ty: Type, index: bool| Cell { name: Name::from(name), ty, default: None, unique: false, index, inverse: None };
+        let ledger = vec![cell("scope", scope_ty.clone(), true), cell("fact", fact.clone(), false), cell("given", Type::Int, false)];
+        let ledger = self.kept_by_mirror(signature.name, "facts", record, ledger);
+        let tells = ["add", "remove"].map(|word| clause(self.linker, item, word).and_then(|i| bodies.get(BodyOwner::Mirror(item, i))));
+        let tokens = tells.iter().all(|body| body.is_some_and(|body| answers_with_text(&body.kind))).then(|| {
+            let newest = cell("newest", Type::List(Box::new(Type::Text)), false);
+            self.kept_by_mirror(signature.name, "tokens", record, vec![newest])
+        });
         let remove_first = signature.remove_first;
         self.program.mirrors.push(Mirror {
             name: signature.name,
@@ -284,17 +292,15 @@ impl<'db> ProgramLowering<'_, 'db> {
             fact,
             scope_ty,
             ledger,
+            tokens,
             remove_first,
         });
     }
 
-    /// The type of the records that keep the facts of a mirror. No declared name has a dot.
-    fn ledger(&mut self, name: Name, of: RecordId, fact: &Type, scope: &Type) -> RecordId {
-        let cell =
-            |name: &str, ty: Type, index: bool| Cell { name: Name::from(name), ty, default: None, unique: false, index, inverse: None };
-        let cells = vec![cell("scope", scope.clone(), true), cell("fact", fact.clone(), false), cell("given", Type::Int, false)];
+    /// A type of records that a mirror keeps beside those that it is of. No declared name has a dot.
+    fn kept_by_mirror(&mut self, name: Name, what: &str, of: RecordId, cells: Vec<Cell>) -> RecordId {
         self.program.records.push(Record {
-            name: Name::from(&format!("{name}.facts")),
+            name: Name::from(&format!("{name}.{what}")),
             home: self.program.record(of).home,
             cells,
             derived: Vec::new(),
@@ -395,6 +401,16 @@ fn step_code(frame: &mut FrameLowering<'_, '_>, event: &hir::SendEvent, span: pa
 /// The calls of the outside that a mirror declares.
 fn is_clause_send(owner: BodyOwner, kind: &StmtKind) -> bool {
     matches!(owner, BodyOwner::Mirror(..)) && matches!(kind, StmtKind::Send(_))
+}
+
+/// Whether the call that a clause of a mirror makes gives a Text.
+fn answers_with_text(clause: &BodyKind) -> bool {
+    match clause {
+        BodyKind::Block(block) => {
+            matches!(&block.stmts[..], [hir::Stmt { kind: StmtKind::Send(send), .. }] if send.result == Ty::Text)
+        }
+        _ => false,
+    }
 }
 
 /// The position of a mirror's clause.

@@ -32,7 +32,17 @@ fn program() -> Program {
 }
 
 fn call(operation: u32, args: Vec<Value>) -> ExternCall {
-    ExternCall { event: EventId("e 1/é".into()), attempt: 2, doubtful: false, of: ExternId(0), operation, args, timeout: 10_000 }
+    ExternCall {
+        event: EventId("e 1/é".into()),
+        attempt: 2,
+        doubtful: false,
+        of: ExternId(0),
+        operation,
+        args,
+        timeout: 10_000,
+        after: None,
+        ends_refused: false,
+    }
 }
 
 fn charge() -> ExternCall {

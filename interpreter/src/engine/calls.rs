@@ -1,6 +1,7 @@
 //! Calls to the outside: handed to the driver once nothing they follow from can be lost, answered by it.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use patternc_program::{ExternId, Repeat};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -28,6 +29,11 @@ pub struct ExternCall {
     pub args: Vec<Value>,
     /// Milliseconds it may take. After that the engine no longer waits for the answer.
     pub timeout: i64,
+    /// What the other side of a mirror answered to the newest difference of the space that asks, of a `readonly` operation; `None` if there is
+    /// no such answer, or no one that is the newest.
+    pub after: Option<Arc<str>>,
+    /// Whether a refusal ends the call: what is told after it is another call, with another key.
+    pub ends_refused: bool,
 }
 
 /// How a call ended.
@@ -213,14 +219,18 @@ impl Engine {
 
     pub(super) fn hand_out(&mut self, key: FlightKey) {
         let now = self.host.now();
+        let Some(outgoing) = self.flights.get(&key).map(|flight| flight.outgoing.clone()) else { return };
+        let (saw, after) = (self.tokens_seen(&outgoing), self.newest_token(&outgoing));
+        let ends_refused = self.mirror_of(&outgoing).is_some();
         let Some(flight) = self.flights.get_mut(&key) else { return };
-        let Action::Extern { of, operation, args } = &flight.outgoing.event.action else { return };
+        let Action::Extern { of, operation, args } = &outgoing.event.action else { return };
+        flight.saw = saw;
         let timeout = self.calls.timeouts.get(of).copied().unwrap_or(self.limits.extern_timeout);
         flight.calls += 1;
         let event = flight.outgoing.event.id.clone();
         let attempt = flight.calls;
         let (of, operation, args, doubtful) = (*of, *operation, args.clone(), flight.doubtful);
-        let call = ExternCall { event: event.clone(), attempt, doubtful, of, operation, args, timeout };
+        let call = ExternCall { event: event.clone(), attempt, doubtful, of, operation, args, timeout, after, ends_refused };
         self.calls.handed_out.push_back(call);
         // The driver keeps the time-out itself; this catches one that does not come back at all.
         self.calls.deadlines.insert((now.saturating_add(timeout).saturating_add(timeout / 2), key));

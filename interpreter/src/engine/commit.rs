@@ -7,7 +7,7 @@ use super::flight::Stage;
 use super::job::{Closed, Job, JobKey, Kind, Prepared, Then, panic_message, sent};
 use super::timing::{LOSSES_BEFORE_TURN, Wake};
 use super::{Engine, Point, What};
-use crate::event::{Outgoing, OutgoingState, Received};
+use crate::event::{EventId, Outgoing, OutgoingState, Received};
 use crate::failure::FailureKind;
 use crate::store::{CommitRequest, Committed, Refused, StoreError};
 use crate::value::SpaceRef;
@@ -22,7 +22,8 @@ impl Engine {
     }
 
     /// Commits an attempt of the job.
-    pub(super) fn commit(&mut self, key: JobKey, mut job: Job, prepared: Prepared) {
+    pub(super) fn commit(&mut self, key: JobKey, job: Job, prepared: Prepared) {
+        let Some((mut job, prepared)) = self.before_commit(key, job, prepared) else { return };
         if let Some(&need) = prepared.needs.iter().find(|need| !self.is_durable(**need)) {
             if job.losses < LOSSES_BEFORE_TURN {
                 job.prepared = Some(Box::new(prepared));
@@ -36,20 +37,22 @@ impl Engine {
         if !self.is_current(&job.kind) {
             return self.drop_job(&job);
         }
-        let Prepared { store, request, then, .. } = prepared;
+        let Prepared { store, request, relies, then, .. } = prepared;
         let sent = sent(&request);
-        let spaces = self.fences.spaces_of(&request, job.space());
         let now = job.clock.map_or(0, |(now, _)| now);
         let committed = self.commit_request(store, &request, now);
-        if committed.is_ok() && !request.writes.is_empty() {
-            self.note_job(&job, || What::Wrote(request.writes.clone()));
+        if committed.is_ok() {
+            if !request.writes.is_empty() {
+                self.note_job(&job, || What::Wrote(request.writes.clone()));
+            }
+            self.hear_those_before(store, &request);
         }
         match &mut self.trace {
             Some(trace) if committed.is_ok() => trace.commits.push(request),
             _ => self.execution.recycle(request),
         }
         match committed {
-            Ok(committed) => self.committed(job, then, sent, &spaces, Point { store, version: committed.version }),
+            Ok(committed) => self.committed(job, then, sent, &relies, Point { store, version: committed.version }),
             Err(Refused::Stale(read)) => {
                 self.counters.conflicts += 1;
                 self.note_job(&job, || What::Lost(read));
@@ -61,7 +64,8 @@ impl Engine {
                 match self.commit_request(then.store, &then.request, now) {
                     Ok(committed) => {
                         let point = Point { store: then.store, version: committed.version };
-                        self.committed(job, then.then, Vec::new(), &spaces, point);
+                        self.hear_those_before(store, &then.request);
+                        self.committed(job, then.then, Vec::new(), &relies, point);
                     }
                     Err(refused) => self.refused(key, job, store, refused),
                 }
@@ -82,8 +86,21 @@ impl Engine {
         })
     }
 
-    /// `spaces`: where it wrote and read, as far as fences need to know.
-    fn committed(&mut self, job: Job, then: Then, sent: Vec<Arc<Outgoing>>, spaces: &[SpaceRef], point: Point) {
+    /// What others have committed before this, perhaps since its attempt, comes first: events to one receiver have their order, and the outcome
+    /// may have to wait for removals.
+    fn hear_those_before(&mut self, store: usize, request: &CommitRequest) {
+        // A store takes note of what changes nothing without following the others.
+        let follows = !(request.writes.is_empty() && request.outbox.is_empty() && request.inbox.is_empty());
+        if follows
+            && self.is_shared(store)
+            && let Err(error) = self.hear(store)
+        {
+            self.store_broke(store, error);
+        }
+    }
+
+    /// `relies`: where it wrote and read, as far as fences need to know.
+    fn committed(&mut self, job: Job, then: Then, sent: Vec<Arc<Outgoing>>, relies: &[SpaceRef], point: Point) {
         self.counters.commits += 1;
         self.note_job(&job, || What::Committed { store: point.store, version: point.version.0 });
         if self.history.is_some()
@@ -100,11 +117,15 @@ impl Engine {
         }
         let renewed = sent.first().map(|outgoing| outgoing.event.id.clone());
         self.adopt_all(sent, point, false);
-        self.fences.raise(spaces);
-        match (job.kind, then) {
+        let home = self.home_of(&job.kind);
+        self.relying(relies.iter().chain(&home), |engine| engine.dealt_with_job(job.kind, then, renewed, point));
+    }
+
+    fn dealt_with_job(&mut self, kind: Kind, then: Then, renewed: Option<EventId>, point: Point) {
+        match (kind, then) {
             (Kind::Outside { event, session, ticket }, Then::Received(received)) => {
                 self.note_received(&event, session, ticket, point);
-                self.received_outside(ticket, &event.id, received, Some(point));
+                self.received_outside(ticket, &event, received, Some(point));
                 self.next_in_session(session);
             }
             (Kind::Deliver { flight }, Then::Received(received)) => self.delivered(flight, received, Some(point)),
@@ -131,7 +152,6 @@ impl Engine {
                 unreachable!("each kind of job prepares its own kind of commit")
             }
         }
-        self.fences.lower();
     }
 
     fn closed(&mut self, flight: u64, closed: Closed, point: Point) {
@@ -156,18 +176,17 @@ impl Engine {
                 }
                 self.note_job(&job, || What::Duplicate);
                 let version = self.stores.get(store).version();
-                self.fences.raise(job.space().cloned().as_slice());
-                match job.kind {
+                let home = self.home_of(&job.kind);
+                self.relying(&home, |engine| match job.kind {
                     Kind::Outside { event, session, ticket } => {
-                        self.received_outside(ticket, &event.id, received, Some(Point { store, version }));
-                        self.next_in_session(session);
+                        engine.received_outside(ticket, &event, received, Some(Point { store, version }));
+                        engine.next_in_session(session);
                     }
-                    Kind::Deliver { flight } => self.delivered(flight, received, Some(Point { store, version })),
+                    Kind::Deliver { flight } => engine.delivered(flight, received, Some(Point { store, version })),
                     // What it answers was recorded by someone else, who has removed the event as well.
-                    Kind::Settle { flight, .. } => self.dealt_with(flight, Point { store, version }),
+                    Kind::Settle { flight, .. } => engine.dealt_with(flight, Point { store, version }),
                     Kind::MarkTried { .. } | Kind::Resume { .. } | Kind::Renew { .. } | Kind::Repair { .. } | Kind::Forget { .. } => {}
-                }
-                self.fences.lower();
+                });
             }
             Refused::Gone(_) => {
                 self.counters.duplicates += 1;
@@ -266,8 +285,8 @@ impl Engine {
     /// The event can go on only in another process.
     pub(super) fn stall(&mut self, key: u64, why: &str) {
         self.set_stage(key, Stage::Stalled);
-        if let Some(event) = self.flights.get(&key).map(|flight| flight.outgoing.event.id.clone()) {
-            self.left(key, &event, Some(why));
+        if let Some(outgoing) = self.flights.get(&key).map(|flight| flight.outgoing.clone()) {
+            self.left(key, &outgoing, Some(why));
         }
         if let Some(flight) = self.flights.get_mut(&key) {
             flight.trouble = Some(why.to_owned());

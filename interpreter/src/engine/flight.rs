@@ -5,11 +5,12 @@ use std::sync::Arc;
 use patternc_program::{ExternId, RecordId, Repeat};
 
 use super::job::{Job, Kind};
+use super::mirror::fact_of;
 use super::timing::Wake;
 use super::{Engine, Point, Waiter, What};
 use crate::event::{Action, EventId, Outcome, Outgoing, OutgoingState, Received};
 use crate::failure::{Failure, FailureKind};
-use crate::value::{RecordRef, SpaceRef};
+use crate::value::{RecordRef, SpaceRef, Value};
 
 /// Grows in the order in which events became known.
 pub(super) type FlightKey = u64;
@@ -32,6 +33,8 @@ pub(super) struct Flight {
     pub calls: u32,
     /// Whether the outside may have been asked, by this process or another, without anyone knowing what came of it.
     pub doubtful: bool,
+    /// Of a difference of a mirror: the tokens that were the newest when the other side was asked last.
+    pub saw: Vec<Value>,
     /// What went wrong last, for those who look.
     pub trouble: Option<String>,
 }
@@ -89,12 +92,13 @@ impl Engine {
                 Repeat::Idempotent | Repeat::Once => Target::Extern(*of),
             },
         };
-        Some(Pair { from: outgoing.from.clone(), to })
+        let from = if self.mirror_of(outgoing).is_some() { fact_of(&outgoing.from) } else { outgoing.from.clone() };
+        Some(Pair { from, to })
     }
 
-    /// Whether calls of this extern by the record are on their way or wait for their turn.
+    /// Whether calls of this extern for the fact of a ledger's record are on their way or wait for their turn.
     pub(super) fn tells_of(&self, from: &RecordRef, of: ExternId) -> bool {
-        self.pairs.contains_key(&Pair { from: from.clone(), to: Target::Extern(of) })
+        self.pairs.contains_key(&Pair { from: fact_of(from), to: Target::Extern(of) })
     }
 
     pub(super) fn repeat(&self, of: ExternId, operation: u32) -> Repeat {
@@ -122,13 +126,14 @@ impl Engine {
             elsewhere: false,
             calls: 0,
             doubtful,
+            saw: Vec::new(),
             trouble: None,
         };
         let rejected = flight.outgoing.saga.as_ref().and_then(|saga| saga.rejected.as_ref());
         flight.trouble = rejected.map(|rejected| format!("it was rejected {} times, last: {}", rejected.times, rejected.last));
         let outgoing = flight.outgoing.clone();
         self.flights.insert(key, flight);
-        self.fence_removal(key, &outgoing);
+        self.fence_removal(&outgoing);
         key
     }
 
@@ -137,7 +142,7 @@ impl Engine {
         match state {
             OutgoingState::Parked { reason, .. } => {
                 if self.mirror_of(outgoing).is_some() {
-                    self.parked_facts.entry(outgoing.from.clone()).or_default().push(key);
+                    self.note_parked_fact(key, &outgoing.from);
                 }
                 if let Some(flight) = self.flights.get_mut(&key) {
                     flight.trouble = Some(reason.to_string());
@@ -332,13 +337,17 @@ impl Engine {
     /// An event was answered: tells those who wait for it.
     pub(super) fn answered(&mut self, event: &EventId, received: Received, point: Point) {
         let Received::Done(outcome) = received else { return };
+        let awaited = self.fences.no_longer_awaits(event);
         for waiter in self.waiting_answer.remove(event).unwrap_or_default() {
             match waiter {
                 Waiter::Ticket(ticket) => {
                     self.note_answered(event, ticket, point);
-                    self.finish(ticket, event, outcome.clone(), Some(point));
+                    self.relying(&awaited, |engine| engine.finish(ticket, event, outcome.clone(), Some(point)));
                 }
-                Waiter::Flight(key) => self.delivered(key, Received::Done(outcome.clone()), Some(point)),
+                Waiter::Flight(key) => {
+                    let home = self.receiving_space_of(key);
+                    self.relying(&home, |engine| engine.delivered(key, Received::Done(outcome.clone()), Some(point)));
+                }
             }
         }
     }

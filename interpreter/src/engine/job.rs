@@ -62,6 +62,10 @@ pub(super) struct Prepared {
     pub request: CommitRequest,
     /// Commits of other stores that it has read: they must be durable before it is committed.
     pub needs: Vec<Point>,
+    /// The spaces that it has read or writes, as fences know them; none where no fence can be.
+    pub relies: Vec<SpaceRef>,
+    /// It has waited for what was under way in them.
+    pub fenced: bool,
     pub then: Then,
 }
 
@@ -88,6 +92,13 @@ pub(super) enum Closed {
     /// It is gone; perhaps it was the answer of another event.
     Landed(Option<(EventId, Received)>),
     Parked(Outcome, Arc<str>),
+}
+
+impl Prepared {
+    /// One that relies on nothing.
+    pub fn bare(store: usize, request: CommitRequest, then: Then) -> Self {
+        Prepared { store, request, needs: Vec::new(), relies: Vec::new(), fenced: false, then }
+    }
 }
 
 impl Job {
@@ -204,7 +215,7 @@ impl Engine {
             Kind::Settle { flight, .. } | Kind::MarkTried { flight } | Kind::Resume { flight } | Kind::Renew { flight, .. } => {
                 Some(self.flights[flight].sent.store)
             }
-            Kind::Repair { .. } => None,
+            Kind::Repair { reconciliation } => self.store_of_repairs(*reconciliation),
             Kind::Forget { store, .. } => Some(*store),
         }
     }
@@ -253,7 +264,7 @@ impl Engine {
                 let flight = &self.flights[flight];
                 let outgoing = &flight.outgoing;
                 let Some(arm) = flight.arm(outcome) else {
-                    return Ok(self.close(flight, outcome.clone(), CommitRequest::default(), now));
+                    return Ok(self.close(flight, outcome.clone(), self.keep_token(flight, outcome)?, now));
                 };
                 let env = self.env(outgoing.answers.as_ref(), outgoing.event.caller.as_ref(), now, ids);
                 let value = bound(outcome);
@@ -275,8 +286,7 @@ impl Engine {
             Kind::Repair { reconciliation } => self.repair(execution, *reconciliation, now, ids)?,
             Kind::Forget { store, events, .. } => {
                 let inbox = events.iter().map(|event| InboxChange::Forget(event.clone())).collect();
-                let request = CommitRequest { inbox, ..CommitRequest::default() };
-                Prepared { store: *store, request, needs: Vec::new(), then: Then::Forgotten }
+                Prepared::bare(*store, CommitRequest { inbox, ..CommitRequest::default() }, Then::Forgotten)
             }
         };
         Ok(prepared)
@@ -335,7 +345,9 @@ impl Engine {
                 request.inbox.push(InboxChange::Record { event: event.id.clone(), received: received.clone(), ty, keep_until });
                 match received {
                     // Nothing is left to do but the sender's bookkeeping, and that is in this store: one commit does both.
-                    Received::Done(outcome) if store == flight.sent.store && flight.is_closed_by(&outcome) => {
+                    Received::Done(outcome)
+                        if store == flight.sent.store && flight.is_closed_by(&outcome) && !self.is_fenced_off(&flight.outgoing) =>
+                    {
                         let mut prepared = self.close(flight, outcome.clone(), request, now);
                         let Then::Closed(closed) = prepared.then else { return prepared };
                         prepared.then = Then::ReceivedAndClosed(outcome, closed);
@@ -378,12 +390,8 @@ impl Engine {
             Kind::MarkTried { flight } => self.update(&self.flights[flight], OutgoingState::Tried, Then::Tried),
             Kind::Resume { flight } => self.update(&self.flights[flight], OutgoingState::Pending, Then::Resumed),
             Kind::Renew { flight, .. } => self.remove(&self.flights[flight]),
-            Kind::Repair { .. } => {
-                Prepared { store: 0, request: CommitRequest::default(), needs: Vec::new(), then: Then::Repaired(Err(failure)) }
-            }
-            Kind::Forget { store, .. } => {
-                Prepared { store: *store, request: CommitRequest::default(), needs: Vec::new(), then: Then::Forgotten }
-            }
+            Kind::Repair { .. } => Prepared::bare(0, CommitRequest::default(), Then::Repaired(Err(failure))),
+            Kind::Forget { store, .. } => Prepared::bare(*store, CommitRequest::default(), Then::Forgotten),
         }
     }
 
@@ -467,13 +475,14 @@ impl Engine {
     fn update(&self, flight: &Flight, state: OutgoingState, then: Then) -> Prepared {
         let outbox = vec![OutboxChange::Update(flight.outgoing.event.id.clone(), state)];
         let request = CommitRequest { outbox, ..CommitRequest::default() };
-        Prepared { store: flight.sent.store, request, needs: Vec::new(), then }
+        Prepared::bare(flight.sent.store, request, then)
     }
 
     /// Reads of other stores are not validated at commit, but they must not be of what a crash could undo.
     pub(super) fn prepared(&self, store: usize, mut request: CommitRequest, then: Then) -> Prepared {
         // One thread: since the attempt began, nothing has been committed.
         request.snapshot = self.stores.get(store).version();
+        let relies = self.fences.spaces_of(&request);
         let mut needs: Vec<Point> = Vec::new();
         if self.stores.len() > 1 {
             request.reads.retain(|read| {
@@ -484,7 +493,7 @@ impl Engine {
                 place == store
             });
         }
-        Prepared { store, request, needs, then }
+        Prepared { store, request, needs, relies, fenced: false, then }
     }
 
     /// Refuses to write several spaces unless one store keeps them all and can.

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use patternc_program::{CellIndex, Home, Mirror, RecordId};
+use patternc_program::{CellIndex, Home, Mirror, RecordId, SpaceId};
 
 use super::flight::{Flight, FlightKey};
 use super::job::{Job, Kind, Prepared, Then};
@@ -44,14 +44,20 @@ impl Engine {
 
     /// The other side has acknowledged a difference, or it is no longer wanted.
     pub(super) fn fact_told(&mut self, key: FlightKey, outgoing: &Outgoing) {
-        self.release_fence(key, &outgoing.from);
-        // What was refused before is out of date.
-        for older in self.parked_facts.remove(&outgoing.from).unwrap_or_default() {
-            if older != key {
+        self.release_fence(&outgoing.event.id, &outgoing.from);
+        // What was refused before it is out of date; what was refused after it is not.
+        let fact = fact_of(&outgoing.from);
+        if let Some(parked) = self.parked_facts.remove(&fact) {
+            let (older, newer): (Vec<FlightKey>, Vec<FlightKey>) = parked.into_iter().partition(|parked| *parked < key);
+            for older in older {
                 self.enqueue(Job::new(Kind::Renew { flight: older, again: false }));
             }
+            let newer: Vec<FlightKey> = newer.into_iter().filter(|newer| *newer != key).collect();
+            if !newer.is_empty() {
+                self.parked_facts.insert(fact, newer);
+            }
         }
-        self.left(key, &outgoing.event.id, None);
+        self.left(key, outgoing, None);
     }
 
     /// The other side refuses a difference.
@@ -59,9 +65,14 @@ impl Engine {
         let Some(flight) = self.flights.get(&key) else { return };
         let outgoing = flight.outgoing.clone();
         if self.mirror_of(&outgoing).is_some() {
-            self.parked_facts.entry(outgoing.from.clone()).or_default().push(key);
-            self.left(key, &outgoing.event.id, Some(reason));
+            self.note_parked_fact(key, &outgoing.from);
+            self.left(key, &outgoing, Some(reason));
         }
+    }
+
+    /// A difference is parked: a newer one of the same fact takes it away.
+    pub(super) fn note_parked_fact(&mut self, key: FlightKey, from: &RecordRef) {
+        self.parked_facts.entry(fact_of(from)).or_default().push(key);
     }
 
     /// Takes a parked difference out of the store; `again`: for one that says what is true now, unless one is on its way.
@@ -107,9 +118,9 @@ impl Engine {
     /// A parked difference is gone; `instead`: the one that was sent for it.
     pub(super) fn renewed(&mut self, key: FlightKey, instead: Option<&EventId>, point: Point) {
         let Some(flight) = self.flights.get(&key) else { return };
-        let from = flight.outgoing.from.clone();
-        if let Some(&new) = instead.and_then(|instead| self.by_event.get(instead)) {
-            self.fence_instead(key, new, &from);
+        let outgoing = flight.outgoing.clone();
+        if let Some(new) = instead {
+            self.fence_instead(&outgoing.event.id, new, &outgoing.from);
         }
         self.landed(key, point);
     }
@@ -153,6 +164,15 @@ impl Engine {
     }
 
     fn compare_facts_in(&mut self, store: usize, mirror: u32, space: &SpaceRef) -> Result<(), StoreError> {
+        // Another process may be about it as well, or go on already.
+        while !self.compare_facts_once(store, mirror, space)? {
+            self.stores.get_mut(store).refresh()?;
+        }
+        Ok(())
+    }
+
+    /// `false`: what was compared is out of date.
+    fn compare_facts_once(&mut self, store: usize, mirror: u32, space: &SpaceRef) -> Result<bool, StoreError> {
         let program = self.program.clone();
         let declared = &program.mirrors[mirror as usize];
         let mut counts: BTreeMap<(Value, Value), (i64, i64)> = BTreeMap::new();
@@ -176,12 +196,14 @@ impl Engine {
         }
         let changed: Vec<Count> = counts.into_iter().filter(|(_, (now, stored))| now != stored).collect();
         for batch in changed.chunks(AT_ONCE) {
-            self.store_counts(store, mirror, space, batch)?;
+            if !self.store_counts(store, mirror, space, batch)? {
+                return Ok(false);
+            }
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn store_counts(&mut self, store: usize, mirror: u32, space: &SpaceRef, counts: &[Count]) -> Result<(), StoreError> {
+    fn store_counts(&mut self, store: usize, mirror: u32, space: &SpaceRef, counts: &[Count]) -> Result<bool, StoreError> {
         let program = self.program.clone();
         let snapshot = self.stores.get(store).version();
         let mut request = CommitRequest { snapshot, spaces: vec![space.clone()], ..CommitRequest::default() };
@@ -189,8 +211,12 @@ impl Engine {
         for ((scope, fact), (given, stored)) in counts {
             let row = ledger_record(&program, mirror, space, scope, fact).map_err(unfit)?;
             request.writes.push(match self.stores.get(store).presence(&row)? {
-                Presence::Live => Write::Set { record: row.clone(), cell: Mirror::GIVEN, value: Value::Int(*given) },
+                Presence::Live => {
+                    request.reads.push(unchanged(&row, Mirror::GIVEN));
+                    Write::Set { record: row.clone(), cell: Mirror::GIVEN, value: Value::Int(*given) }
+                }
                 Presence::Never | Presence::Deleted => {
+                    request.reads.push(Read { key: ReadKey::Exists(row.clone()), seen: Seen::Value(None) });
                     Write::Create { record: row.clone(), cells: vec![scope.clone(), fact.clone(), Value::Int(*given)] }
                 }
             });
@@ -205,7 +231,8 @@ impl Engine {
         }
         let now = self.host.now();
         match self.stores.get_mut(store).commit(&request, now) {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(Refused::Stale(_)) => Ok(false),
             Err(Refused::Store(error)) => Err(error),
             Err(refused) => Err(StoreError { message: format!("what a mirror has to tell is not taken: {refused}"), transient: false }),
         }
@@ -248,6 +275,11 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Stands for a fact of a scope, in whichever space its ledger's record is: what is told of one fact keeps one order.
+pub(super) fn fact_of(ledger: &RecordRef) -> RecordRef {
+    RecordRef::new(ledger.record(), SpaceRef { space: SpaceId(0), key: None }, ledger.id())
 }
 
 /// A read of a cell as it is now.

@@ -33,6 +33,7 @@ mod saga;
 mod status;
 mod stepwise;
 mod timing;
+mod token;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -40,7 +41,7 @@ pub(crate) mod tests;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use patternc_program::Program;
+use patternc_program::{Mirror, Program};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use self::calls::{CallAnswer, ExternCall};
@@ -65,7 +66,7 @@ use crate::interrupt::Interrupt;
 use crate::limits::Limits;
 use crate::machine::Execution;
 use crate::store::{StoreError, Stores, Version};
-use crate::value::RecordRef;
+use crate::value::{RecordRef, Value};
 
 /// How attempts and commits follow one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +132,7 @@ pub struct Engine {
     open: FxHashMap<Ticket, Job>,
 
     calls: calls::Calls,
-    /// Parked differences of mirrors, by the record of the ledger that sent them.
+    /// Parked differences of mirrors, by the facts that they are of.
     parked_facts: FxHashMap<RecordRef, Vec<FlightKey>>,
     fences: fence::Fences,
     reconciling: reconcile::Reconciling,
@@ -218,8 +219,8 @@ impl Engine {
         for store in 0..count {
             engine.compare_facts(store)?;
             engine.learn_invariant_reads(store)?;
-            engine.adopt_stored(store)?;
         }
+        engine.adopt_all_stored()?;
         engine.forget_left_behind()?;
         Ok(engine)
     }
@@ -247,13 +248,33 @@ impl Engine {
         Ok(())
     }
 
+    /// Takes up the events on their way in all stores that are not known yet.
+    fn adopt_all_stored(&mut self) -> Result<(), StoreError> {
+        if self.stores.len() > 1 && !self.program.mirrors.is_empty() {
+            // A reconciliation may have removed a fact of a scope that had no space yet, and a record have given it since, in another store:
+            // between stores there is no order but this.
+            for store in 0..self.stores.len() {
+                let mut gone = self.stores.get(store).outgoing()?;
+                gone.retain(|outgoing| {
+                    self.mirror_of(outgoing).is_some() && self.of_ledger(&outgoing.from, Mirror::GIVEN) == Some(Value::Int(0))
+                });
+                self.adopt_new(store, gone);
+            }
+        }
+        (0..self.stores.len()).try_for_each(|store| self.adopt_stored(store))
+    }
+
     /// Takes up the events on their way in a store that are not known yet.
     fn adopt_stored(&mut self, store: usize) -> Result<(), StoreError> {
+        let outgoing = self.stores.get(store).outgoing()?;
+        self.adopt_new(store, outgoing);
+        Ok(())
+    }
+
+    fn adopt_new(&mut self, store: usize, mut outgoing: Vec<Arc<Outgoing>>) {
         let version = self.stores.get(store).version();
-        let mut outgoing = self.stores.get(store).outgoing()?;
         outgoing.retain(|outgoing| !self.by_event.contains_key(&outgoing.event.id));
         self.adopt_all(outgoing, Point { store, version }, true);
-        Ok(())
     }
 
     /// The program it runs.

@@ -30,6 +30,14 @@ impl Engine {
         }
         let begun = self.stores.get_mut(store).begin();
         let lost = self.hear(store)?;
+        // The attempt may read what commits to other stores have made known: with it belong the removals under way there.
+        if self.fences.in_use() {
+            for other in (0..self.stores.len()).filter(|other| *other != store) {
+                if self.is_shared(other) && self.hear(other)? && !lost {
+                    return Ok(true);
+                }
+            }
+        }
         match begun {
             // What was lost has been found anew: that is what the error was about.
             Err(_) if lost => Ok(true),
@@ -71,7 +79,7 @@ impl Engine {
     }
 
     /// Takes up the news of a store. Gives whether commits were lost.
-    fn hear(&mut self, store: usize) -> Result<bool, StoreError> {
+    pub(super) fn hear(&mut self, store: usize) -> Result<bool, StoreError> {
         let Some(news) = self.stores.get_mut(store).news() else { return Ok(false) };
         if news.lost {
             self.recover(store)?;
@@ -136,7 +144,7 @@ impl Engine {
         let parked = matches!(flight.state, OutgoingState::Parked { .. });
         let delayed = outgoing.due.is_some();
         if parked && self.mirror_of(&outgoing).is_some() {
-            self.parked_facts.entry(outgoing.from.clone()).or_default().push(key);
+            self.note_parked_fact(key, &outgoing.from);
         }
         self.set_stage(key, if parked { Stage::Parked } else { Stage::Elsewhere });
         if !parked && !delayed {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::fence::receiving_space;
 use super::job::{Job, Kind};
 use super::{Engine, Overlap, Point, Step, Waiter, What};
 use crate::event::{Action, Event, EventId, Outcome, Received};
@@ -181,10 +182,13 @@ impl Engine {
     }
 
     /// An event from outside has been received.
-    pub(super) fn received_outside(&mut self, ticket: Ticket, event: &EventId, received: Received, point: Option<Point>) {
+    pub(super) fn received_outside(&mut self, ticket: Ticket, event: &Event, received: Received, point: Option<Point>) {
         match received {
-            Received::Done(outcome) => self.finish(ticket, event, outcome, point),
-            Received::Deferred(_) => self.waiting_answer.entry(event.clone()).or_default().push(Waiter::Ticket(ticket)),
+            Received::Done(outcome) => self.finish(ticket, &event.id, outcome, point),
+            Received::Deferred(_) => {
+                self.fences.awaits(&event.id, receiving_space(&event.action).cloned());
+                self.waiting_answer.entry(event.id.clone()).or_default().push(Waiter::Ticket(ticket));
+            }
         }
     }
 

@@ -4,11 +4,15 @@
 //! compared with the ledger, and what differs is told anew, as differences like any other: stored before they are sent, repeated until they
 //! are acknowledged. They depend on the ledger's counts, so that a transaction that comes between is not undone by a repair. A crash forgets
 //! the reconciliation and nothing else.
+//!
+//! Other processes that share the store do not hold what they send meanwhile, and need not: a repair says what the ledger says at its commit,
+//! and stands in the one queue of its fact, here and there. What they have told since the other side was read is as they told it, and left
+//! alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use patternc_program::{Home, Mirror, RecordId, SpaceId};
+use patternc_program::{Home, Mirror, RecordId, SpaceId, Type};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::flight::{Flight, FlightKey, Stage};
@@ -77,6 +81,8 @@ pub(super) struct Reconciling {
     runs: BTreeMap<u64, Run>,
     readers: FxHashMap<FlightKey, u64>,
     done: BTreeMap<u64, Result<Reconciled, Failure>>,
+    /// Those whose results nobody asks for.
+    abandoned: BTreeSet<u64>,
 }
 
 #[derive(Clone)]
@@ -89,6 +95,8 @@ struct Run {
     there: BTreeSet<Value>,
     /// What has come since it began.
     held: Vec<FlightKey>,
+    /// Facts that others have told since the other side was read: they are as those have told them.
+    told: BTreeSet<Value>,
     repairs: FxHashMap<EventId, Value>,
     found: Option<usize>,
     report: Reconciled,
@@ -127,8 +135,10 @@ impl Engine {
     /// Begins to reconcile a scope of a mirror. The result comes from [`Engine::take_reconciled`].
     ///
     /// # Errors
-    /// `rejected` while the scope is being reconciled already.
+    /// `rejected` while the scope is being reconciled already, `unavailable` if a store that others share does not answer.
     pub fn reconcile(&mut self, mirror: u32, scope: Value) -> Result<ReconcileId, Failure> {
+        // What others have sent for the scope is to run dry as well.
+        self.refresh().map_err(|error| unreadable(&error))?;
         if self.reconciling.runs.values().any(|run| run.mirror == mirror && run.scope == scope) {
             let declared = &self.program.mirrors[mirror as usize];
             let message =
@@ -146,7 +156,18 @@ impl Engine {
         let report = Reconciled { mirror, scope: scope.clone(), facts: 0, missing: Vec::new(), surplus: Vec::new(), refused: Vec::new() };
         let event = self.fresh_event_id();
         let (stage, there) = (Waits::Dry(dry), BTreeSet::new());
-        let run = Run { event, mirror, scope, stage, there, held: Vec::new(), repairs: FxHashMap::default(), found: None, report };
+        let run = Run {
+            event,
+            mirror,
+            scope,
+            stage,
+            there,
+            held: Vec::new(),
+            told: BTreeSet::new(),
+            repairs: FxHashMap::default(),
+            found: None,
+            report,
+        };
         self.reconciling.runs.insert(key, run);
         self.next_part(key);
         Ok(ReconcileId(key))
@@ -155,6 +176,13 @@ impl Engine {
     /// The result of a reconciliation, once it has ended. It is given once.
     pub fn take_reconciled(&mut self, id: ReconcileId) -> Option<Result<Reconciled, Failure>> {
         self.reconciling.done.remove(&id.0)
+    }
+
+    /// Nobody asks for the result of a reconciliation any more. It goes on.
+    pub fn abandon_reconciled(&mut self, id: ReconcileId) {
+        if self.reconciling.done.remove(&id.0).is_none() && self.reconciling.runs.contains_key(&id.0) {
+            self.reconciling.abandoned.insert(id.0);
+        }
     }
 
     /// How far a reconciliation is; `None` once it has ended.
@@ -190,24 +218,31 @@ impl Engine {
     }
 
     /// A difference, or the call that reads the other side, has left: it has arrived, or is parked or stalled for a reason.
-    pub(super) fn left(&mut self, key: FlightKey, event: &EventId, trouble: Option<&str>) {
+    pub(super) fn left(&mut self, key: FlightKey, outgoing: &Outgoing, trouble: Option<&str>) {
+        if self.reconciling.runs.is_empty() {
+            return;
+        }
         if let Some(run) = self.reconciling.readers.remove(&key) {
             let why = trouble.unwrap_or("the other side was not read").to_owned();
             return self.reconcile_failed(run, Failure::new(FailureKind::Unavailable, why));
         }
+        let of = self.mirror_of(outgoing);
+        let (scope, fact) = (self.of_ledger(&outgoing.from, Mirror::SCOPE), self.of_ledger(&outgoing.from, Mirror::FACT));
         let mut changed = Vec::new();
         for (&at, run) in &mut self.reconciling.runs {
-            if let Waits::Dry(dry) = &mut run.stage
-                && dry.remove(&key)
-            {
+            if let Waits::Dry(dry) = &mut run.stage {
+                if dry.remove(&key) {
+                    changed.push(at);
+                }
+            } else if let Some(fact) = run.repairs.remove(&outgoing.event.id) {
                 changed.push(at);
-            }
-            let Some(fact) = run.repairs.remove(event) else { continue };
-            changed.push(at);
-            if let Some(trouble) = trouble {
-                run.report.missing.retain(|other| *other != fact);
-                run.report.surplus.retain(|other| *other != fact);
-                run.report.refused.push((fact, trouble.to_owned()));
+                if let Some(trouble) = trouble {
+                    run.report.missing.retain(|other| *other != fact);
+                    run.report.surplus.retain(|other| *other != fact);
+                    run.report.refused.push((fact, trouble.to_owned()));
+                }
+            } else if of == Some(run.mirror) && scope.as_ref() == Some(&run.scope) {
+                run.told.extend(fact.clone());
             }
         }
         changed.into_iter().for_each(|run| self.next_part(run));
@@ -240,7 +275,8 @@ impl Engine {
             Ok(Err(failure)) => return self.reconcile_failed(key, failure),
             Err(error) => return self.reconcile_failed(key, unreadable(&error)),
         };
-        let space = self.any_space(mirror);
+        // Nothing is kept of it; the ledger is named to say whose call it is.
+        let space = SpaceRef { space: SpaceId(0), key: None };
         let store = self.stores.place(&space);
         let from = RecordRef::new(self.program.mirrors[mirror as usize].ledger, space, String::new());
         let outgoing = Arc::new(fact_call(EventId(id_text(ids).into()), None, from, action));
@@ -258,6 +294,7 @@ impl Engine {
             elsewhere: false,
             calls: 0,
             doubtful: false,
+            saw: Vec::new(),
             trouble: None,
         };
         self.flights.insert(flight_key, flight);
@@ -265,13 +302,33 @@ impl Engine {
         self.start(flight_key);
     }
 
-    /// A space where a mirror's records can be: where the ledger of a scope that nobody knows yet is begun.
-    fn any_space(&self, mirror: u32) -> SpaceRef {
-        let space = match self.program.record(self.program.mirrors[mirror as usize].record).home {
-            Home::Plain(space) | Home::Family(space) => space,
-            Home::Floating => SpaceId(0),
+    /// A space where the records of a scope can be that nobody knows yet: there its ledger is begun. Of a family it is the one that the scope
+    /// names, if it can be a key.
+    fn space_for(&self, mirror: u32, scope: &Value) -> Option<SpaceRef> {
+        let home = match self.program.record(self.program.mirrors[mirror as usize].record).home {
+            Home::Plain(space) | Home::Family(space) => Some(space),
+            Home::Floating => None,
         };
-        SpaceRef { space, key: None }
+        let spaces = (0..self.program.spaces.len() as u32).map(SpaceId).filter(|space| home.is_none_or(|home| home == *space));
+        // A plain space, if there is a choice.
+        let space = spaces.min_by_key(|space| self.program.spaces[space.index()].key.is_some())?;
+        let key = match (&self.program.spaces[space.index()].key, scope) {
+            (None, _) => None,
+            (Some(Type::Text), Value::Text(_)) | (Some(Type::Int), Value::Int(_)) | (Some(Type::Bool), Value::Bool(_)) => {
+                Some(scope.clone())
+            }
+            (Some(Type::Text), _) => {
+                Some(Value::Text(json::to_text(&self.program, scope, &self.program.mirrors[mirror as usize].scope_ty).as_str().into()))
+            }
+            (Some(Type::Int), _) => Some(Value::Int(0)),
+            (Some(Type::Bool), _) => Some(Value::Bool(false)),
+            // No value of these is known to be one: where other records of the family are will do.
+            (Some(_), _) => {
+                let known = (0..self.stores.len()).filter_map(|store| self.stores.get(store).spaces().ok()).flatten();
+                return known.filter(|known| known.space == space).min();
+            }
+        };
+        Some(SpaceRef { space, key: key.map(Arc::new) })
     }
 
     /// The other side has said what it has.
@@ -296,22 +353,22 @@ impl Engine {
 
     /// The next batch of repairs, all in one space.
     pub(super) fn repair(&self, execution: &mut Execution, key: u64, now: i64, ids: u128) -> Result<Prepared, StoreError> {
-        let failed =
-            |failure| Prepared { store: 0, request: CommitRequest::default(), needs: Vec::new(), then: Then::Repaired(Err(failure)) };
+        let repaired = |repairs| Prepared::bare(0, CommitRequest::default(), Then::Repaired(repairs));
+        let failed = |kind, message: &str| repaired(Err(Failure::new(kind, message)));
         let Some(run) = self.reconciling.runs.get(&key) else {
-            return Ok(failed(Failure::new(FailureKind::Rejected, "the reconciliation was given up")));
+            return Ok(failed(FailureKind::Rejected, "the reconciliation was given up"));
         };
         let (plan, facts) = self.plan(run)?;
         let found = plan.len();
-        let Some(first) = plan.first() else {
-            let then = Then::Repaired(Ok(Repairs { sent: Vec::new(), found, facts }));
-            return Ok(Prepared { store: 0, request: CommitRequest::default(), needs: Vec::new(), then });
+        let Some(first) = plan.first() else { return Ok(repaired(Ok(Repairs { sent: Vec::new(), found, facts }))) };
+        let Some(space) = first.row.as_ref().map(|row| row.space().clone()).or_else(|| self.space_of_scope(run)) else {
+            let message = "no record of this scope was ever here, nor any of its family, so there is no space to note in what is removed";
+            return Ok(failed(FailureKind::Rejected, message));
         };
-        let space = first.row.as_ref().map(|row| row.space().clone());
         let env = self.env(None, None, now, ids);
         let mut request = CommitRequest::default();
         let mut sent = Vec::new();
-        let in_space = plan.iter().filter(|planned| planned.row.as_ref().map(RecordRef::space) == space.as_ref());
+        let in_space = plan.iter().filter(|planned| planned.row.as_ref().is_none_or(|row| *row.space() == space));
         for (at, planned) in in_space.take(BATCH).enumerate() {
             let row = match &planned.row {
                 Some(row) => {
@@ -319,20 +376,15 @@ impl Engine {
                     row.clone()
                 }
                 None => {
-                    let space = self.space_of_scope(run);
-                    if space.key.is_none() && self.program.spaces[space.space.index()].key.is_some() {
-                        let message = "no record of this scope was ever here, so it is not known which space it is of: nothing was changed";
-                        return Ok(failed(Failure::new(FailureKind::Rejected, message)));
-                    }
                     let row = match ledger_record(&self.program, run.mirror, &space, &run.scope, &planned.fact) {
                         Ok(row) => row,
-                        Err(failure) => return Ok(failed(failure)),
+                        Err(failure) => return Ok(repaired(Err(failure))),
                     };
                     request.reads.push(Read { key: ReadKey::Exists(row.clone()), seen: Seen::Value(None) });
                     let cells = vec![run.scope.clone(), planned.fact.clone(), Value::Int(0)];
                     request.writes.push(Write::Create { record: row.clone(), cells });
                     if request.spaces.is_empty() {
-                        request.spaces.push(space);
+                        request.spaces.push(space.clone());
                     }
                     row
                 }
@@ -340,12 +392,18 @@ impl Engine {
             let event = EventId(id_text(ids.wrapping_add(at as u128)).into());
             match self.difference(execution, &env, run.mirror, &row, &planned.fact, planned.missing, event.clone())? {
                 Ok(call) => request.outbox.push(OutboxChange::Add(Arc::new(call))),
-                Err(failure) => return Ok(failed(failure)),
+                Err(failure) => return Ok(repaired(Err(failure))),
             }
             sent.push(Repair { event, fact: planned.fact.clone(), missing: planned.missing });
         }
-        let store = self.stores.place(space.as_ref().unwrap_or(&self.space_of_scope(run)));
+        let store = self.stores.place(&space);
         Ok(self.prepared(store, request, Then::Repaired(Ok(Repairs { sent, found, facts }))))
+    }
+
+    /// The store that the repairs of a scope are committed to.
+    pub(super) fn store_of_repairs(&self, key: u64) -> Option<usize> {
+        let run = self.reconciling.runs.get(&key)?;
+        self.space_of_scope(run).map(|space| self.stores.place(&space))
     }
 
     /// What differs, with the ledger's record of each fact that has one; and how many facts the records give. What is being told anyway, and
@@ -361,28 +419,29 @@ impl Engine {
                 }
             };
         })?;
-        let refused = |fact: &Value| run.report.refused.iter().any(|(refused, _)| refused == fact);
+        let refused: BTreeSet<&Value> = run.report.refused.iter().map(|(fact, _)| fact).collect();
+        let settled = |fact: &Value| refused.contains(fact) || run.told.contains(fact);
         let mut plan = Vec::new();
         for (fact, (row, given)) in &rows {
             let (wanted, there) = (*given > 0, run.there.contains(fact));
-            if wanted != there && !refused(fact) && !self.tells_of(row, declared.target) {
+            if wanted != there && !settled(fact) && !self.tells_of(row, declared.target) {
                 plan.push(Planned { fact: fact.clone(), row: Some(row.clone()), missing: wanted });
             }
         }
-        for fact in run.there.iter().filter(|fact| !rows.contains_key(fact) && !refused(fact)) {
+        for fact in run.there.iter().filter(|fact| !rows.contains_key(fact) && !settled(fact)) {
             plan.push(Planned { fact: fact.clone(), row: None, missing: false });
         }
         let facts = rows.values().filter(|(_, given)| *given > 0).count();
         Ok((plan, facts))
     }
 
-    /// Where the ledger of the scope is.
-    fn space_of_scope(&self, run: &Run) -> SpaceRef {
+    /// Where the ledger of the scope is, or would be.
+    fn space_of_scope(&self, run: &Run) -> Option<SpaceRef> {
         let mut space = None;
         let ledger: RecordId = self.program.mirrors[run.mirror as usize].ledger;
         // A store that cannot be read is told of when the repair is committed.
         let _ = self.ledger_rows(ledger, Some(&run.scope), |row, _, _, _| space = Some(row.space().clone()));
-        space.unwrap_or_else(|| self.any_space(run.mirror))
+        space.or_else(|| self.space_for(run.mirror, &run.scope))
     }
 
     /// The repairs of a batch are on their way, or cannot be.
@@ -396,9 +455,7 @@ impl Engine {
         run.report.facts = facts;
         if sent.is_empty() {
             let report = run.report.clone();
-            self.end_reconciliation(key);
-            self.reconciling.done.insert(key, Ok(report));
-            return;
+            return self.end_reconciliation(key, Ok(report));
         }
         for Repair { fact, missing, .. } in sent {
             if missing {
@@ -419,8 +476,7 @@ impl Engine {
     /// The reconciliation cannot go on.
     pub(super) fn reconcile_failed(&mut self, key: u64, failure: Failure) {
         if self.reconciling.runs.contains_key(&key) {
-            self.end_reconciliation(key);
-            self.reconciling.done.insert(key, Err(failure));
+            self.end_reconciliation(key, Err(failure));
         }
     }
 
@@ -433,8 +489,11 @@ impl Engine {
         }
     }
 
-    fn end_reconciliation(&mut self, key: u64) {
+    fn end_reconciliation(&mut self, key: u64, result: Result<Reconciled, Failure>) {
         let Some(run) = self.reconciling.runs.remove(&key) else { return };
+        if !self.reconciling.abandoned.remove(&key) {
+            self.reconciling.done.insert(key, result);
+        }
         self.reconciling.readers.retain(|_, reads| *reads != key);
         for flight in run.held {
             self.start(flight);

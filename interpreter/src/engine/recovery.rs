@@ -82,9 +82,7 @@ impl Engine {
         self.drop_everything();
         self.learn_invariant_reads(store)?;
         self.rerun_lost(store, lost)?;
-        for store in 0..self.stores.len() {
-            self.adopt_stored(store)?;
-        }
+        self.adopt_all_stored()?;
         self.wait_for_answers()?;
         self.fence_again(fenced)?;
         // The first of each session goes on.

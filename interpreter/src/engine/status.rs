@@ -129,15 +129,20 @@ impl Engine {
                 && !self.waits_for_durability()
                 && self.flights.values().all(|flight| delivered(flight.stage));
         }
-        self.jobs.is_empty()
-            && self.ready.is_empty()
-            && !self.waits_for_durability()
-            && !self.has_undurable()
-            && self.flights.iter().all(|(key, flight)| match flight.stage {
-                Stage::Timer | Stage::Parked | Stage::Stalled | Stage::Deferred | Stage::Queued | Stage::Elsewhere => true,
-                Stage::Calling => *key <= mark.0 || self.is_unanswered(*key),
-                Stage::Delivering | Stage::Settling => false,
-            })
+        let rests = |key: FlightKey, stage| match stage {
+            Stage::Timer | Stage::Parked | Stage::Stalled | Stage::Deferred | Stage::Queued | Stage::Elsewhere => true,
+            Stage::Calling => key <= mark.0 || self.is_unanswered(key),
+            Stage::Delivering | Stage::Settling => false,
+        };
+        if !self.ready.is_empty() || self.waits_for_durability() || self.has_undurable() {
+            return false;
+        }
+        if self.jobs.is_empty() && self.flights.iter().all(|(key, flight)| rests(*key, flight.stage)) {
+            return true;
+        }
+        let (jobs, flights) = self.rest_at_fences();
+        self.jobs.keys().all(|job| jobs.contains(job))
+            && self.flights.iter().all(|(key, flight)| rests(*key, flight.stage) || flights.contains(key))
     }
 
     /// Whether anything on its way is in the hands of another process.

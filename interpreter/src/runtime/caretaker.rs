@@ -3,15 +3,17 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::{Core, Shared};
 use patternc_program::{Program, Type};
 
-use crate::engine::{Engine, Happened, RetryError, Stage, Status, Trouble};
+use super::{Core, Shared};
+use crate::engine::{Engine, Happened, Progress, Reconciled, RetryError, Stage, Status, Trouble};
 use crate::event::EventId;
+use crate::failure::{Failure, FailureKind};
 use crate::json::{self, Form, Names, Path, Reader};
+use crate::store::StoreError;
 use crate::value::Value;
 
-/// How long between two looks at what was resumed.
+/// How long between two looks at what was begun.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A handle on a runtime that does not keep it running. Once it is stopped, there is nothing to look after: `None`.
@@ -106,6 +108,49 @@ impl Caretaker {
             watched.iter_mut().for_each(|one| one.look(&status));
             if Instant::now() >= deadline || !watched.iter().any(|one| matches!(one.resumed.now, Resumption::OnItsWay(_))) {
                 return Some(Ok(watched.into_iter().map(|one| one.resumed).collect()));
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// The program that runs.
+    pub fn program(&self) -> Option<Arc<Program>> {
+        Some(self.0.upgrade()?.program.clone())
+    }
+
+    /// The scopes of which a mirror, by index, has or had facts.
+    ///
+    /// # Errors
+    /// Those of the stores.
+    pub fn scopes(&self, mirror: u32) -> Option<Result<Vec<Value>, StoreError>> {
+        self.with(|core| {
+            core.engine().refresh()?;
+            core.engine().scopes(mirror)
+        })
+    }
+
+    /// Reconciles a scope of a mirror: see [`crate::engine::Engine::reconcile`]. Blocks until it is done; `progress` is told now and then how
+    /// far it is, and ends the waiting by `false`.
+    ///
+    /// # Errors
+    /// The failure that ended it.
+    pub fn reconcile(&self, mirror: u32, scope: Value, mut progress: impl FnMut(Progress) -> bool) -> Option<Result<Reconciled, Failure>> {
+        let id = match self.with(|core| core.engine().reconcile(mirror, scope))? {
+            Ok(id) => id,
+            Err(failure) => return Some(Err(failure)),
+        };
+        loop {
+            self.0.upgrade()?.bell.ring();
+            let (so_far, ended) = self.with(|core| {
+                let engine = core.engine();
+                (engine.reconcile_progress(id).unwrap_or_default(), engine.take_reconciled(id))
+            })?;
+            if ended.is_some() {
+                return ended;
+            }
+            if !progress(so_far) {
+                self.with(|core| core.engine().abandon_reconciled(id));
+                return Some(Err(Failure::new(FailureKind::Unknown, "interrupted; what was sent goes on")));
             }
             std::thread::sleep(LOOK);
         }

@@ -28,9 +28,7 @@ pub use self::outside::Callee;
 pub use self::patience::Patience;
 pub use self::snippet::{SnippetError, SnippetRun, Unanswered};
 pub use self::stepwise::Begun;
-use crate::engine::{
-    Counters, Engine, Entry, Overlap, Progress, Receipt, Reconciled, RetryError, Session, Status, Submitted, Ticket, Unopened,
-};
+use crate::engine::{Counters, Engine, Entry, Overlap, Receipt, RetryError, Session, Status, Submitted, Ticket, Unopened};
 use crate::event::{Action, Event, EventId, Outcome};
 use crate::failure::{Failure, FailureKind};
 use crate::given::{Given, Givens};
@@ -38,10 +36,7 @@ use crate::host::{Host, SystemHost};
 use crate::interrupt::Interrupt;
 use crate::limits::Limits;
 use crate::store::{Durability, Placement, Shard, Store, StoreError, Stores};
-use crate::value::Value;
 
-/// How often a reconciliation is looked at.
-const RECONCILE_POLL: Duration = Duration::from_millis(20);
 /// How often who waits for an outcome looks whether it hangs on something that is parked.
 const HANGING_POLL: Duration = Duration::from_millis(200);
 
@@ -372,28 +367,6 @@ impl Runtime {
         drop(core);
         self.shared.bell.ring();
         count
-    }
-
-    /// Reconciles a scope of a mirror: see [`Engine::reconcile`]. Blocks until it is done; `progress` is told now and then how far it is, and
-    /// ends the waiting by `false`.
-    ///
-    /// # Errors
-    /// The failure that ended it.
-    pub fn reconcile(&self, mirror: u32, scope: Value, mut progress: impl FnMut(Progress) -> bool) -> Result<Reconciled, Failure> {
-        let id = self.shared.lock().engine().reconcile(mirror, scope)?;
-        loop {
-            self.shared.bell.ring();
-            let mut core = self.shared.lock();
-            if let Some(result) = core.engine().take_reconciled(id) {
-                return result;
-            }
-            let so_far = core.engine().reconcile_progress(id).unwrap_or_default();
-            drop(core);
-            if !progress(so_far) {
-                return Err(Failure::new(FailureKind::Unknown, "interrupted; what was sent goes on"));
-            }
-            std::thread::sleep(RECONCILE_POLL);
-        }
     }
 
     /// Keeps a history from now on, for [`Runtime::take_history`].

@@ -329,10 +329,12 @@ impl Line<'_> {
         let began = Instant::now();
         let (runtime, patience) = (self.runtime, &mut *self.patience);
         let mut nobody = false;
-        let reconciled = runtime.reconcile(mirror, scope, |_| {
+        let reconciled = runtime.caretaker().reconcile(mirror, scope, |_| {
             nobody = !runtime.unanswered_calls().is_empty();
             !nobody && patience.lasts(began.elapsed(), runtime)
         });
+        let stopped = || Err(Failure::new(FailureKind::Unavailable, "the runtime is being shut down"));
+        let reconciled = reconciled.unwrap_or_else(stopped);
         match reconciled {
             Ok(reconciled) => self.run.reconciled.push(reconciled),
             Err(_) if nobody => return Err(SnippetError::NoAnswer { what: "the other side".to_owned(), why: Unanswered::Nobody }),

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -47,8 +47,8 @@ struct Proxy {
 
 struct State {
     server: String,
-    /// Which write of all, and what happens to it.
-    fault: Option<(usize, Fault)>,
+    /// Which writes of all, and what happens to them.
+    faults: Vec<(usize, Fault)>,
     writes: usize,
     /// Copies that are still under way, and after how many more writes they arrive.
     late: Vec<(usize, Request)>,
@@ -81,11 +81,11 @@ fn forward(server: &str, request: &Request) -> Option<Vec<u8>> {
 }
 
 impl Proxy {
-    fn start(server: &Server, fault: Option<(usize, Fault)>) -> Proxy {
+    fn start(server: &Server, faults: Vec<(usize, Fault)>) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let address = listener.local_addr().expect("it is bound").to_string();
         let (kill, kills) = mpsc::channel();
-        let state = State { server: server.address.clone(), fault, writes: 0, late: Vec::new(), kill };
+        let state = State { server: server.address.clone(), faults, writes: 0, late: Vec::new(), kill };
         let state = Arc::new(Mutex::new(state));
         let shared = state.clone();
         std::thread::spawn(move || {
@@ -115,7 +115,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
             let mut state = state.lock().expect("no test panics in it");
             if request.path == "/v1/relationships/write" {
                 state.writes += 1;
-                fault = state.fault.filter(|(at, _)| *at == state.writes).map(|(_, fault)| fault);
+                fault = state.faults.iter().find(|(at, _)| *at == state.writes).map(|(_, fault)| *fault);
                 for (after, copy) in std::mem::take(&mut state.late) {
                     if after == 0 { arrives.push(copy) } else { state.late.push((after - 1, copy)) }
                 }
@@ -226,15 +226,31 @@ fn whatever_happens_to_a_call_or_the_process_the_facts_end_equal() {
     std::thread::scope(|scope| {
         for fault in FAULTS {
             let server = &server;
-            scope.spawn(move || (1..=7).for_each(|write| happens(server, write, fault)));
+            scope.spawn(move || (1..=7).for_each(|write| happens(server, vec![(write, fault)])));
         }
     });
 }
 
-fn happens(server: &Server, write: usize, fault: Fault) {
-    let owner = format!("did:plc:{}{write}", format!("{fault:?}").to_lowercase());
+#[test]
+fn two_faults_on_the_way_end_equal_too() {
+    let ours = Server::alike();
+    let ours = &ours;
+    // Every fault meets every other one, each time at other writes.
+    let pairs = (0..FAULTS.len()).flat_map(|first| (0..FAULTS.len()).map(move |second| (first, second)));
+    let pairs: Vec<_> =
+        pairs.map(|(first, second)| vec![(1 + (first + second) % 5, FAULTS[first]), (3 + second % 5, FAULTS[second])]).collect();
+    std::thread::scope(|scope| {
+        for part in pairs.chunks(pairs.len().div_ceil(4)) {
+            scope.spawn(move || part.iter().for_each(|faults| happens(ours, faults.clone())));
+        }
+    });
+}
+
+fn happens(server: &Server, faults: Vec<(usize, Fault)>) {
+    let name: String = faults.iter().map(|(write, fault)| format!("{write}{fault:?}")).collect();
+    let owner = format!("did:plc:{}", name.to_lowercase());
     let folder = project();
-    let proxy = Proxy::start(server, Some((write, fault)));
+    let proxy = Proxy::start(server, faults);
     let mut child = start(folder.path(), &proxy.address, &events(&owner));
     loop {
         if proxy.kills.recv_timeout(Duration::from_millis(10)).is_ok() {
@@ -284,12 +300,138 @@ fn what_was_changed_by_hand_is_repaired_in_one_account_and_left_alone_in_the_oth
     assert!(said.contains("3 facts, 1 missing and added, 2 too much and removed"), "{said}");
     assert!(said.contains("user:mallory") && !said.contains(TOKEN), "{said}");
     assert_eq!((server.facts(ann), server.facts(eve)), (wanted(ann), broken));
-    let (code, said) = reconcile(&["ownership", "--output-format", "json"]);
+    let (code, said) = reconcile(&["ownership", "--quiet", "--output-format", "json"]);
     assert_eq!(code, Some(0), "{said}");
     let reports: Vec<Json> = said.lines().map(|line| serde_json::from_str(line).expect("a report is JSON")).collect();
     assert_eq!(reports.iter().map(|report| report["surplus"].as_array().map(Vec::len)).collect::<Vec<_>>(), [Some(0), Some(2)]);
     assert_eq!(server.facts(eve), wanted(eve));
+    let (code, said) = reconcile(&["ownership"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("2 scopes of `ownership` reconciled: those that records have, or had, facts of"), "{said}");
     assert_eq!(reconcile(&["nothing"]).0, Some(2));
+}
+
+/// A process that runs the patterns until its input ends.
+fn start_open(folder: &Path, endpoint: &str, token: &str, arguments: &[&str]) -> (Child, ChildStdin) {
+    let mut command = command(folder, endpoint);
+    command.env("SPICEDB_TOKEN", token).arg("run").args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary of the test starts");
+    let stdin = child.stdin.take().expect("it is piped");
+    (child, stdin)
+}
+
+/// The lines of an output, until one that has this text.
+fn read_until(output: impl Read, text: &str) -> String {
+    let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+    let mut seen = String::new();
+    for line in lines.by_ref() {
+        seen.push_str(&line);
+        seen.push('\n');
+        if line.contains(text) {
+            return seen;
+        }
+    }
+    panic!("{text:?} does not come: {seen}")
+}
+
+#[test]
+fn reconcile_works_while_the_patterns_run_and_for_an_account_without_records() {
+    let server = Server::start();
+    let folder = project();
+    let (ann, ghost) = ("did:plc:ann2", "did:plc:ghost");
+    let (mut child, mut stdin) = start_open(folder.path(), &server.address, TOKEN, &[]);
+    stdin.write_all(events(ann).as_bytes()).expect("it reads");
+    let out = child.stdout.take().expect("it is piped");
+    read_until(out, &format!("{ann}-7"));
+    // More than SpiceDB is asked for at once, and more than is repaired at once.
+    let relationship = |n: usize| {
+        json!({ "resource": { "objectType": "space", "objectId": id(&format!("at://{ghost}/space/{n}")) }, "relation": "reader",
+            "subject": { "object": { "objectType": "user", "objectId": "mallory" } } })
+    };
+    for part in 0..3 {
+        let updates: Vec<Json> =
+            (part * 400..(part + 1) * 400).map(|n| json!({ "operation": "OPERATION_TOUCH", "relationship": relationship(n) })).collect();
+        assert_eq!(server.call("/v1/relationships/write", &json!({ "updates": updates })).0, 200);
+    }
+    server.by_hand("OPERATION_DELETE", &format!("at://{ann}/space/notes"), "reader", ("user", "bob"));
+    let reconcile = |arguments: &[&str]| {
+        let mut command = command(folder.path(), "localhost:1");
+        let output = command.arg("reconcile").args(arguments).output().expect("the binary starts");
+        (output.status.code(), seen(&output))
+    };
+    let (code, said) = reconcile(&["ownership", ghost, "--output-format", "json"]);
+    assert_eq!(code, Some(0), "{said}");
+    let report: Json = serde_json::from_str(said.lines().next().expect("it says something")).expect("a report is JSON");
+    assert_eq!((report["facts"].as_u64(), report["surplus"].as_array().map(Vec::len)), (Some(0), Some(1200)));
+    assert!(server.facts(ghost).is_empty());
+    assert_ne!(server.facts(ann), wanted(ann), "the other account is not touched");
+    // What was removed is known from now on.
+    let (code, said) = reconcile(&["ownership"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("3 facts, 1 missing and added") && said.contains("2 scopes of `ownership`"), "{said}");
+    assert_eq!(server.facts(ann), wanted(ann));
+    // A record of that account comes after all.
+    stdin.write_all(events(ghost).as_bytes()).expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("its output is short");
+    assert_eq!(output.status.code(), Some(0), "{}", seen(&output));
+    assert_eq!(server.facts(ghost), wanted(ghost));
+}
+
+#[test]
+fn a_wrong_token_is_told_and_nothing_is_given_up() {
+    let server = Server::start();
+    let folder = project();
+    let owner = "did:plc:token";
+    let (mut child, mut stdin) = start_open(folder.path(), &server.address, "not the token", &["--verbose"]);
+    stdin.write_all(events(owner).as_bytes()).expect("it reads");
+    let said = read_until(child.stderr.take().expect("it is piped"), "does not accept the `token` of the extern");
+    assert!(!said.contains("not the token"), "{said}");
+    child.kill().expect("it runs");
+    child.wait().expect("it was started");
+    let mut again = command(folder.path(), &server.address);
+    again.arg("run");
+    let ran = run_with_input(again, &events(owner));
+    assert_eq!(ran.status.code(), Some(0), "{}", seen(&ran));
+    assert_eq!(server.facts(owner), wanted(owner));
+}
+
+#[test]
+fn what_the_schema_does_not_have_is_parked_with_what_it_lacks() {
+    let server = Server::start();
+    let folder = project();
+    let pattern = folder.path().join("spaces.pattern");
+    let text = std::fs::read_to_string(&pattern).expect("it is there");
+    std::fs::write(&pattern, text.replace("relation: \"reader\"", "relation: \"viewer\"")).expect("there is room");
+    let owner = "did:plc:schema";
+    let mut run = command(folder.path(), &server.address);
+    run.arg("run");
+    let events: String = events(owner).lines().take(3).map(|line| format!("{line}\n")).collect();
+    let ran = run_with_input(run, &events);
+    let said = seen(&ran);
+    assert!(said.contains("authz refuses what the mirror ownership tells it"), "{said}");
+    assert!(said.contains("`viewer` not found") && said.contains("patternc retry"), "{said}");
+    // The others arrive.
+    assert_eq!(server.facts(owner).len(), 2, "{said}");
+}
+
+#[test]
+fn an_endpoint_that_speaks_no_tls_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let address = listener.local_addr().expect("it is bound");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            // What comes is no HTTP either.
+            let _ = stream.read(&mut [0; 4096]).and_then(|_| stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"));
+        }
+    });
+    let folder = project();
+    let (mut child, mut stdin) = start_open(folder.path(), &format!("https://{address}"), TOKEN, &["--verbose"]);
+    stdin.write_all(events("did:plc:tls").as_bytes()).expect("it reads");
+    read_until(child.stderr.take().expect("it is piped"), "TLS with the `endpoint` of the extern fails");
+    child.kill().expect("it runs");
+    child.wait().expect("it was started");
 }
 
 #[test]

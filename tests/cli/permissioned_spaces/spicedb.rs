@@ -101,7 +101,12 @@ impl Server {
                 let state = state.clone();
                 std::thread::spawn(move || {
                     while let Some(request) = read_request(&stream) {
-                        let (status, body) = state.lock().expect("no test panics in it").answer(&request.path, &request.body);
+                        let known =
+                            String::from_utf8_lossy(&request.text).to_lowercase().contains(&format!("authorization: bearer {TOKEN}\r\n"));
+                        let (status, body) = match known {
+                            true => state.lock().expect("no test panics in it").answer(&request.path, &request.body),
+                            false => (401, json!({ "code": 16, "message": "invalid preshared key", "details": [] }).to_string()),
+                        };
                         let head = format!("HTTP/1.1 {status} -\r\ncontent-length: {}\r\n\r\n", body.len());
                         if (&stream).write_all(format!("{head}{body}").as_bytes()).is_err() {
                             return;
@@ -285,8 +290,18 @@ impl Alike {
         let token = format!("t{}", self.revision);
         let found = self.find(&body["relationshipFilter"])?;
         let limit = body["optionalLimit"].as_u64().unwrap_or(u64::MAX) as usize;
-        let lines = found.take(limit).map(|relationship| {
-            format!("{}\n", json!({ "result": { "readAt": { "token": token }, "relationship": relationship, "afterResultCursor": null } }))
+        let asked = body["consistency"].to_string();
+        let after = match body["optionalCursor"]["token"].as_str().map(|cursor| cursor.split_once(' ').unwrap_or_default()) {
+            Some((after, first)) if first == asked => after.parse::<usize>().unwrap_or(0),
+            Some(_) => return Err((9, "the cursor provided does not have the same arguments as the original API call".to_owned())),
+            None => 0,
+        };
+        let lines = found.enumerate().skip(after).take(limit).map(|(at, relationship)| {
+            let cursor = json!({ "token": format!("{} {asked}", at + 1) });
+            format!(
+                "{}\n",
+                json!({ "result": { "readAt": { "token": token }, "relationship": relationship, "afterResultCursor": cursor } })
+            )
         });
         Ok(lines.collect())
     }

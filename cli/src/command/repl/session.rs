@@ -46,6 +46,7 @@ use crate::command::reconcile;
 use crate::deployment::{self, Fallback};
 use crate::fault::Fault;
 use crate::project::{self, CONFIG, Loaded};
+use crate::reconciliation;
 use crate::render::{self, Report, count};
 
 /// The file that holds what is declared at the prompt.
@@ -396,8 +397,8 @@ impl Session {
         self.note_givens(text, givens);
         let history = self.happened(out)?;
         for reconciled in &ran.reconciled {
-            let (mirror, scope) = (reconciled.mirror, reconciled.scope.clone());
-            reconcile::write_report(out, &self.program, mirror, &scope, &Ok(reconciled.clone()), false)?;
+            let report = reconciliation::report(&self.program, reconciled.mirror, &reconciled.scope, &Ok(reconciled.clone()));
+            reconcile::write_report(out, &report, false)?;
         }
         let value = ran.value.as_ref().zip(lowered.value.as_ref().map(|(_, ty)| ty));
         if let Some((value, ty)) = value

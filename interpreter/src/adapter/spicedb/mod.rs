@@ -9,7 +9,6 @@
 
 mod relation;
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use patternc_program::{Program, Type};
@@ -37,8 +36,6 @@ pub struct SpiceDb {
     /// The object type of calls; `None`: they are not remembered.
     calls: Option<String>,
     agent: Agent,
-    /// The token of the newest write that was answered: what is read later is at least as fresh.
-    newest: Mutex<Option<String>>,
 }
 
 /// How an attempt ended, if not with an answer.
@@ -54,6 +51,9 @@ type Attempt<T> = Result<T, Stop>;
 const ALREADY_EXISTS: u64 = 6;
 /// That of a write which its preconditions stop.
 const FAILED_PRECONDITION: u64 = 9;
+/// Of a caller that is not known, or may not do it.
+const UNAUTHENTICATED: u64 = 16;
+const PERMISSION_DENIED: u64 = 7;
 
 impl SpiceDb {
     /// The gateway at `endpoint`: `host:port`, or with `http://` or `https://` before it. `calls`: the object type in which calls are
@@ -75,7 +75,7 @@ impl SpiceDb {
         }
         let config = Agent::config_builder().http_status_as_error(false).max_redirects(0).max_redirects_will_error(false);
         let agent = config.user_agent("patternc").max_idle_connections(16).max_idle_connections_per_host(16).build().into();
-        Ok(SpiceDb { base, token, timeout, calls, agent, newest: Mutex::new(None) })
+        Ok(SpiceDb { base, token, timeout, calls, agent })
     }
 
     fn ask(&self, program: &Program, call: &ExternCall) -> Attempt<CallAnswer> {
@@ -101,13 +101,14 @@ impl SpiceDb {
             return Err(rejected("a relationship is needed: `resource`, `relation`, `subject`".to_owned()));
         }
         let key = relation::encode(&call.event.0);
-        if let Some(calls) = &self.calls {
+        let note = self.calls.as_ref().map(|calls| {
             let object = json!({ "objectType": calls, "objectId": key });
             let relationship = json!({
                 "resource": object, "relation": "made", "subject": { "object": object }, "optionalExpiresAt": in_a_day(program),
             });
-            updates.push(json!({ "operation": "OPERATION_CREATE", "relationship": relationship }));
-        }
+            json!({ "operation": "OPERATION_CREATE", "relationship": relationship })
+        });
+        updates.extend(note.clone());
         let mut preconditions: Vec<Json> = Vec::new();
         for (operation, filters) in [("OPERATION_MUST_MATCH", &arguments.must), ("OPERATION_MUST_NOT_MATCH", &arguments.must_not)] {
             for parts in filters {
@@ -119,6 +120,16 @@ impl SpiceDb {
             Ok(answer) => one(&answer)?.pointer("/writtenAt/token").and_then(Json::as_str).unwrap_or_default().to_owned(),
             // The call has been made before, and its answer was lost.
             Err(Stop::Refused(ALREADY_EXISTS, _)) if self.calls.is_some() => self.token_of(call, &key)?.unwrap_or_default(),
+            Err(Stop::Refused(status, why)) if call.ends_refused && is_final(status) && note.is_some() => {
+                // A copy of the call that is still under way must not be made after the next one: from here on it finds its note.
+                match self.post(call, "/v1/relationships/write", &json!({ "updates": [note] })) {
+                    // One of them had been made before.
+                    Err(Stop::Refused(ALREADY_EXISTS, _)) => self.token_of(call, &key)?.unwrap_or_default(),
+                    Err(Stop::Answer(answer)) => return Err(Stop::Answer(answer)),
+                    Ok(_) => return Err(rejected(why)),
+                    Err(Stop::Refused(..)) => return Err(self.explain(status, why)),
+                }
+            }
             // What it made may be what its own preconditions forbid.
             Err(Stop::Refused(FAILED_PRECONDITION, why)) if self.calls.is_some() && call.doubtful => {
                 self.token_of(call, &key)?.ok_or_else(|| rejected(why))?
@@ -126,7 +137,6 @@ impl SpiceDb {
             Err(Stop::Refused(status, why)) => return Err(self.explain(status, why)),
             Err(stop) => return Err(stop),
         };
-        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
         Ok(result(program, call, json!(token).to_string().as_bytes()))
     }
 
@@ -148,10 +158,8 @@ impl SpiceDb {
         };
         let filter = parts.filter().map_err(rejected)?;
         // Facts are compared with what it gives, so nothing that was written may be missing.
-        let mut consistency = match &arguments.at {
-            Some(token) => json!({ "atLeastAsFresh": { "token": token } }),
-            None => json!({ "fullyConsistent": true }),
-        };
+        // The pages are of one moment: the cursor holds it. All else has to be as it was for the first.
+        let consistency = arguments.consistency(call);
         let mut found: Vec<Value> = Vec::new();
         let mut cursor = Json::Null;
         loop {
@@ -167,10 +175,6 @@ impl SpiceDb {
                 }
             }
             let Some(last) = page.last().filter(|_| page.len() >= PAGE) else { break };
-            // The pages are of one moment.
-            if let Some(token) = last.pointer("/result/readAt/token") {
-                consistency = json!({ "atExactSnapshot": { "token": token } });
-            }
             cursor = last.pointer("/result/afterResultCursor").cloned().unwrap_or(Json::Null);
             if cursor.is_null() {
                 break;
@@ -186,13 +190,8 @@ impl SpiceDb {
         let Some(permission) = &arguments.permission else {
             return Err(rejected("`check` takes the `permission` that is asked about".to_owned()));
         };
-        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let consistency = match arguments.at.clone().or(newest).filter(|token| !token.is_empty()) {
-            Some(token) => json!({ "atLeastAsFresh": { "token": token } }),
-            None => json!({ "fullyConsistent": true }),
-        };
         let body = json!({
-            "consistency": consistency,
+            "consistency": arguments.consistency(call),
             "resource": relation::object(resource).map_err(rejected)?,
             "permission": permission,
             "subject": relation::subject(subject).map_err(rejected)?,
@@ -210,7 +209,10 @@ impl SpiceDb {
 
     fn post(&self, call: &ExternCall, path: &str, body: &Json) -> Attempt<Vec<u8>> {
         let unreached = |error: &ureq::Error| {
-            let why = told(error);
+            let mut why = told(error);
+            if self.base.starts_with("https:") && is_of_tls(error) {
+                why = format!("TLS with the `endpoint` of the extern fails: {why}");
+            }
             Stop::Answer(if never_left(error) { CallAnswer::NotSent(why) } else { CallAnswer::Unavailable(why) })
         };
         let mut request = ureq::http::Request::post(format!("{}{path}", self.base)).header("Content-Type", "application/json");
@@ -230,6 +232,9 @@ impl SpiceDb {
         let why = message(&body, || format!("HTTP status {status}"));
         Err(match code {
             Some(code) => Stop::Refused(code, why),
+            // Who stands before SpiceDB speaks no gRPC.
+            None if status == 401 => Stop::Refused(UNAUTHENTICATED, why),
+            None if status == 403 => Stop::Refused(PERMISSION_DENIED, why),
             None => Stop::Answer(CallAnswer::Unavailable(why)),
         })
     }
@@ -264,11 +269,34 @@ impl Callee for SpiceDb {
     fn call(&self, program: &Program, call: &ExternCall) -> CallAnswer {
         match self.ask(program, call) {
             Ok(answer) | Err(Stop::Answer(answer)) => answer,
-            // CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, INTERNAL, UNAVAILABLE, DATA_LOSS.
-            Err(Stop::Refused(1 | 2 | 4 | 8 | 10 | 13 | 14 | 15, why)) => CallAnswer::Unavailable(why),
-            Err(Stop::Refused(_, why)) => refused(program, call, false, why),
+            // The call is as good as any other; what is wrong is the deployment.
+            Err(Stop::Refused(UNAUTHENTICATED | PERMISSION_DENIED, why)) => {
+                let token = if self.token.is_some() {
+                    "does not accept the `token` of the extern"
+                } else {
+                    "asks for a `token`, and the extern has none"
+                };
+                CallAnswer::NotSent(format!("SpiceDB {token}: {why}"))
+            }
+            Err(Stop::Refused(status, why)) if is_final(status) => refused(program, call, false, why),
+            Err(Stop::Refused(_, why)) => CallAnswer::Unavailable(why),
         }
     }
+}
+
+/// Whether no secure connection came about, as where the other end speaks no TLS or has a certificate that is not trusted.
+fn is_of_tls(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => true,
+        ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
+        _ => false,
+    }
+}
+
+/// Whether a call that ended so would end so again.
+fn is_final(status: u64) -> bool {
+    // CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, INTERNAL, UNAVAILABLE, DATA_LOSS.
+    !matches!(status, 1 | 2 | 4 | 8 | 10 | 13 | 14 | 15 | UNAUTHENTICATED | PERMISSION_DENIED)
 }
 
 fn rejected(why: String) -> Stop {
@@ -312,10 +340,33 @@ struct Arguments {
     must: Vec<Parts>,
     must_not: Vec<Parts>,
     permission: Option<String>,
-    at: Option<String>,
+    /// How fresh an answer has to be.
+    at: At,
+}
+
+#[derive(Default)]
+enum At {
+    /// Of now.
+    #[default]
+    Now,
+    /// Not older than what mirrors have told of the space that asks.
+    Told,
+    Token(String),
 }
 
 impl Arguments {
+    fn consistency(&self, call: &ExternCall) -> Json {
+        let token = match &self.at {
+            At::Now => None,
+            At::Told => call.after.as_deref(),
+            At::Token(token) => Some(token.as_str()),
+        };
+        match token {
+            Some(token) => json!({ "atLeastAsFresh": { "token": token } }),
+            None => json!({ "fullyConsistent": true }),
+        }
+    }
+
     fn of(program: &Program, call: &ExternCall) -> Arguments {
         let mut arguments = Arguments::default();
         // Arguments that are no structs make one relationship together.
@@ -323,6 +374,11 @@ impl Arguments {
         for (param, value) in operation(program, call).params.iter().zip(&call.args) {
             let name = param.name.as_str();
             match name {
+                "at" => match value {
+                    Value::Text(token) if !token.is_empty() => arguments.at = At::Token(token.to_string()),
+                    Value::None => arguments.at = At::Told,
+                    _ => {}
+                },
                 "must" => relations(program, &param.ty, value, &mut arguments.must),
                 "must_not" => relations(program, &param.ty, value, &mut arguments.must_not),
                 _ => match value {
@@ -333,7 +389,6 @@ impl Arguments {
                             "relation" => bare.relation = text,
                             "subject" => bare.subject = text,
                             "permission" => arguments.permission = text,
-                            "at" => arguments.at = text.filter(|token| !token.is_empty()),
                             _ => {}
                         }
                     }

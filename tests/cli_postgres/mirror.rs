@@ -125,6 +125,7 @@ impl Authz {
             } else {
                 state.facts.insert(fact)
             };
+            changed.notify_all();
         }
         json!("token")
     }

@@ -463,3 +463,47 @@ fn sets_of_chains_by_chance_have_verdicts_and_their_witnesses_are_whole() {
     // Both kinds come up often, or a comparison would say nothing.
     assert!(safe > 50 && broken > 50, "{safe} safe, {broken} broken");
 }
+
+/// A blind write decided by what is not a constant: of two events that look at each other's mark first, each can miss the other's.
+const DECIDED: &str = r#"
+space front
+space back
+record Right in back {
+  cell n: Int = 0
+  cell mark: Int = 0
+  internal handler note(v: Int) { self.mark = v }
+  internal handler look() { CHECK }
+  handler other(left: Left, v: Int) {
+    self.mark = v
+    send left.check()
+  }
+}
+record Left in front {
+  cell right: Right
+  cell n: Int = 0
+  cell mark: Int = 0
+  internal handler check() { CHECK }
+  handler work(v: Int) {
+    self.mark = v
+    send self.right.look()
+  }
+}
+"#;
+
+#[test]
+fn what_decides_over_a_blind_write_counts() {
+    let text = DECIDED;
+    for check in [
+        "if self.mark * 2 > 6 { self.n += 1 }",
+        "let seen = self.mark * 2  if seen > 6 { self.n += 1 }",
+        "require self.mark < 6 else \"marked\"  self.n += 1",
+        "if self.mark == 3 { self.n += 1 }",
+    ] {
+        cycle(&text.replace("CHECK", check));
+    }
+    // Nothing is decided, or by what nobody changes.
+    fine(&text.replace("CHECK", "self.n += 1"));
+    let still = text.replace("  cell n: Int = 0", "  cell n: Int = 0\n  cell still: Int = 0");
+    fine(&still.replace("CHECK", "if self.still * 2 > 6 { self.n += 1 }"));
+    fine(&still.replace("CHECK", "require self.still < 6 else \"no\"  self.n += 1"));
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::{Access, Chain, Condition, Piece, Repeat, Way};
+use super::{Access, Chain, Condition, Decides, Piece, Repeat, Way};
 use crate::db::{Db, Project, SourceFile};
 use crate::effects::known::{Const, Fact, Known};
 use crate::effects::{
@@ -150,6 +150,33 @@ impl Collector<'_> {
         };
         let always = |site: Site| layout.as_ref().is_some_and(|layout| site.body == body && layout.is_unconditional(site));
         let inside = |entry: &dyn Entry| is_sure_inside(self.db, entry, seen);
+        let decides = |read: &effects::Read| {
+            let Some(layout) = &layout else { return Decides::All };
+            let site = own_site(read, seen);
+            // What a callee demands may rest on all that it reads.
+            let mut failures = effects.failures.iter().filter(|failure| !failure.caught && failure.cause != FailureCause::Overflow);
+            if failures.any(|failure| !failure.path[usize::from(seen.is_some())..].is_empty() && own_site(failure, seen) == site) {
+                return Decides::All;
+            }
+            let known = facts(site);
+            let is_known = || {
+                known.iter().any(|fact| match fact {
+                    Fact::Holds { target, cell, .. } | Fact::Has { target, cell, .. } => Some(*cell) == read.cell && *target == read.target,
+                    Fact::Apart(..) => false,
+                })
+            };
+            let mut decides = if inside(read) { Decides::Nothing } else { Decides::Parts };
+            for decision in layout.decided_by(site) {
+                match decision.rejects {
+                    true if !(decision.known && is_known()) => return Decides::All,
+                    true => {}
+                    false => decides = Decides::Parts,
+                }
+            }
+            // What a callee does may rest on what it reads.
+            let callee = read.path.len() > usize::from(seen.is_some());
+            if callee && decides == Decides::Nothing { Decides::Parts } else { decides }
+        };
         let reads = effects.reads.iter().filter(|read| stored(read.cell)).map(|read| Access {
             record: read.record,
             cell: read.cell,
@@ -163,6 +190,7 @@ impl Collector<'_> {
             site: read.site(),
             always: always(own_site(read, seen)) && inside(read),
             facts: if read.several { Arc::default() } else { facts(own_site(read, seen)) },
+            decides: decides(read),
         });
         let writes = effects.writes.iter().map(|write| {
             let written_by = effects::body(self.db, write.site().body).map(|own| &own.layout);
@@ -184,6 +212,7 @@ impl Collector<'_> {
                 site: write.site(),
                 always: always(own_site(write, seen)) && inside(write),
                 facts: if write.several { Arc::default() } else { facts(own_site(write, seen)) },
+                decides: Decides::Nothing,
             }
         });
         let accesses: Vec<Access> = reads.chain(writes).collect();
@@ -324,7 +353,8 @@ impl Collector<'_> {
         };
         let with = of(&|entry, at| layout.happens_with(at, site) && is_sure_inside(self.db, entry, seen));
         let without = of(&|_, at| layout.excludes(at, site));
-        self.chain.pieces[piece].conditions.push(Condition { to, facts, with, without });
+        let always = layout.is_unconditional(site) && is_sure_inside(self.db, send, seen);
+        self.chain.pieces[piece].conditions.push(Condition { to, facts, always, with, without });
     }
 
     fn send(&mut self, piece: usize, send: &SendEffect, body: BodyOwner, seen: Option<&CallEffect>) -> Option<Answered> {

@@ -138,6 +138,18 @@ pub struct Access {
     pub always: bool,
     /// What is so when its transaction starts, if it happens.
     pub facts: Arc<[Fact]>,
+    /// What it decides about, if it reads, beyond what facts say.
+    pub decides: Decides,
+}
+
+/// What a read decides about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decides {
+    Nothing,
+    /// Over what is not always done.
+    Parts,
+    /// Whether the transaction is rejected.
+    All,
 }
 
 /// What is so of a piece in the runs in which it sends something.
@@ -147,6 +159,8 @@ pub struct Condition {
     pub to: Range<usize>,
     /// What is so when its transaction starts, if it does.
     pub facts: Arc<[Fact]>,
+    /// The transaction cannot commit without going on so.
+    pub always: bool,
     /// Accesses, by position, that surely happen as well.
     pub with: Vec<usize>,
     /// Accesses, by position, that do not happen then.

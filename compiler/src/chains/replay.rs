@@ -10,9 +10,10 @@ use rustc_hash::FxHasher;
 
 use super::bindings::{Bindings, Class};
 use super::schedule::{Stop, Turn};
-use super::{Access, Way};
+use super::{Access, Decides, Way};
 use crate::effects::known::{Const, Fact};
 use crate::effects::{Grain, Target, WriteKind};
+use crate::hir::BodyOwner;
 use crate::types::{CellId, ItemId};
 
 /// What is needed, looked at and changed by one piece, in classes.
@@ -21,13 +22,19 @@ pub(super) struct Prepared<'a> {
     pub sent: Option<(Class, Class, Option<usize>)>,
     /// The piece that leads to it.
     pub parent: Option<usize>,
+    /// Its position in its chain.
+    index: usize,
+    /// It is sent only where what its parent read says so.
+    chosen: bool,
+    /// What decides whether it is rejected, beyond what it needs; and what else decides about what it does.
+    decided: [Vec<Thing>; 2],
     needs: Vec<Need<'a>>,
     reads: Vec<Thing>,
     changes: Vec<Change<'a>>,
 }
 
 /// What an access is about.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Thing {
     /// `None`: some record of the type, or all of them.
     record: Option<Class>,
@@ -47,6 +54,8 @@ struct Change<'a> {
     access: &'a Access,
     thing: Thing,
     sure: bool,
+    /// Its transaction can commit without it.
+    chosen: bool,
     /// It does not happen unless these hold.
     when: Vec<Need<'a>>,
 }
@@ -75,6 +84,7 @@ impl<'a> Prepared<'a> {
         needs.dedup();
         let mut reads = Vec::new();
         let mut changes = Vec::new();
+        let mut decided = [Vec::new(), Vec::new()];
         for (position, access) in piece.accesses.iter().enumerate() {
             if next.iter().any(|condition| condition.without.contains(&position)) {
                 continue;
@@ -86,6 +96,11 @@ impl<'a> Prepared<'a> {
             };
             let thing = Thing { record, of: access.record, cell: access.cell, element };
             if access.reads() {
+                match access.decides {
+                    Decides::Nothing => {}
+                    Decides::All => decided[0].push(thing),
+                    Decides::Parts => decided[1].push(thing),
+                }
                 // What only decides whether it goes on, and is met, says nothing more to what is written.
                 let about = |fact: &Fact| match fact {
                     Fact::Holds { target, cell, .. } | Fact::Has { target, cell, .. } => {
@@ -101,7 +116,7 @@ impl<'a> Prepared<'a> {
             }
             let sure = access.always || used.contains(&position) || next.iter().any(|condition| condition.with.contains(&position));
             let when = access.facts.iter().filter_map(|fact| need(event, fact, bindings)).collect();
-            changes.push(Change { access, thing, sure, when });
+            changes.push(Change { access, thing, sure, chosen: !access.always, when });
         }
         let sent = match &piece.way {
             Way::Sent { from, ordered: true, .. } if *from != Target::Unknown && piece.on != Target::Unknown => {
@@ -110,7 +125,11 @@ impl<'a> Prepared<'a> {
             }
             _ => None,
         };
-        Some(Prepared { sent, parent: piece.parent, needs, reads, changes })
+        let chosen = piece.parent.is_some_and(|parent| {
+            let mut ways = stop.chain.pieces[parent].conditions.iter().filter(|condition| condition.to.contains(&index));
+            !ways.next().is_some_and(|way| way.always)
+        });
+        Some(Prepared { sent, parent: piece.parent, index, chosen, decided, needs, reads, changes })
     }
 }
 
@@ -132,7 +151,31 @@ struct State<'a> {
     has: Vec<(Class, CellId, Class, bool)>,
 }
 
+impl Need<'_> {
+    fn thing(&self) -> Thing {
+        match *self {
+            Need::Holds(record, cell, ..) => Thing { record: Some(record), of: cell.record, cell: Some(cell), element: None },
+            Need::Has(record, cell, element, _) => {
+                Thing { record: Some(record), of: cell.record, cell: Some(cell), element: Some(element) }
+            }
+        }
+    }
+}
+
 impl<'a> State<'a> {
+    /// Whether it is known if a need can be met.
+    fn knows(&self, need: &Need<'_>) -> bool {
+        match *need {
+            Need::Holds(record, cell, value, is) => {
+                let mut held = self.holds.iter().filter(|(of, at, _)| (*of, *at) == (record, cell));
+                let mut not = self.not.iter().filter(|(of, at, _)| (*of, *at) == (record, cell));
+                held.any(|(.., held)| *held == value || !held.allows(value, is) || !held.allows(value, !is))
+                    || not.any(|(.., held)| *held == value)
+            }
+            Need::Has(record, cell, element, _) => self.has.iter().any(|(of, at, what, _)| (*of, *at, *what) == (record, cell, element)),
+        }
+    }
+
     /// Whether a need can be met.
     fn allows(&self, need: &Need<'_>) -> bool {
         match *need {
@@ -202,31 +245,47 @@ pub(super) struct Run<'a> {
     cells: Vec<(Key, u64)>,
     /// What each event has read.
     read: Vec<u64>,
+    /// What decided that a piece of an event commits, and what its sends that it may leave out rest on: names, zero for what the start says.
+    decided: Vec<((usize, usize), [u64; 2])>,
+    /// Whether it counts what decides about what an event does. Of sagas it does not: an undo that asks whether there is something to undo does
+    /// so to give the same as if it had never been, which names of values do not show.
+    counts: Vec<bool>,
     /// Whether an event only looks.
     looks: Vec<bool>,
 }
 
 impl<'a> Run<'a> {
     pub(super) fn new(stops: &[Stop<'_>]) -> Self {
+        let counts = stops.iter().map(|stop| !matches!(stop.chain.root, BodyOwner::Saga(_))).collect();
         let looks = stops.iter().map(|stop| !stop.chain.writes()).collect();
-        Run { state: State::default(), cells: Vec::new(), read: vec![0; stops.len()], looks }
+        Run { state: State::default(), cells: Vec::new(), read: vec![0; stops.len()], decided: Vec::new(), counts, looks }
     }
 
     /// Commits a piece; false if its conditions are not met.
     pub(super) fn commit(&mut self, event: usize, piece: &Prepared<'a>) -> bool {
+        let parent = piece.parent.and_then(|parent| self.decided.iter().find(|(of, _)| *of == (event, parent)));
+        let mut decided = parent.map_or(0, |(_, names)| names[usize::from(piece.chosen)]);
         for need in &piece.needs {
             if !self.state.allows(need) {
                 return false;
             }
+            // It may be met or not by what others wrote.
+            if !self.state.knows(need) {
+                decided = self.decided(event, decided, &need.thing());
+            }
             self.state.learn(need);
         }
+        decided = piece.decided[0].iter().fold(decided, |decided, thing| self.decided(event, decided, thing));
+        let chosen = self.decided_by(event, decided, piece, &[], &self.state);
+        self.decided.push(((event, piece.index), [decided, chosen]));
         for thing in &piece.reads {
             self.read[event] = name(&(self.read[event], self.value(thing)));
         }
         let start = self.state.clone();
         for change in piece.changes.iter().filter(|change| change.when.iter().all(|need| start.allows(need))) {
             self.state.apply(change);
-            self.write(event, change);
+            let by = if change.chosen { self.decided_by(event, decided, piece, &change.when, &start) } else { decided };
+            self.write(event, change, by);
         }
         true
     }
@@ -250,7 +309,24 @@ impl<'a> Run<'a> {
         self.cells.iter().filter(|(key, _)| hit(key)).map(name).fold(0, u64::wrapping_add)
     }
 
-    fn write(&mut self, event: usize, change: &Change<'_>) {
+    /// What was decided in a piece about something that it may leave out. What is said of a cell and known to be so decides nothing.
+    fn decided_by(&self, event: usize, decided: u64, piece: &Prepared<'_>, when: &[Need<'_>], known: &State<'_>) -> u64 {
+        let said: Vec<Thing> = piece.needs.iter().chain(when.iter().filter(|need| known.knows(need))).map(Need::thing).collect();
+        let open = piece.decided[1].iter().filter(|thing| !said.contains(thing));
+        open.fold(decided, |decided, thing| self.decided(event, decided, thing))
+    }
+
+    /// What was decided, now also by what a thing holds. What it held at the start is the same in every run.
+    fn decided(&self, event: usize, decided: u64, thing: &Thing) -> u64 {
+        match self.value(thing) {
+            _ if !self.counts[event] => decided,
+            0 => decided,
+            value => name(&(decided, value)),
+        }
+    }
+
+    /// Writes. `decided` names what decided that it happens.
+    fn write(&mut self, event: usize, change: &Change<'_>, decided: u64) {
         let Thing { record, of, cell, element } = change.thing;
         let access = change.access;
         let own = match (&access.value, access.fixed) {
@@ -258,6 +334,8 @@ impl<'a> Run<'a> {
             _ if access.blind => name(&(event, access.site)),
             _ => name(&(event, access.site, self.read[event])),
         };
+        let by = |own: u64| if decided == 0 { own } else { name(&(own, decided)) };
+        let own = by(own);
         let replaces = matches!(access.write, Some(WriteKind::Set | WriteKind::Delete));
         if replaces && element.is_none() {
             self.cells.retain(|(known, _)| (known.0, known.1, known.2) != (record, of, cell));
@@ -271,8 +349,12 @@ impl<'a> Run<'a> {
         *held = match access.write {
             // In any order the same. Which element comes first in a list is not compared.
             Some(WriteKind::Add | WriteKind::Append | WriteKind::Create) => held.wrapping_add(own),
-            Some(WriteKind::Insert) => name(&true),
+            // What is there already stays.
+            Some(WriteKind::Insert) if decided == 0 || *held == name(&true) => name(&true),
+            Some(WriteKind::Insert) => held.wrapping_add(by(name(&true))),
             // What a Set does not hold any more; of a list, the one that was put in before.
+            Some(WriteKind::Remove) if *held == name(&false) => name(&false),
+            Some(WriteKind::Remove) if decided != 0 => name(&(*held, by(name(&false)))),
             Some(WriteKind::Remove) if *held == 0 || *held == name(&true) => name(&false),
             Some(WriteKind::Remove) => name(&(*held, false)),
             Some(WriteKind::Set | WriteKind::Delete) | None => own,

@@ -99,7 +99,7 @@ fn cut(db: &dyn Db, deployed: Deployed<'_>, chain: &Chain, piece: &Piece) -> Opt
         Access { facts, ..access }
     };
     let (way, on, space) = (Way::Start, piece.on.clone(), piece.space);
-    let condition = Condition { to: 1..2, facts: facts.into(), with: Vec::new(), without: Vec::new() };
+    let condition = Condition { to: 1..2, facts: facts.into(), always: false, with: Vec::new(), without: Vec::new() };
     let looking = Piece {
         body: piece.body,
         way: way.clone(),

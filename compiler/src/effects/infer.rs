@@ -49,6 +49,7 @@ impl<'db> Inference<'db> {
             spans: Vec::new(),
             block: BlockId(0),
             decisions: 0,
+            rejections: 0,
             tries: 0,
             known: vec![None; body.locals.len()],
             queried: Vec::new(),
@@ -113,12 +114,21 @@ struct Walk<'a, 'db> {
     spans: Vec<Span>,
     block: BlockId,
     decisions: u32,
+    /// What can fail the transaction, so far.
+    rejections: u32,
     /// How many `try` blocks of this piece are around.
     tries: u32,
     /// What a local that has a record stands for, where that is known better than the local itself.
     known: Vec<Option<Target>>,
     /// The parameters of the queries around.
     queried: Vec<LocalId>,
+}
+
+/// The sites of what a condition reads, and whether all that it says is known where it is false.
+#[derive(Clone, Copy)]
+struct Cond {
+    reads: (u32, u32),
+    known: bool,
 }
 
 /// How a block ends: whether its end is reached, and if not, whether always by failing.
@@ -166,13 +176,14 @@ impl Walk<'_, '_> {
     }
 
     /// Two blocks of which at most one runs, and what is known in each.
-    fn branches(&mut self, then: &hir::Block, otherwise: Option<&hir::Block>, facts: (Vec<Fact>, Vec<Fact>)) -> End {
-        let (decision, from) = (self.decision(), self.here());
+    fn branches(&mut self, cond: Cond, then: &hir::Block, otherwise: Option<&hir::Block>, facts: (Vec<Fact>, Vec<Fact>)) -> End {
+        let (decision, from, rejections) = (self.decision(), self.here(), self.rejections);
         let end = self.block(BlockKind::Branch(decision), &then.stmts, facts.0);
         let (other, facts) = match otherwise {
             Some(otherwise) => (self.block(BlockKind::Branch(decision), &otherwise.stmts, facts.1.clone()), facts.1),
             None => (End::Reached, facts.1),
         };
+        self.decide(cond.reads, rejections, end == End::Fails && cond.known);
         match end {
             End::Reached => {}
             End::Returns => self.learn(facts),
@@ -199,11 +210,14 @@ impl Walk<'_, '_> {
                 self.know(*local, value);
             }
             StmtKind::LetElse { local, value, otherwise } => {
+                let from = self.reads_of(value);
                 self.expr(value);
+                let (reads, rejections) = ((from, self.here()), self.rejections);
                 let decision = self.decision();
                 let end = self.block(BlockKind::Branch(decision), std::slice::from_ref(otherwise), Vec::new());
                 self.know(*local, value);
                 let facts = self.presence(value, true);
+                self.decide(reads, rejections, end == End::Fails && !facts.is_empty());
                 if end == End::Fails { self.demand(self.here(), facts) } else { self.learn(facts) }
             }
             StmtKind::LetCall { call, .. } | StmtKind::Call(call) => self.call(call),
@@ -213,34 +227,48 @@ impl Walk<'_, '_> {
                 self.delete(record, stmt.span);
             }
             StmtKind::Require { cond, message } => {
+                let from = self.reads_of(cond);
                 self.expr(cond);
+                let (reads, rejections) = ((from, self.here()), self.rejections);
                 message.iter().for_each(|message| self.expr(message));
                 self.failure(FailureCause::Require, stmt.span);
+                self.rejections += u32::from(self.tries == 0);
+                let known = self.is_known(cond, true);
+                self.decide(reads, rejections, known);
                 self.demand(self.here(), self.facts(cond, true));
             }
             StmtKind::Fail(message) => {
                 self.expr(message);
                 self.failure(FailureCause::Fail, stmt.span);
+                self.rejections += u32::from(self.tries == 0);
                 return End::Fails;
             }
             StmtKind::If { cond, then, otherwise } => {
+                let from = self.reads_of(cond);
                 self.expr(cond);
                 let facts = (self.facts(cond, true), self.facts(cond, false));
-                return self.branches(then, otherwise.as_ref(), facts);
+                let cond = Cond { reads: (from, self.here()), known: self.is_known(cond, false) };
+                return self.branches(cond, then, otherwise.as_ref(), facts);
             }
             StmtKind::IfLet { local, value, then, otherwise } => {
+                let from = self.reads_of(value);
                 self.expr(value);
                 self.know(*local, value);
                 let facts = (self.presence(value, true), self.presence(value, false));
-                return self.branches(then, otherwise.as_ref(), facts);
+                let cond = Cond { reads: (from, self.here()), known: !facts.1.is_empty() };
+                return self.branches(cond, then, otherwise.as_ref(), facts);
             }
             StmtKind::For { iter, body, .. } => {
+                let from = self.reads_of(iter);
                 self.expr(iter);
+                let (reads, rejections) = ((from, self.here()), self.rejections);
                 self.block(BlockKind::Loop, &body.stmts, Vec::new());
+                self.decide(reads, rejections, false);
             }
             StmtKind::Match { subject, arms } => {
+                let first = self.reads_of(subject);
                 self.expr(subject);
-                let (decision, from) = (self.decision(), self.here());
+                let (decision, from, rejections) = (self.decision(), self.here(), self.rejections);
                 let ends: Vec<End> = arms
                     .iter()
                     .map(|arm| {
@@ -248,6 +276,9 @@ impl Walk<'_, '_> {
                         self.block(BlockKind::Branch(decision), &arm.body.stmts, facts)
                     })
                     .collect();
+                let on = arms.iter().zip(&ends).filter(|(_, end)| **end != End::Fails).map(|(arm, _)| arm).collect::<Vec<_>>();
+                let known = matches!(on[..], [arm] if !self.matched(subject, &arm.pattern).is_empty());
+                self.decide((first, from), rejections, known);
                 // Where every other arm fails, the transaction demands what fits the one that does not.
                 let mut goes_on = arms.iter().zip(&ends).filter(|(_, end)| **end != End::Fails);
                 if let (Some((arm, _)), None) = (goes_on.next(), goes_on.next()) {

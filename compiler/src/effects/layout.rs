@@ -31,6 +31,18 @@ pub enum BlockKind {
     Arm(u32),
 }
 
+/// A condition, or another value by which a transaction goes one way or another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    pub block: BlockId,
+    /// The sites of what it reads: from this one to before the other.
+    pub reads: (u32, u32),
+    /// It can fail the transaction.
+    pub rejects: bool,
+    /// [`Layout::known`] has all that it demands.
+    pub known: bool,
+}
+
 /// The blocks of a body, and the block of each of its sites.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Layout {
@@ -42,6 +54,8 @@ pub struct Layout {
     pub written: Vec<(u32, Const)>,
     /// The writes whose value depends on nothing that is read: literals, parameters, the clock. By [`Site::index`].
     pub blind: Vec<u32>,
+    /// What decides how the transaction goes on, in the order of evaluation.
+    pub decisions: Vec<Decision>,
     /// Blocks that can return, other than those of whole transactions, and the first site after each: what follows may not happen.
     pub returns: Vec<(BlockId, u32)>,
     /// What is so if the value of the body, a Bool, is true; and if it is false.
@@ -114,6 +128,14 @@ impl Layout {
     fn may_return(&self, site: Site, from: u32) -> bool {
         let whole = self.around_in_piece(site).last().copied();
         self.returns.iter().any(|&(block, next)| (from + 1..=site.index).contains(&next) && self.piece_of(block) == whole)
+    }
+
+    /// The decisions of the transaction of a site that rest on what is read there.
+    pub fn decided_by(&self, site: Site) -> impl Iterator<Item = &Decision> {
+        let whole = self.around_in_piece(site).last().copied();
+        self.decisions
+            .iter()
+            .filter(move |decision| (decision.reads.0..decision.reads.1).contains(&site.index) && self.piece_of(decision.block) == whole)
     }
 
     /// The block of the whole transaction that a block is part of.

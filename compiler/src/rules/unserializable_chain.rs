@@ -219,6 +219,9 @@ respected, and so are records that are known to be different.
 
 A rejection in a later piece is reported too, when nothing repairs what the pieces before it wrote.
 
+Up to four events at once are looked at, with a bound on the orders that are tried: where it is met before anything is found, nothing is said.
+`patternc explore` on a `test` with such events in `concurrently` tries all orders, within bounds that it prints.
+
 ## Bad
 
 ```pattern

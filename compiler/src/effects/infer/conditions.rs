@@ -6,6 +6,7 @@ use patternc_program::Method;
 use super::{Walk, record_of};
 use crate::effects::Target;
 use crate::effects::known::{Const, Fact, Known};
+use crate::effects::layout::Decision;
 use crate::hir::{Arg, Expr, ExprKind, Pattern, PatternKind};
 use crate::types::{CellId, Ty};
 use crate::visit;
@@ -82,6 +83,33 @@ impl Walk<'_, '_> {
     pub(super) fn may_return(&mut self) {
         if self.layout.piece_of(self.block) != Some(self.block) {
             self.layout.returns.push((self.block, self.here()));
+        }
+    }
+
+    /// The first site at which something can be read that a value, evaluated next, depends on.
+    pub(super) fn reads_of(&self, value: &Expr) -> u32 {
+        let mut by_locals = false;
+        visit::expr(value, &mut |part| by_locals |= matches!(&part.kind, ExprKind::Local(local) if local.0 >= self.body.params));
+        // What a local holds may have been read anywhere before.
+        if by_locals { 0 } else { self.here() }
+    }
+
+    /// Notes a decision by what is read at these sites. `rejections`: how many there were before what it decides about.
+    pub(super) fn decide(&mut self, reads: (u32, u32), rejections: u32, known: bool) {
+        if reads.0 == reads.1 {
+            return;
+        }
+        let rejects = self.rejections > rejections;
+        self.layout.decisions.push(Decision { block: self.block, reads, rejects, known });
+    }
+
+    /// Whether [`Walk::facts`] has all that a condition says.
+    pub(super) fn is_known(&self, cond: &Expr, is: bool) -> bool {
+        match &cond.kind {
+            ExprKind::Unary { op: UnaryOp::Not, operand } => self.is_known(operand, !is),
+            ExprKind::Binary { op: BinaryOp::And, left, right } if is => self.is_known(left, true) && self.is_known(right, true),
+            ExprKind::Binary { op: BinaryOp::Or, left, right } if !is => self.is_known(left, false) && self.is_known(right, false),
+            _ => is_blind(cond, self.body.params) || !self.facts(cond, is).is_empty(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a body does itself: one walk over its tree.
 
 mod conditions;
+mod divisors;
 mod expressions;
 mod values;
 mod writes;
@@ -19,6 +20,7 @@ use crate::db::Db;
 use crate::hir::{self, Body, BodyKind, BodyOwner, Expr, ExprKind, HandlerCall, Send, SendArm, SendEvent, Step, Stmt, StmtKind};
 use crate::signature::{Home, RecordSig, record_sig};
 use crate::types::{CellId, ItemId, LocalId, Place, Ty};
+use divisors::nonzero;
 use values::{target, value_of};
 
 /// Infers the effects of bodies one after another; remembers the signatures they share.
@@ -53,6 +55,7 @@ impl<'db> Inference<'db> {
             tries: 0,
             known: vec![None; body.locals.len()],
             queried: Vec::new(),
+            nonzero: Vec::new(),
         };
         match &body.kind {
             BodyKind::Block(block) => {
@@ -122,13 +125,16 @@ struct Walk<'a, 'db> {
     known: Vec<Option<Target>>,
     /// The parameters of the queries around.
     queried: Vec<LocalId>,
+    /// Locals that are not zero here.
+    nonzero: Vec<LocalId>,
 }
 
 /// The sites of what a condition reads, and whether all that it says is known where it is false.
-#[derive(Clone, Copy)]
 struct Cond {
     reads: (u32, u32),
     known: bool,
+    /// The locals that are not zero where it is true, and where it is false.
+    nonzero: (Vec<LocalId>, Vec<LocalId>),
 }
 
 /// How a block ends: whether its end is reached, and if not, whether always by failing.
@@ -167,9 +173,11 @@ impl Walk<'_, '_> {
         let id = BlockId(self.layout.blocks.len() as u32);
         self.layout.blocks.push(Block { parent: self.block, kind, leaves: false, fails: false });
         let around = std::mem::replace(&mut self.block, id);
+        let nonzero = self.nonzero.len();
         self.learn(facts);
         let end = self.stmts(stmts);
         self.block = around;
+        self.nonzero.truncate(nonzero);
         let made = &mut self.layout.blocks[id.0 as usize];
         (made.leaves, made.fails) = (end != End::Reached, end == End::Fails);
         end
@@ -178,14 +186,18 @@ impl Walk<'_, '_> {
     /// Two blocks of which at most one runs, and what is known in each.
     fn branches(&mut self, cond: Cond, then: &hir::Block, otherwise: Option<&hir::Block>, facts: (Vec<Fact>, Vec<Fact>)) -> End {
         let (decision, from, rejections) = (self.decision(), self.here(), self.rejections);
+        let before = self.nonzero.len();
+        self.nonzero.extend(cond.nonzero.0);
         let end = self.block(BlockKind::Branch(decision), &then.stmts, facts.0);
+        self.nonzero.truncate(before);
+        self.nonzero.extend(cond.nonzero.1);
         let (other, facts) = match otherwise {
             Some(otherwise) => (self.block(BlockKind::Branch(decision), &otherwise.stmts, facts.1.clone()), facts.1),
             None => (End::Reached, facts.1),
         };
         self.decide(cond.reads, rejections, end == End::Fails && cond.known);
         match end {
-            End::Reached => {}
+            End::Reached => self.nonzero.truncate(before),
             End::Returns => self.learn(facts),
             End::Fails => self.demand(from, facts),
         }
@@ -235,6 +247,7 @@ impl Walk<'_, '_> {
                 self.rejections += u32::from(self.tries == 0);
                 let known = self.is_known(cond, true);
                 self.decide(reads, rejections, known);
+                self.nonzero.extend(nonzero(cond, true));
                 self.demand(self.here(), self.facts(cond, true));
             }
             StmtKind::Fail(message) => {
@@ -247,7 +260,8 @@ impl Walk<'_, '_> {
                 let from = self.reads_of(cond);
                 self.expr(cond);
                 let facts = (self.facts(cond, true), self.facts(cond, false));
-                let cond = Cond { reads: (from, self.here()), known: self.is_known(cond, false) };
+                let nonzero = (nonzero(cond, true), nonzero(cond, false));
+                let cond = Cond { reads: (from, self.here()), known: self.is_known(cond, false), nonzero };
                 return self.branches(cond, then, otherwise.as_ref(), facts);
             }
             StmtKind::IfLet { local, value, then, otherwise } => {
@@ -255,7 +269,7 @@ impl Walk<'_, '_> {
                 self.expr(value);
                 self.know(*local, value);
                 let facts = (self.presence(value, true), self.presence(value, false));
-                let cond = Cond { reads: (from, self.here()), known: !facts.1.is_empty() };
+                let cond = Cond { reads: (from, self.here()), known: !facts.1.is_empty(), nonzero: Default::default() };
                 return self.branches(cond, then, otherwise.as_ref(), facts);
             }
             StmtKind::For { iter, body, .. } => {

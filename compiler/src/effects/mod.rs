@@ -241,7 +241,11 @@ pub enum FailureCause {
     Unique(CellId),
     /// An index out of range, a missing entry.
     Missing,
-    /// Arithmetic. One entry for a body.
+    /// `/` or `%` by what may be zero.
+    Division,
+    /// The end of a link that may not be empty would be: its record is deleted, or linked to another one.
+    Linked(CellId),
+    /// `+`, `-`, `*`. One entry for a body.
     Overflow,
 }
 
@@ -329,7 +333,7 @@ impl Effects {
         !self.writes.is_empty() || !self.sends.is_empty()
     }
 
-    /// Whether it can reject: through a `require`, `fail`, key or missing entry that no `try` catches.
+    /// Whether it can reject: through anything but an overflow that no `try` catches.
     pub fn rejects(&self) -> bool {
         self.failures.iter().any(|failure| !failure.caught && failure.cause != FailureCause::Overflow)
     }

@@ -92,6 +92,8 @@ fn piece(words: &Describe<'_>, effects: &Effects, arm: Option<bool>, entries: &m
             FailureCause::Fail => "fail".to_owned(),
             FailureCause::Unique(cell) => format!("{} is taken", cell_path(db, cell)),
             FailureCause::Missing => "missing entry or index".to_owned(),
+            FailureCause::Division => "division by zero".to_owned(),
+            FailureCause::Linked(cell) => format!("{} would be empty", cell_path(db, cell)),
             FailureCause::Overflow => "overflow".to_owned(),
         };
         add(Entry { arm, what: "fails", on, at: String::new() });

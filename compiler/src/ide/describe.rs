@@ -234,6 +234,8 @@ pub fn effect_lines(db: &dyn Db, body: &Body) -> Vec<String> {
         FailureCause::Require | FailureCause::Fail => Some("rejected".to_owned()),
         FailureCause::Unique(_) => Some("rejected (taken)".to_owned()),
         FailureCause::Missing => Some("missing".to_owned()),
+        FailureCause::Division => Some("division by zero".to_owned()),
+        FailureCause::Linked(_) => Some("rejected (an end would be empty)".to_owned()),
         FailureCause::Overflow => None,
     }));
     if !causes.is_empty() {

@@ -110,7 +110,7 @@ pub fn operation_name(db: &dyn Db, operation: OperationId) -> String {
 /// Why an event may be rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rejecting {
-    /// A `require`, `fail`, unique cell or missing entry.
+    /// A `require`, `fail`, unique cell, missing entry, division by zero or link that may not be empty.
     At(Site),
     /// A record that is created with a value which another one has in a key or unique cell.
     Unique(CellId),
@@ -266,6 +266,8 @@ fn cause(db: &dyn Db, site: Site) -> String {
         Some(FailureCause::Fail) => "the `fail`".to_owned(),
         Some(FailureCause::Unique(cell)) => format!("another record with the same `{}`", cell_path(db, cell)),
         Some(FailureCause::Missing) => "an element that may be missing".to_owned(),
+        Some(FailureCause::Division) => "a division by zero".to_owned(),
+        Some(FailureCause::Linked(cell)) => format!("the link `{}`, which may not be empty,", cell_path(db, cell)),
         Some(FailureCause::Overflow) | None => "a rejection".to_owned(),
     }
 }

@@ -4,9 +4,9 @@ use patternc_grammar::syntax::{BinaryOp, UnaryOp};
 use patternc_program::Method;
 
 use super::{Walk, record_of};
-use crate::effects::Target;
 use crate::effects::known::{Const, Fact, Known};
 use crate::effects::layout::Decision;
+use crate::effects::{BlockId, BlockKind, Site, Target};
 use crate::hir::{Arg, Expr, ExprKind, Pattern, PatternKind};
 use crate::types::{CellId, Ty};
 use crate::visit;
@@ -113,6 +113,22 @@ impl Walk<'_, '_> {
         }
     }
 
+    /// Whether a cell is known to hold `none` here, unless this body changed it.
+    pub(super) fn is_absent(&self, of: &Target, cell: CellId) -> bool {
+        let absent = Fact::Holds { target: of.clone(), cell, value: Const::Absent, is: true };
+        self.layout.known.iter().any(|known| known.fact == absent && self.blocks_around(self.block).any(|block| block == known.block))
+    }
+
+    /// Whether a site is in a loop.
+    pub(super) fn in_loop(&self, site: Site) -> bool {
+        let block = self.layout.block_of[site.index as usize];
+        self.blocks_around(block).any(|block| self.layout[block].kind == BlockKind::Loop)
+    }
+
+    fn blocks_around(&self, block: BlockId) -> impl Iterator<Item = BlockId> + '_ {
+        std::iter::successors(Some(block), |&at| (self.layout[at].parent != at).then_some(self.layout[at].parent))
+    }
+
     fn know_from(&mut self, from: u32, facts: Vec<Fact>, demanded: bool) {
         let block = self.block;
         self.layout.known.extend(facts.into_iter().map(|fact| Known { fact, block, from, demanded }));
@@ -138,7 +154,8 @@ impl Walk<'_, '_> {
     }
 
     fn compared(&self, left: &Expr, right: &Expr, is: bool) -> Vec<Fact> {
-        if record_of(&left.ty).is_some() && record_of(&right.ty).is_some() {
+        let records = [left, right].iter().all(|side| record_of(&side.ty).is_some() && !matches!(side.kind, ExprKind::None));
+        if records {
             let (left, right) = (self.target(left), self.target(right));
             let known = |target: &Target| !matches!(target, Target::Unknown | Target::Fresh);
             return if !is && known(&left) && known(&right) { vec![Fact::Apart(left, right)] } else { Vec::new() };

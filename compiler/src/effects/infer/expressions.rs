@@ -41,11 +41,17 @@ impl Walk<'_, '_> {
                 self.element(right, element);
             }
             ExprKind::Method { method, base, args, .. } => self.method(*method, base, args),
+            ExprKind::Binary { op: op @ (BinaryOp::And | BinaryOp::Or), left, right } => {
+                self.expr(left);
+                self.under(left, *op == BinaryOp::And, right);
+            }
             ExprKind::Binary { op, left, right } => {
                 self.expr(left);
                 self.expr(right);
-                if expr.ty == Ty::Int && matches!(op, BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::Rem) {
-                    self.overflow(expr.span);
+                match op {
+                    BinaryOp::Div | BinaryOp::Rem if expr.ty == Ty::Int => self.division(right, expr.span),
+                    BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul if expr.ty == Ty::Int => self.overflow(expr.span),
+                    _ => {}
                 }
             }
             ExprKind::Lookup { record, key } => {
@@ -97,7 +103,11 @@ impl Walk<'_, '_> {
                 self.expr(then);
                 self.expr(otherwise);
             }
-            ExprKind::If { cond, then, otherwise } => self.exprs([&**cond, then, otherwise]),
+            ExprKind::If { cond, then, otherwise } => {
+                self.expr(cond);
+                self.under(cond, true, then);
+                self.under(cond, false, otherwise);
+            }
             ExprKind::Match { subject, arms } => {
                 self.expr(subject);
                 self.exprs(arms.iter().map(|(_, value)| value));

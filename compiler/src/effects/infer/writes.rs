@@ -81,6 +81,15 @@ impl Walk<'_, '_> {
             self.failure(FailureCause::Unique(write.cell), span);
         }
         if let Some(other) = sig.inverse {
+            // Whom the record was linked to before loses it; so does the one whom the new other end was linked to.
+            if kind == WriteKind::Set || kind == WriteKind::Remove {
+                self.end_lost(other, span);
+            }
+            if kind != WriteKind::Remove
+                && let Some(value) = value
+            {
+                self.end_taken(write.cell, other, value, span);
+            }
             if kind == WriteKind::Set {
                 // The record that was linked before loses the link.
                 let before = match (&sig.ty, extended(&target, write.cell)) {
@@ -124,6 +133,39 @@ impl Walk<'_, '_> {
         }
     }
 
+    /// Some record loses what its end `cell` points to.
+    fn end_lost(&mut self, cell: CellId, span: Span) {
+        if self.is_required(cell) {
+            self.failure(FailureCause::Linked(cell), span);
+        }
+    }
+
+    /// The end `cell` of a record comes to point to `value`: another record that `value` had at its end `other` loses it.
+    fn end_taken(&mut self, cell: CellId, other: CellId, value: &Expr, span: Span) {
+        let sig = self.inference.record(other.record).and_then(|sig| sig.cells.get(other.index as usize));
+        let single = sig.is_some_and(|sig| matches!(sig.ty, Ty::Record(..) | Ty::Optional(_)));
+        let target = self.target(value);
+        // Nobody had it yet.
+        let free = target == Target::Fresh || (self.is_absent(&target, other) && !self.found.writes.iter().any(|w| w.cell == Some(other)));
+        if single && !free {
+            self.end_lost(cell, span);
+        }
+    }
+
+    fn is_required(&mut self, cell: CellId) -> bool {
+        let sig = self.inference.record(cell.record).and_then(|sig| sig.cells.get(cell.index as usize));
+        sig.is_some_and(|sig| matches!(sig.ty, Ty::Record(..)))
+    }
+
+    /// Whether the records at the end `cell` of a record that is deleted now are gone already: all of them were deleted.
+    fn end_deleted(&self, of: &Target, cell: CellId, other: ItemId, single: bool) -> bool {
+        let deleted = self.found.writes.iter().filter(|write| write.kind == WriteKind::Delete && write.record == other);
+        deleted.into_iter().any(|write| match single {
+            true => extended(of, cell).is_some_and(|end| end == write.target),
+            false => self.in_loop(write.site),
+        })
+    }
+
     pub(super) fn delete(&mut self, record: &Expr, span: Span) {
         let Some((of, _)) = record_of(&record.ty) else {
             self.found.incomplete = true;
@@ -144,6 +186,17 @@ impl Walk<'_, '_> {
             inverse: false,
             several: false,
         });
+        let target = self.target(record);
+        let cells = self.inference.record(of).map_or(&[][..], |sig| &sig.cells);
+        for (index, cell) in cells.iter().enumerate() {
+            let single = !matches!(cell.ty, Ty::List(_) | Ty::Set(_));
+            let end = CellId { record: of, index: index as u32 };
+            if let Some(other) = cell.inverse
+                && !self.end_deleted(&target, end, other.record, single)
+            {
+                self.end_lost(other, span);
+            }
+        }
         self.write_ends(of, |_| true, space, WriteKind::Remove, span);
     }
 
@@ -182,6 +235,12 @@ impl Walk<'_, '_> {
             && let Some(index) = sig.cells.iter().position(|cell| cell.key || cell.unique)
         {
             self.failure(FailureCause::Unique(CellId { record, index: index as u32 }), create.span);
+        }
+        let cells = self.inference.record(record).map_or(&[][..], |sig| &sig.cells);
+        for (index, value) in &create.cells {
+            if let Some(other) = cells.get(*index as usize).and_then(|cell| cell.inverse) {
+                self.end_taken(CellId { record, index: *index }, other, value, create.span);
+            }
         }
         let given = |index: u32| create.cells.iter().any(|(cell, value)| *cell == index && value.ty != Ty::None);
         self.write_ends(record, given, space, WriteKind::Insert, create.span);

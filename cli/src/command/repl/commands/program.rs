@@ -190,6 +190,8 @@ fn describe(db: &Database, owner: BodyOwner, name: &str, out: &mut impl Write) -
             FailureCause::Fail => "a `fail`".to_owned(),
             FailureCause::Unique(cell) => format!("{} is taken", cell_path(db, cell)),
             FailureCause::Missing => "an index or entry is missing".to_owned(),
+            FailureCause::Division => "it divides by zero".to_owned(),
+            FailureCause::Linked(cell) => format!("{} would be empty", cell_path(db, cell)),
             FailureCause::Overflow => "a number is too large".to_owned(),
         };
         lines.push(format!("  fails   {what}"));

@@ -66,24 +66,18 @@ pub fn split<'e>(callable: &Callable<'_>, piece: &'e Effects, of: BlockId) -> Op
         return None;
     }
     let is_in = |write: &WriteEffect, block: BlockId| callable.is_in(write.here(), block);
-    let writes = || piece.writes.iter().filter(|write| !write.inverse);
+    let writes = || piece.writes.iter();
     let mut found: Option<Split<'e>> = None;
     for stays in writes().filter(|write| !is_in(write, of) && !is_in(write, catch)) {
-        let repairs = |write: &&WriteEffect| is_in(write, catch) && write.target == stays.target;
-        if writes().any(|write| repairs(&write) && write.cell == stays.cell) {
-            continue;
-        }
-        let notes = writes().any(|write| repairs(&write));
         for undone in writes().filter(|write| is_in(write, of)) {
             let (stays_at, undone_at) = (stays.here(), undone.here());
             // What comes after the `try` happens beside a failure only where the `catch` goes on to it.
             let together = callable.can_follow(stays_at, undone_at) || callable.can_follow_catch(of, undone_at, stays_at);
-            if undone.target == stays.target || !together {
+            if !together || is_of_one_record(stays, undone) || writes().any(|write| is_in(write, catch) && handles(write, stays, undone)) {
                 continue;
             }
             let invariant = covering(callable, stays, undone);
-            // A `catch` that writes down what became of it says that the half is meant, unless an invariant says otherwise.
-            if notes && invariant.is_none() {
+            if is_of_inverse(stays, undone) && invariant.is_none() {
                 continue;
             }
             if found.as_ref().is_none_or(|found| found.invariant.is_none() && invariant.is_some()) {
@@ -92,6 +86,26 @@ pub fn split<'e>(callable: &Callable<'_>, piece: &'e Effects, of: BlockId) -> Op
         }
     }
     found
+}
+
+/// Whether both writes are of the same record, as far as is known.
+fn is_of_one_record(one: &WriteEffect, other: &WriteEffect) -> bool {
+    let both_made = one.kind == WriteKind::Create && other.kind == WriteKind::Create;
+    one.target == other.target && one.record == other.record && !both_made
+}
+
+/// Whether a write of a `catch` settles what becomes of the two halves: it writes the cell that stays, or the one that was undone. A note in
+/// another cell settles nothing.
+fn handles(write: &WriteEffect, stays: &WriteEffect, undone: &WriteEffect) -> bool {
+    // What is written of a record that was made says what became of that.
+    let is_about = |half: &WriteEffect| is_of_one_record(write, half) && (half.cell.is_none() || write.cell.is_none() || write.cell == half.cell);
+    is_about(stays) || is_about(undone)
+}
+
+/// Whether one of them is the other end of an `inverse`. The runtime keeps both ends equal: half of a link is never committed, but what an
+/// invariant says of an end may be broken.
+fn is_of_inverse(stays: &WriteEffect, undone: &WriteEffect) -> bool {
+    stays.inverse || undone.inverse
 }
 
 /// A write that a `try` undoes without the caller of the body being told, as the body sees it.
@@ -136,7 +150,7 @@ fn tears_of<'db>(db: &'db dyn Db, key: Torn<'db>) -> Vec<Tear> {
             continue;
         }
         let within = |block| {
-            let inside = |write: &&WriteEffect| !write.inverse && callable.is_in(write.here(), block);
+            let inside = |write: &&WriteEffect| callable.is_in(write.here(), block);
             piece.writes.iter().filter(inside).cloned().collect::<Vec<_>>()
         };
         let repairs = within(catch);
@@ -171,14 +185,13 @@ fn split_by_call<'e>(
     let mut found: Option<(WriteEffect, &WriteEffect, Option<ItemId>)> = None;
     for tear in tears(callable.db, call.callee) {
         let Tear { undone, repairs } = seen(callable.db, callable.body.owner, call, tear);
-        for stays in piece.writes.iter().filter(|write| !write.inverse && write.here() != call.site) {
+        for stays in piece.writes.iter().filter(|write| write.here() != call.site) {
             let together = callable.can_follow(stays.here(), call.site) || callable.can_follow(call.site, stays.here());
-            let repairs = || repairs.iter().filter(|write| write.target == stays.target);
-            if undone.target == stays.target || !together || repairs().any(|write| write.cell == stays.cell) {
+            if !together || is_of_one_record(stays, &undone) || repairs.iter().any(|write| handles(write, stays, &undone)) {
                 continue;
             }
             let invariant = covering(callable, stays, &undone);
-            if invariant.is_none() && repairs().next().is_some() {
+            if is_of_inverse(stays, &undone) && invariant.is_none() {
                 continue;
             }
             if found.as_ref().is_none_or(|found| found.2.is_none() && invariant.is_some()) {
@@ -295,6 +308,9 @@ A failure then takes back all of it, and the sender is told.
 
 ## When it is fine
 
-When the write outside the `try` means something by itself, such as a count of attempts. Let `catch` say what became of it, or write `@allow` with
-the reason.
+When the `catch` settles it: it fails, or takes back the write that stays, or writes the one that was undone in another way. A note of the failure
+in another cell settles nothing, half of the update is still there.
+
+When the write outside the `try` means something by itself, such as a count of attempts: write it in the `try` and again in the `catch`, or write
+`@allow` with the reason. Where it is known beforehand that the second write is not to be made, ask for that with an `if` instead of a `try`.
 "##;

@@ -6,7 +6,7 @@ use patternc_program::{Answer, Binary, Expr, Program, Source, Test, TestEvent, T
 
 use super::order::Item;
 use super::report::{TestFailure, TestReport};
-use super::session::{Awaited, End, Thread, Waits};
+use super::session::{Awaited, End, Thread, Waits, is_known};
 use super::stage::Stage;
 use super::world::{Outside, World};
 use crate::engine::{CallAnswer, Engine, ExternCall, Session};
@@ -512,6 +512,10 @@ impl<'p, W: Stage> Script<'p, W> {
     }
 
     fn value(&mut self, thread: &mut Thread<'p>, expr: &Expr, at: Option<Source>) -> Run<Value> {
+        if !is_known(expr) {
+            // As of every reader: what was seen does not get lost.
+            self.world.flush();
+        }
         let value = self.world.engine_mut().evaluate(expr, &mut thread.frame, thread.caller.as_ref());
         value.map_err(|why| self.no_value(at.or_else(|| place(expr)), &why))
     }

@@ -175,7 +175,7 @@ impl<'p> Thread<'p> {
 }
 
 /// Whether the value of an expression follows from the session's own names.
-fn is_known(expr: &Expr) -> bool {
+pub(super) fn is_known(expr: &Expr) -> bool {
     match expr {
         Expr::Bool(_) | Expr::None | Expr::Int(_) | Expr::Float(_) | Expr::Text(_) | Expr::Duration(_) | Expr::Slot(_) => true,
         Expr::List(items) | Expr::Set(items) | Expr::Struct { fields: items, .. } | Expr::Variant { args: items, .. } => {

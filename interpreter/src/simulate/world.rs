@@ -257,10 +257,11 @@ impl World {
         self.clock.load(Ordering::Relaxed)
     }
 
-    /// Moves the clock on, and nothing else.
+    /// Moves the clock on. No store takes as long to make durable what was committed before.
     pub(crate) fn set_now(&mut self, now: i64) {
         let passed = now - self.now();
         if passed > 0 {
+            self.flush();
             self.note(|| format!("{passed} ms pass"));
             self.clock.fetch_max(now, Ordering::Relaxed);
         }

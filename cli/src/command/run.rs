@@ -11,7 +11,7 @@ use std::time::Duration;
 use patternc_compiler::lower;
 use patternc_interpreter::engine::Stage;
 use patternc_interpreter::failure::{Failure, FailureKind};
-use patternc_interpreter::json::{self, CellName, Form, Keys, Names, Reader, Request};
+use patternc_interpreter::json::{self, CellName, Form, InvalidLine, Keys, Names, Reader, Request};
 use patternc_interpreter::runtime::Runtime;
 use patternc_interpreter::store::StoreError;
 use patternc_interpreter::value::{RecordRef, SpaceRef, Value};
@@ -78,8 +78,8 @@ pub fn run(arguments: &Arguments, voice: Voice) -> Result<ExitCode, Fault> {
         }
         let line = match json::parse(&text, &limits) {
             Ok(line) => line,
-            Err(error) => {
-                printer.print(Answer::Invalid { line: number, id: None, error });
+            Err(InvalidLine { id, error }) => {
+                printer.print(Answer::Invalid { line: number, id, error });
                 continue;
             }
         };

@@ -82,23 +82,49 @@ impl Kind {
     }
 }
 
+/// A line that cannot be taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidLine {
+    /// Its id, if it has one that can be read: whoever sent it knows it by that.
+    pub id: Option<EventId>,
+    /// What is wrong with it.
+    pub error: JsonError,
+}
+
+impl From<JsonError> for InvalidLine {
+    fn from(error: JsonError) -> Self {
+        InvalidLine { id: None, error }
+    }
+}
+
 /// Takes a line apart: JSON within the limits, of one of the four kinds, with the fields of its kind.
-pub fn parse(line: &str, limits: &Limits) -> Result<EventLine, JsonError> {
+pub fn parse(line: &str, limits: &Limits) -> Result<EventLine, InvalidLine> {
     let here = Path::Root;
     if line.len() > limits.event_size {
-        return Err(here.error(format!("the event has {} bytes, more than the limit `event-size` of {}", line.len(), limits.event_size)));
+        return Err(here
+            .error(format!("the event has {} bytes, more than the limit `event-size` of {}", line.len(), limits.event_size))
+            .into());
     }
     let depth = nesting(line);
     if depth > limits.event_nesting {
         let limit = limits.event_nesting;
-        return Err(here.error(format!("the event is nested {depth} deep, more than the limit `event-nesting` of {limit}")));
+        return Err(here.error(format!("the event is nested {depth} deep, more than the limit `event-nesting` of {limit}")).into());
     }
-    let mut fields = match from_text(line) {
+    let fields = match from_text(line) {
         Ok(Json::Object(fields)) => fields,
-        Ok(other) => return Err(here.error(format!("expected an event as a JSON object, found {}", shown(&other)))),
-        Err(error) => return Err(here.error(not_json(line, &error))),
+        Ok(other) => return Err(here.error(format!("expected an event as a JSON object, found {}", shown(&other))).into()),
+        Err(error) => return Err(here.error(not_json(line, &error)).into()),
     };
-    if let Some(name) = repeated_name(line) {
+    let repeated = repeated_name(line);
+    // Which of two ids is meant is not known.
+    let id = fields.get("id").and_then(Json::as_str).filter(|id| !id.is_empty() && repeated.as_deref() != Some("id"));
+    let id = id.map(|id| EventId(id.into()));
+    take_apart(fields, repeated.as_deref()).map_err(|error| InvalidLine { id, error })
+}
+
+fn take_apart(mut fields: serde_json::Map<String, Json>, repeated: Option<&str>) -> Result<EventLine, JsonError> {
+    let here = Path::Root;
+    if let Some(name) = repeated {
         return Err(here.error(format!("{name:?} stands twice in one object: which of them is meant?")));
     }
     let mut kinds = Kind::ALL.into_iter().filter(|kind| fields.contains_key(kind.fields().0));

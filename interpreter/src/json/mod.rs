@@ -22,7 +22,7 @@ use patternc_program::{Program, RecordId, SpaceId, Type};
 use rustc_hash::FxHashMap;
 
 pub use self::error::{JsonError, Path};
-pub use self::event::{CellName, EventLine, Request, parse};
+pub use self::event::{CellName, EventLine, InvalidLine, Request, parse};
 pub(crate) use self::event::{from_text, nesting};
 pub use self::outcome::OutcomeLine;
 pub use self::read::{Keys, Reader};

@@ -139,9 +139,27 @@ fn references_are_read_in_every_way() {
 fn resolve(line: &str) -> Result<(Option<EventId>, Request), String> {
     let program = program();
     let names = Names::new(&program);
-    let line = parse(line, &Limits::default()).map_err(|e| e.to_string())?;
+    let line = parse(line, &Limits::default()).map_err(|e| e.error.to_string())?;
     let request = line.resolve(&reader(&program, &names, Form::Outside)).map_err(|e| e.to_string())?;
     Ok((line.id, request))
+}
+
+/// Whoever sent a line that is wrong is told which it was.
+#[test]
+fn a_line_that_is_wrong_keeps_its_id() {
+    let id = |line: &str| parse(line, &Limits::default()).expect_err(line).id.map(|id| id.0.to_string());
+    for wrong in [
+        r#"{"id":"e","to":"Person/a","handler":"link","foo":1}"#,
+        r#"{"id":"e","to":"Person/a","create":"Person"}"#,
+        r#"{"id":"e"}"#,
+        r#"{"id":"e","to":"Person/a","to":"Person/b"}"#,
+        r#"{"id":"e","to":"Person/a","handler":"link","caller":7}"#,
+    ] {
+        assert_eq!(id(wrong).as_deref(), Some("e"), "{wrong}");
+    }
+    for unknown in [r#"{"foo":1}"#, r#"{"id":"","foo":1}"#, r#"{"id":7,"foo":1}"#, r#"{"id":"e","id":"f"}"#, r#"{"id":"e"#] {
+        assert_eq!(id(unknown), None, "{unknown}");
+    }
 }
 
 #[test]
@@ -293,7 +311,7 @@ fn outcomes_are_lines() {
     assert_eq!(cells.to_text(&program), r#"{"id":"e1","outcome":"value","cells":{"degree":1}}"#);
     let line = OutcomeLine::Value { id: Some(&id), value: &value, ty: &Type::Int };
     assert_eq!(line.to_text(&program), r#"{"id":"e1","outcome":"value","value":1}"#);
-    let error = parse("[]", &Limits::default()).unwrap_err();
+    let error = parse("[]", &Limits::default()).unwrap_err().error;
     assert_eq!(
         OutcomeLine::Invalid { line: 7, id: None, error: &error }.to_text(&program),
         r#"{"line":7,"outcome":"invalid","message":"expected an event as a JSON object, found []"}"#

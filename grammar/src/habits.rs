@@ -188,6 +188,11 @@ pub(crate) fn value(word: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
+/// Whether a name is a value in other languages, such as `null`: where nothing has that name, parsing reports it.
+pub fn is_word_elsewhere(word: &str) -> bool {
+    value(word).is_some()
+}
+
 /// A name that is an operator before its operand in other languages. `text` begins with it.
 pub(crate) fn prefix(text: &str) -> Option<Habit> {
     let found = word(text);
@@ -337,7 +342,14 @@ fn word_token(text: &str, at: usize, found: &str, place: Place) -> Option<Habit>
         }
         _ => {}
     }
+    let behind_across = || text[..at].split_whitespace().any(|word| word == "across") && !text[..at].contains('{');
     match found {
+        "writes" if matches!(first, "handler" | "internal") && behind_across() => Some(Habit::new(
+            at,
+            end,
+            "`writes` stands before `across`",
+            "a handler is written `handler name(x: Type) -> Type writes Record.cell across space { … }`",
+        )),
         "and" => not_operator("write `&&`").map(|habit| habit.fix("&&")),
         "or" => not_operator("write `||`").map(|habit| habit.fix("||")),
         "is" | "eq" | "equals" => not_operator("write `==`").map(|habit| habit.fix("==")),

@@ -18,6 +18,7 @@ mod statements;
 pub mod syntax;
 
 pub use format::format;
+pub use habits::is_word_elsewhere;
 pub use lexeme::{Lexeme, LexemeKind, is_unclosed, lexemes};
 pub use literal::is_reserved;
 pub use statements::{ParsedStatements, parse_statements};

@@ -158,6 +158,24 @@ fn habits_in_records_and_files() {
 }
 
 #[test]
+fn what_is_right_elsewhere_names_its_place() {
+    let help = |text: &str, message: &str, help: &str| {
+        let errors = parse(text).errors;
+        assert_eq!((errors.len(), &*errors[0].message, errors[0].help.as_deref()), (1, message, Some(help)), "{errors:?}");
+    };
+    help(
+        "record P in a {\n  handler go(q: Q) across b writes Q.n { self.n -= 1 }\n}\n",
+        "`writes` stands before `across`",
+        "a handler is written `handler name(x: Type) -> Type writes Record.cell across space { … }`",
+    );
+    help(
+        "test \"t\" {\n  given market.order(o, a) => fail \"x\"\n}\n",
+        "expected an expression, found the word `fail`",
+        "a refusal is written `given market.order fails \"…\"`",
+    );
+}
+
+#[test]
 fn what_is_missing_or_too_much() {
     let statements = errors(
         "record R {\n  handler h() {\n    ",

@@ -10,6 +10,7 @@ pub mod attempt;
 pub mod audit;
 pub mod engine;
 pub mod event;
+mod expectation;
 pub mod explore;
 pub mod failure;
 pub mod given;

@@ -298,3 +298,61 @@ fn data_in_memory_take_on_a_new_program_or_the_old_one_goes_on() {
 fn an_unknown_command_names_the_nearest() {
     says(":undoo\n:help\n", &["there is no command `:undoo`; did you mean `:undo`?", ":save FILE", "writes what was entered as a test"]);
 }
+
+#[test]
+fn what_was_saved_is_loaded_again() {
+    let folder = project();
+    let saved = seen(&script(folder.path(), &format!("{ANN}ann.deposit(2)\nann.balance\n:save t.pattern\n")));
+    assert!(saved.contains("saved as the test \"t\""), "{saved}");
+    let output = script(folder.path(), ":load t.pattern\nann.balance\n");
+    let said = seen(&output);
+    assert!(output.status.success() && said.contains(".balance += 2\n") && said.ends_with("102\n"), "{said}");
+    // A file that is none of the project brings what it declares.
+    std::fs::create_dir(folder.path().join("inner")).expect("there is room for a folder");
+    std::fs::write(folder.path().join("inner/patternc.yaml"), "patterns: [\"**/*.pattern\"]\n").expect("there is room");
+    let text =
+        "/// One more.\nrecord Extra in bank { cell n: Int = 4 }\ntest \"e\" { let e = create Extra in bank { }\n expect e.n == 4 }\n";
+    std::fs::write(folder.path().join("inner/e.pattern"), text).expect("there is room");
+    let output = script(folder.path(), ":load inner/e.pattern\ne.n + 1\n");
+    let said = seen(&output);
+    assert!(output.status.success() && said.ends_with("\n5\n"), "{said}");
+}
+
+#[test]
+fn what_the_project_declares_needs_no_import_and_is_not_declared_again() {
+    let folder = project();
+    let output = script(folder.path(), "use \"bank.pattern\" { Account }\nfn two() -> Int { 2 }\nuse \"bank.pattern\" { bank }\ntwo()\n");
+    let said = seen(&output);
+    assert!(output.status.success() && said == "2\n", "{said}");
+    says("use \"bank.pattern\" { Acount }\n", &["bank.pattern declares no `Acount`"]);
+    says("use \"none.pattern\" { Acount }\n", &["error[unresolved-import]"]);
+    says("record Account in bank { cell n: Int = 0 }\n", &["bank.pattern declares `Account`, which is known here"]);
+}
+
+#[test]
+fn findings_in_what_is_typed_have_its_lines() {
+    let said = says("fn two() -> Int { 2 }\nrecord P in bank {\n  cell n: Int = \"\"\n}\n", &["repl.pattern:2:17"]);
+    assert!(!said.contains("use \"bank.pattern\""), "{said}");
+}
+
+#[test]
+fn an_expectation_that_does_not_hold_shows_both_sides() {
+    says(&format!("{ANN}expect ann.balance > 1 && ann.balance == 1\n"), &["this does not hold\n  left: 100\n  right: 1\n"]);
+}
+
+#[test]
+fn commands_say_what_was_meant() {
+    let said = says(
+        &format!("{ANN}:records account\n:quit now\n:reload\nann.balance\n"),
+        &[
+            "there is no record type `account`; did you mean `Account`?",
+            "`:quit` takes nothing: `now` is too much",
+            "no file has changed",
+            "100\n",
+        ],
+    );
+    assert!(!said.contains("forgotten"), "{said}");
+    let twice = "record Both in bank { handler go(a: Account) writes Account.balance, Account.log { a.balance = a.balance + a.balance\n a.log += \"\" \n a.balance += 1\n a.log += \"\" } }\n";
+    let said = says(&format!("{twice}:effects Both.go\n"), &["Both.go\n"]);
+    assert_eq!(said.matches("appends to a.log").count(), 1, "{said}");
+}

@@ -65,3 +65,14 @@ fn a_safe_fix_ends_its_finding() {
     assert!(tried > 20, "{tried} fixes");
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
+
+#[test]
+fn an_event_is_not_offered_for_a_receiver_that_may_be_none() {
+    let text = "# s\n\n## c\n\n```pattern\nspace home\nspace other\nrecord H in home {\n  handler go(o: O) {\n    let xs = [o]\n    \
+                xs.first()?.poke()\n    o.poke()\n  }\n}\nrecord O in other { cell n: Int = 0 handler poke() { self.n += 1 } }\n```\n";
+    let case = cases(text).pop().expect("there is one case");
+    let (_, findings) = case.findings();
+    let fixes = findings.iter().filter(|finding| finding.rule == "cross-space-write").flat_map(|finding| &finding.fixes);
+    let sends: Vec<&str> = fixes.map(|fix| &*fix.title).filter(|title| title.starts_with("send ")).collect();
+    assert_eq!(sends, ["send `o.poke()` as an event"]);
+}

@@ -35,11 +35,17 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Fault> {
     }
     let mut out = std::io::stdout().lock();
     writeln!(out, "Made {}. Next:", folder.display())?;
-    writeln!(out, "  cd {}", folder.display())?;
+    writeln!(out, "  cd {}", quoted(&folder.to_string_lossy()))?;
     writeln!(out, "  patternc check")?;
     writeln!(out, "  patternc test")?;
     writeln!(out, "  patternc run --events events.jsonl")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A path as a shell takes it for one word.
+fn quoted(path: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/\\:._-".contains(c);
+    if !path.is_empty() && path.chars().all(is_plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
 fn config(name: &str) -> String {
@@ -52,4 +58,16 @@ fn config(name: &str) -> String {
 
 fn write(path: &Path, text: &str) -> Result<(), Fault> {
     std::fs::write(path, text).map_err(|source| Fault::Write { path: path.to_path_buf(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_folder_is_one_word_of_a_shell() {
+        for (path, word) in [("my/shelf-2", "my/shelf-2"), ("my shelf", "'my shelf'"), ("it's", r"'it'\''s'"), ("", "''")] {
+            assert_eq!(quoted(path), word);
+        }
+    }
 }

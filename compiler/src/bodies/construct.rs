@@ -272,7 +272,7 @@ impl<'db> Checker<'db> {
         span: Span,
         sent: bool,
     ) -> Option<Create> {
-        let space_span = space_span(space).unwrap_or(record.span);
+        let space_span = space.map_or(record.span, |space| self.space_span(space));
         let id = self.type_name(record, "record");
         let sig = id.and_then(|id| Some((id, self.record(id)?)));
         let Some((id, sig)) = sig else {
@@ -312,8 +312,12 @@ impl<'db> Checker<'db> {
                 continue;
             }
             let wanted = self.seen(&cell.ty, into);
-            let at = if self.holds_here(&cell.ty) { space_span } else { field.name.span };
-            let value = self.check(&field.value, Want::new(&wanted, Role::Cell { of: id, name: cell.name }, at));
+            let (at, role) = match self.holds_here(&cell.ty) {
+                true if space_span != record.span => (space_span, Role::Created { of: id, name: cell.name }),
+                true => (space_span, Role::Cell { of: id, name: cell.name }),
+                false => (field.name.span, Role::Cell { of: id, name: cell.name }),
+            };
+            let value = self.check(&field.value, Want::new(&wanted, role, at));
             if cells.iter().any(|(other, _)| *other == index) {
                 self.given_twice(field.name);
                 continue;
@@ -335,6 +339,19 @@ impl<'db> Checker<'db> {
             .collect();
         self.report_missing(sig.name, "cell", &missing, fields, span);
         Some(Create { record: id, place, space, cells, span })
+    }
+
+    /// The span of what stands after `in`.
+    fn space_span(&self, space: &syn::SpaceExpr) -> Span {
+        match space {
+            syn::SpaceExpr::Named { name, key: Some(key) } => {
+                let rest = &self.file.text(self.db)[key.span.end as usize..];
+                let close = rest.find(']').map_or(0, |at| at as u32 + 1);
+                name.span.to(Span { start: key.span.end, end: key.span.end + close })
+            }
+            syn::SpaceExpr::Named { name, key: None } => name.span,
+            syn::SpaceExpr::Of(expr) => expr.span,
+        }
     }
 
     /// The place of a record created without `in`.
@@ -487,13 +504,5 @@ impl<'db> Checker<'db> {
             });
         self.push(finding);
         true
-    }
-}
-
-/// The span of what stands after `in`.
-fn space_span(space: Option<&syn::SpaceExpr>) -> Option<Span> {
-    match space? {
-        syn::SpaceExpr::Named { name, .. } => Some(name.span),
-        syn::SpaceExpr::Of(expr) => Some(expr.span),
     }
 }

@@ -17,6 +17,11 @@ pub(super) enum Role {
         of: ItemId,
         name: Name,
     },
+    /// A cell of a record that is created in a space that is named.
+    Created {
+        of: ItemId,
+        name: Name,
+    },
     /// `+=` on a cell: one element of it.
     Added {
         of: ItemId,
@@ -158,7 +163,7 @@ impl Checker<'_> {
     fn wants(&mut self, want: Want<'_>) -> String {
         let ty = self.quoted(want.ty);
         match want.role {
-            Role::Cell { of, name } => format!("cell `{name}` of {} holds {ty}", self.quoted_name(of)),
+            Role::Cell { of, name } | Role::Created { of, name } => format!("cell `{name}` of {} holds {ty}", self.quoted_name(of)),
             Role::Added { of, name } => format!("cell `{name}` of {} takes one {ty} here", self.quoted_name(of)),
             Role::Key => format!("the key is {ty}"),
             Role::Argument { of, name } => format!("`{of}` takes {ty} for `{name}`"),
@@ -229,10 +234,14 @@ impl Checker<'_> {
                     _ => finding,
                 }
             }
-            (found, Ty::List(element)) if matches!(want.role, Role::Cell { .. }) && self.fits(found, element) != Fit::No => {
+            (found, Ty::List(element))
+                if matches!(want.role, Role::Cell { .. } | Role::Created { .. }) && self.fits(found, element) != Fit::No =>
+            {
                 finding.help("to append one element use `+=`; a List of one is `[x]`")
             }
-            (found, Ty::Set(element)) if matches!(want.role, Role::Cell { .. }) && self.fits(found, element) != Fit::No => {
+            (found, Ty::Set(element))
+                if matches!(want.role, Role::Cell { .. } | Role::Created { .. }) && self.fits(found, element) != Fit::No =>
+            {
                 finding.help("to insert one element use `+=`; a Set of one is `Set[x]`")
             }
             (Ty::List(found) | Ty::Set(found), wanted)
@@ -254,7 +263,9 @@ impl Checker<'_> {
     /// "cell `next`", "the result": what the value goes into.
     fn goal(&mut self, role: Role) -> String {
         match role {
-            Role::Cell { of, name } | Role::Added { of, name } => format!("what cell `{name}` of {} links to", self.quoted_name(of)),
+            Role::Cell { of, name } | Role::Created { of, name } | Role::Added { of, name } => {
+                format!("what cell `{name}` of {} links to", self.quoted_name(of))
+            }
             Role::Argument { of, name } => format!("`{name}` of `{of}`"),
             Role::Field { of, name } => format!("`{name}` of `{of}`"),
             Role::Result => "the result".to_owned(),
@@ -277,6 +288,9 @@ impl Checker<'_> {
             _ => None,
         };
         let found_at = if own.is_some() { self.show_place(Place::Any) } else { found_at };
+        // A record that is created `in user[k]`: that is where it is, under whatever name.
+        let created_in = (wanted == NOWHERE && matches!(want.role, Role::Created { .. })).then(|| self.text(want.at).to_owned());
+        let wanted_at = created_in.as_ref().map_or(wanted_at, |space| format!("in `{space}`"));
         let message = match (found, direct) {
             _ if let Some(own) = own => format!("`{own}` may be in any space, but {goal} must be {wanted_at}"),
             (Place::Any, true) => format!("this `{name}` may be in any space, but {goal} must be {wanted_at}"),
@@ -296,7 +310,7 @@ impl Checker<'_> {
             _ => None,
         };
         let widen = match want.role {
-            Role::Cell { .. } | Role::Added { .. } => format!("declare the cell with `{name}@any`"),
+            Role::Cell { .. } | Role::Created { .. } | Role::Added { .. } => format!("declare the cell with `{name}@any`"),
             Role::Argument { .. } => format!("declare the parameter `{name}@any`"),
             Role::Field { .. } => format!("declare the field `{name}@any`"),
             Role::Result => format!("declare the result `{name}@any`"),
@@ -305,6 +319,7 @@ impl Checker<'_> {
         };
         let can_narrow = wanted == self.cx.here && self.cx.has_here && self.cx.mode != super::checker::Mode::Fn;
         let help = match (wanted, subject) {
+            (NOWHERE, _) if created_in.is_some() => widen,
             (NOWHERE, _) => format!(
                 "give the record that takes it a name first (`let r = …`): what is read through `r` is known to be where `r` is; or {widen}"
             ),

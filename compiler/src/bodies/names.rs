@@ -59,6 +59,10 @@ impl Checker<'_> {
         }
         let known = self.cx.scope.iter().map(|(name, _)| *name).chain(self.all_names()).collect::<Vec<_>>();
         let known = known.iter().map(|name| name.as_str()).filter(|name| !name.starts_with(char::is_uppercase));
+        // Parsing has reported those as no words of the language.
+        if patternc_grammar::is_word_elsewhere(&name.name) {
+            return;
+        }
         let finding = unknown_name(self.db, self.file, name, "name", known.chain(["self", "true", "false", "none"]));
         self.push(finding);
     }

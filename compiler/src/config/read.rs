@@ -255,10 +255,11 @@ impl Reader<'_> {
     }
 
     fn deployment(&mut self, entry: &Entry<'_>) -> Deployment {
+        const FIELDS: &[&str] = &["stores", "spaces", "externs"];
         let what = format!("deployment `{}`", entry.key);
         let mut deployment = Deployment::default();
         let mut places = DeploymentPlaces { key: entry.value.path.clone(), ..DeploymentPlaces::default() };
-        let fields = self.fields(&entry.value, &what, &["stores", "spaces", "externs"]);
+        let fields = self.fields(&entry.value, &what, FIELDS);
         for field in &fields {
             if field.key == "stores" {
                 for store in self.entries(&field.value, "`stores`") {
@@ -283,6 +284,13 @@ impl Reader<'_> {
             }
         }
         for missing in ["stores", "spaces"] {
+            // One that is misspelt is reported as that.
+            let is_misspelt = matches!(entry.value.node, Node::Map(all) if all.iter().any(|(key, _)| {
+                !FIELDS.contains(&key.as_str()) && did_you_mean(key, FIELDS.iter().copied()) == Some(missing)
+            }));
+            if is_misspelt {
+                continue;
+            }
             if matches!(entry.value.node, Node::Map(_)) && !fields.iter().any(|field| field.key == missing) {
                 let help = match missing {
                     "stores" => "write `stores: { main: { kind: memory } }`",
@@ -617,6 +625,7 @@ deployments:
                 "default-deployment: lokal\ndeployments: { local: { stores: {}, spaces: {} } }",
                 "lokal: there is no deployment `lokal` (did you mean `local`?)",
             ),
+            ("deployments: { a: { storess: {}, spaces: {} } }", "storess: deployment `a` has no `storess` (did you mean `stores`?)"),
             ("deployments: { a: { spaces: {} } }", "a: deployment `a` has no `stores` (write `stores: { main: { kind: memory } }`)"),
             ("deployments: { a: { stores: { m: { kind: sqlite } }, spaces: {} } }", "m: store `m` has no `path` (add `path: …`)"),
             (

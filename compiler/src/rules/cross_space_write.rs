@@ -7,7 +7,7 @@ use super::{edits, Fixes, Rule};
 use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
 use crate::effects::describe::record_name;
 use crate::effects::{self, EffectSpace, Effects, Entry, SendEffect, Site, Target, WriteEffect, WriteKind};
-use crate::hir::{BodyOwner, ExprKind, StmtKind, Write, WriteOp};
+use crate::hir::{BodyOwner, ExprKind, HandlerCall, StmtKind, Write, WriteOp};
 use crate::resolve::item_name;
 use crate::signature::{HandlerSig, Home, RecordSig, cell_sig, handler_sig, record_sig};
 use crate::types::{CellId, HandlerId, Ty};
@@ -164,6 +164,10 @@ fn ways_out(context: &Context<'_>, callable: &Callable<'_>, outside: &Outside<'_
     let mut finding = finding;
 
     match statement.map(|stmt| (stmt, &stmt.kind)) {
+        // Whether anybody is there to send to is a finding of its own.
+        Some((_, StmtKind::Call(call))) if call.span == span && may_be_none(context, call) => {
+            ways.push("an event of its own there (`send`), to a receiver that is known to be there (`if let`)".to_owned());
+        }
         Some((stmt, StmtKind::Call(call))) if call.span == span => {
             let call = edits::text(context.db, context.file, span);
             ways.push(format!("`send {call}`: an event of its own, there, applied once this has committed"));
@@ -214,6 +218,11 @@ fn ways_out(context: &Context<'_>, callable: &Callable<'_>, outside: &Outside<'_
         EffectSpace::Plain(_) | EffectSpace::Any | EffectSpace::Here => {}
     }
     finding.help(ways.join("; or "))
+}
+
+/// Whether nobody may be there to handle the call, which is an error also where it is sent.
+fn may_be_none(context: &Context<'_>, call: &HandlerCall) -> bool {
+    matches!(call.target.ty, Ty::Optional(_)) || context.file.text(context.db)[call.target.span.end as usize..].trim_start().starts_with('?')
 }
 
 /// The send that does what a write does, to a handler that is there or to one that is added.

@@ -375,7 +375,14 @@ impl Builder<'_> {
         let operation = self.lower();
         let params = if self.sees(Rule::names) { self.names() } else { Vec::new() };
         let answer = if self.leaf_if(Rule::gives).is_some() {
-            Answer::Value(self.expr())
+            let before = self.errors.len();
+            let answer = self.expr();
+            if let Some(error) = self.errors.get_mut(before)
+                && error.span.slice(self.text) == "fail"
+            {
+                error.help = Some(format!("a refusal is written `given {}.{} fails \"…\"`", of.name, operation.name));
+            }
+            Answer::Value(answer)
         } else {
             let message = self.expr();
             let times = self.sees(Rule::times).then(|| {

@@ -8,6 +8,7 @@ use patternc_program::{Answer, Expr, ExternId, Slot, Snippet, Source, TestEvent,
 use super::{Patience, Runtime};
 use crate::engine::{Mark, Reconciled, Session};
 use crate::event::{Action, EventId, Outcome};
+use crate::expectation;
 use crate::failure::{Failure, FailureKind};
 use crate::given::{Given, GivenAnswer};
 use crate::interrupt::Interrupt;
@@ -34,8 +35,9 @@ pub enum SnippetError {
     Failed(#[from] Failure),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("this does not hold")]
-    NotHeld(Source),
+    /// With the values of both sides.
+    #[error("this does not hold{}", .1.iter().map(|note| format!("\n  {note}")).collect::<String>())]
+    NotHeld(Source, Vec<String>),
     #[error("this was expected to fail")]
     NotFailed(Source),
     #[error("this was expected to fail otherwise, and failed: {1}")]
@@ -230,7 +232,9 @@ impl Line<'_> {
             }
             TestStmt::Expect { cond, at } => {
                 if self.value(cond)? != Value::Bool(true) {
-                    return Err(SnippetError::NotHeld(*at));
+                    let program = self.runtime.program().clone();
+                    let notes = expectation::explain(&program, cond, &mut |expr| self.value(expr).ok());
+                    return Err(SnippetError::NotHeld(*at, notes));
                 }
             }
             TestStmt::ExpectFail { call, with, kind, at } => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use patternc_program::{Answer, Binary, Expr, Program, Source, Test, TestEvent, TestStmt, Type};
+use patternc_program::{Answer, Expr, Program, Source, Test, TestEvent, TestStmt, Type};
 
 use super::order::Item;
 use super::report::{TestFailure, TestReport};
@@ -11,6 +11,7 @@ use super::stage::Stage;
 use super::world::{Outside, World};
 use crate::engine::{CallAnswer, Engine, ExternCall, Session};
 use crate::event::Outcome;
+use crate::expectation;
 use crate::failure::Failure;
 use crate::given::{Given, GivenAnswer, Givens};
 use crate::json;
@@ -537,40 +538,9 @@ impl<'p, W: Stage> Script<'p, W> {
             self.expectations += 1;
             return Ok(());
         }
-        let mut notes = Vec::new();
-        self.explain(thread, cond, &mut notes);
-        Err(TestFailure { at, message: "this does not hold".to_owned(), notes })
-    }
-
-    /// Says which part of a condition does not hold, with the values of both sides.
-    fn explain(&mut self, thread: &mut Thread<'p>, cond: &Expr, notes: &mut Vec<String>) {
-        match cond {
-            Expr::And(left, right) => {
-                let first = self.value(thread, left, None) != Ok(Value::Bool(true));
-                self.explain(thread, if first { left } else { right }, notes);
-            }
-            Expr::Or(left, right) => {
-                self.explain(thread, left, notes);
-                self.explain(thread, right, notes);
-            }
-            Expr::Binary { op: Binary::Eq | Binary::Ne | Binary::Lt | Binary::Le | Binary::Gt | Binary::Ge, left, right, .. } => {
-                self.sides(thread, ("left", left), ("right", right), notes);
-            }
-            Expr::In { element, collection } => self.sides(thread, ("element", element), ("collection", collection), notes),
-            Expr::Not(inner) => self.explain(thread, inner, notes),
-            _ => {}
-        }
-    }
-
-    fn sides(&mut self, thread: &mut Thread<'p>, left: (&str, &Expr), right: (&str, &Expr), notes: &mut Vec<String>) {
         let program = self.program.clone();
-        let ty = [left.1, right.1].into_iter().find_map(|expr| type_of(&program, expr)).unwrap_or(Type::Unknown);
-        for (name, expr) in [left, right] {
-            if let Ok(value) = self.value(thread, expr, None) {
-                let ty = type_of(&program, expr).unwrap_or_else(|| ty.clone());
-                notes.push(format!("{name}: {}", self.show(&value, &ty)));
-            }
-        }
+        let notes = expectation::explain(&program, cond, &mut |expr| self.value(thread, expr, None).ok());
+        Err(TestFailure { at, message: "this does not hold".to_owned(), notes })
     }
 
     fn show(&self, value: &Value, ty: &Type) -> String {
@@ -612,27 +582,6 @@ impl Outside for Givens {
             format!("{name}.{operation} was called, and the test does not say what it answers: add `given {name}.{operation}(…) => …`")
         })?;
         answer.map_err(|why| format!("what a `given` answers has no value: {why}"))
-    }
-}
-
-/// The type of an expression's value, where the program says it.
-fn type_of(program: &Program, expr: &Expr) -> Option<Type> {
-    match expr {
-        Expr::Cell { of, cell, .. } => Some(program.record(*of).cells[cell.index()].ty.clone()),
-        Expr::Derived { of, derived, .. } => Some(program.record(*of).derived[derived.index()].ty.clone()),
-        Expr::Struct { of, .. } | Expr::Update { of, .. } => Some(Type::Struct(*of, patternc_program::Place::Any)),
-        Expr::Variant { of, .. } => Some(Type::Enum(*of, patternc_program::Place::Any)),
-        Expr::ListIndex { base, .. } => match type_of(program, base)? {
-            Type::List(of) => Some(*of),
-            _ => None,
-        },
-        Expr::MapIndex { base, .. } => match type_of(program, base)? {
-            Type::Map(_, of) => Some(Type::Optional(of)),
-            _ => None,
-        },
-        Expr::List(items) => items.iter().find_map(|item| type_of(program, item)).map(|of| Type::List(Box::new(of))),
-        Expr::Set(items) => items.iter().find_map(|item| type_of(program, item)).map(|of| Type::Set(Box::new(of))),
-        _ => None,
     }
 }
 

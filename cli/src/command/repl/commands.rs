@@ -66,6 +66,11 @@ pub fn run(session: &mut Session, command: &str, out: &mut impl Write) -> Result
     if !matches!(name, "quit" | "q" | "exit") {
         session.catch_up(out)?;
     }
+    let takes_nothing = |known: &&Command| known.name == name && known.takes.is_empty();
+    if !argument.is_empty() && COMMANDS.iter().any(|known| takes_nothing(&known)) {
+        writeln!(out, "`:{name}` takes nothing: `{argument}` is too much")?;
+        return Ok(Next::Go(false));
+    }
     let well = match name {
         "help" | "h" | "?" => {
             writeln!(out, "{INTRODUCTION}")?;

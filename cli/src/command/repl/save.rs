@@ -97,7 +97,7 @@ impl Ended {
             Err(error) if ran.events.is_empty() => {
                 Some(Ended::Unsayable(format!("it failed, and no test can say that of anything but one event ({error})")))
             }
-            Err(SnippetError::NotHeld(_) | SnippetError::NotFailed(_) | SnippetError::FailedOtherwise(..))
+            Err(SnippetError::NotHeld(..) | SnippetError::NotFailed(_) | SnippetError::FailedOtherwise(..))
                 if text.starts_with("expect") =>
             {
                 Some(Ended::Unsayable("it did not hold".to_owned()))

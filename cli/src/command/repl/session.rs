@@ -15,9 +15,10 @@ use patternc_compiler::diagnostic::{Diagnostic, Level};
 use patternc_compiler::items::items;
 use patternc_compiler::location::locate;
 use patternc_compiler::lower::{self, Linker};
+use patternc_compiler::resolve::imported_path;
 use patternc_compiler::types::Ty;
-use patternc_grammar::parse_statements;
-use patternc_grammar::syntax::{AssignOp, ExprKind, Name, StmtKind};
+use patternc_grammar::syntax::{AssignOp, ExprKind, ItemKind, Name, StmtKind};
+use patternc_grammar::{parse, parse_statements};
 use patternc_interpreter::engine::{Entry, Mark, What};
 use patternc_interpreter::given::Givens;
 use patternc_interpreter::host::AheadHost;
@@ -286,6 +287,14 @@ impl Session {
 
     /// Adds declarations to the program that runs.
     fn declare(&mut self, text: &str, out: &mut impl Write) -> Result<bool, Fault> {
+        let text = &self.without_imports(text);
+        if text.trim().is_empty() {
+            return Ok(true);
+        }
+        if let Some((name, file)) = self.declared_in_project(text) {
+            writeln!(out, "{file} declares `{name}`, which is known here: give this one another name")?;
+            return Ok(false);
+        }
         self.typed.push(text.to_string());
         self.set_files();
         let findings = check::check(&self.project.db, &self.judged);
@@ -312,6 +321,10 @@ impl Session {
     /// Reads the files again, keeps what was typed, and runs the new program on the same data.
     pub fn reload(&mut self, out: &mut impl Write) -> Result<bool, Fault> {
         let fresh = project::load_one(&self.path)?;
+        if texts(&fresh) == texts(&self.project) {
+            writeln!(out, "no file has changed")?;
+            return Ok(true);
+        }
         let judged = self.settings.judged(&fresh)?;
         if super::super::test::refuse_errors(&fresh, judged.deployments.clone())?.is_some() {
             return Ok(false);
@@ -592,6 +605,37 @@ impl Session {
         locate(&self.project.db, finding.primary.at).is_some_and(|(file, _)| &**file.path(&self.project.db) == TYPED)
     }
 
+    /// The text of declarations, with blanks for imports of what the project has: all of that is known here.
+    fn without_imports(&self, text: &str) -> String {
+        let db = &self.project.db;
+        let files = Project::get(db).files(db);
+        let mut kept = text.to_owned();
+        for item in &parse(text).file.items {
+            let ItemKind::Use(import) = &item.kind else { continue };
+            let path = imported_path(TYPED, &import.path.value);
+            let Some(file) = files.iter().find(|file| path.as_deref() == Some(&**file.path(db))) else { continue };
+            if import.names.iter().all(|name| items(db, *file).names().any(|known| known == name.name)) {
+                let range = item.span.start as usize..item.span.end as usize;
+                // Lines stay where they are.
+                let blank: String =
+                    text[range.clone()].chars().flat_map(|c| [if c == '\n' { c } else { ' ' }].repeat(c.len_utf8())).collect();
+                kept.replace_range(range, &blank);
+            }
+        }
+        kept
+    }
+
+    /// A name of what the text declares that a file of the project declares already, and the file.
+    fn declared_in_project(&self, text: &str) -> Option<(String, String)> {
+        let db = &self.project.db;
+        let declared = items(db, SourceFile::new(db, TYPED.into(), Arc::from(text)));
+        let mut files = Project::get(db).files(db).iter().filter(|file| &**file.path(db) != TYPED);
+        files.find_map(|&file| {
+            let name = items(db, file).names().find(|name| declared.names().any(|other| other == *name))?;
+            Some((name.to_string(), file.path(db).to_string()))
+        })
+    }
+
     /// The files of the project, and what was typed as one more that sees all of their names.
     fn set_files(&mut self) {
         let db = &self.project.db;
@@ -606,7 +650,9 @@ impl Session {
             texts.push((file.path(db).to_string(), file.text(db).to_string()));
         }
         if !self.typed.is_empty() {
-            texts.push((TYPED.to_string(), format!("{prelude}\n{}", self.typed.join("\n"))));
+            // What was typed last comes first: findings in it have the lines that were typed.
+            let typed: Vec<&str> = self.typed.iter().rev().map(String::as_str).collect();
+            texts.push((TYPED.to_string(), format!("{}\n{prelude}", typed.join("\n"))));
         }
         let config = project.config(db).map(|file| file.text(db).to_string());
         self.project.db.set_project(&texts, config.as_deref().map(|text| (CONFIG, text)));
@@ -720,6 +766,15 @@ impl Settings {
         runtime.record_history();
         Ok(runtime)
     }
+}
+
+/// The files of a project and their texts, without what was declared at the prompt.
+fn texts(project: &Loaded) -> Vec<(&str, &str)> {
+    let db = &project.db;
+    let files = Project::get(db).files(db).iter().copied().chain(Project::get(db).config(db));
+    let mut texts: Vec<(&str, &str)> = files.map(|file| (&**file.path(db), &**file.text(db))).filter(|(path, _)| *path != TYPED).collect();
+    texts.sort_unstable();
+    texts
 }
 
 /// The data of each store as a new program has them.

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use patternc_compiler::resolve::did_you_mean;
 use patternc_interpreter::json::{self, CellName, Form, Names, Path, Reader};
 use patternc_interpreter::value::{RecordRef, SpaceRef, Value};
 use patternc_program::{CellIndex, DerivedIndex, RecordId};
@@ -48,7 +49,9 @@ pub fn records(session: &Session, name: &str, out: &mut impl Write) -> Result<bo
         return Ok(true);
     }
     let Some(record) = program.record_named(name) else {
-        writeln!(out, "there is no record type `{name}`; `:records` lists them")?;
+        let meant = did_you_mean(name, program.records.iter().map(|record| record.name.as_str()));
+        let way_out = meant.map_or("`:records` lists them".to_owned(), |meant| format!("did you mean `{meant}`?"));
+        writeln!(out, "there is no record type `{name}`; {way_out}")?;
         return Ok(false);
     };
     for record in all_of(session, record)? {

@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Write};
+use std::path::Path;
 
 use patternc_compiler::bodies;
-use patternc_compiler::db::Database;
+use patternc_compiler::db::{Database, Project};
 use patternc_compiler::effects::describe::{Describe, body_name, cell_path, record_name};
 use patternc_compiler::effects::{self, FailureCause, Grain, SendTarget, WriteKind};
 use patternc_compiler::graph::{self, Edge, Node};
 use patternc_compiler::hir::BodyOwner;
 use patternc_compiler::location::owner_item;
+use patternc_grammar::parse;
+use patternc_grammar::syntax::{Item, ItemKind};
 
 use super::super::input::{Entry, Script};
 use super::super::session::Session;
@@ -39,6 +42,17 @@ pub fn load(session: &mut Session, file: &str, out: &mut impl Write) -> Result<N
     if session.loading == DEPTH {
         writeln!(out, "{file} is not loaded: {DEPTH} files load one another already")?;
         return Ok(Next::Go(false));
+    }
+    if file.ends_with(".pattern")
+        && let Ok(text) = std::fs::read_to_string(file)
+    {
+        let parsed = parse(&text);
+        if parsed.errors.is_empty() {
+            session.loading += 1;
+            let result = load_patterns(session, file, &text, &parsed.file.items, out);
+            session.loading -= 1;
+            return result;
+        }
     }
     let mut script = match File::open(file) {
         Ok(file) => Script::new(BufReader::new(file)),
@@ -72,6 +86,38 @@ pub fn load(session: &mut Session, file: &str, out: &mut impl Write) -> Result<N
     };
     session.loading -= 1;
     result
+}
+
+/// Enters what a pattern file declares, unless it is one of the project, and what its tests do.
+fn load_patterns(session: &mut Session, path: &str, text: &str, items: &[Item], out: &mut impl Write) -> Result<Next, Fault> {
+    let inner = session.project.inner_path(Path::new(path))?;
+    let db = &session.project.db;
+    let is_known = Project::get(db).files(db).iter().any(|file| inner.as_deref() == Some(&**file.path(db)));
+    let (mut entries, mut declared) = (Vec::new(), String::new());
+    let mut end = 0;
+    for item in items {
+        // With the documentation before it.
+        let from = std::mem::replace(&mut end, item.span.end as usize);
+        match &item.kind {
+            ItemKind::Test(test) => entries.extend(test.body.stmts.iter().map(|stmt| stmt.span.slice(text).to_owned())),
+            _ if is_known => {}
+            _ => declared.push_str(&text[from..end]),
+        }
+    }
+    if !declared.trim().is_empty() {
+        entries.insert(0, declared.trim_start().to_owned());
+    }
+    let mut all_well = true;
+    for entry in entries {
+        if session.is_interrupted() {
+            return Ok(Next::Go(false));
+        }
+        match enter(session, &entry, out)? {
+            Next::Go(well) => all_well &= well,
+            Next::Quit => return Ok(Next::Quit),
+        }
+    }
+    Ok(Next::Go(all_well))
 }
 
 /// `:graph`
@@ -196,7 +242,8 @@ fn describe(db: &Database, owner: BodyOwner, name: &str, out: &mut impl Write) -
         };
         lines.push(format!("  fails   {what}"));
     }
-    lines.dedup();
+    let mut seen = BTreeSet::new();
+    lines.retain(|line| seen.insert(line.clone()));
     if lines.is_empty() {
         lines.push("  reads, writes and sends nothing".to_owned());
     }

@@ -1,11 +1,12 @@
-//! `dropped-failure`: a send that can fail, without an `err` arm, beside writes that rely on it.
+//! `dropped-failure`: a send that can fail, without an `err` arm, beside something that is done all the same.
 
 use super::{Fixes, Rule};
 use super::context::{Callable, Context, with_path};
 use super::edits;
 use super::reach::{self, Failing};
+use super::steps;
 use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
-use crate::effects::{self, Effects, Entry, SendEffect, SendRole, Site, WriteKind};
+use crate::effects::{self, Effects, Entry, SendEffect, SendRole, Site, WriteEffect, WriteKind};
 use crate::hir::StmtKind;
 use crate::signature::cell_sig;
 use crate::types::Ty;
@@ -13,7 +14,7 @@ use crate::types::Ty;
 pub static RULE: Rule = Rule {
     name: "dropped-failure",
     level: Level::Warn,
-    summary: "a `send` to something that can fail, without an `err` arm, from a handler that itself writes",
+    summary: "a `send` to something that can fail, without an `err` arm, from a handler that writes or sends more",
     fixes: Fixes::Unsafe,
     page: PAGE,
     check: Some(check),
@@ -21,29 +22,62 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     for callable in context.transactions().filter(|callable| !callable.is_incomplete()) {
-        for piece in callable.pieces.iter().copied() {
-            if piece.writes.is_empty() {
-                continue;
+        chain(context, callable, callable.effects, &Done::default(), findings);
+    }
+}
+
+/// What is done, whatever comes of a send.
+#[derive(Clone, Default)]
+struct Done<'a> {
+    /// By the transactions before, and by the one that sends.
+    writes: Vec<&'a WriteEffect>,
+    /// What was sent, changed something, and was not rejected.
+    sends: Vec<&'a SendEffect>,
+}
+
+/// A transaction, and the arms of what it sends: what was done before them stays too.
+fn chain<'a>(context: &Context<'_>, callable: &Callable<'_>, piece: &'a Effects, before: &Done<'a>, findings: &mut Vec<Diagnostic>) {
+    let mut done = before.clone();
+    done.writes.extend(&piece.writes);
+    // A send through a direct call is reported where it stands, if there are writes there.
+    let writes = |site: Site| {
+        piece.calls.iter().any(|call| call.site == site && !effects::effects(context.db, call.callee).writes.is_empty())
+    };
+    let nearest = |send: &&SendEffect| send.path.is_empty() || !writes(send.here());
+    let dropping = piece.sends.iter().filter(|send| send.role == SendRole::Send && send.err.is_none());
+    for send in dropping.filter(nearest) {
+        let Some(failing) = reach::failing(context.db, send) else { continue };
+        if !done.writes.is_empty() {
+            findings.push(after_writes(context, callable, &done.writes, send, failing));
+        } else if let Some(other) = done.sends.iter().copied().next_back().or_else(|| beside(context, callable, piece, send)) {
+            findings.push(after_send(context, callable, other, send, failing));
+        }
+    }
+    for send in piece.sends.iter().filter(|send| send.path.is_empty()) {
+        for (arm, happened) in [(&send.ok, true), (&send.err, false)] {
+            let Some(arm) = arm else { continue };
+            let mut done = done.clone();
+            if happened && steps::change(context.db, send).is_some() {
+                done.sends.push(send);
             }
-            // A send through a direct call is reported where it stands, if there are writes there.
-            let writes = |site: Site| piece.calls.iter().any(|call| call.site == site && !effects::effects(context.db, call.callee).writes.is_empty());
-            let nearest = |send: &&SendEffect| send.path.is_empty() || !writes(send.here());
-            let dropping = piece.sends.iter().filter(|send| send.role == SendRole::Send && send.err.is_none());
-            for send in dropping.filter(nearest) {
-                if let Some(failing) = reach::failing(context.db, send) {
-                    findings.push(finding(context, callable, piece, send, failing));
-                }
-            }
+            chain(context, callable, arm, &done, findings);
         }
     }
 }
 
-fn finding(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, send: &SendEffect, failing: Failing) -> Diagnostic {
+/// Another event that the same transaction sends, and that changes something.
+fn beside<'a>(context: &Context<'_>, callable: &Callable<'_>, piece: &'a Effects, send: &SendEffect) -> Option<&'a SendEffect> {
+    let both = |other: &SendEffect| callable.can_follow(other.here(), send.here()) || callable.can_follow(send.here(), other.here());
+    let mut others = piece.sends.iter().filter(|other| other.role == SendRole::Send && !other.delayed && both(other));
+    others.find(|other| steps::change(context.db, other).is_some())
+}
+
+fn after_writes(context: &Context<'_>, callable: &Callable<'_>, writes: &[&WriteEffect], send: &SendEffect, failing: Failing) -> Diagnostic {
     let words = callable.words();
     let event = words.event(send);
     // What was written last before the send is what most probably relies on it.
-    let before = piece.writes.iter().rfind(|write| write.here() < send.here() && !write.inverse);
-    let write = before.or_else(|| piece.writes.iter().find(|write| !write.inverse)).unwrap_or(&piece.writes[0]);
+    let before = writes.iter().rfind(|write| write.here() < send.here() && !write.inverse);
+    let write = before.or_else(|| writes.iter().find(|write| !write.inverse)).unwrap_or(&writes[0]);
     let name = match write.cell {
         Some(cell) => words.cell_of(&write.target, cell),
         None => crate::effects::describe::record_name(context.db, write.record),
@@ -54,15 +88,10 @@ fn finding(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, send
     );
     let mut finding = RULE.at(callable.place(send.here()), "sent without an `err` arm", message);
     finding = finding.label(callable.place(write.here()), format!("committed before, in {}", words.space(write.space)));
-    finding = with_path(finding, context.db, write, "written here");
-    finding = with_path(finding, context.db, send, "sent here");
-    finding = match failing {
-        Failing::At(site) => finding.label(Location::Site(site), format!("`{event}` can be rejected here")),
-        Failing::Taken(cell) => finding.label(Location::Cell(cell), "rejected if another one has the value"),
-        Failing::Outside => finding.note("what is outside can always fail: refuse, time out, or be away"),
-    };
+    finding = with_path(finding, context.db, *write, "written here");
+    finding = because(context, send, failing, &event, finding);
     finding = finding.help(format!("add `err(e) => {{ … }}` to the send and say there what `{name}` is when it failed"));
-    for (title, body) in [take_back(context, callable, piece, send), pass_on(callable)].into_iter().flatten() {
+    for (title, body) in [take_back(context, callable, writes, send), pass_on(callable)].into_iter().flatten() {
         if let Some(edit) = err_arm(context, callable, send, &body) {
             finding = finding.fix(title, Safety::Unsafe, vec![edit]);
         }
@@ -70,11 +99,43 @@ fn finding(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, send
     finding
 }
 
+/// Nothing is written beside the send, but what another event does stays.
+fn after_send(context: &Context<'_>, callable: &Callable<'_>, other: &SendEffect, send: &SendEffect, failing: Failing) -> Diagnostic {
+    let words = callable.words();
+    let (event, stays) = (words.event(send), words.event(other));
+    let message = format!(
+        "`{event}` can fail, and `{}` does nothing then: what `{stays}` did stays as if all had gone well, and the rejection is parked",
+        callable.name(),
+    );
+    let mut finding = RULE.at(callable.place(send.here()), "sent without an `err` arm", message);
+    finding = finding.label(callable.place(other.here()), "what this does stays");
+    finding = because(context, send, failing, &event, finding);
+    finding = finding.help(format!(
+        "send it in the `ok` arm of `{stays}`, with `err(e) => {{ … }}` that takes back what `{stays}` did; or let a `saga` do both"
+    ));
+    if let Some((title, body)) = pass_on(callable)
+        && let Some(edit) = err_arm(context, callable, send, &body)
+    {
+        finding = finding.fix(title, Safety::Unsafe, vec![edit]);
+    }
+    finding
+}
+
+/// Adds why the event can fail.
+fn because(context: &Context<'_>, send: &SendEffect, failing: Failing, event: &str, finding: Diagnostic) -> Diagnostic {
+    let finding = with_path(finding, context.db, send, "sent here");
+    match failing {
+        Failing::At(site) => finding.label(Location::Site(site), format!("`{event}` can be rejected here")),
+        Failing::Taken(cell) => finding.label(Location::Cell(cell), "rejected if another one has the value"),
+        Failing::Outside => finding.note("what is outside can always fail: refuse, time out, or be away"),
+    }
+}
+
 /// The arm that undoes what was written before: where all of that is `+=` and `-=` of plain values beside the send.
-fn take_back(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, send: &SendEffect) -> Option<(String, Body)> {
+fn take_back(context: &Context<'_>, callable: &Callable<'_>, writes: &[&WriteEffect], send: &SendEffect) -> Option<(String, Body)> {
     let (beside, _) = callable.statement(callable.span(send.here()))?;
     let mut statements = Vec::new();
-    for write in piece.writes.iter().filter(|write| !write.inverse) {
+    for write in writes.iter().filter(|write| !write.inverse) {
         let (block, stmt) = callable.statement(callable.span(write.here()))?;
         let in_set = || write.cell.and_then(|cell| cell_sig(context.db, cell)).is_some_and(|sig| matches!(sig.ty, Ty::Set(_)));
         let reversible = match write.kind {
@@ -186,5 +247,6 @@ record Agent in agents {
 
 ## When it is fine
 
-When someone watches what is parked and takes it up by hand. A send to a handler that cannot reject is not reported.
+When someone watches what is parked and takes it up by hand. A send to a handler that cannot reject is not reported, nor one that is all that its
+handler does: then nothing is half done.
 "##;

@@ -247,8 +247,8 @@ pub(super) struct Run<'a> {
     read: Vec<u64>,
     /// What decided that a piece of an event commits, and what its sends that it may leave out rest on: names, zero for what the start says.
     decided: Vec<((usize, usize), [u64; 2])>,
-    /// Whether it counts what decides about what an event does. Of sagas it does not: an undo that asks whether there is something to undo does
-    /// so to give the same as if it had never been, which names of values do not show.
+    /// Whether it counts what decides about what an event does. Of sagas it does not: an undo may ask whether there is something to undo only
+    /// to leave the same as if it had never been, and names of values do not tell such questions from others.
     counts: Vec<bool>,
     /// Whether an event only looks.
     looks: Vec<bool>,

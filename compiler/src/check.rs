@@ -12,7 +12,7 @@ use crate::items::parsed;
 use crate::location::located;
 use crate::project_names::duplicates;
 use crate::signature::signature_diagnostics;
-use crate::{allow, config, cycles, declarations, rules, unused};
+use crate::{allow, config, cycles, declarations, fixes, rules, unused};
 
 /// What is found in one file, at the levels of the rules.
 #[salsa::tracked(returns(ref))]
@@ -25,6 +25,7 @@ pub fn check_file(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
     cycles::check(db, file, &mut findings);
     unused::check(db, file, &mut findings);
     allow::apply(db, file, &mut findings);
+    fixes::temper(db, file, &mut findings);
     findings
 }
 

@@ -138,7 +138,7 @@ fn the_book_draws_the_grammar() {
 fn page(rules: &[Rule]) -> String {
     let mut out = String::from(
         "# Grammar\n\nWhat stands in rounded boxes is written as it is; what stands in others is drawn under its name. White space and comments may stand \
-         between any two boxes; where a line ends matters only as [the language](language.md#files-and-names) says.\n\nA `name` is a letter or `_` and then \
+         between any two boxes; where a line ends matters only as [the language](language.md#files-names-lines) says.\n\nA `name` is a letter or `_` and then \
          letters, digits and `_`; one that begins with a capital letter (`upper`) is a type. A `field` is `.` or `?.` and a name. A `place` is `@` and a name. \
          A `number` is an Int, a Float, or, with a unit, a Duration. A `rule_name` is words with `-` between. A `doc` is `///` and the rest of the \
          line. A `run` is text without `\"`, `\\` and `{`; an `escape` is `\\` and a sign.\n",

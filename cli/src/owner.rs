@@ -128,9 +128,9 @@ struct Known {
 impl Troubles {
     fn look(&mut self, caretaker: &Caretaker) {
         let Some(now) = caretaker.troubles() else { return };
-        self.known.retain(|event, _| now.iter().any(|trouble| trouble.event == *event));
-        for Trouble { event, what, calls, why } in now {
-            let known = self.known.entry(event.clone()).or_insert_with(|| Known { since: Instant::now(), said: None, next: PATIENCE });
+        self.known.retain(|of, _| now.iter().any(|trouble| trouble.of == *of));
+        for Trouble { event, of, what, calls, why } in now {
+            let known = self.known.entry(of).or_insert_with(|| Known { since: Instant::now(), said: None, next: PATIENCE });
             let since = known.since.elapsed();
             let is_new = match self.voice {
                 Voice::Verbose => known.said.as_deref() != Some(&why),

@@ -93,8 +93,12 @@ struct Running {
 
 impl Running {
     fn start(folder: &Path) -> Running {
+        Running::start_with(folder, &["run", "-v"])
+    }
+
+    fn start_with(folder: &Path, arguments: &[&str]) -> Running {
         let mut command = patternc(folder);
-        command.args(["run", "-v"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary of the test starts");
         let input = child.stdin.take().expect("it is piped");
         let lines = BufReader::new(child.stdout.take().expect("it is piped"));
@@ -421,4 +425,53 @@ fn a_saga_that_is_parked_again_is_followed_under_its_new_id() {
     let said = call_with(path, &["run", "--quiet"], events, 1);
     assert!(said.contains("\"id\":\"g\",\"outcome\":\"failed\",\"failure\":{\"kind\":\"rejected\",\"message\":\"no rates\"}"), "{said}");
     assert!(call_with(path, &["run", "--quiet"], "{\"read\":\"Room/r\",\"cells\":[\"n\"]}", 0).contains("\"n\":0"));
+}
+
+const COUNTERS: &str = r#"
+space home
+space away
+
+record Room in away {
+  cell n: Int = 0
+  internal handler enter() { self.n += 1 }
+}
+
+record Mover in home {
+  cell rooms: Int = 0
+  internal handler check() { require self.rooms >= 0 else "no rooms" }
+
+  saga go(room: Room) {
+    pivot self.check()
+    step room.enter()
+  }
+}
+"#;
+
+/// A step that has to be done, and that its receiver cannot take, is sent again as ever new events: that is one trouble, and told.
+#[test]
+fn a_saga_that_is_stuck_is_told_and_shown() {
+    let config = CONFIG.split("    externs:").next().expect("there is what comes before");
+    let files = folder(&[("counters.pattern", COUNTERS), ("patternc.yaml", config)]);
+    let path = files.path();
+    let mut running = Running::start_with(path, &["run"]);
+    for line in [r#"{"create":"Room","as":"r","cells":{"n":9223372036854775807}}"#, r#"{"create":"Mover","as":"m"}"#] {
+        let said = running.event(line);
+        assert!(said.contains("committed"), "{said}");
+    }
+    writeln!(running.input, r#"{{"to":"Mover/m","handler":"go","args":{{"room":{{"ref":"Room/r"}}}}}}"#).expect("it reads");
+    let said = until(|| Some(running.said()).filter(|said| said.contains("again and again")));
+    assert!(said.contains("Room/r.enter is tried again and again, for ") && said.contains("it was rejected "), "{said}");
+    assert!(!said.contains(" for 0 s"), "{said}");
+    let stuck = || {
+        let status = json(path, &["status", "--output-format", "json"]);
+        let event = &status["events"][0];
+        let reason = event["reason"].as_str().unwrap_or_default();
+        event["state"] == "retrying" && reason.starts_with("it was rejected ") && reason.contains(" times, last: ")
+    };
+    until(|| stuck().then_some(()));
+    assert!(call_with(path, &["retry"], "", 0).contains("`patternc status` says why"));
+    // Nobody runs the patterns any more: the store knows it as well.
+    running.child.kill().expect("it runs");
+    running.end();
+    assert!(stuck(), "{}", call_with(path, &["status"], "", 0));
 }

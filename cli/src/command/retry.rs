@@ -101,7 +101,7 @@ fn show(arguments: &Arguments, resumed: &Value, quiet: bool) -> Result<ExitCode,
                 writeln!(out, "{} ({}): {}{other}{reason}", text("id"), text("what"), words(text("outcome")))?;
             }
             if lines.is_empty() && !quiet {
-                eprintln!("patternc: nothing is parked");
+                eprintln!("patternc: nothing is parked; what is tried again and again goes on by itself, and `patternc status` says why");
             }
         }
     }

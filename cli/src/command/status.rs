@@ -153,14 +153,22 @@ fn describe(stored: &StoredEvent, trouble: Option<&str>, now: i64) -> Event {
         _ => format!("{}.{}", text("to"), member("handler")),
     };
     let due = stored.event.get("due").and_then(Value::as_i64);
-    let state = match (&stored.parked, trouble, due) {
+    let trouble = trouble.map(str::to_owned).or_else(|| rejections(stored));
+    let state = match (&stored.parked, &trouble, due) {
         (Some(_), ..) => State::Parked,
         (None, Some(_), _) => State::Retrying,
         (None, None, Some(due)) if due > now => State::Later,
         _ => State::OnItsWay,
     };
-    let reason = stored.parked.clone().or_else(|| trouble.map(str::to_owned));
+    let reason = stored.parked.clone().or(trouble);
     Event { id: stored.id.clone(), from: text("from").to_owned(), what, state, due, reason }
+}
+
+/// What the store itself knows of a step that has to be done and is rejected again and again, whether or not anyone runs the patterns.
+fn rejections(stored: &StoredEvent) -> Option<String> {
+    let rejected = stored.event.get("step")?.get("rejected")?;
+    let (times, kind, message) = (rejected.get("times")?.as_u64()?, rejected.get("failed")?.as_str()?, rejected.get("message")?.as_str()?);
+    Some(format!("it was rejected {times} times, last: {kind}: {message}"))
 }
 
 impl Seen {

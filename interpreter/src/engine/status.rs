@@ -39,6 +39,8 @@ pub struct FlightStatus {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     pub event: EventId,
+    /// The same however often it is tried: the event itself, or the saga whose step is sent again as a new event.
+    pub of: EventId,
     /// What it does, in a few words.
     pub what: String,
     /// How often this process has asked the outside; 0 of what is not a call.
@@ -84,7 +86,9 @@ impl Engine {
         troubled.filter_map(|flight| {
             let event = &flight.outgoing.event;
             let why = flight.trouble.clone()?;
-            Some(Trouble { event: event.id.clone(), what: self.describe(&event.action), calls: flight.calls, why })
+            let saga = flight.outgoing.saga.as_ref().and(flight.outgoing.answers.as_ref());
+            let of = saga.unwrap_or(&event.id).clone();
+            Some(Trouble { event: event.id.clone(), of, what: self.describe(&event.action), calls: flight.calls, why })
         })
     }
 

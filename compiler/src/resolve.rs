@@ -470,14 +470,18 @@ pub fn relative_path(from: &str, to: &str) -> String {
     std::iter::repeat_n("..", up).chain(to[shared..].iter().copied()).collect::<Vec<_>>().join("/")
 }
 
-/// The one of `known` that was probably meant by `name`: the closest, if at most a third of it is different.
+/// The one of `known` that was probably meant by `name`: the closest, if at most a third of it is different. Any letter is close to any other:
+/// of a single one nothing is guessed but its case.
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
     known
         .into_iter()
         .filter(|candidate| *candidate != name)
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= (name.len().max(candidate.len()) / 3).max(1))
+        .filter(|(distance, candidate)| {
+            let one_letter = name.chars().nth(1).is_none() || candidate.chars().nth(1).is_none();
+            *distance <= if one_letter { 0 } else { (name.len().max(candidate.len()) / 3).max(1) }
+        })
         // By name where equally close, so that the answer does not depend on the order of a hash table.
         .min_by_key(|(distance, candidate)| (*distance, *candidate))
         .map(|(_, candidate)| candidate)
@@ -511,5 +515,7 @@ mod tests {
         assert_eq!(did_you_mean("person", known), Some("Person"));
         assert_eq!(did_you_mean("Account", known), None);
         assert_eq!(did_you_mean("nte", known), Some("Note"));
+        assert_eq!(did_you_mean("x", ["q", "y", "xs"]), None);
+        assert_eq!(did_you_mean("q", ["Q"]), Some("Q"));
     }
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use patternc_compiler::resolve::did_you_mean;
 use patternc_compiler::rules::{self, Fixes, Rule};
 
 use crate::fault::Fault;
@@ -68,9 +69,9 @@ fn json(rule: &Rule, page: bool) -> serde_json::Value {
 /// The rule of this name, or a fault that names the nearest one.
 pub fn rule_named(name: &str) -> Result<&'static Rule, Fault> {
     rules::named(name).ok_or_else(|| {
-        let nearest =
-            rules::ALL.iter().map(|r| r.name).max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-        let hint = nearest.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+        let names = || rules::ALL.iter().map(|rule| rule.name);
+        let meant = did_you_mean(name, names()).or_else(|| names().find(|known| name.len() > 2 && known.contains(name)));
+        let hint = meant.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
         Fault::Use(format!("there is no rule `{name}`{hint} (`patternc explain --list` shows all)"))
     })
 }

@@ -406,6 +406,15 @@ impl Loaded {
         &self.folder
     }
 
+    /// Whether a new text of a file may put it among others: without a configuration, what it imports says which files it belongs to.
+    pub fn regroups(&self, path: &Path, text: &str) -> bool {
+        let Some(file) = self.source(path).filter(|_| Project::get(&self.db).config(&self.db).is_none()) else { return false };
+        let (name, old) = (file.path(&self.db), file.text(&self.db));
+        // Most edits are none of an import, and cost no parse here.
+        let lines = |text: &str| text.lines().filter(|line| line.contains("use")).map(str::to_owned).collect::<Vec<_>>();
+        lines(old) != lines(text) && imports(name, old) != imports(name, text)
+    }
+
     /// The file at an absolute path: a pattern, or the configuration.
     pub fn source(&self, path: &Path) -> Option<SourceFile> {
         let name = slashed(path.strip_prefix(&self.folder).ok()?);

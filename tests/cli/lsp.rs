@@ -698,6 +698,30 @@ fn texts_of_every_kind_are_counted_as_editors_count() {
     }
 }
 
+/// Where nobody said which files belong together, an import that is typed says it, and one that is taken back no longer does.
+#[test]
+fn an_import_brings_files_together_that_were_apart() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let apart = "space home\n\nrecord R in home {\n  cell n: Int = 0\n}\n";
+    for (name, text) in [("a.pattern", "space away\n\nrecord Q in away { }\n\nrecord R in away { }\n"), ("b.pattern", apart)] {
+        std::fs::write(folder.path().join(name), text).expect("there is room");
+    }
+    let mut editor = Editor::start(folder.path());
+    editor.initialize(json!({}));
+    editor.open("b.pattern", 1, apart);
+    let uri = editor.uri("b.pattern");
+    let joined = "use \"a.pattern\" { Q }\n\nspace home\n\nrecord S in home {\n  cell q: Q?\n}\n";
+    let codes =
+        |editor: &Editor| editor.findings[&uri].as_array().expect("a list").iter().map(|one| one["code"].clone()).collect::<Vec<_>>();
+    for version in [2, 4] {
+        change_all(&mut editor, "b.pattern", version, joined);
+        assert_eq!(codes(&editor), Vec::<Value>::new(), "version {version}");
+        change_all(&mut editor, "b.pattern", version + 1, &joined.replace("a.pattern", "c.pattern"));
+        assert!(codes(&editor).contains(&json!("unresolved-import")), "version {version}");
+    }
+    assert_eq!(editor.end(), Some(0));
+}
+
 /// Clients that send what is no change, ask in the middle of things, and files that come and go under their feet.
 #[test]
 fn bad_clients_and_bad_disks_are_survived() {

@@ -386,8 +386,12 @@ impl<W: Write> Server<W> {
                 let changed = self.workspace.documents.change(&path, version, &params["contentChanges"], self.encoding);
                 if let Some(Changed { text, understood }) = changed {
                     let text = text.to_owned();
-                    self.workspace.set_text(&path, &text);
-                    self.edited(&path);
+                    let edited = self.workspace.edit(&path, &text);
+                    match edited {
+                        Ok(false) => self.edited(&path),
+                        Ok(true) | Err(_) => self.loaded(),
+                    }
+                    edited?;
                     if !understood {
                         let message = format!("a change of {} could not be understood: close it and open it again", path.display());
                         self.out.notify("window/showMessage", json!({ "type": 2, "message": message }))?;

@@ -94,8 +94,20 @@ impl Workspace {
         Ok(())
     }
 
+    /// Takes the new text of an open file; whether projects were loaded again, since it imports others than before.
+    pub fn edit(&mut self, path: &Path, text: &str) -> Result<bool, Fault> {
+        let moved = self.projects.iter().filter(|loaded| loaded.regroups(path, text));
+        let folders: BTreeSet<PathBuf> = moved.map(|loaded| loaded.folder().to_path_buf()).collect();
+        if folders.is_empty() {
+            self.set_text(path, text);
+            return Ok(false);
+        }
+        self.load_again(&folders, Some(Overlay { path: path.to_path_buf(), bytes: text.as_bytes().to_vec() }))?;
+        Ok(true)
+    }
+
     /// Replaces the text of a file in every project that has it.
-    pub fn set_text(&mut self, path: &Path, text: &str) {
+    fn set_text(&mut self, path: &Path, text: &str) {
         self.projects.iter_mut().for_each(|loaded| set_text(loaded, path, text));
     }
 

@@ -222,6 +222,9 @@ A rejection in a later piece is reported too, when nothing repairs what the piec
 Up to four events at once are looked at, with a bound on the orders that are tried: where it is met before anything is found, nothing is said.
 `patternc explore` on a `test` with such events in `concurrently` tries all orders, within bounds that it prints.
 
+Two things are not looked at: why a receiver rejected, when its `err` arm overwrites what a later event has written; and conditions over a write
+that does not read, in sagas. Such chains are accepted; `patternc explore` sees them.
+
 ## Bad
 
 ```pattern

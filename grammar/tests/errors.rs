@@ -40,6 +40,9 @@ fn habits_in_statements() {
         &[
             "let t = await mail.send(x)",
             "await mail.send(x)",
+            "let t = send mail.send(x)",
+            "let t = send mail.send(x) then { ok(t) => { self.t = t } }",
+            "self.t = send mail.send(x)",
             "let x := 1",
             "x := 1",
             "let mut x = 1",

@@ -291,12 +291,16 @@ impl Checker<'_> {
         // A record that is created `in user[k]`: that is where it is, under whatever name.
         let created_in = (wanted == NOWHERE && matches!(want.role, Role::Created { .. })).then(|| self.text(want.at).to_owned());
         let wanted_at = created_in.as_ref().map_or(wanted_at, |space| format!("in `{space}`"));
+        let inside = match want.role {
+            Role::Cell { .. } | Role::Created { .. } | Role::Added { .. } => goal.clone(),
+            _ => format!("in {goal} it"),
+        };
         let message = match (found, direct) {
             _ if let Some(own) = own => format!("`{own}` may be in any space, but {goal} must be {wanted_at}"),
             (Place::Any, true) => format!("this `{name}` may be in any space, but {goal} must be {wanted_at}"),
-            (Place::Any, false) => format!("this holds a `{name}` that may be in any space, but in {goal} it must be {wanted_at}"),
+            (Place::Any, false) => format!("this holds a `{name}` that may be in any space, but {inside} must be {wanted_at}"),
             (_, true) => format!("this `{name}` is {found_at}, but {goal} must be {wanted_at}"),
-            (_, false) => format!("this holds a `{name}` that is {found_at}, but in {goal} it must be {wanted_at}"),
+            (_, false) => format!("this holds a `{name}` that is {found_at}, but {inside} must be {wanted_at}"),
         };
         let mut finding = self.error("space-escape", made.span, message).saying(format!("{holds}{found_at}"));
         if want.at != made.span {

@@ -143,7 +143,12 @@ impl Checker<'_> {
                     value.ty.clone()
                 }
             };
+            let not_understood = matches!(value.kind, ExprKind::Error);
             let local = self.declare(local, ty, LocalKind::Let);
+            if not_understood {
+                // What it is for is reported where its value stands.
+                self.mark_used(local);
+            }
             out.push(Stmt { kind: StmtKind::Let { local, value }, span });
             return;
         };

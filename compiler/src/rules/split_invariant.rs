@@ -134,13 +134,17 @@ fn missing(chain: &Chain, write: &Access, parts: &Parts) -> Option<CellId> {
     {
         return None;
     }
-    let accesses = || chain.pieces.iter().flat_map(|piece| &piece.accesses);
     let touches = |part: &[CellId], elsewhere: bool| {
-        accesses().any(|access| {
-            let other = !elsewhere || access.cell != write.cell || access.target != write.target || access.target == Target::Unknown;
-            // What is created gets all of its cells.
-            let made = access.write == Some(WriteKind::Create) && part.iter().any(|cell| cell.record == access.record);
-            made || (other && access.cell.is_some_and(|cell| part.contains(&cell)))
+        // What is created gets all of its cells.
+        let gives = |record: ItemId| part.iter().any(|cell| cell.record == record);
+        chain.pieces.iter().any(|piece| {
+            matches!(piece.body, BodyOwner::Create(record) if gives(record))
+                || piece.accesses.iter().any(|access| {
+                    let other =
+                        !elsewhere || access.cell != write.cell || access.target != write.target || access.target == Target::Unknown;
+                    let made = access.write == Some(WriteKind::Create) && gives(access.record);
+                    made || (other && access.cell.is_some_and(|cell| part.contains(&cell)))
+                })
         })
     };
     match (parts.own.contains(&cell), parts.others.contains(&cell)) {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{Fixes, Rule};
 use super::context::Context;
-use crate::chains::{Chain, Cycle, Piece, Story, Verdict, Way, WayOut, chains, verdicts};
+use crate::chains::{Access, Chain, Cycle, Piece, Story, Verdict, Way, WayOut, chains, verdicts};
 use crate::diagnostic::{Diagnostic, Level, Location};
-use crate::effects::Site;
+use crate::effects::{Site, WriteKind};
 use crate::effects::describe::{body_name, cell_path};
 use crate::hir::BodyOwner;
 
@@ -124,16 +124,29 @@ fn half_done(context: &Context<'_>, chain: &Chain) -> Vec<Diagnostic> {
     found
 }
 
-/// The last piece before another one that has written something.
+/// The last piece before another one that has written something which nothing has taken back since.
 fn written_before(chain: &Chain, piece: usize) -> Option<usize> {
-    let mut at = chain.pieces[piece].parent;
-    while let Some(before) = at {
-        if chain.pieces[before].accesses.iter().any(|access| !access.reads()) {
-            return Some(before);
+    let way = std::iter::successors(chain.pieces[piece].parent, |&before| chain.pieces[before].parent);
+    let mut way: Vec<usize> = way.collect();
+    way.reverse();
+    let mut open: Vec<(usize, &Access)> = Vec::new();
+    for before in way {
+        let this = &chain.pieces[before];
+        // What is written on the way of a failure takes back what was written on the way to it, or says that it failed.
+        let failed = this.outcomes.iter().any(|(_, ok)| !ok);
+        let writes = || this.accesses.iter().filter(|access| !access.reads());
+        if failed {
+            open.retain(|(_, was)| !writes().any(|write| takes_back(write, was)));
+        } else {
+            open.extend(writes().map(|write| (before, write)));
         }
-        at = chain.pieces[before].parent;
     }
-    None
+    open.last().map(|(before, _)| *before)
+}
+
+/// Whether one write puts another one right: it writes the same cell, or deletes the record.
+fn takes_back(write: &Access, was: &Access) -> bool {
+    write.target == was.target && write.record == was.record && (write.cell == was.cell || write.write == Some(WriteKind::Delete))
 }
 
 /// The `err` arm of a send.
@@ -201,9 +214,15 @@ fn left(context: &Context<'_>, chain: &Chain, index: usize, rejects: Site, writt
     if let Some(write) = write {
         finding = finding.label(Location::Site(write.site), "committed before, and stays");
     }
-    finding.help(format!(
-        "check in the first transaction, before anything is written; or take {cell} back in an `err` arm; or make it a `saga`, whose steps have an `undo`"
-    ))
+    let in_vain = piece.accesses.iter().any(|access| write.is_some_and(|write| !access.reads() && takes_back(access, write)));
+    finding.help(match piece.way {
+        Way::Arm { answer: true, .. } if in_vain => format!(
+            "an arm that fails leaves none of its own writes: take {cell} back in a handler of its own, `return send` to it, and `fail` in the `ok` arm of that"
+        ),
+        _ => format!(
+            "check in the first transaction, before anything is written; or take {cell} back in an `err` arm; or make it a `saga`, whose steps have an `undo`"
+        ),
+    })
 }
 
 const PAGE: &str = r##"

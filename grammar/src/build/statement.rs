@@ -165,7 +165,7 @@ impl Builder<'_> {
                 AssignOp::Set
             }
         };
-        let value = self.expr();
+        let value = self.assigned();
         StmtKind::Assign { target, op, value }
     }
 
@@ -184,7 +184,7 @@ impl Builder<'_> {
             let span = self.token_span(op);
             self.misspelt(span, "`:=` is not an operator here", "write `=`", "=");
         }
-        let value = self.expr();
+        let value = self.assigned();
         let otherwise = self.sees(Rule::let_else).then(|| {
             let inside = self.enter();
             let stmt = self.stmt(Place::Block, None).expect("`else` of a `let` is followed by `fail` or `return`");
@@ -192,6 +192,26 @@ impl Builder<'_> {
             Box::new(stmt)
         });
         StmtKind::Let { name, ty, value, otherwise }
+    }
+
+    /// What a name or a cell is given.
+    fn assigned(&mut self) -> Expr {
+        if !self.sees(Rule::sent_value) {
+            return self.expr();
+        }
+        let inside = self.enter();
+        let sending = self.enter();
+        let send = self.send(sending.token.start);
+        self.leave_open(sending);
+        let span = self.leave_open(inside);
+        let word = Span { start: span.start, end: span.start + "send".len() as u32 };
+        let arm = if send.ok.is_some() {
+            "the result is what the `ok` arm gets"
+        } else {
+            "go on with the result in an arm: `send … then { ok(result) => { … } err(e) => { … } }`"
+        };
+        self.wrong(word, "a `send` has no value here: it is delivered after this transaction has committed", arm);
+        Expr { kind: ExprKind::Error, span }
     }
 
     /// A condition: an expression, or `let name = value`.

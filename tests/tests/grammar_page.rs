@@ -176,6 +176,7 @@ fn is_silent(name: &str) -> bool {
         "semicolon",
         "walrus",
         "mutable",
+        "sent_value",
         "await_expr",
         "several_words",
         "operator_start",

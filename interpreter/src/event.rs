@@ -90,7 +90,9 @@ pub struct Outgoing {
     pub event: Event,
     /// The record that sent it: order is kept from one sender to one receiver.
     pub from: RecordRef,
-    /// Milliseconds since the epoch; not delivered before.
+    /// When it was sent, in milliseconds since the epoch; its commit says so.
+    pub at: i64,
+    /// Milliseconds since the epoch; not delivered before. It takes its place in the order of its pair then.
     pub due: Option<i64>,
     pub ok: Option<PendingArm>,
     pub err: Option<PendingArm>,
@@ -99,6 +101,13 @@ pub struct Outgoing {
     /// A step of a saga: what follows on its outcome is the saga's, not an arm's.
     pub saga: Option<Box<SagaProgress>>,
     pub state: OutgoingState,
+}
+
+impl Outgoing {
+    /// When its delay ends, if it had one when it was sent.
+    pub(crate) fn delayed(&self) -> Option<i64> {
+        self.due.filter(|due| *due > self.at)
+    }
 }
 
 /// How far a saga is. It is kept in the event of its current step and nowhere else: the commit that deals with the outcome of one step sends

@@ -86,6 +86,55 @@ fn an_asymmetric_link_is_found() {
     }
 }
 
+const DELAYS: &str = r#"
+space left
+space right
+
+record Box in right {
+  cell lines: List<Int> = []
+  handler note(line: Int) { self.lines += line }
+}
+
+record Clock in left {
+  cell box: Box@right
+  handler plan(from: Int) {
+    send self.box.note(from) after 5m
+    send self.box.note(from + 1) after 5m
+    send self.box.note(from + 2) after 3m
+    send self.box.note(from + 3)
+  }
+}
+
+test "delays" {
+  let box = create Box in right { }
+  let clock = create Clock in left { box: box }
+  hold {
+    concurrently {
+      clock.plan(10)
+      clock.plan(20)
+    }
+    advance 10m
+  }
+  expect EXPECTED
+}
+"#;
+
+#[test]
+fn delayed_events_have_their_order_in_every_schedule() {
+    let one = "box.lines == [13, 23, 12, 22, 10, 11, 20, 21]";
+    let other = "box.lines == [23, 13, 22, 12, 20, 21, 10, 11]";
+    let expecting = |expected: &str, places| explore(&DELAYS.replace("EXPECTED", expected), places, Bounds::default());
+    for places in [&[0, 0], &[0, 1]] {
+        let outcome = expecting(&format!("{one} || {other}"), places);
+        assert!(outcome.violation.is_none() && outcome.complete, "{:?}", outcome.violation);
+        // Both orders of the concurrent events are seen.
+        for alone in [one, other] {
+            let (violation, _) = expecting(alone, places).violation.expect("the other order is found");
+            assert_eq!(violation.kind, Kind::Expectation, "{violation:?}");
+        }
+    }
+}
+
 const DOCTORS: &str = r#"
 space east
 space west

@@ -9,7 +9,7 @@ use super::timing::{LOSSES_BEFORE_TURN, Wake};
 use super::{Engine, Point, What};
 use crate::event::{EventId, Outgoing, OutgoingState, Received};
 use crate::failure::FailureKind;
-use crate::store::{CommitRequest, Committed, Refused, StoreError};
+use crate::store::{CommitRequest, Committed, OutboxChange, Refused, StoreError};
 use crate::value::SpaceRef;
 
 impl Engine {
@@ -37,7 +37,8 @@ impl Engine {
         if !self.is_current(&job.kind) {
             return self.drop_job(&job);
         }
-        let Prepared { store, request, relies, then, .. } = prepared;
+        let Prepared { store, mut request, relies, then, .. } = prepared;
+        self.stamp(&mut request);
         let sent = sent(&request);
         let now = job.clock.map_or(0, |(now, _)| now);
         let committed = self.commit_request(store, &request, now);
@@ -71,6 +72,16 @@ impl Engine {
                 }
             }
             Err(refused) => self.refused(key, job, store, refused),
+        }
+    }
+
+    /// Notes in the events that a request sends when that is: at its commit, whenever its attempt ran.
+    fn stamp(&mut self, request: &mut CommitRequest) {
+        let mut now = None;
+        for change in &mut request.outbox {
+            if let OutboxChange::Add(outgoing) = change {
+                Arc::make_mut(outgoing).at = *now.get_or_insert_with(|| self.host.now());
+            }
         }
     }
 

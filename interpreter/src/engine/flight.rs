@@ -81,9 +81,6 @@ enum Target {
 impl Engine {
     /// Where the order of this event is kept; `None` if it has none.
     pub(super) fn pair(&self, outgoing: &Outgoing) -> Option<Pair> {
-        if outgoing.due.is_some() {
-            return None;
-        }
         let to = match &outgoing.event.action {
             Action::Handler { to, .. } | Action::Saga { to, .. } => Target::Record(to.clone()),
             Action::Create { record, space, .. } => Target::New(*record, space.clone()),
@@ -154,22 +151,29 @@ impl Engine {
                 self.settle(key, Outcome::Failed(Failure::new(FailureKind::Unknown, message)), None);
             }
             OutgoingState::Pending => {
-                if let Some(due) = outgoing.due {
-                    self.set_stage(key, Stage::Timer);
-                    self.timers.insert((due, key));
-                    return;
-                }
-                self.set_stage(key, Stage::Queued);
-                match self.queue_in_pair(key) {
-                    // Behind one that another process has in hand: that is helped along.
-                    Some(first) if first != key => {
-                        if self.flights.get(&first).is_some_and(|first| first.elsewhere) {
-                            self.start(first);
-                        }
+                self.ring_before(outgoing);
+                match outgoing.delayed() {
+                    Some(due) => {
+                        self.set_stage(key, Stage::Timer);
+                        self.timers.insert((due, key));
                     }
-                    _ => self.start(key),
+                    None => self.take_turn(key),
                 }
             }
+        }
+    }
+
+    /// An event takes its place in the order of its pair, and sets off if it is the first.
+    pub(super) fn take_turn(&mut self, key: FlightKey) {
+        self.set_stage(key, Stage::Queued);
+        match self.queue_in_pair(key) {
+            // Behind one that another process has in hand: that is helped along.
+            Some(first) if first != key => {
+                if self.flights.get(&first).is_some_and(|first| first.elsewhere) {
+                    self.start(first);
+                }
+            }
+            _ => self.start(key),
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::flight::{Flight, FlightKey};
+use rustc_hash::FxHashMap;
+
+use super::flight::{Flight, FlightKey, Pair};
 use super::job::{Job, Kind};
 use super::{Engine, Session, Stage, Step};
 use crate::event::{Action, Event, EventId, Outcome, Outgoing, OutgoingState};
@@ -58,6 +60,8 @@ pub(crate) struct InFlight<'a> {
     pub outgoing: &'a Arc<Outgoing>,
     pub state: &'a OutgoingState,
     pub stage: Stage,
+    /// How many events of its pair are to arrive before it; of one that waits for its time, how many that wait for theirs.
+    pub ahead: usize,
     /// The receiver has it.
     pub received: bool,
     /// How many deliveries of it are under way.
@@ -200,11 +204,29 @@ impl Engine {
                 outgoing: &flight.outgoing,
                 state: &flight.state,
                 stage: flight.stage,
+                ahead: 0,
                 received,
                 deliveries: 0,
                 outcome: None,
                 prepared: None,
             });
+        }
+        let mut note = |key: &FlightKey, ahead: usize| {
+            if let Ok(at) = keys.binary_search(key) {
+                flights[at].ahead = ahead;
+            }
+        };
+        for line in self.pairs.values() {
+            line.iter().enumerate().skip(1).for_each(|(ahead, key)| note(key, ahead));
+        }
+        let mut delayed: FxHashMap<Pair, usize> = FxHashMap::default();
+        for (_, key) in &self.timers {
+            let flight = self.flights.get(key).filter(|flight| flight.stage == Stage::Timer);
+            if let Some(pair) = flight.and_then(|flight| self.pair(&flight.outgoing)) {
+                let ahead = delayed.entry(pair).or_default();
+                note(key, *ahead);
+                *ahead += 1;
+            }
         }
         for job in self.jobs.values() {
             let (flight, settles) = match &job.kind {

@@ -109,7 +109,7 @@ pub struct Engine {
 
     flights: FxHashMap<FlightKey, Flight>,
     by_event: FxHashMap<EventId, FlightKey>,
-    /// Undelayed events from one sender to one receiver, in the order sent; the first is on its way, the others wait.
+    /// Events from one sender to one receiver, in the order sent, those with a delay in that of its end; the first is on its way, the others wait.
     pairs: FxHashMap<Pair, Line<FlightKey>>,
     /// Delayed events and repeated calls, by the time they are due.
     timers: BTreeSet<(i64, FlightKey)>,

@@ -142,13 +142,17 @@ impl Engine {
         let Some(flight) = self.flights.get_mut(&key) else { return };
         flight.elsewhere = true;
         let parked = matches!(flight.state, OutgoingState::Parked { .. });
-        let delayed = outgoing.due.is_some();
         if parked && self.mirror_of(&outgoing).is_some() {
             self.note_parked_fact(key, &outgoing.from);
         }
         self.set_stage(key, if parked { Stage::Parked } else { Stage::Elsewhere });
-        if !parked && !delayed {
-            self.queue_in_pair(key);
+        if parked {
+            return;
+        }
+        self.ring_before(&outgoing);
+        match outgoing.delayed() {
+            Some(due) => drop(self.timers.insert((due, key))),
+            None => drop(self.queue_in_pair(key)),
         }
     }
 
@@ -184,6 +188,9 @@ impl Engine {
         self.leave_pair(key);
         self.set_stage(key, Stage::Settling);
         let Some(flight) = self.flights.remove(&key) else { return };
+        if let Some(due) = flight.outgoing.due {
+            self.timers.remove(&(due, key));
+        }
         self.by_event.remove(event);
         if self.mirror_of(&flight.outgoing).is_some() {
             self.fact_told(key, &flight.outgoing);

@@ -3,6 +3,7 @@
 use super::flight::{FlightKey, Stage};
 use super::job::{Job, JobKey, Kind};
 use super::{Engine, Point, Step};
+use crate::event::Outgoing;
 use crate::failure::FailureKind;
 use crate::interrupt::Interrupt;
 use crate::store::StoreError;
@@ -36,13 +37,7 @@ impl Engine {
             return;
         }
         let now = self.host.now();
-        while let Some(&(due, key)) = self.timers.first() {
-            if due > now {
-                break;
-            }
-            self.timers.pop_first();
-            self.timer_rang(key);
-        }
+        self.ring(now);
         while let Some(entry) = self.backoffs.first_entry() {
             if entry.key().0 > now {
                 break;
@@ -93,10 +88,33 @@ impl Engine {
             || self.forgetting.iter().flatten().any(|(_, point)| self.broken[point.store].is_none())
     }
 
+    /// What became due before an event was sent, or with it, takes its place before it: also when both are found in a store, where the clock
+    /// of nobody has rung.
+    pub(super) fn ring_before(&mut self, outgoing: &Outgoing) {
+        if self.timers.first().is_some_and(|&(due, _)| due <= outgoing.at) {
+            // Another process may have a clock that is ahead.
+            let now = self.host.now();
+            self.ring(outgoing.at.min(now));
+        }
+    }
+
+    /// Rings what is due by then, in the order of that; what is due together in the order sent.
+    fn ring(&mut self, by: i64) {
+        while let Some(&(due, key)) = self.timers.first()
+            && due <= by
+        {
+            self.timers.pop_first();
+            self.timer_rang(key);
+        }
+    }
+
     fn timer_rang(&mut self, key: FlightKey) {
-        match self.flights.get(&key).map(|flight| flight.stage) {
-            Some(Stage::Timer) => self.start(key),
-            Some(Stage::Calling) => self.queue_call(key),
+        let Some(flight) = self.flights.get(&key) else { return };
+        match flight.stage {
+            Stage::Timer => self.take_turn(key),
+            Stage::Calling => self.queue_call(key),
+            // Its process delivers it; what this one sends after it stands behind it.
+            Stage::Elsewhere if flight.outgoing.due.is_some() => drop(self.queue_in_pair(key)),
             _ => {}
         }
     }

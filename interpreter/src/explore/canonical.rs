@@ -182,26 +182,12 @@ impl Canonical<'_> {
 
     fn flights<'p>(&self, flights: &[InFlight<'p>], event: &mut dyn FnMut(&'p EventId, u128)) -> u128 {
         let mut sum: u128 = 0;
-        let mut pairs: Vec<(u128, u64)> = Vec::with_capacity(flights.len());
         for flight in flights {
             let mut hash = Hash::new();
             let outgoing = flight.outgoing;
             hash.word(self.renaming.record(&outgoing.from));
-            let receiver = self.action(&mut hash, &outgoing.event.action);
-            // Order is kept from one sender to one receiver; what has been received is out of that order.
-            if outgoing.due.is_none() && matches!(flight.stage, FlightStage::Queued | FlightStage::Delivering | FlightStage::Calling) {
-                let mut pair = Hash::new();
-                pair.word(self.renaming.record(&outgoing.from));
-                pair.wide(receiver);
-                let pair = pair.finish();
-                match pairs.iter_mut().find(|(known, _)| *known == pair) {
-                    Some((_, ahead)) => {
-                        *ahead += 1;
-                        hash.word(*ahead);
-                    }
-                    None => pairs.push((pair, 0)),
-                }
-            }
+            self.action(&mut hash, &outgoing.event.action);
+            hash.word(flight.ahead as u64);
             hash.word(outgoing.due.map_or(0, |due| due as u64));
             self.arm(&mut hash, outgoing.ok.as_ref());
             self.arm(&mut hash, outgoing.err.as_ref());

@@ -58,7 +58,7 @@ pub(crate) fn ledger_record(program: &Program, mirror: u32, space: &SpaceRef, sc
 /// A call of the other side for a fact, as the ledger's record sends it.
 pub(crate) fn fact_call(id: EventId, caller: Option<Arc<str>>, from: RecordRef, action: Action) -> Outgoing {
     let event = Event { id, caller, action };
-    Outgoing { event, from, due: None, ok: None, err: None, answers: None, saga: None, state: OutgoingState::Pending }
+    Outgoing { event, from, at: 0, due: None, ok: None, err: None, answers: None, saga: None, state: OutgoingState::Pending }
 }
 
 impl<'a> Machine<'a> {

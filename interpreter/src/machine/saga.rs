@@ -78,6 +78,7 @@ impl<'a> Machine<'a> {
         let outgoing = Outgoing {
             event: Event { id, caller: self.env.caller.cloned(), action },
             from,
+            at: self.env.now,
             due: None,
             ok: None,
             err: None,

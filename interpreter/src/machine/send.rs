@@ -30,6 +30,7 @@ impl<'a> Machine<'a> {
         let outgoing = Outgoing {
             event: Event { id, caller: self.env.caller.cloned(), action },
             from,
+            at: self.env.now,
             due,
             ok: send.ok.as_ref().map(|arm| self.pending(arm)),
             err: send.err.as_ref().map(|arm| self.pending(arm)),

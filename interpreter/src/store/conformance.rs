@@ -51,6 +51,7 @@ pub(super) fn outgoing(id: &str) -> Arc<Outgoing> {
     Arc::new(Outgoing {
         event: Event { id: EventId(id.into()), caller: Some("did:x".into()), action },
         from: a_person("b"),
+        at: 3,
         due: Some(5),
         ok: None,
         err: None,

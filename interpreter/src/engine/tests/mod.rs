@@ -1,6 +1,7 @@
 //! What must hold whatever dies, is lost, doubled or overtaken: on one store and on two.
 
 mod crashes;
+mod delays;
 mod faults;
 mod outside;
 pub(crate) mod program;

@@ -214,6 +214,8 @@ pub fn program() -> Program {
 
     let later = Send { after: Some(Expr::Duration(300_000)), ..send(slot(0), add, vec![slot(1)]) };
     b.handler("later", &[Type::Int], None, vec![sends(later)]);
+    let later = Send { after: Some(slot(3)), ..send(slot(1), add, vec![slot(2)]) };
+    b.handler("give_later", &[to(), Type::Int, Type::Duration], None, vec![minus(), sends(later)]);
 
     for (name, operation) in [("charge", 1), ("take", 2)] {
         let ok = b.arm(&[], vec![set(LAST, slot(1)), count(ACKS)]);

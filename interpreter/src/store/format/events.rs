@@ -1,7 +1,7 @@
 //! Events on their way and events received, as JSON by names.
 //!
 //! ```json
-//! {"caller":"did:x","handler":"Person.link","to":"Person/ada@home","args":{"target":"Person/bob@home"},"from":"Person/eve@home",
+//! {"caller":"did:x","handler":"Person.link","to":"Person/ada@home","args":{"target":"Person/bob@home"},"from":"Person/eve@home","at":1700000000000,
 //!  "ok":{"arm":"Person.start/send 1/ok","captures":[1]}}
 //! ```
 //!
@@ -31,6 +31,7 @@ pub(in crate::store) fn write_outgoing(out: &mut String, program: &Program, outg
     write_action(out, program, &outgoing.event.action)?;
     out.push_str(",\"from\":");
     write_record(out, program, &outgoing.from)?;
+    write!(out, ",\"at\":{}", outgoing.at).expect("writing to a String cannot fail");
     if let Some(due) = outgoing.due {
         write!(out, ",\"due\":{due}").expect("writing to a String cannot fail");
     }
@@ -194,6 +195,8 @@ impl<'a> EventReader<'a> {
         let optional = |name: &str| event.get(name).and_then(Json::as_str).map(Arc::<str>::from);
         let outgoing = Outgoing {
             from: self.values().reference(text(&event, "from", &here)?, &here.name("from"))?,
+            // Earlier versions did not note it: those were sent before all that is.
+            at: event.get("at").and_then(Json::as_i64).unwrap_or(0),
             due: event.get("due").and_then(Json::as_i64),
             ok: arm("ok")?,
             err: arm("err")?,

@@ -1,14 +1,11 @@
 //! Looking after stores: what is on its way, what is parked, copies, audits, and other programs on old data.
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Output, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::process::Output;
 
 use serde_json::Value;
 
-use crate::patternc::{patternc, run_with_input, seen};
+use crate::patternc::{Running, folder, patternc, run_with_input, seen, until};
 
 const PATTERN: &str = r#"
 space home
@@ -52,14 +49,6 @@ echo "no rate yet"
 exit 65
 "#;
 
-fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("there is room for a folder");
-    for (name, text) in files {
-        std::fs::write(folder.path().join(name), text).expect("there is room for a file");
-    }
-    folder
-}
-
 fn desk() -> tempfile::TempDir {
     folder(&[("desk.pattern", PATTERN), ("patternc.yaml", CONFIG), ("rates.sh", COMMAND)])
 }
@@ -82,59 +71,10 @@ fn json(folder: &Path, arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}\n{}", seen(&output)))
 }
 
-/// A `run` that goes on until its input is closed.
-struct Running {
-    child: Child,
-    input: ChildStdin,
-    lines: BufReader<ChildStdout>,
-    /// What it says on the standard error.
-    said: Arc<Mutex<String>>,
-}
-
-impl Running {
-    fn start(folder: &Path) -> Running {
-        Running::start_with(folder, &["run", "-v"])
-    }
-
-    fn start_with(folder: &Path, arguments: &[&str]) -> Running {
-        let mut command = patternc(folder);
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the binary of the test starts");
-        let input = child.stdin.take().expect("it is piped");
-        let lines = BufReader::new(child.stdout.take().expect("it is piped"));
-        let errors = BufReader::new(child.stderr.take().expect("it is piped"));
-        let said = Arc::new(Mutex::new(String::new()));
-        let heard = said.clone();
-        std::thread::spawn(move || errors.lines().map_while(Result::ok).for_each(|line| *heard.lock().expect("nothing panics") += &line));
-        Running { child, input, lines, said }
-    }
-
-    fn event(&mut self, line: &str) -> String {
-        writeln!(self.input, "{line}").expect("it reads");
-        let mut answer = String::new();
-        self.lines.read_line(&mut answer).expect("it answers");
-        answer
-    }
-
-    fn said(&self) -> String {
-        self.said.lock().expect("nothing panics").clone()
-    }
-
-    fn end(mut self) {
-        drop(self.input);
-        self.child.wait().expect("it ends");
-    }
-}
-
-/// Looks again and again until it is so.
-fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..600 {
-        if let Some(found) = look() {
-            return found;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("it never was so");
+fn running(folder: &Path, arguments: &[&str]) -> Running {
+    let mut command = patternc(folder);
+    command.args(arguments);
+    Running::start(command)
 }
 
 const ASK: &str =
@@ -169,14 +109,12 @@ fn what_is_parked_is_shown_and_taken_up_again() {
 #[test]
 fn the_process_that_runs_the_patterns_is_asked_and_does_what_others_want() {
     let files = desk();
-    let mut running = Running::start(files.path());
+    let mut running = running(files.path(), &["run", "-v"]);
     running.event("{\"create\":\"Desk\",\"as\":\"d\"}");
     running.event("{\"to\":\"Desk/d\",\"handler\":\"ask\",\"args\":{\"agent\":\"ann\"}}");
     let status = || json(files.path(), &["status", "--output-format", "json"]);
     let parked = until(|| Some(status()).filter(|status| status["events"][0]["state"] == "parked"));
     assert!(parked["stores"][0]["owner"].as_str().is_some_and(|owner| owner.starts_with("the process ")), "{parked}");
-    // Another one that writes is told so, and what it wants is done by the owner.
-    assert!(call_with(files.path(), &["run"], "", 2).contains("is in use by the process"));
     std::fs::write(files.path().join("down"), "").expect("there is room");
     running.event("{\"to\":\"Desk/d\",\"handler\":\"ask\",\"args\":{\"agent\":\"bob\"}}");
     let retrying = until(|| Some(status()).filter(|status| status["stores"][0]["retrying"] == 1));
@@ -401,7 +339,7 @@ fn a_saga_that_is_parked_again_is_followed_under_its_new_id() {
     let path = files.path();
     let events = "{\"create\":\"Room\",\"as\":\"r\"}\n{\"create\":\"Mover\",\"as\":\"m\"}\n\
                   {\"id\":\"g\",\"to\":\"Mover/m\",\"handler\":\"go\",\"args\":{\"room\":{\"ref\":\"Room/r\"}}}\n";
-    let mut running = Running::start(path);
+    let mut running = running(path, &["run", "-v"]);
     for line in events.lines() {
         let said = running.event(line);
         assert!(said.contains("committed") || said.contains("\"id\":\"g\",\"outcome\":\"pending\"") && said.contains("not now"), "{said}");
@@ -453,12 +391,12 @@ fn a_saga_that_is_stuck_is_told_and_shown() {
     let config = CONFIG.split("    externs:").next().expect("there is what comes before");
     let files = folder(&[("counters.pattern", COUNTERS), ("patternc.yaml", config)]);
     let path = files.path();
-    let mut running = Running::start_with(path, &["run"]);
+    let mut running = running(path, &["run"]);
     for line in [r#"{"create":"Room","as":"r","cells":{"n":9223372036854775807}}"#, r#"{"create":"Mover","as":"m"}"#] {
         let said = running.event(line);
         assert!(said.contains("committed"), "{said}");
     }
-    writeln!(running.input, r#"{{"to":"Mover/m","handler":"go","args":{{"room":{{"ref":"Room/r"}}}}}}"#).expect("it reads");
+    running.tell(r#"{"to":"Mover/m","handler":"go","args":{"room":{"ref":"Room/r"}}}"#);
     let said = until(|| Some(running.said()).filter(|said| said.contains("again and again")));
     assert!(said.contains("Room/r.enter is tried again and again, for ") && said.contains("it was rejected "), "{said}");
     assert!(!said.contains(" for 0 s"), "{said}");

@@ -1,15 +1,13 @@
 //! Looking after stores on servers: what is on its way, what is parked, copies, audits, other programs on old data.
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 use patternc_postgres_server::Server;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::patternc::{patternc, repository, run_with_input, seen};
+use crate::patternc::{Running, folder, patternc, repository, run_with_input, seen, until};
 use crate::server::{database, server};
 
 /// A project in a folder, with databases in its environment.
@@ -20,11 +18,7 @@ struct Project {
 
 impl Project {
     fn new(server: &Server, databases: &[&'static str], files: &[(&str, &str)]) -> Project {
-        let folder = tempfile::tempdir().expect("there is room for a folder");
-        for (name, text) in files {
-            std::fs::write(folder.path().join(name), text).expect("there is room for a file");
-        }
-        Project { folder, environment: databases.iter().map(|name| (*name, server.url(&database()))).collect() }
+        Project { folder: folder(files), environment: databases.iter().map(|name| (*name, server.url(&database()))).collect() }
     }
 
     fn path(&self) -> &Path {
@@ -68,48 +62,6 @@ impl Project {
     }
 }
 
-/// A `run` that goes on until its input is closed.
-struct Running {
-    child: Child,
-    input: ChildStdin,
-    lines: BufReader<ChildStdout>,
-}
-
-impl Running {
-    fn start(project: &Project, arguments: &[&str]) -> Running {
-        let mut command = project.command(arguments);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary of the test starts");
-        let input = child.stdin.take().expect("it is piped");
-        let lines = BufReader::new(child.stdout.take().expect("it is piped"));
-        Running { child, input, lines }
-    }
-
-    fn event(&mut self, line: &str) -> String {
-        writeln!(self.input, "{line}").expect("it reads");
-        let mut answer = String::new();
-        self.lines.read_line(&mut answer).expect("it answers");
-        answer
-    }
-
-    fn end(mut self) {
-        drop(self.input);
-        self.child.wait().expect("it ends");
-    }
-}
-
-/// Looks again and again until it is so.
-#[track_caller]
-fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..600 {
-        if let Some(found) = look() {
-            return found;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("it never was so");
-}
-
 const DESK: &str = r#"
 space home
 
@@ -150,7 +102,7 @@ fn what_goes_on_is_seen_and_taken_up_while_others_run() {
     let project = Project::new(&server, &["DESKS"], &[("desk.pattern", DESK), ("patternc.yaml", DESKS), ("rates.sh", COMMAND)]);
     assert!(project.call(&["status"], "", 0).contains("main (postgres): not there yet"));
     assert!(project.call(&["export"], "", 2).contains("store `main` is not there"));
-    let mut running = [0, 1].map(|_| Running::start(&project, &["run"]));
+    let mut running = [0, 1].map(|_| Running::start(project.command(&["run"])));
     running[0].event("{\"create\":\"Desk\",\"as\":\"d\"}");
     running[0].event("{\"to\":\"Desk/d\",\"handler\":\"ask\",\"args\":{\"agent\":\"ann\"}}");
     until(|| Some(project.status()).filter(|status| status["events"][0]["state"] == "parked"));
@@ -295,7 +247,7 @@ fn an_import_is_whole_or_leaves_nothing() {
     project.open("file");
     let exported = project.export("file");
     // A process that has opened the empty store, and one that has done something to it.
-    let running = Running::start(&project, &["run", "--deployment", "server"]);
+    let running = Running::start(project.command(&["run", "--deployment", "server"]));
     let named = format!("the process {}", running.child.id());
     until(|| project.json(&["status", "--deployment", "server", "--output-format", "json"])["stores"][0]["owner"].as_str().map(drop));
     let said = project.call(&["import", "--deployment", "server"], &exported, 2);
@@ -315,7 +267,7 @@ fn an_import_is_whole_or_leaves_nothing() {
     );
     project.call(&["import", "--deployment", "spread"], &exported, 0);
     // Several stores together only while nobody uses them.
-    let running = Running::start(&project, &["run", "--deployment", "spread"]);
+    let running = Running::start(project.command(&["run", "--deployment", "spread"]));
     until(|| project.json(&["status", "--deployment", "spread", "--output-format", "json"])["stores"][1]["owner"].as_str().map(drop));
     for command in ["export", "audit"] {
         let said = project.call(&[command, "--deployment", "spread"], "", 2);

@@ -12,12 +12,13 @@ use patternc_interpreter::store::memory::Memory;
 use patternc_interpreter::store::postgres::Postgres;
 use patternc_interpreter::store::sqlite::Sqlite;
 use patternc_interpreter::store::state::Schema;
-use patternc_interpreter::store::{Placement, Shard, Store};
+use patternc_interpreter::store::{Placement, Shard, Store, StoreError};
 use patternc_program::{ExternId, Program, SpaceId};
 
 use rustc_hash::FxHashMap;
 
 use crate::fault::Fault;
+use crate::owner;
 use crate::project::Loaded;
 use crate::stores::{self, Place, Site};
 
@@ -45,6 +46,33 @@ pub fn in_memory(program: &Arc<Program>) -> RuntimeConfig {
 /// Starts a program over its parts.
 pub fn start(program: &Arc<Program>, parts: RuntimeConfig) -> Result<Runtime, Fault> {
     Runtime::open(program.clone(), parts).map_err(|error| Fault::Use(error.message))
+}
+
+/// The parts of a program that runs on the deployment of this name (or the default one). Where another process has its stores and takes events,
+/// they follow that one; then its name is given too, as "the process 123".
+pub fn join(
+    project: &Loaded,
+    program: &Arc<Program>,
+    name: Option<&str>,
+    fallback: Fallback<'_>,
+) -> Result<(RuntimeConfig, Option<String>), Fault> {
+    let chosen = choose(config::config(&project.db), name)?;
+    let is_stored = chosen.is_some() || matches!(fallback, Fallback::File(_));
+    let stores = if is_stored { stores::places(project, name)? } else { Vec::new() };
+    let files: Option<Vec<&Path>> = stores.iter().map(Place::file).collect();
+    let files = files.unwrap_or_default();
+    let owner = match owner::of(&files) {
+        Some(owner) if owner::takes_events(files[0])? => owner,
+        _ => return Ok((parts(project, program, name, fallback)?, None)),
+    };
+    let limits = Limits::default();
+    let (places, shards) = places(project, program, name)?;
+    let follow = |file: &&Path| Ok(Box::new(stores::follow(program, file, &limits)?) as Box<dyn Store>);
+    let stores: Result<Vec<Box<dyn Store>>, StoreError> = files.iter().map(follow).collect();
+    let stores = stores.map_err(|error| Fault::Use(error.message))?;
+    let link = Box::new(owner::Link::new(files[0]));
+    let single = RuntimeConfig::single(memory(program, &limits));
+    Ok((RuntimeConfig { stores, places, shards, limits, owner: Some(link), ..single }, Some(owner)))
 }
 
 /// The opened stores of the deployment of this name (or the default one), and what answers its externs.

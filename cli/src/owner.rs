@@ -1,7 +1,7 @@
 //! While a deployment runs: does what other processes ask its owner for, and says what is tried again and again.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use patternc_interpreter::engine::{Stage, Trouble};
 use patternc_interpreter::event::EventId;
-use patternc_interpreter::runtime::{Caretaker, Found, Resumed, Resumption};
+use patternc_interpreter::runtime::{Caretaker, Desk, Found, Owner, Resumed, Resumption};
+use patternc_interpreter::store::StoreError;
+use patternc_interpreter::store::sqlite::Sqlite;
 use patternc_interpreter::store::sqlite::requests::{self, Requests};
 use serde_json::{Value, json};
 
@@ -20,6 +22,8 @@ use crate::stores::{Place, Site};
 
 /// How often requests of other processes are looked for.
 const LISTEN: Duration = Duration::from_millis(100);
+/// The same while others ask.
+const HURRY: Duration = Duration::from_millis(2);
 /// How often what goes wrong is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long something is tried before it is told.
@@ -28,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LONGEST_SILENCE: Duration = Duration::from_secs(600);
 /// How long `retry` waits for what becomes of an event.
 const RESUME: Duration = Duration::from_secs(10);
+/// How long to wait for an owner to say that it listens.
+const GREETING: Duration = Duration::from_secs(5);
 /// How long to wait for the answer of an owner.
 const ANSWER: Duration = Duration::from_secs(20);
 
@@ -84,19 +90,23 @@ impl Drop for Watch {
 }
 
 fn watch(listening: &[Requests], caretaker: &Caretaker, voice: Voice, shared: bool, stopped: &AtomicBool) {
-    let mut reconciling = Reconciling::default();
+    let (mut reconciling, mut desk) = (Reconciling::default(), Desk::default());
     let mut troubles = Troubles { voice, known: HashMap::new() };
     let mut looked = Instant::now();
     while !stopped.load(Ordering::Relaxed) {
+        let mut asked = false;
         for requests in listening {
             // What cannot be read now is read the next time; who asks gives up by itself.
-            for asked in requests.waiting().unwrap_or_default() {
-                let answer = serde_json::from_str(&asked.text).ok().and_then(|request| answer(caretaker, &mut reconciling, &request));
+            for request in requests.waiting().unwrap_or_default() {
+                asked = true;
+                let answer =
+                    serde_json::from_str(&request.text).ok().and_then(|request| answer(caretaker, &mut reconciling, &mut desk, &request));
                 let answer = answer.unwrap_or_else(|| json!({ "error": "the owner of the store does not know what is asked" }));
-                let _ = requests.answer(&asked, &answer.to_string());
+                let _ = requests.answer(&request, &answer.to_string());
             }
         }
         reconciling.forget();
+        desk.forget();
         let pause = if voice == Voice::Verbose { LISTEN } else { LOOK };
         if looked.elapsed() >= pause {
             looked = Instant::now();
@@ -107,7 +117,7 @@ fn watch(listening: &[Requests], caretaker: &Caretaker, voice: Voice, shared: bo
                 caretaker.report(&status.to_string());
             }
         }
-        std::thread::sleep(LISTEN);
+        std::thread::sleep(if desk.is_busy() || asked { HURRY } else { LISTEN });
     }
 }
 
@@ -152,8 +162,10 @@ impl Troubles {
 }
 
 /// Does what is asked; `None` if it is not understood, or the runtime has stopped.
-fn answer(caretaker: &Caretaker, reconciling: &mut Reconciling, request: &Value) -> Option<Value> {
+fn answer(caretaker: &Caretaker, reconciling: &mut Reconciling, desk: &mut Desk, request: &Value) -> Option<Value> {
     match request.get("do")?.as_str()? {
+        "listen" => Some(json!({})),
+        "events" => desk.answer(caretaker, request),
         "status" => status(caretaker),
         "retry" => {
             let found = match request.get("found").and_then(Value::as_str) {
@@ -234,6 +246,37 @@ fn line(resumed: &Resumed) -> Value {
         Resumption::OnItsWay(reason) => ("on-its-way", None, reason.as_deref()),
     };
     json!({ "id": &*resumed.event.0, "what": resumed.what, "outcome": outcome, "parked": parked, "reason": reason })
+}
+
+/// Who owns all these files, as "the process 123".
+pub fn of(files: &[&Path]) -> Option<String> {
+    let mut owners = files.iter().map(|file| Sqlite::owner(file));
+    let first = owners.next()??;
+    owners.all(|owner| owner.as_ref() == Some(&first)).then_some(first)
+}
+
+/// Whether the owner of the store takes events of other processes.
+pub fn takes_events(store: &Path) -> Result<bool, Fault> {
+    let answer = requests::ask(store, &json!({ "do": "listen" }).to_string(), GREETING).map_err(|error| Fault::Use(error.message))?;
+    Ok(answer.is_some())
+}
+
+/// The owner of a store, for those who follow it.
+pub struct Link {
+    store: PathBuf,
+}
+
+impl Link {
+    /// To the owner of the store at this path.
+    pub fn new(store: &Path) -> Self {
+        Link { store: store.to_owned() }
+    }
+}
+
+impl Owner for Link {
+    fn ask(&mut self, request: &str) -> Result<Option<String>, StoreError> {
+        requests::ask(&self.store, request, ANSWER)
+    }
 }
 
 /// Asks the owner of the store; `None` if it has none, or one that does not listen.

@@ -460,10 +460,10 @@ impl Loaded {
     }
 
     /// The project with another text for one of its files, or one file more, and without another.
-    pub fn with_file(&self, path: &str, text: &str, without: &str) -> Loaded {
+    pub fn with_file(&self, path: &str, text: &str, without: impl Fn(&str) -> bool) -> Loaded {
         let project = Project::get(&self.db);
         let others = project.files(&self.db).iter().map(|file| (&**file.path(&self.db), &**file.text(&self.db)));
-        let mut texts: Vec<(&str, &str)> = others.filter(|(known, _)| *known != path && *known != without).collect();
+        let mut texts: Vec<(&str, &str)> = others.filter(|(known, _)| *known != path && !without(known)).collect();
         texts.push((path, text));
         let mut db = Database::default();
         let config = project.config(&self.db).map(|file| file.text(&self.db).clone());

@@ -8,7 +8,7 @@ use patternc_interpreter::host::SystemHost;
 use patternc_interpreter::limits::Limits;
 use patternc_interpreter::machine::Defaults;
 use patternc_interpreter::store::postgres::{self, Postgres};
-use patternc_interpreter::store::sqlite::{Opening, Sqlite};
+use patternc_interpreter::store::sqlite::{Follower, Opening, Sqlite};
 use patternc_interpreter::store::state::State;
 use patternc_interpreter::store::{StoreError, Stores};
 use patternc_interpreter::value::RecordRef;
@@ -135,10 +135,23 @@ pub fn with_opening<T>(
     discard: &[String],
     open: impl FnOnce(Opening<'_>) -> Result<T, StoreError>,
 ) -> Result<T, Fault> {
+    with_defaults(program, limits, |opening| open(Opening { discard: discard.to_vec(), ..opening })).map_err(|error| place.fault(error))
+}
+
+fn with_defaults<T>(
+    program: &Arc<Program>,
+    limits: &Limits,
+    open: impl FnOnce(Opening<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     let mut defaults = Defaults::new(program.clone(), limits.clone(), Box::new(SystemHost::new()));
     let mut default = |stores: &Stores, record: &RecordRef, cell| defaults.of(stores, record, cell);
-    let opening = Opening { defaults: Some(&mut default), discard: discard.to_vec(), ..Opening::new(program.clone(), limits.clone()) };
-    open(opening).map_err(|error| place.fault(error))
+    open(Opening { defaults: Some(&mut default), ..Opening::new(program.clone(), limits.clone()) })
+}
+
+/// Reads the file of a store that another process owns, now and whenever that has written to it.
+pub fn follow(program: &Arc<Program>, file: &Path, limits: &Limits) -> Result<Follower, StoreError> {
+    let (program, path, limits) = (program.clone(), file.to_owned(), limits.clone());
+    Follower::open(file, Box::new(move || with_defaults(&program, &limits, |opening| Sqlite::look(&path, opening))))
 }
 
 /// What the stores keep, as of their newest durable commits and as the program sees it. Nothing in them is changed.

@@ -7,6 +7,7 @@ mod docs;
 mod explore;
 mod externs;
 mod fixes;
+mod following;
 mod graph;
 mod lsp;
 mod operations;

@@ -409,7 +409,6 @@ fn a_saga_that_is_stuck_is_told_and_shown() {
     until(|| stuck().then_some(()));
     assert!(call_with(path, &["retry"], "", 0).contains("`patternc status` says why"));
     // Nobody runs the patterns any more: the store knows it as well.
-    running.child.kill().expect("it runs");
-    running.end();
+    running.kill();
     assert!(stuck(), "{}", call_with(path, &["status"], "", 0));
 }

@@ -1,5 +1,7 @@
 //! Runs the built binary.
 
+#![allow(dead_code, reason = "each suite uses its part")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
@@ -66,6 +68,11 @@ impl Running {
         let heard = said.clone();
         std::thread::spawn(move || errors.lines().map_while(Result::ok).for_each(|line| *heard.lock().expect("nothing panics") += &line));
         Running { child, input, lines, said }
+    }
+
+    /// Its number as a process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Writes a line to its input.

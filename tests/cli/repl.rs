@@ -331,7 +331,7 @@ fn what_the_project_declares_needs_no_import_and_is_not_declared_again() {
 
 #[test]
 fn findings_in_what_is_typed_have_its_lines() {
-    let said = says("fn two() -> Int { 2 }\nrecord P in bank {\n  cell n: Int = \"\"\n}\n", &["repl.pattern:2:17"]);
+    let said = says("fn two() -> Int { 2 }\nrecord P in bank {\n  cell n: Int = \"\"\n}\n", &["repl-2.pattern:2:17"]);
     assert!(!said.contains("use \"bank.pattern\""), "{said}");
 }
 

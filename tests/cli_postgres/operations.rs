@@ -106,7 +106,7 @@ fn what_goes_on_is_seen_and_taken_up_while_others_run() {
     running[0].event("{\"create\":\"Desk\",\"as\":\"d\"}");
     running[0].event("{\"to\":\"Desk/d\",\"handler\":\"ask\",\"args\":{\"agent\":\"ann\"}}");
     until(|| Some(project.status()).filter(|status| status["events"][0]["state"] == "parked"));
-    let names = |owner: &str| running.iter().all(|running| owner.contains(&format!("the process {} on ", running.child.id())));
+    let names = |owner: &str| running.iter().all(|running| owner.contains(&format!("the process {} on ", running.id())));
     until(|| project.status()["stores"][0]["owner"].as_str().filter(|owner| names(owner)).map(drop));
     // Who asks for what is tried again is told by those who try.
     std::fs::write(project.path().join("down"), "").expect("there is room");
@@ -248,7 +248,7 @@ fn an_import_is_whole_or_leaves_nothing() {
     let exported = project.export("file");
     // A process that has opened the empty store, and one that has done something to it.
     let running = Running::start(project.command(&["run", "--deployment", "server"]));
-    let named = format!("the process {}", running.child.id());
+    let named = format!("the process {}", running.id());
     until(|| project.json(&["status", "--deployment", "server", "--output-format", "json"])["stores"][0]["owner"].as_str().map(drop));
     let said = project.call(&["import", "--deployment", "server"], &exported, 2);
     assert!(said.contains("store `main`: ") && said.contains("it is in use by") && said.contains(&named), "{said}");

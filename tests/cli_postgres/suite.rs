@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use patternc_postgres_server::{Cut, Proxy, Server};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::process::Process;
+use crate::process::{Process, Project};
 use crate::server::{database, server};
 use crate::workload::{ACCOUNTS, Workload};
 
@@ -186,4 +186,59 @@ fn the_spaces_of_a_family_are_spread_over_servers() {
     // Data do not move by themselves, and are not lost sight of either.
     let turned = project.at(vec![urls[1].clone(), urls[0].clone()]).refused();
     assert!(turned.contains("has records of the space") && turned.contains("Nothing was changed"), "{turned}");
+}
+
+/// Sends what is delayed, not all for the same time, and not in that order.
+const CLOCK: &str = r#"
+space home
+space away
+
+record Box in away {
+  cell lines: List<Int> = []
+  handler note(line: Int) { self.lines += line }
+}
+
+record Clock in home {
+  cell box: Box
+  handler plan(from: Int) {
+    send self.box.note(from + 1) after 2s
+    send self.box.note(from + 2) after 2s
+    send self.box.note(from) after 1s
+  }
+}
+"#;
+
+#[test]
+fn delayed_events_of_processes_that_died_come_in_the_order_in_which_they_are_due() {
+    let Some(server) = server() else { return };
+    let project = Project::new(CLOCK, vec![server.url(&database())], "");
+    let made = [
+        json!({"id": "box", "create": "Box", "as": "b"}),
+        json!({"id": "clock", "create": "Clock", "as": "c", "cells": {"box": {"ref": "Box/b"}}}),
+    ];
+    assert!(project.run(&made).all_committed(2));
+    let plan = |from: i64| json!({"id": format!("p{from}"), "to": "Clock/c", "handler": "plan", "args": {"from": from}});
+    let mut processes = [project.start(), project.start()];
+    // One after the other, from the same record.
+    for (process, from) in processes.iter_mut().zip([10, 20]) {
+        process.send(&plan(from));
+        process.wait_for(1);
+    }
+    processes.iter_mut().for_each(Process::kill);
+    let mut last = project.start();
+    let lines = (0..).find_map(|n| {
+        last.send(&json!({"id": format!("r{n}"), "read": "Box/b", "cells": ["lines"]}));
+        last.wait_for(n + 1);
+        let lines = last.outcomes[&format!("r{n}")]["cells"]["lines"].as_array().expect("it is a list").clone();
+        std::thread::sleep(Duration::from_millis(100));
+        (lines.len() == 6).then_some(lines)
+    });
+    let lines: Vec<i64> = lines.expect("they come").iter().filter_map(Value::as_i64).collect();
+    for ordered in [[10, 11, 12], [20, 21, 22]] {
+        assert!(lines.iter().filter(|line| ordered.contains(line)).eq(&ordered), "{lines:?}");
+    }
+    // Those of the first plan were due before those of the second.
+    for of in 0..3 {
+        assert!(lines.iter().filter(|line| **line % 10 == of).eq(&[10 + of, 20 + of]), "{lines:?}");
+    }
 }

@@ -12,6 +12,7 @@ mod outside;
 mod save;
 mod session;
 mod show;
+mod start;
 mod story;
 mod undo;
 mod waiting;
@@ -23,7 +24,8 @@ use std::process::ExitCode;
 
 use self::input::{Entry, Input, entries_of};
 use self::interrupt::{Breaks, INTERRUPTED};
-use self::session::{Session, Settings};
+use self::session::Session;
+use self::start::Settings;
 use crate::fault::Fault;
 
 #[derive(clap::Args)]
@@ -66,6 +68,9 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     let Some(mut session) = opened? else { return Ok(ExitCode::FAILURE) };
     if input.is_terminal() && !quiet {
         println!("{}", session.greeting());
+    }
+    if let Some(notice) = session.notice().filter(|_| !quiet) {
+        eprintln!("patternc: {notice}");
     }
     let mut all_well = true;
     loop {

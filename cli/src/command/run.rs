@@ -53,16 +53,25 @@ pub fn run(arguments: &Arguments, voice: Voice) -> Result<ExitCode, Fault> {
     deployment::require_externs(&project, &program, arguments.deployment.as_deref())?;
     let places = stores::places(&project, arguments.deployment.as_deref())?;
     stores::discard(&places, &program, &arguments.discard)?;
-    let runtime =
-        deployment::open(&project, &program, arguments.deployment.as_deref(), Fallback::File(&project.root.join(deployment::STATE)))?;
-    let watch = Watch::start(&places, runtime.caretaker(), voice)?;
+    let state = project.root.join(deployment::STATE);
+    let (parts, owner) = deployment::join(&project, &program, arguments.deployment.as_deref(), Fallback::File(&state))?;
+    let runtime = deployment::start(&program, parts)?;
     let quiet = voice == Voice::Quiet;
+    let watch = match &owner {
+        None => Some(Watch::start(&places, runtime.caretaker(), voice)?),
+        Some(owner) => {
+            if !quiet {
+                eprintln!("patternc: the store is in use by {owner}: that takes the events, with the patterns that it runs");
+            }
+            None
+        }
+    };
     let input = Input::open(arguments.events.as_deref())?;
     let printer = Printer::start(program.clone());
     let session = runtime.session();
     let names = Names::new(&program);
     let limits = patternc_interpreter::limits::Limits::default();
-    let keys = LiveKeys(&runtime);
+    let keys = LiveKeys { runtime: &runtime, printer: &printer };
     let mut queries = Queries::new(&project.db);
     let reader = Reader { program: &program, names: &names, form: Form::Outside, here: None, keys: Some(&keys), limits: Some(&limits) };
 
@@ -131,7 +140,7 @@ pub fn run(arguments: &Arguments, voice: Voice) -> Result<ExitCode, Fault> {
 /// Waits until nothing is in flight, says what is parked, and closes.
 fn finish(runtime: Runtime, quiet: bool) -> bool {
     while !runtime.wait_idle(Duration::from_secs(1)) && !input::stopped() {}
-    if !quiet {
+    if !quiet && !runtime.follows() {
         let status = runtime.status();
         let delayed = status.flights.iter().filter(|f| f.outcome.is_none() && f.stage != Stage::Elsewhere).count();
         if delayed > 0 {
@@ -151,10 +160,17 @@ fn read_cells(runtime: &Runtime, record: &RecordRef, cells: &[CellName]) -> Resu
 }
 
 /// Looks records up by key in the running stores.
-struct LiveKeys<'a>(&'a Runtime);
+struct LiveKeys<'a> {
+    runtime: &'a Runtime,
+    printer: &'a Printer,
+}
 
 impl Keys for LiveKeys<'_> {
     fn by_key(&self, record: RecordId, space: &SpaceRef, cell: CellIndex, key: &Value) -> Result<Option<RecordRef>, StoreError> {
-        self.0.read(|engine| engine.stores().of(space).unique(record, space, cell, key))?
+        if self.runtime.follows() {
+            // What came before may still be on its way to the owner. Who wants to stop does not wait.
+            let _ = self.printer.wait_for_all();
+        }
+        self.runtime.read(|engine| engine.stores().of(space).unique(record, space, cell, key))?
     }
 }

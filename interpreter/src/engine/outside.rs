@@ -49,7 +49,12 @@ pub enum Unopened {
 
 impl Receipt {
     pub(crate) fn refused(failure: Failure) -> Self {
-        Receipt { outcome: Outcome::Failed(failure), point: None, again: None }
+        Receipt::decided(Outcome::Failed(failure))
+    }
+
+    /// One that another process has recorded, durably.
+    pub(crate) fn decided(outcome: Outcome) -> Self {
+        Receipt { outcome, point: None, again: None }
     }
 
     /// The outcome if it is durable, or the receipt back.

@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// A handle on a runtime that does not keep it running. Once it is stopped, there is nothing to look after: `None`.
 #[derive(Clone)]
-pub struct Caretaker(Weak<Shared>);
+pub struct Caretaker(pub(super) Weak<Shared>);
 
 /// An event that was parked and taken up again.
 #[derive(Clone, Debug, PartialEq, Eq)]

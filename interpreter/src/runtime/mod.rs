@@ -6,6 +6,7 @@
 
 mod caretaker;
 mod driver;
+mod forward;
 mod outside;
 mod patience;
 mod snippet;
@@ -24,6 +25,8 @@ use rustc_hash::FxHashMap;
 
 pub use self::caretaker::{Caretaker, Found, Resumed, Resumption};
 use self::driver::Bell;
+use self::forward::Forward;
+pub use self::forward::{Desk, Owner};
 pub use self::outside::Callee;
 pub use self::patience::Patience;
 pub use self::snippet::{SnippetError, SnippetRun, Unanswered};
@@ -60,6 +63,8 @@ pub struct Config {
     pub givens: Givens,
     /// Ends what runs when it is raised, if anyone may.
     pub interrupt: Option<Interrupt>,
+    /// The process that owns the stores, if these only follow it: it takes the events.
+    pub owner: Option<Box<dyn Owner>>,
 }
 
 impl Config {
@@ -75,6 +80,7 @@ impl Config {
             held: false,
             givens: Givens::default(),
             interrupt: None,
+            owner: None,
         }
     }
 }
@@ -100,6 +106,8 @@ struct Shared {
     externs: FxHashMap<ExternId, Arc<dyn Callee>>,
     interrupt: Option<Interrupt>,
     limits: Limits,
+    /// Where another process takes the events.
+    forward: Mutex<Option<Forward>>,
 }
 
 /// What the lock protects.
@@ -160,7 +168,7 @@ impl Runtime {
     /// # Errors
     /// If the stores cannot do what the program declares ([`Stores::serve`]), or one of them cannot be read.
     pub fn open(program: Arc<Program>, config: Config) -> Result<Self, StoreError> {
-        let Config { stores, places, shards, externs, limits, host, held, givens, interrupt } = config;
+        let Config { stores, places, shards, externs, limits, host, held, givens, interrupt, owner } = config;
         let durability: Vec<Arc<dyn Durability>> = stores.iter().map(|store| store.durability()).collect();
         let stores = Stores::new(stores, Placement::from(places).with_shards(program.clone(), shards));
         stores.check_places(&program)?;
@@ -181,6 +189,8 @@ impl Runtime {
         for (of, operation) in outside::operations(&program) {
             engine.set_answered(of, operation, externs.contains_key(&of) || givens.answer_to(of, operation));
         }
+        let name = engine.fresh_event_id().0.to_string();
+        let forward = owner.map(|owner| Forward::start(program.clone(), name, owner)).transpose()?;
         let core = Core {
             engine: Some(engine),
             givens,
@@ -202,6 +212,7 @@ impl Runtime {
             externs,
             interrupt,
             limits,
+            forward: Mutex::new(forward),
         });
         for durability in &shared.durability {
             let listener = Arc::downgrade(&shared);
@@ -235,37 +246,17 @@ impl Runtime {
 
     /// A new session: its events take effect one after the other.
     pub fn session(&self) -> Session {
-        let mut core = self.shared.lock();
-        core.next_session += 1;
-        Session(core.next_session)
+        self.shared.session()
     }
 
     /// Takes an event. With an `id` that was received before, its outcome is the recorded one.
     pub fn submit(&self, session: Session, id: Option<EventId>, caller: Option<Arc<str>>, action: Action) -> Taken {
-        let mut core = self.shared.lock();
-        let id = match id {
-            Some(id) => id,
-            None => core.engine().fresh_event_id(),
-        };
-        let answer = if core.stopping {
-            let failure = Failure::new(FailureKind::Unavailable, "the runtime is being shut down; send it again later");
-            Answer::Receipt(Receipt::refused(failure))
-        } else {
-            match core.engine().submit(session, Event { id: id.clone(), caller, action }) {
-                Submitted::Done(receipt) => Answer::Receipt(receipt),
-                Submitted::Pending(ticket) => {
-                    let slot = Arc::new(Slot::default());
-                    core.pending.insert(ticket, slot.clone());
-                    Answer::Slot(slot)
-                }
-            }
-        };
-        let rings = core.needs_driver();
-        drop(core);
-        if rings {
-            self.shared.bell.ring();
-        }
-        Taken { id, answer, shared: self.shared.clone() }
+        self.shared.submit(session, id, caller, action)
+    }
+
+    /// Whether another process owns the stores: they are only read here, and events go to it.
+    pub fn follows(&self) -> bool {
+        self.shared.forwards()
     }
 
     /// Reads with exclusive use of the engine, and gives what was read once it is durable.
@@ -359,16 +350,6 @@ impl Runtime {
         result
     }
 
-    /// Takes all parked events up again; gives how many they were.
-    pub fn retry_all(&self) -> usize {
-        let mut core = self.shared.lock();
-        let parked = core.engine().parked();
-        let count = parked.iter().filter(|event| core.engine().retry(event).is_ok()).count();
-        drop(core);
-        self.shared.bell.ring();
-        count
-    }
-
     /// Keeps a history from now on, for [`Runtime::take_history`].
     pub fn record_history(&self) {
         self.shared.lock().engine().record_history();
@@ -409,6 +390,8 @@ impl Runtime {
     }
 
     fn stop(&mut self) {
+        // What it has not answered is told so.
+        drop(lock(&self.shared.forward).take());
         self.shared.bell.stop();
         if let Some(driver) = self.driver.take()
             && driver.join().is_err()
@@ -445,6 +428,55 @@ impl Shared {
 }
 
 impl Shared {
+    fn session(&self) -> Session {
+        let mut core = self.lock();
+        core.next_session += 1;
+        Session(core.next_session)
+    }
+
+    fn submit(self: &Arc<Self>, session: Session, id: Option<EventId>, caller: Option<Arc<str>>, action: Action) -> Taken {
+        let mut core = self.lock();
+        let id = match id {
+            Some(id) => id,
+            None => core.engine().fresh_event_id(),
+        };
+        let answer = if core.stopping {
+            let failure = Failure::new(FailureKind::Unavailable, "the runtime is being shut down; send it again later");
+            Answer::Receipt(Receipt::refused(failure))
+        } else if let Some(forward) = &*lock(&self.forward) {
+            let slot = Arc::new(Slot::default());
+            forward.send(session, Event { id: id.clone(), caller, action }, slot.clone());
+            return Taken { id, answer: Answer::Slot(slot), shared: self.clone() };
+        } else {
+            match core.engine().submit(session, Event { id: id.clone(), caller, action }) {
+                Submitted::Done(receipt) => Answer::Receipt(receipt),
+                Submitted::Pending(ticket) => {
+                    let slot = Arc::new(Slot::default());
+                    core.pending.insert(ticket, slot.clone());
+                    Answer::Slot(slot)
+                }
+            }
+        };
+        let rings = core.needs_driver();
+        drop(core);
+        if rings {
+            self.bell.ring();
+        }
+        Taken { id, answer, shared: self.clone() }
+    }
+
+    /// What an answer hangs on: see [`Engine::hangs_on`].
+    fn hangs_on(&self, event: &EventId) -> Option<(EventId, String)> {
+        let follows = self.forwards();
+        let mut core = self.lock();
+        let engine = core.engine.as_mut()?;
+        if follows {
+            // The owner has parked it; what cannot be read now shows the next time.
+            let _ = engine.refresh();
+        }
+        engine.hangs_on(event)
+    }
+
     /// Before a turn at a store that others share is ended by waiting for it: whoever is about to commit does so in the same turn.
     fn let_in(&self) {
         for _ in 0..LET_IN {
@@ -560,7 +592,7 @@ impl Taken {
                 Ok(decided) => return Ok(decided),
                 Err(taken) => taken,
             };
-            let hangs = taken.shared.lock().engine.as_ref().and_then(|engine| engine.hangs_on(&taken.id));
+            let hangs = taken.shared.hangs_on(&taken.id);
             if let Some((on, why)) = hangs {
                 return Err(Hanging { event: taken.id, on, why });
             }

@@ -74,12 +74,13 @@ impl Runtime {
                 }
                 Err(waits) => taken = waits,
             }
+            let (follows, hangs) = (self.shared.forwards(), self.shared.hangs_on(taken.id()));
             let mut core = self.shared.lock();
             let engine = core.engine();
-            let stands = engine.is_idle() && !engine.has_finished() && !engine.is_elsewhere();
+            let stands = !follows && engine.is_idle() && !engine.has_finished() && !engine.is_elsewhere();
             let why = if taken.is_answered() {
                 None
-            } else if let Some((_, why)) = engine.hangs_on(taken.id()) {
+            } else if let Some((_, why)) = hangs {
                 Some(Unanswered::Parked(why))
             } else if !stands {
                 None

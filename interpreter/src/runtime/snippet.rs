@@ -53,6 +53,9 @@ pub enum SnippetError {
     Interrupted,
     #[error("what it caused is still on its way")]
     Unsettled,
+    /// Another process owns the stores, and only it can do that.
+    #[error("another process owns the store, and `{0}` is for that one alone")]
+    OwnerOnly(&'static str),
     /// An adapter answers this extern.
     #[error("the extern is bound: what it answers cannot be given")]
     Bound(ExternId),
@@ -171,6 +174,9 @@ impl Line<'_> {
     }
 
     fn statement(&mut self, stmt: &TestStmt) -> Result<Flow, SnippetError> {
+        if let Some(what) = of_owner(stmt).filter(|_| self.runtime.follows()) {
+            return Err(SnippetError::OwnerOnly(what));
+        }
         match stmt {
             TestStmt::Let { slot, value } => {
                 let value = self.value(value)?;
@@ -357,5 +363,17 @@ impl Line<'_> {
             *known = Some(outcome.clone());
         }
         Ok(outcome)
+    }
+}
+
+/// What a statement is called that changes how the patterns run, rather than sending them events.
+fn of_owner(stmt: &TestStmt) -> Option<&'static str> {
+    match stmt {
+        TestStmt::Hold { .. } => Some("hold"),
+        TestStmt::Given { .. } => Some("given"),
+        TestStmt::Advance(_) => Some("advance"),
+        TestStmt::Reconcile { .. } => Some("reconcile"),
+        TestStmt::Crash => Some("crash"),
+        _ => None,
     }
 }

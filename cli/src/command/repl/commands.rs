@@ -6,13 +6,11 @@ mod program;
 
 use std::io::Write;
 
-use patternc_interpreter::engine::Mark;
+use patternc_compiler::resolve::did_you_mean;
 
 use super::Next;
-use super::save::Ended;
 use super::session::Session;
 use crate::fault::Fault;
-use crate::render::count;
 
 /// A command.
 pub struct Command {
@@ -54,6 +52,9 @@ const fn command(name: &'static str, takes: &'static str, about: &'static str) -
     Command { name, takes, about }
 }
 
+/// Commands that change how the patterns run: only the process that owns the stores can.
+const OWNERS: &[&str] = &["undo", "begin", "commit", "rollback", "hold", "deliver"];
+
 const INTRODUCTION: &str = "\
 An expression prints its value. Every call and every `create` of a statement is a transaction of its own; what it wrote and sent is shown.
 Declarations are checked as in a file and join the program. An entry goes on over lines while brackets are open.
@@ -69,6 +70,10 @@ pub fn run(session: &mut Session, command: &str, out: &mut impl Write) -> Result
     let takes_nothing = |known: &&Command| known.name == name && known.takes.is_empty();
     if !argument.is_empty() && COMMANDS.iter().any(|known| takes_nothing(&known)) {
         writeln!(out, "`:{name}` takes nothing: `{argument}` is too much")?;
+        return Ok(Next::Go(false));
+    }
+    if session.owner().is_some() && OWNERS.contains(&name) {
+        writeln!(out, "{}", session.owner_only(&format!("`:{name}`")))?;
         return Ok(Next::Go(false));
     }
     let well = match name {
@@ -95,15 +100,7 @@ pub fn run(session: &mut Session, command: &str, out: &mut impl Write) -> Result
         "hold" => flow::hold(session, out)?,
         "deliver" => flow::deliver(session, argument, out)?,
         "status" => flow::status(session, out)?,
-        "retry" => {
-            session.remember(":retry")?;
-            session.say(":retry", Ended::Unsayable("taking up what is parked is nothing that a test can do".to_owned()));
-            writeln!(out, "{} taken up again", count(session.runtime().retry_all(), "event"))?;
-            session.settle(Mark::default());
-            session.show_effects(out)?;
-            session.explain_unanswered(out)?;
-            true
-        }
+        "retry" => flow::retry(session, out)?,
         "effects" => program::effects(session, argument, out)?,
         "graph" => program::graph(session, out)?,
         "check" => program::check(session, out)?,
@@ -113,8 +110,7 @@ pub fn run(session: &mut Session, command: &str, out: &mut impl Write) -> Result
         "save!" => session.save(argument, true, out)?,
         _ => {
             let names = COMMANDS.iter().map(|command| command.name);
-            let nearest = names.max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-            let hint = nearest.map(|n| format!("; did you mean `:{n}`?")).unwrap_or_default();
+            let hint = did_you_mean(name, names).map(|meant| format!("; did you mean `:{meant}`?")).unwrap_or_default();
             writeln!(out, "there is no command `:{name}`{hint} (`:help` lists them)")?;
             false
         }

@@ -23,7 +23,7 @@ use patternc_program::{TestStmt, Type};
 
 use super::literal::{self, quoted};
 use super::outside::Heard;
-use super::session::{Compiled, Session, TYPED};
+use super::session::{Compiled, Session, is_typed};
 use super::story::{Holds, Line};
 use crate::atomic;
 use crate::fault::Fault;
@@ -228,7 +228,7 @@ impl Session {
                 lines.extend(exist);
             }
             let (text, places) = self.text(inner, name, &lines);
-            let trial = self.project.with_file(inner, &text, TYPED);
+            let trial = self.project.with_file(inner, &text, is_typed);
             let findings = check::check(&trial.db, &CheckOptions::default());
             let errors: Vec<Report> =
                 findings.into_iter().filter(|f| f.level == Level::Error).map(|finding| Report::new(&trial, finding)).collect();
@@ -289,7 +289,7 @@ impl Session {
         let used: BTreeSet<&str> = words.map(|l| l.span.slice(code).trim_start_matches('@')).collect();
         let db = &self.project.db;
         let mut imports = String::new();
-        for &file in Project::get(db).files(db).iter().filter(|file| &**file.path(db) != TYPED && &**file.path(db) != path) {
+        for &file in Project::get(db).files(db).iter().filter(|file| !is_typed(file.path(db)) && &**file.path(db) != path) {
             let mut names: Vec<&str> = items(db, file).names().map(|name| name.as_str()).filter(|name| used.contains(name)).collect();
             names.sort_unstable();
             if !names.is_empty() {

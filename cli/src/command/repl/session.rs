@@ -1,5 +1,7 @@
 //! What the prompt knows: the project with what was declared here, the program that runs, and the names that were bound.
 
+mod declare;
+
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,50 +10,39 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use patternc_compiler::bodies;
-use patternc_compiler::check::{self, CheckOptions, Deployments};
-use patternc_compiler::config;
+use patternc_compiler::check::{self, CheckOptions};
 use patternc_compiler::db::{Project, SourceFile};
 use patternc_compiler::diagnostic::{Diagnostic, Level};
-use patternc_compiler::items::items;
-use patternc_compiler::location::locate;
 use patternc_compiler::lower::{self, Linker};
-use patternc_compiler::resolve::imported_path;
 use patternc_compiler::types::Ty;
-use patternc_grammar::syntax::{AssignOp, ExprKind, ItemKind, Name, StmtKind};
-use patternc_grammar::{parse, parse_statements};
+use patternc_grammar::parse_statements;
+use patternc_grammar::syntax::{AssignOp, ExprKind, Name, StmtKind};
 use patternc_interpreter::engine::{Entry, Mark, What};
+use patternc_interpreter::event::Outcome;
 use patternc_interpreter::given::Givens;
-use patternc_interpreter::host::AheadHost;
-use patternc_interpreter::json::{Form, Names, Path as JsonPath, Reader};
-use patternc_interpreter::limits::Limits;
-use patternc_interpreter::runtime::{Callee, Config as RuntimeConfig, Runtime, SnippetError, Unanswered};
-use patternc_interpreter::store::Store;
-use patternc_interpreter::store::memory::Memory;
-use patternc_interpreter::store::sqlite::carry_over;
+use patternc_interpreter::runtime::{Runtime, SnippetError, Unanswered};
 use patternc_interpreter::store::state::State;
 use patternc_interpreter::value::Value;
 use patternc_program::{Program, Slot, Snippet, TestStmt, Type};
 
+pub use self::declare::is_typed;
 use super::clients::Clients;
 use super::commands::COMMANDS;
 use super::complete::Known;
-use super::interrupt::Breaks;
 use super::journal::Journal;
-use super::outside::{Ear, Heard, Overheard, Typed};
+use super::outside::{Ear, Heard, Typed};
 use super::save::{Ended, Said};
 use super::show;
+use super::start::{Running, Settings, Start};
 use super::undo::Undo;
 use super::waiting::Waiting;
 use super::watch::Watch;
 use crate::command::reconcile;
-use crate::deployment::{self, Fallback};
 use crate::fault::Fault;
-use crate::project::{self, CONFIG, Loaded};
+use crate::project::{self, Loaded};
 use crate::reconciliation;
 use crate::render::{self, Report, count};
 
-/// The file that holds what is declared at the prompt.
-pub const TYPED: &str = "repl.pattern";
 /// Lines of what an entry did that a terminal shows.
 const LINES: usize = 40;
 /// Characters of a value that a terminal shows.
@@ -59,16 +50,6 @@ const SHOWN: usize = 3_000;
 /// Words that begin a declaration.
 const DECLARES: &[&str] =
     &["space", "struct", "enum", "record", "fn", "extern", "mirror", "invariant", "eventually", "test", "use", "@allow", "///"];
-
-/// How the prompt was started.
-pub struct Settings {
-    pub deployment: Option<String>,
-    /// Whatever deployments there are, none is used.
-    pub memory: bool,
-    pub quiet: bool,
-    pub terminal: bool,
-    pub breaks: Breaks,
-}
 
 pub struct Session {
     path: PathBuf,
@@ -78,7 +59,7 @@ pub struct Session {
     pub project: Loaded,
     pub program: Arc<Program>,
     /// `None` only while it is being replaced.
-    runtime: Option<Runtime>,
+    running: Option<Running>,
     pub clients: Clients,
     /// What was declared here, in order.
     typed: Vec<String>,
@@ -142,20 +123,20 @@ impl Session {
     pub fn open(path: &Path, settings: Settings) -> Result<Option<Self>, Fault> {
         let project = project::load_one(path)?;
         let judged = settings.judged(&project)?;
-        if super::super::test::refuse_errors(&project, judged.deployments.clone())?.is_some() {
+        if crate::command::test::refuse_errors(&project, judged.deployments.clone())?.is_some() {
             return Ok(None);
         }
         let program = Arc::new(lower::lower(&project.db));
         let (ahead, ear) = (Arc::new(AtomicI64::new(0)), Ear::default());
-        let runtime = settings.begin(&project, &program, Start { ahead: ahead.clone(), ear: ear.clone(), ..Start::default() })?;
+        let running = settings.begin(&project, &program, Start { ahead: ahead.clone(), ear: ear.clone(), ..Start::default() })?;
         Ok(Some(Session {
             path: path.to_path_buf(),
             settings,
             judged,
             project,
             program,
-            clients: Clients::new(&runtime),
-            runtime: Some(runtime),
+            clients: Clients::new(&running.runtime),
+            running: Some(running),
             typed: Vec::new(),
             variables: Vec::new(),
             said: Vec::new(),
@@ -180,6 +161,17 @@ impl Session {
         format!("patternc {}: {}, {place}. `:help` lists the commands, Ctrl-D ends.", env!("CARGO_PKG_VERSION"), count(files, "file"))
     }
 
+    /// The process that owns the stores, as "the process 123", if it is not this one.
+    pub fn owner(&self) -> Option<&str> {
+        self.running.as_ref()?.owner.as_deref()
+    }
+
+    /// What is to be known of the stores before anything is entered.
+    pub fn notice(&self) -> Option<String> {
+        let owner = self.owner()?;
+        Some(format!("the store is in use by {owner}: what that commits is seen here, and calls and `create` go to it"))
+    }
+
     /// The deployment that it runs on.
     pub fn deployment_name(&self) -> Option<String> {
         self.settings.deployment(&self.project).ok().flatten()
@@ -202,7 +194,7 @@ impl Session {
 
     /// Whether there is a program to enter something to.
     pub fn runs(&self) -> bool {
-        self.runtime.is_some()
+        self.running.is_some()
     }
 
     /// As much of a text as a person at a terminal would look at.
@@ -241,7 +233,7 @@ impl Session {
     }
 
     pub fn runtime(&self) -> &Runtime {
-        self.runtime.as_ref().expect("a prompt that takes entries has a runtime")
+        &self.running.as_ref().expect("a prompt that takes entries has a runtime").runtime
     }
 
     /// What can be completed.
@@ -285,77 +277,6 @@ impl Session {
         if declares { self.declare(text, out) } else { self.run(text, out) }
     }
 
-    /// Adds declarations to the program that runs.
-    fn declare(&mut self, text: &str, out: &mut impl Write) -> Result<bool, Fault> {
-        let text = &self.without_imports(text);
-        if text.trim().is_empty() {
-            return Ok(true);
-        }
-        if let Some((name, file)) = self.declared_in_project(text) {
-            writeln!(out, "{file} declares `{name}`, which is known here: give this one another name")?;
-            return Ok(false);
-        }
-        self.typed.push(text.to_string());
-        self.set_files();
-        let findings = check::check(&self.project.db, &self.judged);
-        let about = findings.into_iter().filter(|f| f.level == Level::Error || self.is_typed(f));
-        let (errors, others): (Vec<_>, Vec<_>) = about.partition(|f| f.level == Level::Error);
-        if !errors.is_empty() {
-            self.show(errors, out)?;
-            self.typed.pop();
-            self.set_files();
-            return Ok(false);
-        }
-        // What was just typed is not used yet.
-        self.show(others.into_iter().filter(|f| !f.rule.starts_with("unused")).collect(), out)?;
-        if let Err(why) = self.restart(true, out)? {
-            writeln!(out, "{why}\nit is left out")?;
-            self.typed.pop();
-            self.set_files();
-            return Ok(false);
-        }
-        self.say(text.trim_end(), Ended::Declared);
-        Ok(true)
-    }
-
-    /// Reads the files again, keeps what was typed, and runs the new program on the same data.
-    pub fn reload(&mut self, out: &mut impl Write) -> Result<bool, Fault> {
-        let fresh = project::load_one(&self.path)?;
-        if texts(&fresh) == texts(&self.project) {
-            writeln!(out, "no file has changed")?;
-            return Ok(true);
-        }
-        let judged = self.settings.judged(&fresh)?;
-        if super::super::test::refuse_errors(&fresh, judged.deployments.clone())?.is_some() {
-            return Ok(false);
-        }
-        let old = std::mem::replace(&mut self.project, fresh);
-        let typed = self.typed.clone();
-        let old_judged = std::mem::replace(&mut self.judged, judged);
-        self.set_files();
-        let errors: Vec<_> = check::check(&self.project.db, &self.judged).into_iter().filter(|f| f.level == Level::Error).collect();
-        if !errors.is_empty() {
-            self.show(errors, out)?;
-            writeln!(out, "what was typed here no longer fits the files, and is left out")?;
-            self.typed.clear();
-            self.set_files();
-        }
-        let bound = !self.variables.is_empty();
-        if let Err(why) = self.restart(false, out)? {
-            writeln!(out, "{why}\nthe program stays as it was")?;
-            self.project = old;
-            self.judged = old_judged;
-            self.typed = typed;
-            return Ok(false);
-        }
-        if bound {
-            writeln!(out, "names bound here are forgotten, and `:save` begins anew")?;
-        }
-        self.variables.clear();
-        self.said.clear();
-        Ok(true)
-    }
-
     /// Statements or an expression as the program runs them, with what is found in them; nothing to run if that has errors.
     pub fn compile(&self, text: &str) -> (Vec<Diagnostic>, Option<Compiled>) {
         let db = &self.project.db;
@@ -391,7 +312,7 @@ impl Session {
             }
             self.remember(text)?;
         }
-        if matches!(compiled.lowered.stmts.as_slice(), [TestStmt::Crash]) {
+        if matches!(compiled.lowered.stmts.as_slice(), [TestStmt::Crash]) && self.owner().is_none() {
             return self.crash(text, out);
         }
         let lowered = &compiled.lowered;
@@ -409,6 +330,14 @@ impl Session {
         }
         self.note_givens(text, givens);
         let history = self.happened(out)?;
+        if let Some(owner) = self.owner() {
+            // What they wrote is in the history of that process.
+            for (_, action, outcome) in &ran.events {
+                if matches!(outcome, Some(Outcome::Committed(_))) {
+                    writeln!(out, "  committed by {owner}: {}", show::action(&self.program, action))?;
+                }
+            }
+        }
         for reconciled in &ran.reconciled {
             let report = reconciliation::report(&self.program, reconciled.mirror, &reconciled.scope, &Ok(reconciled.clone()));
             reconcile::write_report(out, &report, false)?;
@@ -475,6 +404,7 @@ impl Session {
             SnippetError::NoClock => {
                 "the clock of a deployment is that of the machine: with `patternc repl --memory` it can be moved".to_owned()
             }
+            SnippetError::OwnerOnly(what) => self.owner_only(&format!("`{what}`")),
             SnippetError::OnlyInTests("crash") => "`crash` is an entry of its own here".to_owned(),
             SnippetError::OnlyInTests("concurrently") => {
                 "`concurrently` is for tests, where a seed decides who comes first: here, `:begin` and \
@@ -487,6 +417,12 @@ impl Session {
             }
             error => error.to_string(),
         }
+    }
+
+    /// That something is for the owner of the stores alone.
+    pub fn owner_only(&self, what: &str) -> String {
+        let owner = self.owner().unwrap_or("another process");
+        format!("{what} is for {owner} alone, which runs the patterns: stop that first, and open the prompt again")
     }
 
     /// Whether it runs without a deployment.
@@ -595,194 +531,26 @@ impl Session {
 
     /// Ends the prompt; what is on its way goes on when the store is opened next.
     pub fn close(mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.close(Duration::from_secs(1));
+        if let Some(running) = self.running.take() {
+            running.runtime.close(Duration::from_secs(1));
         }
-    }
-
-    /// Whether a finding is about what was declared here.
-    fn is_typed(&self, finding: &Diagnostic) -> bool {
-        locate(&self.project.db, finding.primary.at).is_some_and(|(file, _)| &**file.path(&self.project.db) == TYPED)
-    }
-
-    /// The text of declarations, with blanks for imports of what the project has: all of that is known here.
-    fn without_imports(&self, text: &str) -> String {
-        let db = &self.project.db;
-        let files = Project::get(db).files(db);
-        let mut kept = text.to_owned();
-        for item in &parse(text).file.items {
-            let ItemKind::Use(import) = &item.kind else { continue };
-            let path = imported_path(TYPED, &import.path.value);
-            let Some(file) = files.iter().find(|file| path.as_deref() == Some(&**file.path(db))) else { continue };
-            if import.names.iter().all(|name| items(db, *file).names().any(|known| known == name.name)) {
-                let range = item.span.start as usize..item.span.end as usize;
-                // Lines stay where they are.
-                let blank: String =
-                    text[range.clone()].chars().flat_map(|c| [if c == '\n' { c } else { ' ' }].repeat(c.len_utf8())).collect();
-                kept.replace_range(range, &blank);
-            }
-        }
-        kept
-    }
-
-    /// A name of what the text declares that a file of the project declares already, and the file.
-    fn declared_in_project(&self, text: &str) -> Option<(String, String)> {
-        let db = &self.project.db;
-        let declared = items(db, SourceFile::new(db, TYPED.into(), Arc::from(text)));
-        let mut files = Project::get(db).files(db).iter().filter(|file| &**file.path(db) != TYPED);
-        files.find_map(|&file| {
-            let name = items(db, file).names().find(|name| declared.names().any(|other| other == *name))?;
-            Some((name.to_string(), file.path(db).to_string()))
-        })
-    }
-
-    /// The files of the project, and what was typed as one more that sees all of their names.
-    fn set_files(&mut self) {
-        let db = &self.project.db;
-        let project = Project::get(db);
-        let mut texts: Vec<(String, String)> = Vec::new();
-        let mut prelude = String::new();
-        for &file in project.files(db).iter().filter(|f| &**f.path(db) != TYPED) {
-            let names: Vec<String> = items(db, file).names().map(|n| n.to_string()).collect();
-            if !names.is_empty() {
-                prelude.push_str(&format!("use \"{}\" {{ {} }}\n", file.path(db), names.join(", ")));
-            }
-            texts.push((file.path(db).to_string(), file.text(db).to_string()));
-        }
-        if !self.typed.is_empty() {
-            // What was typed last comes first: findings in it have the lines that were typed.
-            let typed: Vec<&str> = self.typed.iter().rev().map(String::as_str).collect();
-            texts.push((TYPED.to_string(), format!("{}\n{prelude}", typed.join("\n"))));
-        }
-        let config = project.config(db).map(|file| file.text(db).to_string());
-        self.project.db.set_project(&texts, config.as_deref().map(|text| (CONFIG, text)));
-    }
-
-    /// Runs the project as it is now on the same data. Values of names are carried over where their types are still there. If the data do not
-    /// fit the new program, the old one goes on, and why is given back.
-    fn restart(&mut self, keep: bool, out: &mut impl Write) -> Result<Result<(), String>, Fault> {
-        let fresh = Arc::new(lower::lower(&self.project.db));
-        self.settle(self.runtime().mark());
-        let kept = self.runtime().snapshot().map_err(|error| Fault::Use(error.message))?;
-        let (held, givens) = (self.runtime().is_held(), self.runtime().givens());
-        self.stop();
-        let old = std::mem::replace(&mut self.program, fresh);
-        let carried = kept.as_ref().map(|states| carry(states, &old, &self.program)).transpose();
-        let started = match carried {
-            Ok(carried) => self.start(carried, held, Givens::default(), out),
-            Err(fault) => Err(fault),
-        };
-        if let Err(fault) = started {
-            self.program = old;
-            self.start(kept, held, givens, out)?;
-            return Ok(Err(fault.to_string()));
-        }
-        self.undo.clear();
-        let linker = Linker::new(&self.project.db);
-        let names = Names::new(&self.program);
-        let reader = Reader { program: &self.program, names: &names, form: Form::Stored, here: None, keys: None, limits: None };
-        let carry = |variables: Vec<Variable>| -> Vec<Variable> {
-            let carried = variables.into_iter().filter(|_| keep).filter_map(|variable| {
-                let text = patternc_interpreter::json::stored_text(&old, &variable.value, &variable.ty)?;
-                let ty = linker.ty(&variable.checked);
-                let json = serde_json::from_str(&text).ok()?;
-                let value = reader.value(&json, &ty, &JsonPath::Root).ok()?;
-                Some(Variable { ty, value, ..variable })
-            });
-            carried.collect()
-        };
-        self.variables = carry(std::mem::take(&mut self.variables));
-        for typed in &mut self.typed_givens {
-            typed.variables = carry(std::mem::take(&mut typed.variables));
-        }
-        self.give_again(&givens, out)?;
-        Ok(Ok(()))
     }
 
     /// Ends the runtime, until [`Session::start`].
     pub fn stop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.close(Duration::ZERO);
+        if let Some(running) = self.running.take() {
+            running.runtime.close(Duration::ZERO);
         }
     }
 
     /// Starts the program, on these data or those of the deployment.
     pub fn start(&mut self, kept: Option<Vec<State>>, held: bool, givens: Givens, out: &mut impl Write) -> Result<(), Fault> {
         let start = Start { kept, held, givens, ahead: self.ahead.clone(), ear: self.ear.clone() };
-        let runtime = self.settings.begin(&self.project, &self.program, start)?;
-        for lost in self.clients.move_to(&runtime) {
+        let running = self.settings.begin(&self.project, &self.program, start)?;
+        for lost in self.clients.move_to(&running.runtime) {
             writeln!(out, "`{lost}`, which was open, is rolled back")?;
         }
-        self.runtime = Some(runtime);
+        self.running = Some(running);
         Ok(())
     }
-}
-
-/// What a program starts with.
-#[derive(Default)]
-struct Start {
-    /// Data that were in memory.
-    kept: Option<Vec<State>>,
-    held: bool,
-    givens: Givens,
-    ahead: Arc<AtomicI64>,
-    ear: Ear,
-}
-
-impl Settings {
-    /// The deployment that these settings choose.
-    fn deployment(&self, project: &Loaded) -> Result<Option<String>, Fault> {
-        if self.memory {
-            return Ok(None);
-        }
-        let chosen = deployment::choose(config::config(&project.db), self.deployment.as_deref())?;
-        Ok(chosen.map(|(name, _)| name.to_owned()))
-    }
-
-    fn judged(&self, project: &Loaded) -> Result<CheckOptions, Fault> {
-        let deployments = match self.deployment(project)? {
-            Some(name) => Deployments::Only(name.into()),
-            None => Deployments::None,
-        };
-        Ok(CheckOptions { deployments, ..CheckOptions::default() })
-    }
-
-    fn begin(&self, project: &Loaded, program: &Arc<Program>, start: Start) -> Result<Runtime, Fault> {
-        let mut parts = match self.deployment(project)? {
-            Some(name) => deployment::parts(project, program, Some(&name), Fallback::Memory)?,
-            None => RuntimeConfig { host: Box::new(AheadHost::new(start.ahead)), ..deployment::in_memory(program) },
-        };
-        if let Some(states) = start.kept {
-            parts.stores = states.into_iter().map(|state| Box::new(Memory::with_state(state)) as Box<dyn Store>).collect();
-        }
-        for callee in parts.externs.values_mut() {
-            let overheard = Overheard { adapter: callee.clone(), ear: start.ear.clone() };
-            *callee = Arc::new(overheard) as Arc<dyn Callee>;
-        }
-        parts.held = start.held;
-        parts.givens = start.givens;
-        parts.interrupt = Some(self.breaks.interrupt.clone());
-        let runtime = deployment::start(program, parts)?;
-        runtime.record_history();
-        Ok(runtime)
-    }
-}
-
-/// The files of a project and their texts, without what was declared at the prompt.
-fn texts(project: &Loaded) -> Vec<(&str, &str)> {
-    let db = &project.db;
-    let files = Project::get(db).files(db).iter().copied().chain(Project::get(db).config(db));
-    let mut texts: Vec<(&str, &str)> = files.map(|file| (&**file.path(db), &**file.text(db))).filter(|(path, _)| *path != TYPED).collect();
-    texts.sort_unstable();
-    texts
-}
-
-/// The data of each store as a new program has them.
-fn carry(states: &[State], old: &Arc<Program>, new: &Arc<Program>) -> Result<Vec<State>, Fault> {
-    let scratch = tempfile::tempdir().map_err(|e| Fault::Use(format!("cannot make a folder to carry the data over: {e}")))?;
-    let carried = states.iter().enumerate().map(|(index, state)| {
-        let file = scratch.path().join(format!("{index}.db"));
-        carry_over(state, old, new, &Limits::default(), &file).map_err(|error| Fault::Use(error.message))
-    });
-    carried.collect()
 }

@@ -66,7 +66,8 @@ fn write_record(out: &mut String, program: &Program, record: &RecordRef) -> Resu
     write_value(out, program, Form::Stored, &Value::Ref(record.clone()), &ty)
 }
 
-fn write_action(out: &mut String, program: &Program, action: &Action) -> Result<()> {
+/// Appends what an event does, to stand in an object.
+pub(crate) fn write_action(out: &mut String, program: &Program, action: &Action) -> Result<()> {
     match action {
         Action::Handler { to, handler, args } => {
             let handler = program.handler(*handler);
@@ -161,7 +162,7 @@ pub(super) fn write_failure(out: &mut String, failure: &Failure) {
 }
 
 /// Appends what is remembered of an event received, whose result is of this type.
-pub(in crate::store) fn write_received(out: &mut String, program: &Program, received: &Received, ty: &Type) -> Result<()> {
+pub(crate) fn write_received(out: &mut String, program: &Program, received: &Received, ty: &Type) -> Result<()> {
     match received {
         Received::Done(outcome) => write_outcome(out, program, outcome, ty),
         Received::Deferred(decider) => {
@@ -174,9 +175,9 @@ pub(in crate::store) fn write_received(out: &mut String, program: &Program, rece
 }
 
 /// Reads events that were written for a program with the same names.
-pub(in crate::store) struct EventReader<'a> {
-    pub(in crate::store) program: &'a Program,
-    pub(in crate::store) names: &'a Names,
+pub(crate) struct EventReader<'a> {
+    pub(crate) program: &'a Program,
+    pub(crate) names: &'a Names,
 }
 
 impl<'a> EventReader<'a> {
@@ -221,7 +222,8 @@ impl<'a> EventReader<'a> {
         })
     }
 
-    fn action(&self, event: &Json) -> Result<Action> {
+    /// Reads what an event does.
+    pub(crate) fn action(&self, event: &Json) -> Result<Action> {
         let program = self.program;
         let here = Path::Root;
         if let Some(name) = event.get("handler") {
@@ -307,7 +309,7 @@ impl<'a> EventReader<'a> {
     }
 
     /// Reads what is remembered of an event received.
-    pub(in crate::store) fn received(&self, received: &str, ty: &Type) -> Result<Received> {
+    pub(crate) fn received(&self, received: &str, ty: &Type) -> Result<Received> {
         let json = super::native::parse(received)?;
         match json.get("deferred") {
             Some(Json::String(decider)) => Ok(Received::Deferred(EventId(decider.as_str().into()))),

@@ -8,7 +8,7 @@
 pub(in crate::store) mod changes;
 mod constant;
 pub mod effect;
-pub(in crate::store) mod events;
+pub(crate) mod events;
 pub mod glance;
 pub(in crate::store) mod load;
 pub(in crate::store) mod migration;

@@ -19,8 +19,8 @@
 //! one is not opened.
 //!
 //! # Who may write
-//! One process owns the file, by a lock on a file beside it (`….lock`) that ends with the process. A second one is told so; what it wants done it
-//! can ask the owner for ([`requests`]). Should something else write to the file nevertheless, the store notices and stops.
+//! One process owns the file, by a lock on a file beside it (`….lock`) that ends with the process. A second one is told so: it reads
+//! what the owner has made durable ([`Follower`]), and what it wants done it asks the owner for ([`requests`]). Should something else write to the file nevertheless, the store notices and stops.
 //!
 //! # When it goes wrong
 //! A batch that cannot be written (a full disk, an I/O error) is the end: nothing more is committed or read, and every call says why. What was
@@ -30,6 +30,7 @@
 
 mod carry;
 mod definition;
+mod follower;
 mod glance;
 mod import;
 mod journal;
@@ -51,6 +52,7 @@ use std::thread::JoinHandle;
 use patternc_program::{CellIndex, Program, RecordId};
 
 pub use self::carry::carry_over;
+pub use self::follower::Follower;
 pub use self::glance::glance;
 pub use self::import::Import;
 use self::lock::Lock;

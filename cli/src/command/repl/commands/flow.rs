@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use patternc_interpreter::engine::Mark;
+use patternc_interpreter::engine::{FlightStatus, Mark, Stage};
 use patternc_interpreter::event::Outcome;
 use patternc_interpreter::runtime::{Begun as Opened, SnippetError};
 use patternc_interpreter::value::Value;
@@ -209,6 +209,39 @@ fn deliver_one(session: &mut Session, out: &mut impl Write) -> Result<bool, Faul
     Ok(true)
 }
 
+/// `:retry`
+pub fn retry(session: &mut Session, out: &mut impl Write) -> Result<bool, Fault> {
+    if session.owner().is_some() {
+        writeln!(out, "the process that runs the patterns does that: `patternc retry` asks it")?;
+        return Ok(false);
+    }
+    session.remember(":retry")?;
+    session.say(":retry", Ended::Unsayable("taking up what is parked is nothing that a test can do".to_owned()));
+    let parked = session.runtime().status().flights.into_iter().filter(|flight| flight.stage == Stage::Parked);
+    let (mut taken, mut left): (usize, Vec<(FlightStatus, String)>) = (0, Vec::new());
+    for flight in parked {
+        match session.runtime().retry(&flight.event.id) {
+            Ok(()) => taken += 1,
+            Err(error) => left.push((flight, error.to_string())),
+        }
+    }
+    writeln!(out, "{} taken up again", count(taken, "event"))?;
+    session.settle(Mark::default());
+    session.show_effects(out)?;
+    let again = session.runtime().status().flights.into_iter().filter(|flight| flight.stage == Stage::Parked);
+    let again = again.filter(|flight| left.iter().all(|(other, _)| other.event.id != flight.event.id));
+    let again: Vec<FlightStatus> = again.collect();
+    for flight in &again {
+        let why = flight.trouble.as_deref().unwrap_or("its outcome has no taker");
+        writeln!(out, "parked again: {}: {why}", show::action(&session.program, &flight.event.action))?;
+    }
+    for (flight, why) in &left {
+        writeln!(out, "left parked: {}: {why}", show::action(&session.program, &flight.event.action))?;
+    }
+    session.explain_unanswered(out)?;
+    Ok(again.is_empty() && left.is_empty())
+}
+
 /// `:status`
 pub fn status(session: &Session, out: &mut impl Write) -> Result<bool, Fault> {
     let status = session.runtime().status();
@@ -218,7 +251,7 @@ pub fn status(session: &Session, out: &mut impl Write) -> Result<bool, Fault> {
     for flight in &status.flights {
         let state = if flight.outcome.is_some() {
             "parked"
-        } else if flight.due.is_some() {
+        } else if flight.stage == Stage::Timer {
             "later"
         } else {
             "on its way"

@@ -12,6 +12,7 @@ use patternc_compiler::effects::{self, FailureCause, Grain, SendTarget, WriteKin
 use patternc_compiler::graph::{self, Edge, Node};
 use patternc_compiler::hir::BodyOwner;
 use patternc_compiler::location::owner_item;
+use patternc_compiler::resolve::did_you_mean;
 use patternc_grammar::parse;
 use patternc_grammar::syntax::{Item, ItemKind};
 
@@ -170,8 +171,7 @@ pub fn effects(session: &Session, name: &str, out: &mut impl Write) -> Result<bo
         }
         [] => {
             let names = all.iter().map(|(_, body)| body.as_str());
-            let nearest = names.max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-            let hint = nearest.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+            let hint = did_you_mean(name, names).map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
             writeln!(out, "there is no handler `{name}`{hint}")?;
             Ok(false)
         }

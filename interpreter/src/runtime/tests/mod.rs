@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use super::*;
 use crate::engine::tests::program::{ACKS, LAST, NODE, PAY, REFUSED, TOTAL, handler, node, program, space};
 use crate::engine::{CallAnswer, ExternCall};
+use crate::event::Outcome;
 use crate::given::GivenAnswer;
 use crate::json::CellName;
 use crate::store::memory::Memory;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::backup::Backup;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::journal::{self, Position};
 use super::lock::Lock;
@@ -45,9 +45,13 @@ pub(super) fn open(path: &Path, opening: &mut Opening<'_>) -> Result<Opened, Sto
         fs::create_dir_all(folder).map_err(|error| fatal(format!("cannot make the folder {}: {error}", folder.display())))?;
     }
     let lock = Lock::take(path)?;
-    let connection = connect(path).map_err(|error| fatal(format!("cannot open {shown}: {error}")))?;
+    let unopened = |error: rusqlite::Error| match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt) => damaged(path, &error.to_string()),
+        _ => fatal(format!("cannot open {shown}: {error}")),
+    };
+    let connection = connect(path).map_err(unopened)?;
     // Also the file of a process that died before it had made its tables.
-    let is_new = is_empty(&connection).map_err(|error| fatal(format!("cannot open {shown}: {error}")))?;
+    let is_new = is_empty(&connection).map_err(unopened)?;
     if is_new {
         create(&connection).map_err(|error| fatal(format!("cannot make the store {shown}: {error}")))?;
         sync_folder(path).map_err(|error| fatal(format!("cannot write the folder of {shown}: {error}")))?;
@@ -91,9 +95,7 @@ struct Brought {
 /// Brings the journal to the tables, and both to the program. `check`: the pragma that looks for damage.
 fn bring_up(connection: &Connection, path: &Path, check: &str, opening: &mut Opening<'_>) -> Result<Brought, StoreError> {
     let shown = path.display();
-    let damaged = |what: String| {
-        fatal(format!("the store {shown} is damaged: {what}. Nothing was changed. Restore a copy, or look into it with an SQLite tool"))
-    };
+    let damaged = |what: String| damaged(path, &what);
     let integrity: Result<String, _> = connection.query_row(&format!("PRAGMA {check}(1)"), [], |row| row.get(0));
     match integrity {
         Ok(result) if result == "ok" => {}
@@ -125,6 +127,11 @@ fn bring_up(connection: &Connection, path: &Path, check: &str, opening: &mut Ope
     let tables = Tables::new(&schema);
     let position = Position { version: state.version().0, ..recovered };
     Ok(Brought { tables, position, state, layout, loaded })
+}
+
+fn damaged(path: &Path, what: &str) -> StoreError {
+    let shown = path.display();
+    fatal(format!("the store {shown} is damaged: {what}. Nothing was changed. Restore a copy, or look into it with an SQLite tool"))
 }
 
 fn fatal(message: String) -> StoreError {

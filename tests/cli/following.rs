@@ -119,7 +119,9 @@ fn a_second_prompt_reads_what_the_owner_commits_and_has_it_take_events() {
     assert_eq!(prompt.event("bob.balance"), "3\n");
     assert!(prompt.event("bob.deposit(0)").contains("0 is nothing"));
     // What is for the owner alone.
-    for entry in [":hold", ":undo", ":begin bob.deposit(1)", ":deliver", "crash", "given market.order(n) => n", "advance 5m"] {
+    for entry in
+        [":hold", ":undo", ":history bob", ":begin bob.deposit(1)", ":deliver", "crash", "given market.order(n) => n", "advance 5m"]
+    {
         let said = prompt.event(entry);
         assert!(said.contains("is for the process ") && said.contains("alone"), "{entry}: {said}");
     }
@@ -129,8 +131,14 @@ fn a_second_prompt_reads_what_the_owner_commits_and_has_it_take_events() {
     assert_eq!(prompt.event("twice(bob.balance)"), "6\n");
     let query = r#"{"query":"Account[\"bob\"]?.balance","in":"bank"}"#;
     assert_eq!(owner.event(query), "{\"outcome\":\"value\",\"value\":3}\n");
-    prompt.end();
+    // Once the owner is gone, the prompt has the store.
     owner.end();
+    let said = prompt.event("bob.deposit(1)");
+    assert!(said.starts_with("the process ") && said.ends_with(" has ended: this prompt has the store now\n"), "{said}");
+    assert!(prompt.answer().ends_with(".balance += 1\n"));
+    assert_eq!(prompt.answer(), "4\n");
+    prompt.end();
+    assert!(call(files.path(), &["export"], "").0.contains("\"balance\":4"));
 }
 
 #[test]

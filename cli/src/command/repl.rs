@@ -141,6 +141,7 @@ fn enter_all(session: &mut Session, text: &str, out: &mut impl Write) -> Result<
 
 /// Does what one entry asks for: a command, declarations, or statements.
 fn enter(session: &mut Session, text: &str, out: &mut impl Write) -> Result<Next, Fault> {
+    session.take_over(out)?;
     match text.trim().strip_prefix(':') {
         Some(command) => commands::run(session, command, out),
         None => {

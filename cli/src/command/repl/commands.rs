@@ -52,8 +52,8 @@ const fn command(name: &'static str, takes: &'static str, about: &'static str) -
     Command { name, takes, about }
 }
 
-/// Commands that change how the patterns run: only the process that owns the stores can.
-const OWNERS: &[&str] = &["undo", "begin", "commit", "rollback", "hold", "deliver"];
+/// Commands that look at, or change, how the patterns run: only the process that owns the stores can.
+const OWNERS: &[&str] = &["history", "undo", "begin", "commit", "rollback", "hold", "deliver"];
 
 const INTRODUCTION: &str = "\
 An expression prints its value. Every call and every `create` of a statement is a transaction of its own; what it wrote and sent is shown.

@@ -166,6 +166,14 @@ impl Session {
         self.running.as_ref()?.owner.as_deref()
     }
 
+    /// Where the process that owned the stores has ended, this one takes them, or follows who was faster.
+    pub fn take_over(&mut self, out: &mut impl Write) -> Result<(), Fault> {
+        let Some(Running { owner: Some(ended), .. }) = self.running.take_if(|running| running.is_orphaned()) else { return Ok(()) };
+        self.start(None, false, Givens::default(), out)?;
+        let now = self.notice().unwrap_or_else(|| "this prompt has the store now".to_owned());
+        Ok(writeln!(out, "{ended} has ended: {now}")?)
+    }
+
     /// What is to be known of the stores before anything is entered.
     pub fn notice(&self) -> Option<String> {
         let owner = self.owner()?;
@@ -422,7 +430,7 @@ impl Session {
     /// That something is for the owner of the stores alone.
     pub fn owner_only(&self, what: &str) -> String {
         let owner = self.owner().unwrap_or("another process");
-        format!("{what} is for {owner} alone, which runs the patterns: stop that first, and open the prompt again")
+        format!("{what} is for {owner} alone, which runs the patterns: when it ends, this prompt has the store")
     }
 
     /// Whether it runs without a deployment.

@@ -1,5 +1,6 @@
 //! Starting a program at the prompt: on the stores of a deployment, on those that another process owns, or in memory.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
@@ -19,9 +20,9 @@ use super::interrupt::Breaks;
 use super::outside::{Ear, Overheard};
 use crate::deployment::{self, Fallback};
 use crate::fault::Fault;
-use crate::owner::{Voice, Watch};
+use crate::owner::{self, Voice, Watch};
 use crate::project::Loaded;
-use crate::stores;
+use crate::stores::{self, Place};
 
 /// How the prompt was started.
 pub struct Settings {
@@ -40,6 +41,15 @@ pub struct Running {
     pub runtime: Runtime,
     /// The process that owns the stores, if it is not this one.
     pub owner: Option<String>,
+    places: Vec<Place>,
+}
+
+impl Running {
+    /// Whether it follows a process that is no more.
+    pub fn is_orphaned(&self) -> bool {
+        let files: Vec<&Path> = self.places.iter().filter_map(Place::file).collect();
+        self.owner.is_some() && owner::of(&files).is_none()
+    }
 }
 
 /// What a program starts with.
@@ -100,7 +110,7 @@ impl Settings {
             None => Some(Watch::start(&places, runtime.caretaker(), Voice::Quiet)?),
             Some(_) => None,
         };
-        Ok(Running { _listening: listening, runtime, owner })
+        Ok(Running { _listening: listening, runtime, owner, places })
     }
 }
 

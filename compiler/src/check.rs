@@ -17,7 +17,8 @@ use crate::{allow, config, cycles, declarations, fixes, rules, unused};
 /// What is found in one file, at the levels of the rules.
 #[salsa::tracked(returns(ref))]
 pub fn check_file(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
-    let mut findings: Vec<Diagnostic> = parsed(db, file).errors.iter().map(|error| syntax_finding(file, error)).collect();
+    let errors = parsed(db, file).errors.iter().filter(|error| !is_told_by_body(db, file, error));
+    let mut findings: Vec<Diagnostic> = errors.map(|error| syntax_finding(file, error)).collect();
     findings.extend_from_slice(signature_diagnostics(db, file));
     findings.extend_from_slice(&bodies(db, file).diagnostics);
     findings.extend(rules::run(db, file));
@@ -27,6 +28,17 @@ pub fn check_file(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
     allow::apply(db, file, &mut findings);
     fixes::temper(db, file, &mut findings);
     findings
+}
+
+/// Whether an error of the text is `await` before a call of the outside: that is one mistake, and the body has more to say of it.
+fn is_told_by_body(db: &dyn Db, file: SourceFile, error: &SyntaxError) -> bool {
+    let called = |finding: &Diagnostic| match finding.primary.at {
+        Location::Span(_, span) if finding.rule == rules::extern_in_transaction::RULE.name => {
+            file.text(db).get(error.span.end as usize..span.start as usize).is_some_and(|between| between.trim().is_empty())
+        }
+        _ => false,
+    };
+    error.kind == SyntaxErrorKind::Await && bodies(db, file).diagnostics.iter().any(called)
 }
 
 /// Levels that a command line sets, over those of `patternc.yaml`.

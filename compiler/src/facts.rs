@@ -135,9 +135,14 @@ pub fn is_changed(db: &dyn Db, cell: CellId) -> bool {
 
 /// Whether some body of the project, other than this one, deletes records of this type.
 pub fn is_deleted_elsewhere(db: &dyn Db, record: ItemId, than: BodyOwner) -> bool {
-    changed(db).1.iter().any(|(deleted, by)| *deleted == record && *by != than)
+    deleter(db, record, than).is_some()
 }
 
-fn files(db: &dyn Db) -> &[SourceFile] {
+/// A body of the project, other than this one, that deletes records of this type.
+pub fn deleter(db: &dyn Db, record: ItemId, than: BodyOwner) -> Option<BodyOwner> {
+    changed(db).1.iter().filter(|(deleted, by)| *deleted == record && *by != than).map(|(_, by)| *by).min()
+}
+
+pub fn files(db: &dyn Db) -> &[SourceFile] {
     Project::try_get(db).map(|project| project.files(db).as_slice()).unwrap_or_default()
 }

@@ -5,6 +5,7 @@
 
 pub mod allow;
 pub mod bodies;
+mod breaking;
 pub mod chains;
 pub mod check;
 pub mod config;
@@ -20,6 +21,7 @@ pub mod graph;
 pub mod hir;
 pub mod ide;
 pub mod items;
+pub mod lines;
 pub mod location;
 pub mod lower;
 mod mentions;

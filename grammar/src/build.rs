@@ -24,6 +24,9 @@ use crate::{MAX_ERRORS, SyntaxError, SyntaxErrorKind};
 /// whoever walks or drops the tree recursively needs a bounded stack.
 const MAX_HEIGHT: u32 = 200;
 
+/// What has too many `else if`.
+const ELSE_IFS: &str = "this has more `else if`";
+
 /// Builds the tree of one piece of a text from its tokens.
 pub(crate) struct Builder<'t> {
     piece: &'t Piece<'t>,

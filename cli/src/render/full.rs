@@ -3,9 +3,10 @@
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, Severity, SourceCode};
 use patternc_compiler::diagnostic::Level;
 
+use super::excerpt::Excerpt;
 use super::{Place, Report};
 
 /// Draws for the standard output: colours only on a terminal that wants them.
@@ -33,7 +34,7 @@ struct Drawing {
     level: Level,
     message: String,
     help: Option<String>,
-    source: NamedSource<String>,
+    source: Excerpt,
     labels: Vec<LabeledSpan>,
     elsewhere: Vec<Drawing>,
 }
@@ -47,7 +48,7 @@ impl Drawing {
         for (i, place) in report.places.iter().enumerate() {
             if place.path == first.path {
                 drawing.labels.push(label(place, i == 0));
-            } else if let Some(other) = drawing.elsewhere.iter_mut().find(|d| d.source.name() == place.path) {
+            } else if let Some(other) = drawing.elsewhere.iter_mut().find(|d| d.source.path == place.path) {
                 other.labels.push(label(place, false));
             } else {
                 let mut other = Drawing::frame(place, Level::Info, format!("and in {}", place.path));
@@ -63,8 +64,7 @@ impl Drawing {
     }
 
     fn frame(place: &Place, level: Level, message: String) -> Self {
-        let source = NamedSource::new(&place.path, place.text.to_string());
-        Drawing { rule: None, level, message, help: None, source, labels: Vec::new(), elsewhere: Vec::new() }
+        Drawing { rule: None, level, message, help: None, source: Excerpt::of(place), labels: Vec::new(), elsewhere: Vec::new() }
     }
 }
 

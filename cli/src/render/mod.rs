@@ -2,6 +2,7 @@
 
 pub mod concise;
 pub mod diff;
+mod excerpt;
 mod fingerprint;
 pub mod full;
 pub mod github;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use patternc_compiler::db::SourceFile;
 use patternc_compiler::diagnostic::Diagnostic;
+use patternc_compiler::lines::{Lines, lines};
 use patternc_compiler::location::locate;
 use patternc_grammar::syntax::Span;
 
@@ -48,6 +50,7 @@ pub struct Place {
     /// Relative to the current folder.
     pub path: String,
     pub text: Arc<str>,
+    pub lines: Arc<Lines>,
     pub span: Span,
     pub start: Position,
     pub end: Position,
@@ -68,8 +71,10 @@ impl Report {
             || Fingerprint::of(finding.rule, "", &finding.message, ""),
             |(file, span)| {
                 let text = file.text(&project.db);
-                let line = text.lines().nth(Position::of(text, span.start).line - 1).unwrap_or_default();
-                Fingerprint::of(finding.rule, file.path(&project.db), &finding.message, line)
+                let lines = lines(&project.db, file);
+                let line = lines.line(span.start.min(text.len() as u32));
+                let content = text[lines.start(line, text)..lines.start(line + 1, text)].trim_end_matches(['\r', '\n']);
+                Fingerprint::of(finding.rule, file.path(&project.db), &finding.message, content)
             },
         );
         Report { finding, places, edits, fingerprint, confirmed: None, wanted }
@@ -88,8 +93,9 @@ impl Report {
 
 fn place(project: &Loaded, file: SourceFile, span: Span, label: &str) -> Place {
     let text = file.text(&project.db).clone();
-    let (start, end) = (Position::of(&text, span.start), Position::of(&text, span.end));
-    Place { path: project.shown(file), text, span, start, end, label: label.to_string() }
+    let lines = lines(&project.db, file).clone();
+    let (start, end) = (Position::within(&text, &lines, span.start), Position::within(&text, &lines, span.end));
+    Place { path: project.shown(file), text, lines, span, start, end, label: label.to_string() }
 }
 
 /// "1 error", "2 errors".

@@ -1,5 +1,7 @@
 //! Lines and columns.
 
+use patternc_compiler::lines::Lines;
+
 /// A place in a text, counted from 1; columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
@@ -10,13 +12,17 @@ pub struct Position {
 impl Position {
     /// The position of a byte of the text; past the end is the end.
     pub fn of(text: &str, byte: u32) -> Self {
+        Position::within(text, &Lines::of(text), byte)
+    }
+
+    /// The same, of a text whose lines are known.
+    pub fn within(text: &str, lines: &Lines, byte: u32) -> Self {
         let mut at = (byte as usize).min(text.len());
         while !text.is_char_boundary(at) {
             at -= 1;
         }
-        let before = &text[..at];
-        let line_start = before.rfind('\n').map_or(0, |n| n + 1);
-        Position { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
+        let line = lines.line(at as u32);
+        Position { line: line + 1, column: text[lines.start(line, text)..at].chars().count() + 1 }
     }
 }
 

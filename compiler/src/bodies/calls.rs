@@ -2,9 +2,10 @@
 
 use patternc_grammar::syntax::{self as syn, ExprKind as S, Ident, Name, Span};
 
-use crate::diagnostic::{Diagnostic, Location, Safety};
-use crate::hir::{Expr, ExprKind, HandlerCall, LocalKind, Send, SendEvent, StmtKind};
-use crate::signature::{HandlerKind, HandlerSig, ParamSig, Signature};
+use crate::diagnostic::{Diagnostic, Edit, Location, Safety};
+use crate::hir::{BodyOwner, Expr, ExprKind, HandlerCall, LocalKind, Send, SendEvent, StmtKind};
+use crate::resolve::item_name;
+use crate::signature::{HandlerKind, HandlerSig, Home, ParamSig, Signature};
 use crate::types::{HandlerId, ItemId, OperationId, Place, Ty};
 
 use super::checker::{Checker, Mode};
@@ -451,9 +452,12 @@ impl Checker<'_> {
                 )
             }
         };
-        let mut finding = self.error("extern-in-transaction", send.span, message).saying("a call of the outside world").help(help);
-        if self.cx.mode.writes() && send.span == self.cx.stmt {
-            finding = self.sending_fix(finding, send.span);
+        let mut finding =
+            self.error("extern-in-transaction", send.span, message).saying("a call of the outside world, which no space keeps").help(help);
+        if let BodyOwner::Handler(handler) = self.cx.owner {
+            let here = self.space_of_self();
+            finding = finding.label(Location::Handler(handler), format!("one transaction, in {here}"));
+            finding = self.waiting_fix(finding, send.span, send.result == Ty::Unit);
         }
         self.push(finding);
         let (ty, span) = (send.result.clone(), send.span);
@@ -467,6 +471,38 @@ impl Checker<'_> {
             Called::Handler(call) => self.forbidden_handler(call),
             Called::Outside(send) => self.forbidden_outside(send),
         }
+    }
+
+    /// The space of `self`, in words.
+    pub fn space_of_self(&self) -> String {
+        match self.cx.home {
+            Some(Home::Plain(space)) => format!("`{}`, the space of `self`", item_name(self.db, space)),
+            _ => "the space of `self`".to_owned(),
+        }
+    }
+
+    /// A fix that sends what is called, and goes on with the rest of the block when it has answered.
+    fn waiting_fix(&self, finding: Diagnostic, call: Span, answers_nothing: bool) -> Diagnostic {
+        let (stmt, rest) = (self.cx.stmt, self.cx.rest);
+        let before = self.text(Span { start: stmt.start, end: call.start }).trim_end();
+        let before = before.strip_suffix("await").unwrap_or(before).trim_end();
+        let name = match before.strip_prefix("let ").and_then(|rest| rest.strip_suffix('=')) {
+            Some(declared) => declared.split(':').next().unwrap_or_default().trim(),
+            None if before.is_empty() && answers_nothing => "",
+            None if before.is_empty() => "_answer",
+            None => return finding,
+        };
+        // Anything around the call would need its value here.
+        if stmt.end != call.end {
+            return finding;
+        }
+        let edit = |span: Span, text: String| Edit { file: self.file, span, text };
+        let edits = vec![
+            edit(Span { start: stmt.start, end: call.start }, "return send ".to_owned()),
+            edit(Span { start: call.end, end: call.end }, format!(" then {{ ok({name}) => {{")),
+            edit(Span { start: rest.end, end: rest.end }, " } err(e) => { fail e.message } }".to_owned()),
+        ];
+        finding.fix("send it, and go on when it has answered", Safety::Unsafe, edits)
     }
 
     /// A fix that sends what a statement calls.

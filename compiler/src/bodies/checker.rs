@@ -95,6 +95,8 @@ pub(super) struct Context {
     pub blocks: u32,
     /// The innermost statement being looked at.
     pub stmt: Span,
+    /// What comes after it in its block.
+    pub rest: Span,
     /// The value of the `let` or statement being looked at: only there may a test create a record.
     pub event: Span,
     /// The only record whose cells may be read: the parameter of a mirror's `facts` or `scope`.
@@ -375,6 +377,7 @@ impl Context {
             lambdas: 0,
             blocks: 0,
             stmt: Span::default(),
+            rest: Span::default(),
             event: Span::default(),
             only_cells_of: None,
         }

@@ -23,9 +23,13 @@ impl Checker<'_> {
     /// A block whose names stay.
     pub fn open_block(&mut self, block: &syn::Block) -> Block {
         let mut stmts = Vec::with_capacity(block.stmts.len());
+        let end = block.stmts.last().map_or(block.span.end, |last| last.span.end);
+        let outer = self.cx.rest;
         for stmt in &block.stmts {
+            self.cx.rest = Span { start: stmt.span.end, end };
             self.stmt(stmt, &mut stmts);
         }
+        self.cx.rest = outer;
         Block { stmts, span: block.span }
     }
 

@@ -3,8 +3,10 @@
 use patternc_grammar::syntax::{self as syn, AssignOp, ExprKind as S, ItemKind, MemberKind, Span};
 
 use crate::diagnostic::{Diagnostic, Location, Safety};
-use crate::hir::{Expr, ExprKind, StmtKind, Write, WriteOp};
+use crate::hir::{BodyOwner, Expr, ExprKind, StmtKind, Write, WriteOp};
 use crate::items::parsed;
+use crate::resolve::{home, item_name};
+use crate::signature::Home;
 use crate::types::{CellId, Place, Ty};
 
 use super::checker::{Checker, Mode};
@@ -345,18 +347,27 @@ impl Checker<'_> {
         let name = sig.cells[cell.index as usize].name;
         let owner = record.map_or(sig.name.as_str(), |record| self.text(record));
         let source = self.derivation(cell, owner);
+        let place = match home(self.db, cell.record) {
+            Home::Plain(space) => format!("in the space `{}`", item_name(self.db, space)),
+            Home::Family(_) | Home::Floating if owner == "self" => "in the space of `self`".to_owned(),
+            Home::Family(_) | Home::Floating => format!("in the space of `{owner}`"),
+        };
+        let by = match self.cx.owner {
+            BodyOwner::Handler(_) => format!(", by a transaction in {}", self.space_of_self()),
+            _ => String::new(),
+        };
         let mut finding = self
             .error(
                 "derived-write",
                 span,
                 format!("`{}.{name}` is derived: it always is what it is computed from, so nothing can write it", sig.name),
             )
-            .saying("a derived cell")
+            .saying(format!("a derived cell, written{by}"))
             .label(
                 Location::Cell(cell),
                 match &source {
-                    Some((text, _)) => format!("derived from `{text}`"),
-                    None => "derived here".to_owned(),
+                    Some((text, _)) => format!("derived from `{text}`, {place}"),
+                    None => format!("derived here, {place}"),
                 },
             );
         finding = match source {

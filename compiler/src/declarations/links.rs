@@ -93,8 +93,8 @@ fn rival(checker: &Checker<'_>, this: CellId, other: CellId) -> Option<CellId> {
 enum Apart {
     /// `R@any`.
     Any,
-    /// Each end has a space of its own: the names of both.
-    Spaces(String, String),
+    /// Each end has a space of its own.
+    Spaces,
 }
 
 fn spaces(
@@ -113,17 +113,19 @@ fn spaces(
     });
     let Some((cell, head, apart)) = found else { return };
     let (from, to) = if cell == this { names } else { (names.1, names.0) };
+    let (from_record, to_record) = if cell == this { (this.record, other.record) } else { (other.record, this.record) };
     let why = match apart {
         Apart::Any => format!("`{from}.{}` may lead to a `{to}` in another space", head.name),
-        Apart::Spaces(own, target) => format!("a `{from}` is in {own}, a `{to}` in {target}"),
+        Apart::Spaces => format!("a `{from}` is in {}, a `{to}` in {}", place(checker, from_record), place(checker, to_record)),
     };
+    let holds = |cell: CellId, name: Name| format!("`{name}` of a `{}`, in {}", item_name(checker.db, cell.record), place(checker, cell.record));
     let message = format!("both ends of a link are written in one transaction, but {why}");
     let mut finding = Diagnostic::error("inverse-across-spaces", checker.file, at, message)
-        .saying("the two ends can be in different spaces")
-        .label(Location::Cell(this), format!("`{}.{}`", names.0, mine.name));
+        .saying(format!("the other end: {}", holds(other, theirs.name)))
+        .label(Location::Cell(this), format!("the one end: {}", holds(this, mine.name)));
     // A cell can be both ends.
     if other != this {
-        finding = finding.label(Location::Cell(other), format!("`{}.{}`", names.1, theirs.name));
+        finding = finding.label(Location::Cell(other), "the other end");
     }
     checker.report(
         finding.help(
@@ -132,21 +134,24 @@ fn spaces(
     );
 }
 
+/// Where the records of a type are, in words.
+fn place(checker: &Checker<'_>, record: ItemId) -> String {
+    match home(checker.db, record) {
+        Home::Plain(space) => format!("the space `{}`", item_name(checker.db, space)),
+        Home::Family(space) => format!("one of the spaces `{}[…]`", item_name(checker.db, space)),
+        Home::Floating => "any space".to_owned(),
+    }
+}
+
 /// Whether a link from a record may lead out of its space.
 fn apart(checker: &Checker<'_>, from: ItemId, to: ItemId, link: &Link) -> Option<Apart> {
     let db = checker.db;
     let (own, target) = (home(db, from), home(db, to));
-    let describe = |home: Home| match home {
-        Home::Plain(space) => format!("`{}`", item_name(db, space)),
-        Home::Family(space) => format!("one of the spaces `{}[…]`", item_name(db, space)),
-        Home::Floating => "any space".to_owned(),
-    };
-    let apart = Apart::Spaces(describe(own), describe(target));
     match (target, own, link.place) {
-        (Home::Plain(target), Home::Plain(own), _) => (target != own).then_some(apart),
-        (Home::Plain(_), _, _) => Some(apart),
+        (Home::Plain(target), Home::Plain(own), _) => (target != own).then_some(Apart::Spaces),
+        (Home::Plain(_), _, _) => Some(Apart::Spaces),
         (_, _, LinkPlace::Any) => Some(Apart::Any),
-        (_, Home::Plain(own), LinkPlace::Space(space)) => (scope(db, from.file).lookup(space) != Some(own)).then_some(apart),
+        (_, Home::Plain(own), LinkPlace::Space(space)) => (scope(db, from.file).lookup(space) != Some(own)).then_some(Apart::Spaces),
         (_, _, LinkPlace::Space(_)) => Some(Apart::Any),
         // A plain `R` is here. Where it can never be, its type says so already.
         (_, _, LinkPlace::Plain) => None,

@@ -40,7 +40,7 @@ impl<'db> Inference<'db> {
             return None;
         }
         let home = body.self_record.and_then(|record| self.plain_home(record)).or_else(|| self.bound_home(body));
-        let whole = Block { parent: BlockId(0), kind: BlockKind::Body, leaves: false, fails: false };
+        let whole = Block { parent: BlockId(0), kind: BlockKind::Body, leaves: false, fails: false, from: 0 };
         let layout = Layout { blocks: vec![whole], ..Layout::default() };
         let mut walk = Walk {
             inference: self,
@@ -171,7 +171,7 @@ impl Walk<'_, '_> {
 
     fn block(&mut self, kind: BlockKind, stmts: &[Stmt], facts: Vec<Fact>) -> End {
         let id = BlockId(self.layout.blocks.len() as u32);
-        self.layout.blocks.push(Block { parent: self.block, kind, leaves: false, fails: false });
+        self.layout.blocks.push(Block { parent: self.block, kind, leaves: false, fails: false, from: self.here() });
         let around = std::mem::replace(&mut self.block, id);
         let nonzero = self.nonzero.len();
         self.learn(facts);
@@ -192,7 +192,10 @@ impl Walk<'_, '_> {
         self.nonzero.truncate(before);
         self.nonzero.extend(cond.nonzero.1);
         let (other, facts) = match otherwise {
-            Some(otherwise) => (self.block(BlockKind::Branch(decision), &otherwise.stmts, facts.1.clone()), facts.1),
+            Some(otherwise) => {
+                self.layout.total.push(decision);
+                (self.block(BlockKind::Branch(decision), &otherwise.stmts, facts.1.clone()), facts.1)
+            }
             None => (End::Reached, facts.1),
         };
         self.decide(cond.reads, rejections, end == End::Fails && cond.known);
@@ -283,6 +286,7 @@ impl Walk<'_, '_> {
                 let first = self.reads_of(subject);
                 self.expr(subject);
                 let (decision, from, rejections) = (self.decision(), self.here(), self.rejections);
+                self.layout.total.push(decision);
                 let ends: Vec<End> = arms
                     .iter()
                     .map(|arm| {

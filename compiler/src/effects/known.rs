@@ -69,6 +69,11 @@ impl Layout {
         self.blind.contains(&site.index)
     }
 
+    /// Whether a write that adds to its cell makes it greater, where that is known.
+    pub fn adds(&self, site: Site) -> Option<bool> {
+        self.added.iter().find(|(index, _)| *index == site.index).map(|(_, more)| *more)
+    }
+
     /// The value that a write gives its cell, or adds to it, where it is a constant.
     pub fn written(&self, site: Site) -> Option<&Const> {
         self.written.iter().find(|(index, _)| *index == site.index).map(|(_, value)| value)

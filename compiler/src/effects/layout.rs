@@ -16,6 +16,8 @@ pub struct Block {
     pub leaves: bool,
     /// It always ends with a failure of its own.
     pub fails: bool,
+    /// [`Site::index`] of the first site after its start.
+    pub from: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,12 +54,18 @@ pub struct Layout {
     pub known: Vec<Known>,
     /// The writes that give their cell a constant, by [`Site::index`].
     pub written: Vec<(u32, Const)>,
+    /// The writes that add a literal to their cell, and whether the cell is greater then. By [`Site::index`].
+    pub added: Vec<(u32, bool)>,
+    /// The writes whose value is what a send was answered with. By [`Site::index`].
+    pub told: Vec<u32>,
     /// The writes whose value depends on nothing that is read: literals, parameters, the clock. By [`Site::index`].
     pub blind: Vec<u32>,
     /// What decides how the transaction goes on, in the order of evaluation.
     pub decisions: Vec<Decision>,
     /// Blocks that can return, other than those of whole transactions, and the first site after each: what follows may not happen.
     pub returns: Vec<(BlockId, u32)>,
+    /// The decisions of which one branch always runs.
+    pub total: Vec<u32>,
     /// What is so if the value of the body, a Bool, is true; and if it is false.
     pub truth: (Vec<Fact>, Vec<Fact>),
 }
@@ -164,6 +172,11 @@ impl Layout {
         let around = self.around(site);
         let arm = around.iter().position(|&block| matches!(self[block].kind, BlockKind::Arm(_)));
         around[..arm.map_or(around.len(), |arm| arm + 1)].to_vec()
+    }
+
+    /// Whether a site is in a loop.
+    pub fn in_loop(&self, site: Site) -> bool {
+        self.around_in_piece(site).iter().any(|&block| self[block].kind == BlockKind::Loop)
     }
 
     /// Whether a site is in a block, directly or deeper.

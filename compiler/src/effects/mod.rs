@@ -6,6 +6,7 @@
 //! `infer` finds what a body does itself, file by file. `resolve` adds what it does through direct calls, functions, derived cells and
 //! `create` blocks, body by body, seen from the caller: the callee's *here* is where the call's target is, its parameters are the arguments.
 
+pub mod always;
 pub(crate) mod depth;
 pub mod describe;
 mod infer;

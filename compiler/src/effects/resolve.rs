@@ -1,6 +1,9 @@
 //! What a body does through others: the effects of what it calls, as seen from the caller.
 
+use std::hash::Hash;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use super::depth::{Level, bottom_up};
 use super::{
@@ -153,29 +156,24 @@ impl Frame<'_> {
         Effects {
             reads: unlike(
                 reads,
-                |a, b| merge && (a.record, a.cell, &a.target, a.space, &a.grain) == (b.record, b.cell, &b.target, b.space, &b.grain),
+                |read| (read.record, read.cell, read.target.clone(), read.space, read.grain.clone()),
+                |_, _| merge,
                 |read| read.several = true,
             ),
             writes: unlike(
                 writes,
-                |a, b| {
-                    let alike = (a.record, a.cell, &a.target, a.space, a.kind, &a.grain, a.inverse)
-                        == (b.record, b.cell, &b.target, b.space, b.kind, &b.grain, b.inverse);
-                    merge && alike
-                },
+                |write| (write.record, write.cell, write.target.clone(), write.space, write.kind, write.grain.clone(), write.inverse),
+                |_, _| merge,
                 |write| write.several = true,
             ),
             calls: Vec::new(),
             sends: unlike(
                 callee.sends.iter().map(|send| self.send(send, merge)),
-                |a, b| {
-                    let alike = (a.to, &a.target, a.space, &a.args, a.role, a.delayed, &a.ok, &a.err, a.sender)
-                        == (b.to, &b.target, b.space, &b.args, b.role, b.delayed, &b.ok, &b.err, b.sender);
-                    merge && alike
-                },
+                |send| (send.to, send.target.clone(), send.space, send.role, send.delayed, send.sender),
+                |a, b| merge && (&a.args, &a.ok, &a.err) == (&b.args, &b.ok, &b.err),
                 |_| {},
             ),
-            failures: unlike(failures, |a, b| (a.cause, a.caught) == (b.cause, b.caught), |_| {}),
+            failures: unlike(failures, |failure| (failure.cause, failure.caught), |_, _| true, |_| {}),
             recursive: false,
             incomplete: callee.incomplete,
         }
@@ -190,6 +188,11 @@ impl Frame<'_> {
             path: self.path(write),
             ..*write
         }
+    }
+
+    /// The callee's send as seen by the caller.
+    pub fn sent(&self, send: &SendEffect) -> SendEffect {
+        self.send(send, false)
     }
 
     fn send(&self, send: &SendEffect, merge: bool) -> SendEffect {
@@ -291,13 +294,23 @@ fn as_value(target: &Target) -> Option<Value> {
     }
 }
 
-/// The first of each kind; `mark` those that stand for several.
-fn unlike<T>(entries: impl Iterator<Item = T>, alike: impl Fn(&T, &T) -> bool, mark: impl Fn(&mut T)) -> Vec<T> {
+/// The first of each kind; `mark` those that stand for several. Of one kind are those of one key that are also `alike`.
+fn unlike<T, K: Hash + Eq>(
+    entries: impl Iterator<Item = T>,
+    key: impl Fn(&T) -> K,
+    alike: impl Fn(&T, &T) -> bool,
+    mark: impl Fn(&mut T),
+) -> Vec<T> {
     let mut kept: Vec<T> = Vec::new();
+    let mut by_key: FxHashMap<K, Vec<usize>> = FxHashMap::default();
     for entry in entries {
-        match kept.iter_mut().find(|other| alike(other, &entry)) {
-            Some(other) => mark(other),
-            None => kept.push(entry),
+        let known = by_key.entry(key(&entry)).or_default();
+        match known.iter().find(|&&index| alike(&kept[index], &entry)) {
+            Some(&index) => mark(&mut kept[index]),
+            None => {
+                known.push(kept.len());
+                kept.push(entry);
+            }
         }
     }
     kept

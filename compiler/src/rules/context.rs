@@ -5,6 +5,7 @@ use patternc_grammar::syntax::Span;
 use crate::bodies;
 use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Location};
+use crate::effects::always::Loops;
 use crate::effects::describe::{Describe, body_name};
 use crate::effects::{self, BlockId, BlockKind, CallPath, Effects, Entry, Layout, SendEffect, Site};
 use crate::hir::{Block, Body, BodyKind, BodyOwner, Stmt, StmtKind};
@@ -92,6 +93,26 @@ impl<'db> Callable<'db> {
     /// Whether `second` can happen, and still counts, after `first`: see [`Layout::can_follow`].
     pub fn can_follow(&self, first: Site, second: Site) -> bool {
         self.is_own(first) && self.is_own(second) && self.layout.can_follow(first, second)
+    }
+
+    /// Whether `first` can have happened when `second` does: see [`Layout::can_have_happened`].
+    pub fn can_have_happened(&self, first: Site, second: Site) -> bool {
+        self.is_own(first) && self.is_own(second) && self.layout.can_have_happened(first, second)
+    }
+
+    /// Whether a site of this body is in a loop.
+    pub fn in_loop(&self, site: Site) -> bool {
+        self.is_own(site) && self.layout.in_loop(site)
+    }
+
+    /// Whether a write keeps what a send was answered with.
+    pub fn is_told(&self, site: Site) -> bool {
+        effects::body(self.db, site.body).is_some_and(|body| body.layout.told.contains(&site.index))
+    }
+
+    /// Whether every way through a block that commits comes past one of the sites.
+    pub fn always(&self, block: BlockId, sites: &[Site]) -> bool {
+        self.layout.always(block, sites, Loops::MayHaveNone)
     }
 
     /// [`Layout::can_follow_catch`](crate::effects::Layout::can_follow_catch) of this body.

@@ -6,10 +6,12 @@ use super::edits;
 use super::reach::{self, Failing};
 use super::steps;
 use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
-use crate::effects::{self, Effects, Entry, SendEffect, SendRole, Site, WriteEffect, WriteKind};
-use crate::hir::StmtKind;
+use crate::effects::describe::record_name;
+use crate::effects::{self, Effects, Entry, SendEffect, SendRole, Site, Target, WriteEffect, WriteKind};
+use crate::hir::{BodyOwner, StmtKind};
+use crate::resolve::item_name;
 use crate::signature::cell_sig;
-use crate::types::Ty;
+use crate::types::{ItemId, Ty};
 
 pub static RULE: Rule = Rule {
     name: "dropped-failure",
@@ -47,8 +49,12 @@ fn chain<'a>(context: &Context<'_>, callable: &Callable<'_>, piece: &'a Effects,
     let dropping = piece.sends.iter().filter(|send| send.role == SendRole::Send && send.err.is_none());
     for send in dropping.filter(nearest) {
         let Some(failing) = reach::failing(context.db, send) else { continue };
-        if !done.writes.is_empty() {
-            findings.push(after_writes(context, callable, &done.writes, send, failing));
+        // Who is deleted has no use for what was to be done for it, nor for what it holds.
+        let own = matches!(failing, Failing::Deleted(..)) && send.target == Target::SelfRecord;
+        let writes: Vec<&WriteEffect> = done.writes.iter().copied().filter(|write| !own || write.target != Target::SelfRecord).collect();
+        if !writes.is_empty() {
+            findings.push(after_writes(context, callable, &writes, send, failing));
+        } else if own {
         } else if let Some(other) = done.sends.iter().copied().next_back().or_else(|| beside(context, callable, piece, send)) {
             findings.push(after_send(context, callable, other, send, failing));
         }
@@ -80,13 +86,13 @@ fn after_writes(context: &Context<'_>, callable: &Callable<'_>, writes: &[&Write
     let write = before.or_else(|| writes.iter().find(|write| !write.inverse)).unwrap_or(&writes[0]);
     let name = match write.cell {
         Some(cell) => words.cell_of(&write.target, cell),
-        None => crate::effects::describe::record_name(context.db, write.record),
+        None => record_name(context.db, write.record),
     };
     let message = format!(
         "`{event}` can fail, and `{}` does nothing then: its write of `{name}` stays as if all had gone well, and the rejection is parked",
         callable.name(),
     );
-    let mut finding = RULE.at(callable.place(send.here()), "sent without an `err` arm", message);
+    let mut finding = RULE.at(callable.place(send.here()), format!("sent without an `err` arm, to {}", steps::reached(callable, send)), message);
     finding = finding.label(callable.place(write.here()), format!("committed before, in {}", words.space(write.space)));
     finding = with_path(finding, context.db, *write, "written here");
     finding = because(context, send, failing, &event, finding);
@@ -107,8 +113,8 @@ fn after_send(context: &Context<'_>, callable: &Callable<'_>, other: &SendEffect
         "`{event}` can fail, and `{}` does nothing then: what `{stays}` did stays as if all had gone well, and the rejection is parked",
         callable.name(),
     );
-    let mut finding = RULE.at(callable.place(send.here()), "sent without an `err` arm", message);
-    finding = finding.label(callable.place(other.here()), "what this does stays");
+    let mut finding = RULE.at(callable.place(send.here()), format!("sent without an `err` arm, to {}", steps::reached(callable, send)), message);
+    finding = finding.label(callable.place(other.here()), format!("what this does stays, in {}", steps::reached(callable, other)));
     finding = because(context, send, failing, &event, finding);
     finding = finding.help(format!(
         "send it in the `ok` arm of `{stays}`, with `err(e) => {{ … }}` that takes back what `{stays}` did; or let a `saga` do both"
@@ -127,8 +133,23 @@ fn because(context: &Context<'_>, send: &SendEffect, failing: Failing, event: &s
     match failing {
         Failing::At(site) => finding.label(Location::Site(site), format!("`{event}` can be rejected here")),
         Failing::Taken(cell) => finding.label(Location::Cell(cell), "rejected if another one has the value"),
-        Failing::Outside => finding.note("what is outside can always fail: refuse, time out, or be away"),
+        Failing::Broken(invariant, site) => finding
+            .label(Location::Site(site), "this may break an invariant")
+            .label(Location::Item(invariant), format!("`{event}` is rejected if `{}` would not hold", item_name(context.db, invariant))),
+        Failing::Deleted(record, by) => finding
+            .label(deletion(context, record, by), format!("deletes a `{}`: then there is nobody to take the event", record_name(context.db, record))),
+        Failing::Outside(site) if site != send.site => {
+            finding.label(Location::Site(site), "asks the outside, which can always fail: refuse, time out, or be away")
+        }
+        Failing::Outside(_) => finding.note("what is outside can always fail: refuse, time out, or be away"),
     }
+}
+
+/// Where a body deletes a record.
+fn deletion(context: &Context<'_>, record: ItemId, by: BodyOwner) -> Location {
+    let pieces = effects::own(context.db, by).map(|body| body.own.pieces()).unwrap_or_default();
+    let found = pieces.iter().flat_map(|piece| &piece.writes).find(|write| write.kind == WriteKind::Delete && write.record == record);
+    found.map_or(Location::Item(record), |write| Location::Site(write.site))
 }
 
 /// The arm that undoes what was written before: where all of that is `+=` and `-=` of plain values beside the send.
@@ -200,6 +221,9 @@ const PAGE: &str = r##"
 
 The handler commits, then the event is delivered and rejected. What the handler wrote stays, although what it counted on never happened, and
 nobody is told: the rejection is parked until someone looks at `:status` at the prompt.
+
+An event can be rejected by a `require` or `fail` of its handler, by a value that another record has, by the outside, by an invariant that what it
+writes can break, and because its record was deleted before it arrived, if some handler deletes such records.
 
 ## Bad
 

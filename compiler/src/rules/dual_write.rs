@@ -3,10 +3,10 @@
 use super::{Fixes, Rule};
 use super::context::{Callable, Context, with_path};
 use super::reach::{self, Once, OutsideCall};
+use super::steps;
 use crate::diagnostic::{Diagnostic, Level, Location};
-use crate::effects::{Effects, Entry, SendEffect, SendRole, WriteEffect};
+use crate::effects::{EffectSpace, Effects, Entry, SendEffect, SendRole, Site, Target, WriteEffect, WriteKind};
 use crate::hir::BodyOwner;
-use crate::signature::{extern_sig, operation_sig};
 use crate::types::ItemId;
 
 pub static RULE: Rule = Rule {
@@ -20,7 +20,7 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     for callable in context.transactions().filter(|callable| !callable.is_incomplete()) {
-        visit(context, callable, callable.effects, &mut Vec::new(), findings);
+        visit(context, callable, callable.effects, &[], findings);
     }
 }
 
@@ -32,93 +32,158 @@ fn created(callable: &Callable<'_>) -> Option<ItemId> {
     }
 }
 
+/// What a transaction wrote that committed before, or commits beside, the one that sends.
+#[derive(Clone)]
+struct Earlier(Vec<WriteEffect>);
+
 /// A piece, after what the pieces before it wrote.
-fn visit<'e>(
-    context: &Context<'_>,
-    callable: &Callable<'_>,
-    piece: &'e Effects,
-    written: &mut Vec<&'e WriteEffect>,
-    findings: &mut Vec<Diagnostic>,
-) {
-    let before = written.len();
-    written.extend(piece.writes.iter().filter(|write| !write.inverse));
-    for send in &piece.sends {
-        // Without an `err` arm the failure is dropped, which is a finding of its own.
-        let dropped = send.role == SendRole::Send && send.err.is_none() && reach::failing(context.db, send).is_some();
-        let created = created(callable);
-        if (created.is_some() || !written.is_empty()) && matches!(send.role, SendRole::Send | SendRole::Answer) {
-            // A handler called directly that writes and sends by itself is reported where it stands.
-            let through_call = !send.path.is_empty() && written.iter().any(|write| write.here() == send.here());
-            let worst = reach::outside_calls(context.db, send)
-                .into_iter()
-                .filter_map(|call| judge(&call, written, created).map(|level| (level, call)))
-                .max_by_key(|(level, _)| *level);
-            if let Some((level, call)) = worst
-                && !through_call
-                && !(dropped && level == Level::Warn)
-            {
-                findings.push(finding(context, callable, written, send, level, &call));
+fn visit(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, before: &[Earlier], findings: &mut Vec<Diagnostic>) {
+    let sent: Vec<(&SendEffect, Earlier)> =
+        piece.sends.iter().filter_map(|send| Some((send, Earlier(written_by_own(context, callable, send)?)))).collect();
+    for send in piece.sends.iter().filter(|send| matches!(send.role, SendRole::Send | SendRole::Answer)) {
+        let own: Vec<WriteEffect> = piece.writes.iter().filter(|write| !write.inverse && together(callable, *write, send)).cloned().collect();
+        let beside = sent.iter().filter(|(other, _)| other.here() != send.here() && together(callable, *other, send));
+        let mut earlier: Vec<Earlier> = before.iter().chain(beside.map(|(_, written)| written)).cloned().collect();
+        judge(context, callable, &own, &earlier, send, findings);
+        if send.path.is_empty() {
+            earlier.push(Earlier(own));
+            if let Some(err) = &send.err {
+                visit(context, callable, err, &earlier, findings);
+            }
+            if let Some(ok) = &send.ok {
+                earlier.extend(sent.iter().filter(|(other, _)| other.here() == send.here()).map(|(_, written)| written.clone()));
+                visit(context, callable, ok, &earlier, findings);
             }
         }
-        let own = send.path.is_empty();
-        send.arms().filter(|_| own).for_each(|arm| visit(context, callable, arm, written, findings));
     }
-    written.truncate(before);
 }
 
-/// How bad it is that a call of the outside follows these writes.
-fn judge(call: &OutsideCall, written: &[&WriteEffect], created: Option<ItemId>) -> Option<Level> {
-    let repaired = call.sends || written.iter().map(|write| write.record).chain(created).any(|record| call.repairs.contains(&record));
-    match call.repeat {
-        Once::Once => Some(Level::Error),
-        Once::Idempotent if repaired => None,
-        Once::Idempotent => Some(Level::Warn),
+/// Whether two entries of a piece can both happen, in whatever order.
+fn together(callable: &Callable<'_>, one: &impl Entry, other: &impl Entry) -> bool {
+    let (one, other) = (one.here(), other.here());
+    let own = |site: Site| site.body == callable.body.owner;
+    one == other || !own(one) || !own(other) || callable.can_have_happened(one, other) || callable.can_have_happened(other, one)
+}
+
+/// What an event to the record itself writes at once: it is the same as if this handler wrote it.
+fn written_by_own(context: &Context<'_>, callable: &Callable<'_>, send: &SendEffect) -> Option<Vec<WriteEffect>> {
+    let own = send.target == Target::SelfRecord && !send.delayed && matches!(send.role, SendRole::Send | SendRole::Answer);
+    let writes = own.then(|| reach::received(context.db, callable.body.owner, send)).flatten()?.writes;
+    let writes: Vec<WriteEffect> = writes.into_iter().filter(|write| !write.inverse).collect();
+    (!writes.is_empty()).then_some(writes)
+}
+
+/// Reports the worst of what a send changes outside, after or beside these writes.
+fn judge(
+    context: &Context<'_>,
+    callable: &Callable<'_>,
+    own: &[WriteEffect],
+    earlier: &[Earlier],
+    send: &SendEffect,
+    findings: &mut Vec<Diagnostic>,
+) {
+    let created = created(callable);
+    // A handler called directly that writes and sends by itself is reported where it stands.
+    let (there, own): (Vec<&WriteEffect>, Vec<&WriteEffect>) = own.iter().partition(|write| !send.path.is_empty() && write.here() == send.here());
+    let written: Vec<&WriteEffect> = earlier.iter().flat_map(|Earlier(writes)| writes).chain(own.iter().copied()).collect();
+    if created.is_none() && written.is_empty() {
+        return;
     }
+    let worst = reach::outside_calls(context.db, callable.body.owner, send).into_iter().filter_map(|call| {
+        let repairs = &call.repairs;
+        let settled = |write: &WriteEffect| repairs.settle(write, callable.in_loop(write.here()));
+        let culprit = match call.repeat {
+            Once::Once => {
+                let last = written.iter().rev().find(|write| write.here() < send.here()).or(written.first());
+                (there.is_empty()).then_some((Level::Error, last.copied()))
+            }
+            Once::Idempotent => {
+                let open = own.iter().copied().filter(|write| !is_part_of_created(write, &own, created) && !callable.is_told(write.site()));
+                let open = open.filter(|write| !settled(write)).last();
+                // Of what was written before, the record has to show that something came in between.
+                let before = earlier.iter().filter_map(|Earlier(writes)| unsettled(writes, &settled)).last();
+                let made = created.is_some_and(|record| !repairs.settle_own(record));
+                let open = open.or(before);
+                (open.is_some() || made).then_some((Level::Warn, open))
+            }
+        };
+        culprit.map(|(level, write)| (level, write, call))
+    });
+    let Some((level, write, call)) = worst.max_by_key(|(level, ..)| *level) else { return };
+    // Without an `err` arm the failure is dropped, which is a finding of its own.
+    let dropped = send.role == SendRole::Send && send.err.is_none() && reach::failing(context.db, send).is_some();
+    if !(dropped && level == Level::Warn) {
+        findings.push(finding(context, callable, write, send, level, &call));
+    }
+}
+
+/// Whether a write is of a record that is made in the same transaction: what becomes of that is judged as one.
+fn is_part_of_created(write: &WriteEffect, all: &[&WriteEffect], created: Option<ItemId>) -> bool {
+    let made = |record| all.iter().any(|other| other.kind == WriteKind::Create && other.record == record);
+    write.cell.is_some()
+        && match write.target {
+            Target::Fresh => made(write.record),
+            Target::SelfRecord => created == Some(write.record),
+            _ => false,
+        }
+}
+
+/// A write of an earlier transaction to a record of which nothing is put right.
+fn unsettled<'w>(writes: &'w [WriteEffect], settled: &impl Fn(&WriteEffect) -> bool) -> Option<&'w WriteEffect> {
+    let of_record = |write: &WriteEffect| writes.iter().any(|other| (other.record, &other.target) == (write.record, &write.target) && settled(other));
+    writes.iter().filter(|write| !of_record(write)).last()
 }
 
 fn finding(
     context: &Context<'_>,
     callable: &Callable<'_>,
-    written: &[&WriteEffect],
+    write: Option<&WriteEffect>,
     send: &SendEffect,
     level: Level,
     call: &OutsideCall,
 ) -> Diagnostic {
     let words = callable.words();
-    let of = extern_sig(context.db, call.operation.of).map_or_else(String::new, |sig| sig.name.to_string());
-    let name = operation_sig(context.db, call.operation).map_or_else(String::new, |sig| sig.name.to_string());
-    let operation = format!("{of}.{name}");
-    let write = written.iter().rev().find(|write| write.here() < send.here()).or(written.first());
+    let operation = steps::operation_name(context.db, call.operation);
     let record_name = |record| format!("a `{}`", crate::effects::describe::record_name(context.db, record));
     let cell = match write.map(|write| (write, write.cell)) {
         Some((write, Some(cell))) => format!("`{}`", words.cell_of(&write.target, cell)),
         Some((write, None)) => record_name(write.record),
         None => created(callable).map_or_else(String::new, record_name),
     };
-    let why = match level {
-        Level::Error => "after a crash in between nobody knows whether the call arrived, and it cannot be repeated",
+    let verb = match write.map(|write| write.kind) {
+        Some(WriteKind::Delete) => "deletes",
+        _ => "writes",
+    };
+    let why = match (level, &send.err) {
+        (Level::Error, _) => "after a crash in between nobody knows whether the call arrived, and it cannot be repeated",
+        (_, Some(_)) => "when the call fails for good there is a way on which nothing takes the write back",
         _ => "when the call fails for good nothing takes the write back",
     };
-    let message = format!("`{}` writes {cell} and changes the outside by `{operation}`, and nothing keeps the two equal: {why}", callable.name());
+    let message = format!("`{}` {verb} {cell} and changes the outside by `{operation}`, and nothing keeps the two equal: {why}", callable.name());
     let direct = send.site == call.site;
-    let label = if direct { format!("changes the outside: `{operation}`") } else { format!("leads to `{operation}`") };
+    let label = match direct {
+        true => format!("changes the outside, which no space keeps: `{operation}`"),
+        false => format!("leads to `{operation}`, by an event in {}", words.space(send.space)),
+    };
     let mut finding = RULE.at(callable.place(send.here()), label, message);
     finding.level = level;
     if !direct {
-        finding = finding.label(Location::Site(call.site), "changes the outside here");
+        finding = finding.label(Location::Site(call.site), "changes the outside here, which no space keeps");
     }
     if let Some(write) = write {
         finding = finding.label(callable.place(write.here()), format!("written in {}", words.space(write.space)));
-        finding = with_path(finding, context.db, *write, "written here");
+        finding = with_path(finding, context.db, write, "written here");
     } else if let Some(record) = created(callable) {
-        finding = finding.label(Location::Item(record), "its creation is committed with the send");
+        finding = finding.label(Location::Item(record), format!("its creation is committed with the send, in {}", words.space(EffectSpace::Here)));
     }
     finding.help(match level {
         Level::Error => format!(
             "declare a `mirror` that keeps the outside equal to the cells; or make the call the `pivot` of a `saga`; or, if `{operation}` is safe to repeat \
              with the same key, mark it `idempotent`"
         ),
-        _ => format!("declare a `mirror` that keeps the outside equal to the cells, or give the send an `err` arm that takes back {cell}"),
+        _ => format!(
+            "declare a `mirror` that keeps the outside equal to the cells, or give the send an `err` arm that takes back {cell}, on every way through it"
+        ),
     })
 }
 
@@ -129,7 +194,9 @@ Two places that should say the same are changed one after the other, and nothing
 two leaves them apart, for ever.
 
 It is an error when the operation is not safe to repeat: after a crash nobody can find out whether it arrived. It is a warning when it is
-`idempotent` but no `err` arm takes back (or sends something about) what the handler wrote. Calls through the handlers it sends to count too.
+`idempotent` but an `err` arm does not take back, on every way through it, what the handler wrote. It takes back a cell by writing it again, a record
+by deleting it; it may also send an event that tells another record, or makes the call again. An arm that fails takes nothing back. Calls through the
+handlers it sends to count too, and so do the cells that a handler writes by an event to its own record.
 
 ## Bad
 
@@ -179,6 +246,7 @@ mirror ownership of Document to authz {
 ## When it is fine
 
 When the cell only says that the call was asked for, and an `err` arm says otherwise when it fails: then the call must be `idempotent`, and
-nothing is reported. Where the outside is told of something that need not agree with any cell (a mail, a log line), write `@allow` with that reason
+nothing is reported. What a cell holds of an earlier answer is so whatever becomes of the next call, and is not asked about. A cell that means something
+by itself, such as a count of attempts, can be written in both arms instead. Where the outside is told of something that need not agree with any cell (a mail, a log line), write `@allow` with that reason
 for the warning.
 "##;

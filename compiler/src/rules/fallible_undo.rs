@@ -20,7 +20,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
         for step in &saga.steps {
             let Some(undo) = step.undo else { continue };
             // Only the outside can take back what the outside did; whether it may be asked again is `unsafe-retry`.
-            let may_ask = || !reach::outside_calls(context.db, step.action).is_empty();
+            let may_ask = || !reach::outside_calls(context.db, callable.body.owner, step.action).is_empty();
             let why = steps::rejecting(context.db, undo).filter(|why| !(matches!(why, Rejecting::Outside(_)) && may_ask()));
             let Some(why) = why.or_else(|| steps::without_value(callable, undo)) else { continue };
             let (name, reason) = (step.name(callable), steps::reason(context.db, &why));
@@ -30,7 +30,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
             );
             let finding = steps::at(&RULE, callable, undo, "has to succeed, but may be rejected", message);
             let finding = steps::because(context.db, &why, finding);
-            findings.push(finding.label(callable.place(step.action.site), "what it undoes").help(
+            findings.push(finding.label(callable.place(step.action.site), format!("what it undoes, in {}", steps::reached(callable, step.action))).help(
                 "let it do nothing where there is nothing to take back (`if` instead of `require`), and undo only what the step itself did",
             ));
         }

@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::{Fixes, Rule};
 use super::context::{Callable, Context};
-use super::reach;
+use super::{reach, repairs};
 use super::steps::{self, Change, Rejecting};
 use crate::db::Db;
 use crate::diagnostic::{Diagnostic, Level, Location};
@@ -155,7 +155,7 @@ fn piece(
         if let Some(why) = steps::rejecting(db, answer) {
             let found = match &answer.err {
                 None => half(&done, || Some(why)),
-                Some(err) if takes_back(err, &done) => piece(db, owner, err, &[], true, under),
+                Some(err) if takes_back(db, answer, err, &done) => piece(db, owner, err, &[], true, under),
                 Some(err) => piece(db, owner, err, &done, false, under),
             };
             if found.is_some() {
@@ -196,12 +196,14 @@ fn comes_before(db: &dyn Db, owner: BodyOwner, first: &impl Entry, second: &impl
     effects::own(db, owner).is_none_or(|body| body.layout.can_have_happened(first, second))
 }
 
-/// Whether an arm writes all that was written before it.
-fn takes_back(err: &Effects, done: &[Done<'_>]) -> bool {
-    done.iter().all(|done| match done {
-        Done::Write(write) => err.writes.iter().any(|other| other.record == write.record && other.cell == write.cell),
-        Done::Sent(_) => false,
-    })
+/// Whether an `err` arm writes all that was written before it, on every way through it, and is not rejected itself.
+fn takes_back(db: &dyn Db, answer: &SendEffect, err: &Effects, done: &[Done<'_>]) -> bool {
+    let written = repairs::written(db, answer);
+    steps::rejects_itself(db, err).is_none()
+        && done.iter().all(|done| match done {
+            Done::Write(write) => written.iter().any(|other| other.record == write.record && other.cell == write.cell),
+            Done::Sent(_) => false,
+        })
 }
 
 fn finding(context: &Context<'_>, callable: &Callable<'_>, send: &SendEffect, half: &Half, what: &str, so: &str) -> Diagnostic {

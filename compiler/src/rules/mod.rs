@@ -7,6 +7,7 @@
 mod context;
 mod edits;
 pub(crate) mod reach;
+mod repairs;
 mod steps;
 
 use crate::db::{Db, SourceFile};

@@ -3,11 +3,14 @@
 use patternc_grammar::syntax::{AssignOp, BinaryOp, Span};
 use patternc_program::Method;
 
-use super::context::{Callable, Context};
+use super::context::{Callable, Context, blocks_of};
 use super::{edits, Fixes, Rule};
 use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
-use crate::hir::{Arg, Expr, ExprKind, StmtKind, Write, WriteOp};
+use crate::effects::{Grain, WriteEffect, WriteKind};
+use crate::hir::{Arg, Block, BodyKind, Expr, ExprKind, Stmt, StmtKind, Write, WriteOp};
+use crate::location::removal;
 use crate::types::{LocalId, Ty};
+use crate::visit;
 
 pub static RULE: Rule = Rule {
     name: "overwrite-append",
@@ -20,30 +23,93 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     for callable in context.transactions() {
-        for (write, value, span) in replacements(callable) {
-            if let Some((op, elements)) = as_operations(write, value) {
-                findings.push(finding(context, callable, write, op, elements, span));
+        for replacement in replacements(callable) {
+            if let Some((op, read, elements)) = as_operations(&replacement) {
+                findings.push(finding(context, callable, &replacement, op, read, elements));
             }
         }
     }
 }
 
+/// A statement that replaces the value of a whole cell.
+pub struct Replacement<'db> {
+    pub write: &'db Write,
+    pub value: &'db Expr,
+    pub span: Span,
+    /// The statements of its block before it.
+    before: &'db [Stmt],
+}
+
 /// The statements of a body that replace the value of a whole cell.
-pub fn replacements<'db>(callable: &Callable<'db>) -> Vec<(&'db Write, &'db Expr, Span)> {
-    let whole = |write: &crate::effects::WriteEffect| {
-        write.kind == crate::effects::WriteKind::Set && write.grain == crate::effects::Grain::Whole && !write.inverse
-    };
+pub fn replacements<'db>(callable: &Callable<'db>) -> Vec<Replacement<'db>> {
+    let whole = |write: &WriteEffect| write.kind == WriteKind::Set && write.grain == Grain::Whole && !write.inverse;
     if !callable.own.pieces().iter().any(|piece| piece.writes.iter().any(whole)) {
         return Vec::new();
     }
-    let replaces = |stmt: &'db crate::hir::Stmt| match &stmt.kind {
-        StmtKind::Write(write) if write.key.is_none() => match &write.op {
-            WriteOp::Assign { op: AssignOp::Set, value } => Some((write, value, stmt.span)),
+    let mut found = Vec::new();
+    if let BodyKind::Block(block) = &callable.body.kind {
+        replaced_in(block, &mut found);
+    }
+    found
+}
+
+fn replaced_in<'db>(block: &'db Block, found: &mut Vec<Replacement<'db>>) {
+    for (index, stmt) in block.stmts.iter().enumerate() {
+        match &stmt.kind {
+            StmtKind::Write(write @ Write { key: None, op: WriteOp::Assign { op: AssignOp::Set, value }, .. }) => {
+                found.push(Replacement { write, value, span: stmt.span, before: &block.stmts[..index] });
+            }
+            _ => blocks_of(stmt).into_iter().for_each(|inner| replaced_in(inner, found)),
+        }
+    }
+}
+
+impl<'db> Replacement<'db> {
+    /// What a name stands for that was given in the same block, if nothing in between can have changed the cell that is replaced. Any other value
+    /// is itself.
+    pub fn behind(&self, value: &'db Expr) -> &'db Expr {
+        self.given(value).map_or(value, |(_, given)| self.behind(given))
+    }
+
+    fn given(&self, value: &'db Expr) -> Option<(&'db Stmt, &'db Expr)> {
+        let ExprKind::Local(name) = &value.kind else { return None };
+        let keeps = |stmt: &Stmt| match &stmt.kind {
+            StmtKind::Let { .. } | StmtKind::LetElse { .. } | StmtKind::Require { .. } | StmtKind::Expr(_) => true,
+            // Another cell may lead to the record, or be the other end of this one.
+            StmtKind::Write(write) => write.cell != self.write.cell && is_plain(&self.write.record) && self.value.ty == Ty::Int,
+            _ => false,
+        };
+        let since = self.before.iter().rposition(|stmt| !keeps(stmt)).map_or(0, |last| last + 1);
+        self.before[since..].iter().find_map(|stmt| match &stmt.kind {
+            StmtKind::Let { local, value } if local == name => Some((stmt, value)),
             _ => None,
-        },
-        _ => None,
-    };
-    callable.statements().into_iter().filter_map(replaces).collect()
+        })
+    }
+
+    /// Takes the `let`s away that nothing needs any more once `read` is not.
+    pub fn without_lets(&self, context: &Context<'_>, callable: &Callable<'_>, read: &'db Expr) -> Vec<Edit> {
+        let mut edits = Vec::new();
+        let mut at = read;
+        while let Some((stmt, given)) = self.given(at) {
+            let mut uses = 0;
+            visit::body(callable.body, &mut |part| uses += u32::from(part.kind == at.kind));
+            if uses > 1 {
+                break;
+            }
+            let span = removal(context.file.text(context.db), stmt.span);
+            edits.push(Edit { file: context.file, span, text: String::new() });
+            at = given;
+        }
+        edits
+    }
+
+    /// The finding, with what is replaced and what is read, and where.
+    pub fn finding(&self, rule: &Rule, context: &Context<'_>, callable: &Callable<'_>, read: &'db Expr, what: &str, message: String) -> Diagnostic {
+        let written = callable.own.pieces().into_iter().flat_map(|piece| &piece.writes).find(|write| callable.span(write.site) == self.span);
+        let space = written.map_or_else(String::new, |write| format!(", in {}", callable.words().space(write.space)));
+        rule.at(Location::Span(context.file, self.write.target_span), format!("replaced{space}: {what}"), message)
+            .label(Location::Span(context.file, self.behind(read).span), format!("read before{space}"))
+    }
 }
 
 /// Whether an expression reads the very cell that a write writes.
@@ -52,6 +118,11 @@ pub fn is_same_cell(write: &Write, value: &Expr) -> bool {
         ExprKind::Cell { base, cell, optional: false } => *cell == write.cell && is_same_record(base, &write.record),
         _ => false,
     }
+}
+
+/// Whether it is the same record whatever is written.
+fn is_plain(record: &Expr) -> bool {
+    matches!(record.kind, ExprKind::SelfRef | ExprKind::Local(_))
 }
 
 fn is_same_record(one: &Expr, other: &Expr) -> bool {
@@ -63,17 +134,20 @@ fn is_same_record(one: &Expr, other: &Expr) -> bool {
     }
 }
 
-/// The operator and the elements with which `+=` or `-=` says the same; no elements where they are only known when it runs.
-fn as_operations<'e>(write: &Write, value: &'e Expr) -> Option<(&'static str, Elements<'e>)> {
+/// The operator and the elements with which `+=` or `-=` says the same, and what is read for it; no elements where they are only known when it
+/// runs.
+fn as_operations<'e>(replacement: &Replacement<'e>) -> Option<(&'static str, &'e Expr, Elements<'e>)> {
+    let value = replacement.behind(replacement.value);
+    let is_same = |read: &'e Expr| is_same_cell(replacement.write, replacement.behind(read));
     match &value.kind {
-        ExprKind::Binary { op: BinaryOp::Add, left, right } if is_same_cell(write, left) && matches!(value.ty, Ty::List(_)) => {
-            Some(("+=", Elements::of(right)))
+        ExprKind::Binary { op: BinaryOp::Add, left, right } if is_same(left) && matches!(value.ty, Ty::List(_)) => {
+            Some(("+=", left, Elements::of(right)))
         }
-        ExprKind::Method { method, base, args, .. } if is_same_cell(write, base) && matches!(value.ty, Ty::Set(_)) => {
+        ExprKind::Method { method, base, args, .. } if is_same(base) && matches!(value.ty, Ty::Set(_)) => {
             let [Arg::Value(other)] = &args[..] else { return None };
             match method {
-                Method::Union => Some(("+=", Elements::of(other))),
-                Method::Minus => Some(("-=", Elements::of(other))),
+                Method::Union => Some(("+=", base, Elements::of(other))),
+                Method::Minus => Some(("-=", base, Elements::of(other))),
                 _ => None,
             }
         }
@@ -96,27 +170,37 @@ impl<'e> Elements<'e> {
     }
 }
 
-fn finding(context: &Context<'_>, callable: &Callable<'_>, write: &Write, op: &str, elements: Elements<'_>, span: Span) -> Diagnostic {
+fn finding<'e>(
+    context: &Context<'_>,
+    callable: &Callable<'_>,
+    replacement: &Replacement<'e>,
+    op: &str,
+    read: &'e Expr,
+    elements: Elements<'e>,
+) -> Diagnostic {
     let text = |span| edits::text(context.db, context.file, span);
-    let target = text(write.target_span);
+    let target = text(replacement.write.target_span);
     let message = format!(
         "`{}` reads and replaces the whole of `{target}`: two transactions that only {} would conflict, and one must run again",
         callable.name(),
         if op == "+=" { "add to it" } else { "take from it" },
     );
-    let finding = RULE.at(Location::Span(context.file, span), format!("`{op}` touches the element alone"), message);
+    let finding = replacement.finding(&RULE, context, callable, read, &format!("`{op}` touches the element alone"), message);
+    let edits = |change: &str| {
+        let mut edits = vec![Edit { file: context.file, span: replacement.span, text: change.to_owned() }];
+        edits.extend(replacement.without_lets(context, callable, replacement.value));
+        edits.extend(replacement.without_lets(context, callable, read));
+        edits
+    };
     match elements {
+        Elements::These([]) => finding.help("leave it out: it adds nothing"),
         Elements::These(elements) => {
             let change: Vec<String> = elements.iter().map(|element| format!("{target} {op} {}", text(element.span))).collect();
-            let finding = finding.help(format!("write `{}`", change.join("` and `")));
-            let edit = Edit { file: context.file, span, text: change.join("\n") };
-            if elements.is_empty() { finding } else { finding.fix(format!("write `{op}`"), Safety::Safe, vec![edit]) }
+            finding.help(format!("write `{}`", change.join("` and `"))).fix(format!("write `{op}`"), Safety::Safe, edits(&change.join("\n")))
         }
         Elements::Of(all) => {
-            let all = text(all.span);
-            let each = format!("for each in {all} {{ {target} {op} each }}");
-            let edit = Edit { file: context.file, span, text: each.clone() };
-            finding.help(format!("write `{each}`")).fix("add the elements one by one", Safety::Unsafe, vec![edit])
+            let each = format!("for each in {} {{ {target} {op} each }}", text(all.span));
+            finding.help(format!("write `{each}`")).fix("add the elements one by one", Safety::Unsafe, edits(&each))
         }
     }
 }

@@ -5,7 +5,7 @@ use patternc_grammar::syntax::BinaryOp;
 use super::context::Context;
 use super::overwrite_append::{is_same_cell, replacements};
 use super::{edits, Fixes, Rule};
-use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
+use crate::diagnostic::{Diagnostic, Edit, Level, Safety};
 use crate::hir::ExprKind;
 use crate::types::Ty;
 
@@ -20,30 +20,33 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     for callable in context.transactions() {
-        for (write, value, span) in replacements(callable) {
+        for replacement in replacements(callable) {
+            let value = replacement.behind(replacement.value);
             let ExprKind::Binary { op, left, right } = &value.kind else { continue };
             // On Float there is no such operation: `+=` is a read and a write as well.
             if value.ty != Ty::Int {
                 continue;
             }
-            let (op, by) = match op {
-                BinaryOp::Add if is_same_cell(write, left) => ("+=", right),
-                BinaryOp::Add if is_same_cell(write, right) => ("+=", left),
-                BinaryOp::Sub if is_same_cell(write, left) => ("-=", right),
+            let is_same = |read| is_same_cell(replacement.write, replacement.behind(read));
+            let (op, read, by) = match op {
+                BinaryOp::Add if is_same(left) => ("+=", left, right),
+                BinaryOp::Add if is_same(right) => ("+=", right, left),
+                BinaryOp::Sub if is_same(left) => ("-=", left, right),
                 _ => continue,
             };
             let text = |span| edits::text(context.db, context.file, span);
-            let target = text(write.target_span);
+            let target = text(replacement.write.target_span);
             let change = format!("{target} {op} {}", text(by.span));
             let message = format!(
                 "`{}` reads and replaces `{target}`: two transactions that only count would conflict, and one must run again",
                 callable.name(),
             );
-            findings.push(
-                RULE.at(Location::Span(context.file, span), format!("`{op}` changes the number without looking at it"), message)
-                    .help(format!("write `{change}`"))
-                    .fix(format!("write `{op}`"), Safety::Safe, vec![Edit { file: context.file, span, text: change }]),
-            );
+            let finding =
+                replacement.finding(&RULE, context, callable, read, &format!("`{op}` changes the number without looking at it"), message);
+            let mut edits = vec![Edit { file: context.file, span: replacement.span, text: change.clone() }];
+            edits.extend(replacement.without_lets(context, callable, replacement.value));
+            edits.extend(replacement.without_lets(context, callable, read));
+            findings.push(finding.help(format!("write `{change}`")).fix(format!("write `{op}`"), Safety::Safe, edits));
         }
     }
 }

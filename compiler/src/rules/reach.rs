@@ -3,9 +3,12 @@
 
 use patternc_grammar::syntax::Repeat;
 
+use super::repairs::{self, Repairs};
+use super::steps;
 use crate::db::Db;
 use crate::effects::depth::{Level, bottom_up};
-use crate::effects::{self, CallEffect, Effects, FailureCause, Frame, SendEffect, SendRole, SendTarget, Site, WriteEffect};
+use crate::effects::{self, CallEffect, Effects, FailureCause, Frame, Read, SendEffect, SendRole, SendTarget, Site, Target, WriteEffect};
+use crate::facts;
 use crate::hir::BodyOwner;
 use crate::signature::{CellSig, HandlerKind, handler_sig, operation_sig, record_sig};
 use crate::types::{CellId, ItemId, OperationId, Ty};
@@ -25,10 +28,15 @@ pub fn receiver(db: &dyn Db, send: &SendEffect) -> Option<BodyOwner> {
 /// The effects of the receiver as seen from the body that sends: its `self` is the target, its parameters are the arguments. Entries have
 /// the send at the start of their path.
 pub fn received(db: &dyn Db, sender: BodyOwner, send: &SendEffect) -> Option<Effects> {
+    let call = as_call(db, send)?;
+    Some(Frame { call: &call, home: effects::home(db, sender) }.effects(effects::effects(db, call.callee)))
+}
+
+/// The send as if it were a direct call of its receiver.
+pub fn as_call(db: &dyn Db, send: &SendEffect) -> Option<CallEffect> {
     let callee = receiver(db, send)?;
-    let call =
-        CallEffect { callee, target: send.target.clone(), space: send.space, args: send.args.clone(), site: send.site, caught: false };
-    Some(Frame { call: &call, home: effects::home(db, sender) }.effects(effects::effects(db, callee)))
+    let site = crate::effects::Entry::here(send);
+    Some(CallEffect { callee, target: send.target.clone(), space: send.space, args: send.args.clone(), site, caught: false })
 }
 
 /// Why the outcome of an event can be a failure.
@@ -38,12 +46,16 @@ pub enum Failing {
     At(Site),
     /// The record that it creates may have the value of another one in a `key` or `unique` cell.
     Taken(CellId),
-    /// The outside.
-    Outside,
+    /// A write of its may break an invariant.
+    Broken(ItemId, Site),
+    /// The record that it is sent to may be deleted by then, by this body.
+    Deleted(ItemId, BodyOwner),
+    /// The outside, by the send at this place.
+    Outside(Site),
 }
 
 /// A call of the outside that changes something there, set going by a body.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutsideCall {
     pub operation: OperationId,
     pub repeat: Once,
@@ -51,9 +63,8 @@ pub struct OutsideCall {
     pub site: Site,
     /// Its failure becomes the failure of the body's own event, so that whoever sent that is told.
     pub told: bool,
-    /// Record types that `err` arms write on every way there, and whether one of them always sends.
-    pub repairs: Vec<ItemId>,
-    pub sends: bool,
+    /// What `err` arms put right on every way there, as the body sees it.
+    pub repairs: Repairs,
 }
 
 /// Whether an operation may be repeated.
@@ -94,7 +105,7 @@ fn outcome_of<'db>(db: &'db dyn Db, key: Receiver<'db>) -> Outcome {
         }
     }
     let effects = effects::effects(db, owner);
-    let mut found = Outcome { failing: rejection(effects), outside: Vec::new() };
+    let mut found = Outcome { failing: rejects(db, effects), outside: Vec::new() };
     let mut pieces = vec![effects];
     let saga = matches!(owner, BodyOwner::Saga(_));
     while let Some(piece) = pieces.pop() {
@@ -102,13 +113,13 @@ fn outcome_of<'db>(db: &'db dyn Db, key: Receiver<'db>) -> Outcome {
             pieces.extend(send.arms());
             let answers = send.role == SendRole::Answer || (saga && matches!(send.role, SendRole::Step { .. }));
             // What a handler rejects says more than that the outside may.
-            if answers && !matches!(found.failing, Some(Failing::At(_))) {
+            if answers && matches!(found.failing, None | Some(Failing::Outside(_))) {
                 found.failing = answered(db, send).or(found.failing);
             }
             // What a saga does outside is undone by the saga.
             if !saga {
                 let told = answers && send.err.as_ref().is_none_or(|err| err.rejects());
-                found.outside.extend(outside_calls(db, send).into_iter().map(|call| OutsideCall { told: told && call.told, ..call }));
+                found.outside.extend(outside_calls(db, owner, send).into_iter().map(|call| OutsideCall { told: told && call.told, ..call }));
             }
         }
     }
@@ -118,12 +129,11 @@ fn outcome_of<'db>(db: &'db dyn Db, key: Receiver<'db>) -> Outcome {
 
 /// Each call once, with what is repaired on every way to it.
 fn least_repaired(mut calls: Vec<OutsideCall>) -> Vec<OutsideCall> {
-    calls.sort_unstable();
+    calls.sort_by_key(|call| (call.operation, call.site, call.told));
     calls.dedup_by(|call, kept| {
         let same = (call.operation, call.site, call.told) == (kept.operation, kept.site, kept.told);
         if same {
-            kept.repairs.retain(|record| call.repairs.contains(record));
-            kept.sends &= call.sends;
+            kept.repairs.keep_common(&call.repairs);
         }
         same
     });
@@ -140,17 +150,26 @@ fn nothing_yet<'db>(_: &'db dyn Db, _: salsa::Id, _: Receiver<'db>) -> Outcome {
     Outcome::default()
 }
 
-/// The first place where a piece rejects.
-fn rejection(effects: &Effects) -> Option<Failing> {
+/// Why the transaction of a piece may be rejected.
+fn rejects(db: &dyn Db, effects: &Effects) -> Option<Failing> {
     let rejects = |cause: FailureCause| cause != FailureCause::Overflow;
-    effects.failures.iter().find(|failure| !failure.caught && rejects(failure.cause)).map(|failure| Failing::At(failure.site))
+    let at = effects.failures.iter().find(|failure| !failure.caught && rejects(failure.cause)).map(|failure| Failing::At(failure.site));
+    let breaks = |write: &WriteEffect| Some(Failing::Broken(steps::invariant(db, write)?, write.site));
+    at.or_else(|| effects.writes.iter().filter(|write| !is_guarded(db, write)).find_map(breaks))
+}
+
+/// Whether the body that writes has looked at the cell to decide about it: it is taken to know what it does.
+fn is_guarded(db: &dyn Db, write: &WriteEffect) -> bool {
+    let Some(body) = effects::body(db, write.site.body) else { return false };
+    let looks = |read: &Read| read.cell == write.cell && read.path.is_empty() && body.layout.decided_by(read.site).next().is_some();
+    write.cell.is_some() && body.own.pieces().iter().flat_map(|piece| &piece.reads).any(looks)
 }
 
 /// How the answer that a handler defers to a send can be a failure.
 fn answered(db: &dyn Db, send: &SendEffect) -> Option<Failing> {
-    let ok = send.ok.as_ref().and_then(|arm| rejection(arm));
+    let ok = send.ok.as_ref().and_then(|arm| rejects(db, arm));
     ok.or_else(|| match &send.err {
-        Some(err) => rejection(err),
+        Some(err) => rejects(db, err),
         None => failing(db, send),
     })
 }
@@ -158,21 +177,41 @@ fn answered(db: &dyn Db, send: &SendEffect) -> Option<Failing> {
 /// Why the outcome of a send can be a failure; `None` if it cannot.
 pub fn failing(db: &dyn Db, send: &SendEffect) -> Option<Failing> {
     match send.to {
-        SendTarget::Extern(_) => Some(Failing::Outside),
+        SendTarget::Extern(_) => Some(Failing::Outside(send.site)),
         SendTarget::Create(record) => {
             // A value that the record makes for itself (`= new_id()`), or may go without, is rarely another's.
             let asked = |cell: &CellSig| (cell.key || cell.unique) && !cell.has_default && !matches!(cell.ty, Ty::Optional(_));
             let taken = record_sig(db, record)?.cells.iter().position(asked);
             let taken = taken.map(|index| Failing::Taken(CellId { record, index: index as u32 }));
-            outcome(db, BodyOwner::Create(record)).failing.or(taken)
+            outcome(db, BodyOwner::Create(record)).failing.or(taken).or_else(|| refused(db, record, send.site))
         }
-        _ => outcome(db, receiver(db, send)?).failing,
+        SendTarget::Handler(_) | SendTarget::Unknown => {
+            let owner = receiver(db, send)?;
+            let failing = outcome(db, owner).failing;
+            failing.filter(|failing| !matches!(failing, Failing::Outside(_))).or_else(|| deleted(db, send, owner)).or(failing)
+        }
     }
 }
 
-/// What a send changes outside, directly or through the handlers it reaches. `told` says that its `err` arm, or whoever stands for it, hears of
-/// a failure.
-pub fn outside_calls(db: &dyn Db, send: &SendEffect) -> Vec<OutsideCall> {
+/// An invariant that may refuse a record which is made: one that looks at what every one is given when it is made.
+fn refused(db: &dyn Db, record: ItemId, site: Site) -> Option<Failing> {
+    let given = |cell: &CellSig| !cell.derived && !cell.has_default && !matches!(cell.ty, Ty::Optional(_) | Ty::Record(..));
+    let cells = record_sig(db, record)?.cells.iter().enumerate().filter(|(_, cell)| given(cell));
+    let cells: Vec<CellId> = cells.map(|(index, _)| CellId { record, index: index as u32 }).collect();
+    let looks = |invariant: &ItemId| cells.iter().any(|cell| facts::invariants_on(db, *cell).contains(invariant));
+    facts::invariants_of_record(db, record).find(looks).map(|invariant| Failing::Broken(invariant, site))
+}
+
+/// Who may delete the record that an event goes to, before it arrives. What was made in the same transaction is not known to anyone yet.
+fn deleted(db: &dyn Db, send: &SendEffect, receiver: BodyOwner) -> Option<Failing> {
+    let SendTarget::Handler(handler) = send.to else { return None };
+    let by = facts::deleter(db, handler.record, receiver).filter(|_| send.target != Target::Fresh)?;
+    Some(Failing::Deleted(handler.record, by))
+}
+
+/// What a send of `body` changes outside, directly or through the handlers it reaches. `told` says that its `err` arm, or whoever stands for it,
+/// hears of a failure.
+pub fn outside_calls(db: &dyn Db, body: BodyOwner, send: &SendEffect) -> Vec<OutsideCall> {
     let mut calls = match send.to {
         SendTarget::Extern(operation) => {
             let repeat = match operation_sig(db, operation).map(|sig| sig.repeat) {
@@ -180,17 +219,21 @@ pub fn outside_calls(db: &dyn Db, send: &SendEffect) -> Vec<OutsideCall> {
                 Some(Repeat::Idempotent) => Once::Idempotent,
                 Some(Repeat::Readonly) | None => return Vec::new(),
             };
-            vec![OutsideCall { operation, repeat, site: send.site, told: true, repairs: Vec::new(), sends: false }]
+            vec![OutsideCall { operation, repeat, site: send.site, told: true, repairs: Repairs::default() }]
         }
-        _ => receiver(db, send).map(|owner| outcome(db, owner).outside.clone()).unwrap_or_default(),
+        _ => as_call(db, send).map(|call| seen(db, body, &call)).unwrap_or_default(),
     };
-    if let Some(err) = &send.err {
+    if send.err.is_some() {
         for call in calls.iter_mut().filter(|call| call.told) {
-            call.repairs.extend(err.writes.iter().map(|write: &WriteEffect| write.record));
-            call.repairs.sort_unstable();
-            call.repairs.dedup();
-            call.sends |= !err.sends.is_empty();
+            call.repairs.add(repairs::of_err(db, body, send, call.operation));
         }
     }
     calls
+}
+
+/// What the receiver of a send changes outside, as the sender sees it.
+fn seen(db: &dyn Db, sender: BodyOwner, sent: &CallEffect) -> Vec<OutsideCall> {
+    let frame = Frame { call: sent, home: effects::home(db, sender) };
+    let outside = &outcome(db, sent.callee).outside;
+    outside.iter().map(|call| OutsideCall { repairs: call.repairs.seen(&frame), ..call.clone() }).collect()
 }

@@ -42,7 +42,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
                     callable.name(),
                 );
                 let space = words.space(append.space);
-                let mut finding = RULE.at(callable.place(test.here()), "reads the whole list", message);
+                let mut finding = RULE.at(callable.place(test.here()), format!("reads the whole list, in {}", words.space(test.space)), message);
                 finding = with_path(finding, context.db, test, "read here");
                 finding = finding.label(callable.place(append.here()), format!("appends to it, in {space}"));
                 finding = with_path(finding, context.db, append, "appended here");

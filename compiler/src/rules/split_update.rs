@@ -6,7 +6,8 @@ use super::edits;
 use crate::db::Db;
 use crate::diagnostic::{Diagnostic, Level as Severity, Location, Safety};
 use crate::effects::depth::{Level, bottom_up};
-use crate::effects::{self, BlockId, CallEffect, Effects, Entry, FailureCause, Frame, Target, WriteEffect, WriteKind};
+use crate::effects::always;
+use crate::effects::{self, BlockId, CallEffect, Effects, Entry, FailureCause, Frame, Site, Target, WriteEffect, WriteKind};
 use crate::facts;
 use crate::hir::{Block, BodyOwner, Stmt, StmtKind};
 use crate::signature::HandlerSig;
@@ -67,13 +68,14 @@ pub fn split<'e>(callable: &Callable<'_>, piece: &'e Effects, of: BlockId) -> Op
     }
     let is_in = |write: &WriteEffect, block: BlockId| callable.is_in(write.here(), block);
     let writes = || piece.writes.iter();
+    let certain = certain(callable, catch);
     let mut found: Option<Split<'e>> = None;
     for stays in writes().filter(|write| !is_in(write, of) && !is_in(write, catch)) {
         for undone in writes().filter(|write| is_in(write, of)) {
             let (stays_at, undone_at) = (stays.here(), undone.here());
             // What comes after the `try` happens beside a failure only where the `catch` goes on to it.
             let together = callable.can_follow(stays_at, undone_at) || callable.can_follow_catch(of, undone_at, stays_at);
-            if !together || is_of_one_record(stays, undone) || writes().any(|write| is_in(write, catch) && handles(write, stays, undone)) {
+            if !together || is_of_one_record(stays, undone) || handled(callable, catch, &certain, stays, undone) {
                 continue;
             }
             let invariant = covering(callable, stays, undone);
@@ -94,6 +96,19 @@ fn is_of_one_record(one: &WriteEffect, other: &WriteEffect) -> bool {
     one.target == other.target && one.record == other.record && !both_made
 }
 
+/// What a `catch` writes, where what it calls writes that on every way.
+fn certain(callable: &Callable<'_>, catch: BlockId) -> Vec<WriteEffect> {
+    let pieces = callable.own.pieces();
+    let all = pieces.into_iter().flat_map(|piece| always::parts(callable.db, callable.body.owner, piece).writes);
+    all.filter(|write| callable.is_in(write.here(), catch)).collect()
+}
+
+/// Whether every way through a `catch` settles what becomes of the two halves.
+fn handled(callable: &Callable<'_>, catch: BlockId, certain: &[WriteEffect], stays: &WriteEffect, undone: &WriteEffect) -> bool {
+    let sites: Vec<Site> = certain.iter().filter(|write| handles(write, stays, undone)).map(Entry::here).collect();
+    callable.always(catch, &sites)
+}
+
 /// Whether a write of a `catch` settles what becomes of the two halves: it writes the cell that stays, or the one that was undone. A note in
 /// another cell settles nothing.
 fn handles(write: &WriteEffect, stays: &WriteEffect, undone: &WriteEffect) -> bool {
@@ -112,7 +127,7 @@ fn is_of_inverse(stays: &WriteEffect, undone: &WriteEffect) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Tear {
     undone: WriteEffect,
-    /// What the `catch` writes.
+    /// What the `catch` writes on every way through it.
     repairs: Vec<WriteEffect>,
 }
 
@@ -149,12 +164,14 @@ fn tears_of<'db>(db: &'db dyn Db, key: Torn<'db>) -> Vec<Tear> {
         if !can_fail(&callable, piece, of) {
             continue;
         }
-        let within = |block| {
-            let inside = |write: &&WriteEffect| callable.is_in(write.here(), block);
-            piece.writes.iter().filter(inside).cloned().collect::<Vec<_>>()
+        let certain = certain(&callable, catch);
+        let everywhere = |write: &&WriteEffect| {
+            let again = certain.iter().filter(|other| always::covers(other, write)).map(Entry::here);
+            callable.always(catch, &again.collect::<Vec<_>>())
         };
-        let repairs = within(catch);
-        found.extend(within(of).into_iter().map(|undone| Tear { undone, repairs: repairs.clone() }));
+        let repairs: Vec<WriteEffect> = certain.iter().filter(everywhere).cloned().collect();
+        let undone = piece.writes.iter().filter(|write| callable.is_in(write.here(), of)).cloned();
+        found.extend(undone.map(|undone| Tear { undone, repairs: repairs.clone() }));
     }
     for call in &piece.calls {
         found.extend(tears(db, call.callee).iter().map(|tear| seen(db, owner, call, tear)));
@@ -308,7 +325,8 @@ A failure then takes back all of it, and the sender is told.
 
 ## When it is fine
 
-When the `catch` settles it: it fails, or takes back the write that stays, or writes the one that was undone in another way. A note of the failure
+When the `catch` settles it, on every way through it: it fails, or takes back the write that stays, or writes the one that was undone in another way.
+A note of the failure
 in another cell settles nothing, half of the update is still there.
 
 When the write outside the `try` means something by itself, such as a count of attempts: write it in the `try` and again in the `catch`, or write

@@ -6,6 +6,7 @@ use rustc_hash::FxHashSet;
 use super::Rule;
 use super::context::{Callable, Context};
 use super::reach::{self, Failing};
+use crate::breaking;
 use crate::db::Db;
 use crate::diagnostic::{Diagnostic, Location};
 use crate::effects::describe::{body_name, cell_path, record_name};
@@ -61,6 +62,7 @@ impl SagaStep<'_> {
 pub fn pivot_label(saga: &Saga<'_>, callable: &Callable<'_>, finding: Diagnostic) -> Diagnostic {
     let Some(pivot) = saga.steps.get(saga.pivot) else { return finding };
     let label = if pivot.step.pivot { "the point of no return" } else { "the point of no return: without `pivot`, the last step" };
+    let label = format!("{label}, in {}", reached(callable, pivot.action));
     finding.label(callable.place(pivot.action.site), label)
 }
 
@@ -151,7 +153,9 @@ fn event_rejects(db: &dyn Db, send: &SendEffect, under: &mut Vec<BodyOwner>) -> 
         return reach::failing(db, send).map(|failing| match failing {
             Failing::At(site) => Rejecting::At(site),
             Failing::Taken(cell) => Rejecting::Unique(cell),
-            Failing::Outside => Rejecting::Outside(None),
+            Failing::Broken(invariant, site) => Rejecting::Invariant(invariant, site),
+            Failing::Deleted(record, _) => Rejecting::Deleted(record),
+            Failing::Outside(_) => Rejecting::Outside(None),
         });
     }
     let effects = effects::effects(db, owner);
@@ -222,12 +226,10 @@ fn rejection(piece: &Effects) -> Option<Rejecting> {
 }
 
 /// An invariant that a write may break.
-fn invariant(db: &dyn Db, write: &WriteEffect) -> Option<ItemId> {
-    match write.cell {
-        Some(cell) => facts::invariants_on(db, cell).iter().copied().find(|invariant| facts::holds_always(db, *invariant)),
-        None if write.kind == WriteKind::Create => facts::invariants_of_record(db, write.record).next(),
-        None => None,
-    }
+pub fn invariant(db: &dyn Db, write: &WriteEffect) -> Option<ItemId> {
+    // What is made has to be as the invariants say that hold for it, from the start.
+    let own = || if write.kind == WriteKind::Create { facts::invariants_of_record(db, write.record).next() } else { None };
+    breaking::broken_by(db, write).or_else(own)
 }
 
 /// Adds where and why an event may be rejected.
@@ -273,6 +275,14 @@ fn cause(db: &dyn Db, site: Site) -> String {
 }
 
 /// A finding at a step.
-pub fn at(rule: &Rule, callable: &Callable<'_>, send: &SendEffect, label: impl Into<String>, message: String) -> Diagnostic {
-    rule.at(callable.place(send.site), label, message)
+pub fn at(rule: &Rule, callable: &Callable<'_>, send: &SendEffect, label: &str, message: String) -> Diagnostic {
+    rule.at(callable.place(send.site), format!("{label}, in {}", reached(callable, send)), message)
+}
+
+/// The space that an event goes to, in words.
+pub fn reached(callable: &Callable<'_>, send: &SendEffect) -> String {
+    match send.to {
+        SendTarget::Extern(_) => "the outside".to_owned(),
+        _ => callable.words().space(send.space),
+    }
 }

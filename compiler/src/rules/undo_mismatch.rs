@@ -51,7 +51,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
                     )
                 }
             };
-            let mut finding = steps::at(&RULE, callable, undo, label, message);
+            let mut finding = steps::at(&RULE, callable, undo, &label, message);
             finding = finding.label(callable.place(step.action.site), "the step");
             if write.site.body != callable.body.owner {
                 finding = finding.label(Location::Site(write.site), format!("written in `{}`", body_name(context.db, write.site.body)));

@@ -23,13 +23,13 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
         for (index, step) in saga.steps.iter().enumerate() {
             let name = step.name(callable);
             if index != saga.pivot
-                && let Some(call) = once(context, step.action)
+                && let Some(call) = once(context, callable, step.action)
             {
                 let finding = finding(context, callable, step.action, &call, &format!("the step `{name}`"));
                 findings.push(steps::pivot_label(&saga, callable, finding));
             }
             if let Some(undo) = step.undo
-                && let Some(call) = once(context, undo)
+                && let Some(call) = once(context, callable, undo)
             {
                 findings.push(finding(context, callable, undo, &call, &format!("what undoes `{name}`")));
             }
@@ -37,7 +37,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     }
     for callable in context.callables.iter().filter(|callable| matches!(callable.body.owner, BodyOwner::Mirror(..))) {
         for send in &callable.own.sends {
-            if let Some(call) = once(context, send) {
+            if let Some(call) = once(context, callable, send) {
                 findings.push(finding(context, callable, send, &call, "a mirror"));
             }
         }
@@ -45,8 +45,8 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
 }
 
 /// The call that must not be made twice, by an event itself or by the handlers that answer it with the outcome of the call.
-fn once(context: &Context<'_>, send: &SendEffect) -> Option<OutsideCall> {
-    reach::outside_calls(context.db, send).into_iter().find(|call| call.repeat == Once::Once && call.told)
+fn once(context: &Context<'_>, callable: &Callable<'_>, send: &SendEffect) -> Option<OutsideCall> {
+    reach::outside_calls(context.db, callable.body.owner, send).into_iter().find(|call| call.repeat == Once::Once && call.told)
 }
 
 fn finding(context: &Context<'_>, callable: &Callable<'_>, send: &SendEffect, call: &OutsideCall, what: &str) -> Diagnostic {

@@ -1,6 +1,6 @@
 //! Expressions made of blocks: `{ … }`, `if`, `match`.
 
-use super::{Builder, MAX_HEIGHT};
+use super::{Builder, ELSE_IFS, MAX_HEIGHT};
 use crate::habits::Place;
 use crate::parse::Rule;
 use crate::syntax::*;
@@ -86,7 +86,8 @@ impl Builder<'_> {
         self.height = height + links.len() as u32;
         let span = self.span(start, self.last);
         if self.height > MAX_HEIGHT {
-            self.too_high(span);
+            let what = if links.len() as u32 > MAX_HEIGHT { ELSE_IFS } else { "this has more parts one inside the other" };
+            self.too_high(span, what);
             self.height = 0;
             return Expr { kind: ExprKind::Error, span };
         }

@@ -86,13 +86,19 @@ impl Builder<'_> {
 
     /// Reports a tree that grew too high and leaves it out.
     fn cut(&mut self, expr: Expr) -> Expr {
-        self.too_high(expr.span);
+        let what = match expr.kind {
+            ExprKind::Binary { .. } => "this chain has more operators",
+            ExprKind::Field { .. } | ExprKind::Method { .. } | ExprKind::Index { .. } => "this chain has more names, calls and indexes",
+            ExprKind::Unary { .. } => "there are more signs before this",
+            _ => "this has more parts one inside the other",
+        };
+        self.too_high(expr.span, what);
         self.height = 0;
         Expr { kind: ExprKind::Error, span: expr.span }
     }
 
-    /// Reports something that consists of too many parts one inside the other; once, if it goes on after that.
-    pub(super) fn too_high(&mut self, span: Span) {
+    /// Reports something that consists of too many parts, of which each is taken apart inside the one before (`what`: "this has more parts"); once, if it goes on after that.
+    pub(super) fn too_high(&mut self, span: Span, what: &str) {
         if let Some(last) = self.errors.last_mut()
             && last.kind == SyntaxErrorKind::NestingLimit
             && last.span.start == span.start
@@ -103,7 +109,7 @@ impl Builder<'_> {
         self.report(
             SyntaxErrorKind::NestingLimit,
             span,
-            format!("this is nested more than {MAX_HEIGHT} levels deep"),
+            format!("{what} than {MAX_HEIGHT}"),
             Some("give parts of it a name with `let`, or move them to a function".into()),
             None,
         );
@@ -356,9 +362,8 @@ impl Builder<'_> {
             Rule::create_expr => self.create_expr(),
             Rule::await_expr => {
                 let inside = self.enter();
-                let _ = self.operand();
+                let value = self.operand();
                 let span = self.leave_open(inside);
-                self.height = 0;
                 let word = Span { start: span.start, end: span.start + "await".len() as u32 };
                 self.report(
                     SyntaxErrorKind::Await,
@@ -367,7 +372,7 @@ impl Builder<'_> {
                     Some("send it, and go on in an arm: `send … then { ok(result) => { … } err(e) => { … } }`".into()),
                     None,
                 );
-                Expr { kind: ExprKind::Error, span }
+                value
             }
             other => unreachable!("{other:?} is no operand of the grammar"),
         }

@@ -251,7 +251,7 @@ impl Builder<'_> {
                 if chain_ended {
                     self.wrong(span, "this `else if` comes after the last `else`", "move it before that `else`");
                 } else if rest.len() as u32 == super::MAX_HEIGHT {
-                    self.too_high(Span { start: first.span.start, end: span.end });
+                    self.too_high(Span { start: first.span.start, end: span.end }, super::ELSE_IFS);
                 } else if (rest.len() as u32) < super::MAX_HEIGHT {
                     rest.push(If { cond, then, otherwise: None, span: self.span(start, start) });
                 }

@@ -7,8 +7,8 @@ use super::{Walk, record_of};
 use crate::effects::known::{Const, Fact, Known};
 use crate::effects::layout::Decision;
 use crate::effects::{BlockId, BlockKind, Site, Target};
-use crate::hir::{Arg, Expr, ExprKind, Pattern, PatternKind};
-use crate::types::{CellId, Ty};
+use crate::hir::{Arg, Expr, ExprKind, LocalKind, Pattern, PatternKind};
+use crate::types::{CellId, LocalId, Ty};
 use crate::visit;
 
 /// The value of an expression, where it is the same whenever it is evaluated; of an optional one also that there is a value.
@@ -61,6 +61,14 @@ pub(super) fn constant_for(value: &Expr, cell: &Ty) -> Option<Const> {
 }
 
 impl Walk<'_, '_> {
+    /// Whether a value is, or is made of, what a send was answered with.
+    pub(super) fn is_told(&self, value: &Expr) -> bool {
+        let mut told = false;
+        let outcome = |local: &LocalId| self.body.locals.get(local.0 as usize).is_some_and(|local| local.kind == LocalKind::Outcome);
+        visit::expr(value, &mut |part| told |= matches!(&part.kind, ExprKind::Local(local) if outcome(local)));
+        told
+    }
+
     /// From here to the end of the block these are so.
     pub(super) fn learn(&mut self, facts: Vec<Fact>) {
         self.know_from(self.here(), facts, false);

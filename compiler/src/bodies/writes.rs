@@ -353,7 +353,7 @@ impl Checker<'_> {
             Home::Family(_) | Home::Floating => format!("in the space of `{owner}`"),
         };
         let by = match self.cx.owner {
-            BodyOwner::Handler(_) => format!(", by a transaction in {}", self.space_of_self()),
+            BodyOwner::Handler(_) => format!(" by a transaction in {}", self.space_of_self()),
             _ => String::new(),
         };
         let mut finding = self

@@ -20,7 +20,7 @@ use crate::db::Db;
 use crate::hir::{self, Body, BodyKind, BodyOwner, Expr, ExprKind, HandlerCall, Send, SendArm, SendEvent, Step, Stmt, StmtKind};
 use crate::signature::{Home, RecordSig, record_sig};
 use crate::types::{CellId, ItemId, LocalId, Place, Ty};
-use divisors::nonzero;
+use divisors::Divisor;
 use values::{target, value_of};
 
 /// Infers the effects of bodies one after another; remembers the signatures they share.
@@ -125,16 +125,16 @@ struct Walk<'a, 'db> {
     known: Vec<Option<Target>>,
     /// The parameters of the queries around.
     queried: Vec<LocalId>,
-    /// Locals that are not zero here.
-    nonzero: Vec<LocalId>,
+    /// What is not zero here; `None` is what was known and is not any more.
+    nonzero: Vec<Option<Divisor>>,
 }
 
 /// The sites of what a condition reads, and whether all that it says is known where it is false.
 struct Cond {
     reads: (u32, u32),
     known: bool,
-    /// The locals that are not zero where it is true, and where it is false.
-    nonzero: (Vec<LocalId>, Vec<LocalId>),
+    /// What is not zero where it is true, and where it is false.
+    nonzero: (Vec<Option<Divisor>>, Vec<Option<Divisor>>),
 }
 
 /// How a block ends: whether its end is reached, and if not, whether always by failing.
@@ -250,7 +250,7 @@ impl Walk<'_, '_> {
                 self.rejections += u32::from(self.tries == 0);
                 let known = self.is_known(cond, true);
                 self.decide(reads, rejections, known);
-                self.nonzero.extend(nonzero(cond, true));
+                self.nonzero.extend(self.nonzero_if(cond, true));
                 self.demand(self.here(), self.facts(cond, true));
             }
             StmtKind::Fail(message) => {
@@ -263,7 +263,7 @@ impl Walk<'_, '_> {
                 let from = self.reads_of(cond);
                 self.expr(cond);
                 let facts = (self.facts(cond, true), self.facts(cond, false));
-                let nonzero = (nonzero(cond, true), nonzero(cond, false));
+                let nonzero = (self.nonzero_if(cond, true), self.nonzero_if(cond, false));
                 let cond = Cond { reads: (from, self.here()), known: self.is_known(cond, false), nonzero };
                 return self.branches(cond, then, otherwise.as_ref(), facts);
             }
@@ -279,6 +279,8 @@ impl Walk<'_, '_> {
                 let from = self.reads_of(iter);
                 self.expr(iter);
                 let (reads, rejections) = ((from, self.here()), self.rejections);
+                // In the next round they may be other ones.
+                self.forget_cells();
                 self.block(BlockKind::Loop, &body.stmts, Vec::new());
                 self.decide(reads, rejections, false);
             }
@@ -449,6 +451,7 @@ impl Walk<'_, '_> {
         let (target, space) = (self.target(&call.target), self.space(&call.target));
         let args = self.arguments(&call.args);
         let site = self.site(call.span);
+        self.forget_cells();
         self.push_call(BodyOwner::Handler(call.handler), target, space, args, site);
     }
 
@@ -467,7 +470,10 @@ impl Walk<'_, '_> {
     fn arm(&mut self, arm: &SendArm, decision: u32) -> Arc<Effects> {
         let around = std::mem::take(&mut self.found);
         let tries = std::mem::take(&mut self.tries);
+        let nonzero = self.nonzero.clone();
+        self.forget_cells();
         self.block(BlockKind::Arm(decision), &arm.body.stmts, Vec::new());
+        self.nonzero = nonzero;
         self.tries = tries;
         Arc::new(std::mem::replace(&mut self.found, around))
     }

@@ -235,7 +235,7 @@ An `undo` that fails half way is parked; taking it up again would do its first h
 
 What an arm writes before it fails is lost with it.
 
-```pattern ignore=unserializable-chain
+```pattern ignore=unserializable-chain,dual-write
 space claims
 extern payments { charge(agent: Text, amount: Int) -> Int idempotent }
 record Agent in claims {

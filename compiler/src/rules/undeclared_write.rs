@@ -63,14 +63,10 @@ fn said(callable: &Callable<'_>, write: &WriteEffect) -> String {
     }
 }
 
-/// Whether a write must be declared: one of a record other than `self` that was there before. Creating one needs nothing, nor what a `create`
-/// block does, nor the other ends of links.
+/// Whether a write must be declared: one of a record other than `self` that was there before, also by the `create` block of one that is made. Creating
+/// one needs nothing, nor do the other ends of links.
 pub fn needs_entry(write: &WriteEffect) -> bool {
-    let created = |owner: &BodyOwner| matches!(owner, BodyOwner::Create(_));
-    !write.inverse
-        && write.kind != WriteKind::Create
-        && !matches!(write.target, Target::SelfRecord | Target::Fresh)
-        && !write.path.iter().map(|site| &site.body).chain([&write.site.body]).any(created)
+    !write.inverse && write.kind != WriteKind::Create && !matches!(write.target, Target::SelfRecord | Target::Fresh)
 }
 
 /// What declares a write.

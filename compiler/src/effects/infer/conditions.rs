@@ -207,7 +207,8 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn cell_of(&self, value: &Expr) -> Option<(Target, CellId)> {
+    /// The stored or derived cell that an expression reads, of a record that is known.
+    pub(super) fn cell_of(&self, value: &Expr) -> Option<(Target, CellId)> {
         let ExprKind::Cell { base, cell, optional: false } = &value.kind else { return None };
         let target = self.target(base);
         (!matches!(target, Target::Unknown | Target::Fresh)).then_some((target, *cell))

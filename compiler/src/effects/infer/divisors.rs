@@ -3,51 +3,90 @@
 use patternc_grammar::syntax::{BinaryOp, Span, UnaryOp};
 
 use super::Walk;
-use crate::effects::FailureCause;
+use crate::effects::{FailureCause, Target};
 use crate::hir::{Expr, ExprKind};
-use crate::types::{LocalId, Ty};
+use crate::types::{CellId, LocalId, Ty};
+
+/// What is divided by, where it can be told apart from others.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Divisor {
+    /// A local: it never changes.
+    Local(LocalId),
+    /// A stored cell, until it may have been written.
+    Cell(Target, CellId),
+}
 
 impl Walk<'_, '_> {
     /// A `/` or `%` of Ints: it rejects unless the divisor is known not to be zero.
     pub(super) fn division(&mut self, divisor: &Expr, span: Span) {
-        let is_other = match &divisor.kind {
-            ExprKind::Local(local) => self.nonzero.contains(local),
-            _ => literal(divisor).is_some_and(|is_zero| !is_zero),
-        };
-        if !is_other {
+        let known = self.divisor(divisor).filter(|divisor| self.nonzero.contains(&Some(divisor.clone())));
+        // A derived cell changes with whatever it is derived from.
+        let known = known.is_some_and(|divisor| match divisor {
+            Divisor::Local(_) => true,
+            Divisor::Cell(_, cell) => {
+                let sig = self.inference.record(cell.record).and_then(|sig| sig.cells.get(cell.index as usize));
+                sig.is_some_and(|sig| !sig.derived)
+            }
+        });
+        if !known && literal(divisor).is_none_or(|is_zero| is_zero) {
             self.failure(FailureCause::Division, span);
+        }
+    }
+
+    fn divisor(&self, value: &Expr) -> Option<Divisor> {
+        match &value.kind {
+            ExprKind::Local(local) => Some(Divisor::Local(*local)),
+            _ => self.cell_of(value).map(|(target, cell)| Divisor::Cell(target, cell)),
         }
     }
 
     /// Walks what is evaluated only where a condition is true, or false.
     pub(super) fn under(&mut self, cond: &Expr, is: bool, value: &Expr) {
         let before = self.nonzero.len();
-        self.nonzero.extend(nonzero(cond, is));
+        self.nonzero.extend(self.nonzero_if(cond, is));
         self.expr(value);
         self.nonzero.truncate(before);
     }
-}
 
-/// The locals that are not zero if a condition is true, or false. They never change.
-pub(super) fn nonzero(cond: &Expr, is: bool) -> Vec<LocalId> {
-    match &cond.kind {
-        ExprKind::Unary { op: UnaryOp::Not, operand } => nonzero(operand, !is),
-        ExprKind::Binary { op: BinaryOp::And, left, right } if is => [nonzero(left, true), nonzero(right, true)].concat(),
-        ExprKind::Binary { op: BinaryOp::Or, left, right } if !is => [nonzero(left, false), nonzero(right, false)].concat(),
-        ExprKind::Binary { op, left, right } => {
-            let differs = match op {
-                BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Gt => is,
-                BinaryOp::Eq | BinaryOp::Le | BinaryOp::Ge => !is,
-                _ => false,
-            };
-            let zero = |value: &Expr| literal(value) == Some(true);
-            match (&left.kind, &right.kind) {
-                (ExprKind::Local(local), _) if differs && zero(right) => vec![*local],
-                (_, ExprKind::Local(local)) if differs && zero(left) => vec![*local],
-                _ => Vec::new(),
+    /// What is not zero if a condition is true, or false.
+    pub(super) fn nonzero_if(&self, cond: &Expr, is: bool) -> Vec<Option<Divisor>> {
+        match &cond.kind {
+            ExprKind::Unary { op: UnaryOp::Not, operand } => self.nonzero_if(operand, !is),
+            ExprKind::Binary { op: BinaryOp::And, left, right } if is => [self.nonzero_if(left, true), self.nonzero_if(right, true)].concat(),
+            ExprKind::Binary { op: BinaryOp::Or, left, right } if !is => [self.nonzero_if(left, false), self.nonzero_if(right, false)].concat(),
+            ExprKind::Binary { op, left, right } => {
+                let differs = match op {
+                    BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Gt => is,
+                    BinaryOp::Eq | BinaryOp::Le | BinaryOp::Ge => !is,
+                    _ => false,
+                };
+                let zero = |value: &Expr| literal(value) == Some(true);
+                match differs {
+                    true if zero(right) => vec![self.divisor(left)],
+                    true if zero(left) => vec![self.divisor(right)],
+                    _ => Vec::new(),
+                }
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Forgets what is known of a cell that is written, and of cells of records that it may have led to.
+    pub(super) fn forget(&mut self, written: CellId) {
+        self.forget_where(|target, cell| cell == written || matches!(target, Target::Path(_)));
+    }
+
+    /// Forgets what is known of all cells: they may have been written, or be so when this is walked again.
+    pub(super) fn forget_cells(&mut self) {
+        self.forget_where(|_, _| true);
+    }
+
+    fn forget_where(&mut self, gone: impl Fn(&Target, CellId) -> bool) {
+        for known in &mut self.nonzero {
+            if matches!(known, Some(Divisor::Cell(target, cell)) if gone(target, *cell)) {
+                *known = None;
             }
         }
-        _ => Vec::new(),
     }
 }
 

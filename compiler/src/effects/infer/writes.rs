@@ -35,6 +35,7 @@ impl Walk<'_, '_> {
             // Refused as such: there is nothing that the write could change, and nothing more to say of it.
             return;
         }
+        self.forget(write.cell);
         let element = |walk: &Self| Grain::Element(value.and_then(|value| walk.value(value)));
         let entry = write.key.as_ref().map(|key| Grain::Element(self.value(key)));
         let (kind, grain, reads) = match (&write.op, entry, sig.map(|sig| &sig.ty)) {
@@ -189,6 +190,7 @@ impl Walk<'_, '_> {
             self.found.incomplete = true;
             return;
         };
+        self.forget_cells();
         let (target, space) = (self.target(record), self.space(record));
         let site = self.site(span);
         let (kind, grain, path) = (WriteKind::Delete, Grain::Whole, CallPath::default());
@@ -229,6 +231,7 @@ impl Walk<'_, '_> {
 
     pub(super) fn create(&mut self, create: &Create) {
         self.created_cells(create);
+        self.forget_cells();
         let space = match self.inference.plain_home(create.record) {
             Some(space) => self.plain(space),
             None => self.place(create.place),

@@ -190,6 +190,11 @@ impl Search<'_> {
                 self.amount(left, up);
                 self.amount(right, !up);
             }
+            ExprKind::Binary { op: BinaryOp::Mul, left, right } => match (&left.kind, &right.kind) {
+                (ExprKind::Int(0..), _) => self.amount(right, up),
+                (_, ExprKind::Int(0..)) => self.amount(left, up),
+                _ => self.any(value),
+            },
             ExprKind::Method { method: Method::Len, base, .. } if is_collection(base) => self.size(base, up),
             _ => self.any(value),
         }

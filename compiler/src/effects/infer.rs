@@ -55,6 +55,7 @@ impl<'db> Inference<'db> {
             tries: 0,
             known: vec![None; body.locals.len()],
             queried: Vec::new(),
+            told: Vec::new(),
             nonzero: Vec::new(),
         };
         match &body.kind {
@@ -125,6 +126,8 @@ struct Walk<'a, 'db> {
     known: Vec<Option<Target>>,
     /// The parameters of the queries around.
     queried: Vec<LocalId>,
+    /// Locals whose value is made of what a send was answered with.
+    told: Vec<LocalId>,
     /// What is not zero here; `None` is what was known and is not any more.
     nonzero: Vec<Option<Divisor>>,
 }
@@ -275,7 +278,10 @@ impl Walk<'_, '_> {
                 let cond = Cond { reads: (from, self.here()), known: !facts.1.is_empty(), nonzero: Default::default() };
                 return self.branches(cond, then, otherwise.as_ref(), facts);
             }
-            StmtKind::For { iter, body, .. } => {
+            StmtKind::For { key, item, iter, body } => {
+                if self.is_told(iter) {
+                    self.told.extend(key.iter().chain([item]));
+                }
                 let from = self.reads_of(iter);
                 self.expr(iter);
                 let (reads, rejections) = ((from, self.here()), self.rejections);
@@ -337,6 +343,9 @@ impl Walk<'_, '_> {
     // ---- What is known of values.
 
     fn know(&mut self, local: LocalId, value: &Expr) {
+        if self.is_told(value) {
+            self.told.push(local);
+        }
         if record_of(&value.ty).is_some() {
             let target = target(&self.known, value);
             if let Some(known) = self.known.get_mut(local.0 as usize) {

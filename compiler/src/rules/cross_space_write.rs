@@ -211,8 +211,8 @@ fn ways_out(context: &Context<'_>, callable: &Callable<'_>, outside: &Outside<'_
             if let BodyOwner::Handler(handler) = callable.body.owner
                 && let Some(decl) = edits::handler_decl(context.db, handler)
             {
-                let edit = edits::add_across(context.db, context.file, decl, name.as_str());
-                finding = finding.fix(format!("declare `across {name}`"), Safety::Unsafe, vec![edit]);
+                let edits = edits::add_across(context.db, context.file, decl, space);
+                finding = finding.fix(format!("declare `across {name}`"), Safety::Unsafe, edits);
             }
         }
         EffectSpace::Plain(_) | EffectSpace::Any | EffectSpace::Here => {}

@@ -98,10 +98,16 @@ fn judge(
                 (there.is_empty()).then_some((Level::Error, last.copied()))
             }
             Once::Idempotent => {
-                let open = own.iter().copied().filter(|write| !is_part_of_created(write, &own, created) && !callable.is_told(write.site()));
-                let open = open.filter(|write| !settled(write)).last();
-                // Of what was written before, the record has to show that something came in between.
-                let before = earlier.iter().filter_map(|Earlier(writes)| unsettled(writes, &settled)).last();
+                // Who hears of the failure puts right what it wrote; of what was written before, or if another handler hears of it, each record
+                // has to show at least that something came in between.
+                let strict = own.iter().copied().filter(|write| call.told && !is_part_of_created(write, &own, created));
+                let open = strict.filter(|write| !callable.is_told(write.site()) && !settled(write)).last();
+                let pooled: Vec<&WriteEffect> = written.iter().copied().filter(|write| !is_part_of_created(write, &own, created)).collect();
+                let before = if call.told {
+                    earlier.iter().filter_map(|Earlier(writes)| unsettled(&writes.iter().collect::<Vec<_>>(), &settled)).last()
+                } else {
+                    unsettled(&pooled, &settled)
+                };
                 let made = created.is_some_and(|record| !repairs.settle_own(record));
                 let open = open.or(before);
                 (open.is_some() || made).then_some((Level::Warn, open))
@@ -128,10 +134,10 @@ fn is_part_of_created(write: &WriteEffect, all: &[&WriteEffect], created: Option
         }
 }
 
-/// A write of an earlier transaction to a record of which nothing is put right.
-fn unsettled<'w>(writes: &'w [WriteEffect], settled: &impl Fn(&WriteEffect) -> bool) -> Option<&'w WriteEffect> {
+/// A write to a record of which nothing is put right.
+fn unsettled<'w>(writes: &[&'w WriteEffect], settled: &impl Fn(&WriteEffect) -> bool) -> Option<&'w WriteEffect> {
     let of_record = |write: &WriteEffect| writes.iter().any(|other| (other.record, &other.target) == (write.record, &write.target) && settled(other));
-    writes.iter().filter(|write| !of_record(write)).last()
+    writes.iter().copied().filter(|write| !of_record(write)).last()
 }
 
 fn finding(

@@ -7,7 +7,7 @@ use crate::diagnostic::Edit;
 use crate::effects::describe::{cell_path, record_name};
 use crate::hir::Stmt;
 use crate::location;
-use crate::resolve::{relative_path, scope};
+use crate::resolve::{item_name, relative_path, scope};
 use crate::signature::{WriteSig, handler_sig};
 use crate::types::{CellId, HandlerId, ItemId};
 
@@ -66,22 +66,29 @@ pub fn add_writes(db: &dyn Db, file: SourceFile, decl: &HandlerDecl, entries: &[
     let mut edits = vec![clause];
     let mut imported = Vec::new();
     for entry in entries {
-        let name = record_name(db, entry.record);
-        if scope(db, file).lookup(name.as_str().into()) != Some(entry.record) && !imported.contains(&entry.record) {
+        if !imported.contains(&entry.record) {
             imported.push(entry.record);
-            let path = relative_path(file.path(db), entry.record.file.path(db));
-            edits.push(insert(file, 0, format!("use \"{path}\" {{ {name} }}\n")));
+            edits.extend(import(db, file, entry.record));
         }
     }
     edits
 }
 
-/// Adds a space to the `across` clause of a handler.
-pub fn add_across(db: &dyn Db, file: SourceFile, decl: &HandlerDecl, space: &str) -> Edit {
-    match decl.across.last() {
-        Some(last) => insert(file, last.span.end, format!(", {space}")),
-        None => insert(file, signature_end(db, file, decl), format!(" across {space}")),
-    }
+/// Imports a declaration of another file under its own name, unless that is done.
+fn import(db: &dyn Db, file: SourceFile, item: ItemId) -> Option<Edit> {
+    let name = item_name(db, item);
+    let path = relative_path(file.path(db), item.file.path(db));
+    (scope(db, file).lookup(name) != Some(item)).then(|| insert(file, 0, format!("use \"{path}\" {{ {name} }}\n")))
+}
+
+/// Adds a space to the `across` clause of a handler, and to the file's imports.
+pub fn add_across(db: &dyn Db, file: SourceFile, decl: &HandlerDecl, space: ItemId) -> Vec<Edit> {
+    let name = item_name(db, space);
+    let clause = match decl.across.last() {
+        Some(last) => insert(file, last.span.end, format!(", {name}")),
+        None => insert(file, signature_end(db, file, decl), format!(" across {name}")),
+    };
+    std::iter::once(clause).chain(import(db, file, space)).collect()
 }
 
 /// `Person.members`, `Person`.

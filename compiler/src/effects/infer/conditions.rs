@@ -64,7 +64,8 @@ impl Walk<'_, '_> {
     /// Whether a value is, or is made of, what a send was answered with.
     pub(super) fn is_told(&self, value: &Expr) -> bool {
         let mut told = false;
-        let outcome = |local: &LocalId| self.body.locals.get(local.0 as usize).is_some_and(|local| local.kind == LocalKind::Outcome);
+        let bound = |local: &LocalId| self.body.locals.get(local.0 as usize).is_some_and(|local| local.kind == LocalKind::Outcome);
+        let outcome = |local: &LocalId| bound(local) || self.told.contains(local);
         visit::expr(value, &mut |part| told |= matches!(&part.kind, ExprKind::Local(local) if outcome(local)));
         told
     }

@@ -226,7 +226,9 @@ impl Search<'_> {
         let mut through = Vec::new();
         visit::expr(value, &mut |part| match &part.kind {
             ExprKind::Cell { cell, .. } => looked.push(Looked::Cell(*cell)),
-            ExprKind::All { record } | ExprKind::Where { record, .. } | ExprKind::Lookup { record, .. } => looked.push(Looked::Records(*record)),
+            ExprKind::All { record } | ExprKind::Where { record, .. } | ExprKind::Lookup { record, .. } => {
+                looked.push(Looked::Records(*record))
+            }
             ExprKind::Exists(of) => looked.extend(record_of(&of.ty).map(Looked::Records)),
             ExprKind::CallFn { of, .. } => through.push(BodyOwner::Fn(*of)),
             _ => {}

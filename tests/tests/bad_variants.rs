@@ -114,7 +114,8 @@ fn each_fix_ends_its_finding_and_leaves_a_text_that_can_be_read() {
             tried += 1;
             let fixed = variant.fixed(&db, fix);
             let (_, after) = fixed.findings();
-            let broken = after.iter().any(|finding| matches!(finding.rule, "syntax" | "type-mismatch" | "unknown-name" | "wrong-arguments"));
+            let broken =
+                after.iter().any(|finding| matches!(finding.rule, "syntax" | "type-mismatch" | "unknown-name" | "wrong-arguments"));
             if same(&after, finding) >= same(&before, finding) || broken {
                 let found: Vec<&String> = after.iter().map(|finding| &finding.message).collect();
                 wrong.push(format!("{}: {}\n{found:#?}\n{}", fixed.name, finding.message, fixed.files[0].1));

@@ -57,7 +57,11 @@ mod tests {
                     let span = SourceSpan::from((offset, length));
                     let (mine, whole) = (excerpt.read_span(&span, context, context), (*text).read_span(&span, context, context));
                     let (mine, whole) = (mine.expect("it is in the text"), whole.expect("it is in the text"));
-                    assert_eq!((mine.data(), mine.line(), mine.column()), (whole.data(), whole.line(), whole.column()), "{span:?} {context}");
+                    assert_eq!(
+                        (mine.data(), mine.line(), mine.column()),
+                        (whole.data(), whole.line(), whole.column()),
+                        "{span:?} {context}"
+                    );
                     assert_eq!(mine.span(), whole.span(), "{span:?} {context}");
                 }
             }

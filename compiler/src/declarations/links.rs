@@ -118,7 +118,8 @@ fn spaces(
         Apart::Any => format!("`{from}.{}` may lead to a `{to}` in another space", head.name),
         Apart::Spaces => format!("a `{from}` is in {}, a `{to}` in {}", place(checker, from_record), place(checker, to_record)),
     };
-    let holds = |cell: CellId, name: Name| format!("`{name}` of a `{}`, in {}", item_name(checker.db, cell.record), place(checker, cell.record));
+    let holds =
+        |cell: CellId, name: Name| format!("`{name}` of a `{}`, in {}", item_name(checker.db, cell.record), place(checker, cell.record));
     let message = format!("both ends of a link are written in one transaction, but {why}");
     let mut finding = Diagnostic::error("inverse-across-spaces", checker.file, at, message)
         .saying(format!("the other end: {}", holds(other, theirs.name)))

@@ -119,7 +119,9 @@ fn outcome_of<'db>(db: &'db dyn Db, key: Receiver<'db>) -> Outcome {
             // What a saga does outside is undone by the saga.
             if !saga {
                 let told = answers && send.err.as_ref().is_none_or(|err| err.rejects());
-                found.outside.extend(outside_calls(db, owner, send).into_iter().map(|call| OutsideCall { told: told && call.told, ..call }));
+                found
+                    .outside
+                    .extend(outside_calls(db, owner, send).into_iter().map(|call| OutsideCall { told: told && call.told, ..call }));
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use super::{reach, steps};
 use crate::db::Db;
-use crate::effects::always::{self, Loops, covers};
-use crate::effects::{self, Entry, FailureCause, Frame, SendEffect, SendTarget, Site, Target, WriteEffect, WriteKind};
+use crate::effects::always::{self, Done, Loops, covers};
+use crate::effects::{self, Entry, FailureCause, Frame, Layout, SendEffect, SendTarget, Site, Target, WriteEffect, WriteKind};
 use crate::hir::BodyOwner;
 use crate::types::{CellId, ItemId, OperationId};
 
@@ -88,22 +88,29 @@ pub fn of_err(db: &dyn Db, body: BodyOwner, send: &SendEffect, operation: Operat
     found.unwrap_or_default()
 }
 
-/// The same as the body sees it in which the send stands.
-fn within(db: &dyn Db, send: &SendEffect, operation: OperationId) -> Option<Repairs> {
-    let owner = send.site.body;
-    let body = effects::body(db, owner)?;
+/// What the `err` arm of a send does for certain where it is done at all, and how its body is laid out, as that body sees it.
+fn arm<'db>(db: &'db dyn Db, send: &SendEffect) -> Option<(Done, &'db Layout)> {
+    let body = effects::body(db, send.site.body)?;
     let pieces = body.own.pieces();
     let own = pieces.iter().flat_map(|piece| &piece.sends).find(|own| own.site == send.site)?;
-    let mut done = always::parts(db, owner, own.err.as_ref()?);
+    Some((always::parts(db, send.site.body, own.err.as_ref()?), &body.layout))
+}
+
+/// The same as [`of_err`], as the body sees it in which the send stands.
+fn within(db: &dyn Db, send: &SendEffect, operation: OperationId) -> Option<Repairs> {
+    let owner = send.site.body;
+    let (mut done, layout) = arm(db, send)?;
     let telling: Vec<Site> = done.sends.iter().filter(|send| tells(db, send, operation)).map(Entry::here).collect();
     // What its own handlers write when they are sent to, they write in the end.
     for send in done.sends.iter().filter(|send| send.target == Target::SelfRecord) {
         if let Some(call) = reach::as_call(db, send) {
             let sent = always::seen(db, owner, &call, always::always(db, call.callee));
-            done.writes.extend(sent.writes.into_iter().map(|write| WriteEffect { path: effects::CallPath::through(send.here(), &write.path), ..write }));
+            done.writes.extend(
+                sent.writes.into_iter().map(|write| WriteEffect { path: effects::CallPath::through(send.here(), &write.path), ..write }),
+            );
         }
     }
-    let everywhere = |sites: &[Site], loops| body.layout.always_in_piece(sites, loops);
+    let everywhere = |sites: &[Site], loops| layout.always_in_piece(sites, loops);
     let mut repairs = Repairs { written: Vec::new(), tells: everywhere(&telling, Loops::MayHaveNone) };
     for write in &done.writes {
         let again = done.writes.iter().filter(|other| covers(other, write)).map(Entry::here);
@@ -119,14 +126,10 @@ fn within(db: &dyn Db, send: &SendEffect, operation: OperationId) -> Option<Repa
 
 /// What the `err` arm of a send writes on every way through it, as its own body sees it.
 pub fn written(db: &dyn Db, send: &SendEffect) -> Vec<WriteEffect> {
-    let owner = send.site.body;
-    let Some(body) = effects::body(db, owner) else { return Vec::new() };
-    let pieces = body.own.pieces();
-    let err = pieces.iter().flat_map(|piece| &piece.sends).find(|own| own.site == send.site).and_then(|own| own.err.as_ref());
-    let writes = err.map(|err| always::parts(db, owner, err).writes).unwrap_or_default();
+    let Some((Done { writes, .. }, layout)) = arm(db, send) else { return Vec::new() };
     let everywhere = |write: &&WriteEffect| {
         let again: Vec<Site> = writes.iter().filter(|other| covers(other, write)).map(Entry::here).collect();
-        body.layout.always_in_piece(&again, Loops::MayHaveNone)
+        layout.always_in_piece(&again, Loops::MayHaveNone)
     };
     writes.iter().filter(everywhere).cloned().collect()
 }

@@ -52,8 +52,12 @@ impl Walk<'_, '_> {
     pub(super) fn nonzero_if(&self, cond: &Expr, is: bool) -> Vec<Option<Divisor>> {
         match &cond.kind {
             ExprKind::Unary { op: UnaryOp::Not, operand } => self.nonzero_if(operand, !is),
-            ExprKind::Binary { op: BinaryOp::And, left, right } if is => [self.nonzero_if(left, true), self.nonzero_if(right, true)].concat(),
-            ExprKind::Binary { op: BinaryOp::Or, left, right } if !is => [self.nonzero_if(left, false), self.nonzero_if(right, false)].concat(),
+            ExprKind::Binary { op: BinaryOp::And, left, right } if is => {
+                [self.nonzero_if(left, true), self.nonzero_if(right, true)].concat()
+            }
+            ExprKind::Binary { op: BinaryOp::Or, left, right } if !is => {
+                [self.nonzero_if(left, false), self.nonzero_if(right, false)].concat()
+            }
             ExprKind::Binary { op, left, right } => {
                 let differs = match op {
                     BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Gt => is,

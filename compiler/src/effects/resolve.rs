@@ -12,7 +12,7 @@ use super::{
 };
 use crate::db::Db;
 use crate::hir::BodyOwner;
-use crate::signature::{Home, record_sig};
+use crate::signature::{Home, cell_sig, record_sig};
 use crate::types::{CellId, ItemId, LocalId};
 
 /// A body as a key of queries.
@@ -103,7 +103,12 @@ fn resolve(db: &dyn Db, home: Option<ItemId>, own: &Effects) -> Effects {
     for call in &own.calls {
         let callee = effects(db, call.callee);
         if *callee != Effects::default() {
-            all.extend(Frame { call, home }.effects(callee));
+            let mut seen = Frame { call, home }.effects(callee);
+            // What a derived cell is made of in the end is what is stored: a chain of them is no longer at its end than at its start.
+            if matches!(call.callee, BodyOwner::Derived(_)) {
+                seen.reads.retain(|read| read.cell.and_then(|cell| cell_sig(db, cell)).is_none_or(|sig| !sig.derived));
+            }
+            all.extend(seen);
         }
     }
     all

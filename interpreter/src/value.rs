@@ -74,6 +74,11 @@ impl RecordRef {
         self.0.hash
     }
 
+    /// Whether they are equal and share what they hold: asks for less than equality, and costs less.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// What [`RecordRef::set_hint`] left last, 0 at first.
     pub(crate) fn hint(&self) -> u64 {
         self.0.hint.load(Relaxed)
@@ -138,6 +143,22 @@ impl std::fmt::Debug for RecordRef {
 }
 
 impl Value {
+    /// Whether they are equal and share what they hold: asks for less than equality, and costs less.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Value::None, Value::None) => true,
+            (Value::Bool(a), Value::Bool(b)) => a == b,
+            (Value::Int(a), Value::Int(b)) | (Value::Time(a), Value::Time(b)) | (Value::Duration(a), Value::Duration(b)) => a == b,
+            (Value::Text(a), Value::Text(b)) => Arc::ptr_eq(a, b),
+            (Value::Ref(a), Value::Ref(b)) => a.is_same(b),
+            (Value::List(a), Value::List(b)) => Arc::ptr_eq(a, b),
+            (Value::Set(a), Value::Set(b)) => Arc::ptr_eq(a, b),
+            (Value::Map(a), Value::Map(b)) => Arc::ptr_eq(a, b),
+            (Value::Struct(a), Value::Struct(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
     /// How many elements or entries a collection has; 0 of what is none.
     pub fn element_count(&self) -> usize {
         match self {

@@ -32,6 +32,8 @@ pub(crate) enum Doing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NextStep<'a> {
     pub event: Option<&'a EventId>,
+    /// As in [`Waiting`] and [`InFlight`].
+    pub key: u64,
     pub doing: Doing,
     pub outside: bool,
     /// An attempt that has run is to be committed.
@@ -49,6 +51,8 @@ pub(crate) struct Trace {
 
 /// An event from outside that is not decided.
 pub(crate) struct Waiting<'a> {
+    /// Tells apart what is waiting or on its way in one engine.
+    pub key: u64,
     pub event: &'a Event,
     pub session: Session,
     /// Its attempt, if one has run, and whether what it read is up to date.
@@ -57,6 +61,8 @@ pub(crate) struct Waiting<'a> {
 
 /// An event on its way.
 pub(crate) struct InFlight<'a> {
+    /// As for [`Waiting`].
+    pub key: u64,
     pub outgoing: &'a Arc<Outgoing>,
     pub state: &'a OutgoingState,
     pub stage: Stage,
@@ -75,42 +81,82 @@ pub(crate) struct InFlight<'a> {
 impl Engine {
     /// An engine of its own that stands where this one does; `None` if a store cannot be copied.
     pub(crate) fn fork(&self, host: Box<dyn Host>) -> Option<Engine> {
-        Some(Engine {
-            program: self.program.clone(),
-            stores: self.fork_stores()?,
-            host,
-            limits: self.limits.clone(),
-            overlap: self.overlap,
-            execution: Execution::default(),
-            interrupt: self.interrupt.clone(),
-            broken: self.broken.clone(),
-            shared: self.shared.clone(),
-            ask_at: self.ask_at.clone(),
-            undurable: self.undurable.clone(),
-            next_key: self.next_key,
-            jobs: self.jobs.clone(),
-            ready: self.ready.clone(),
-            backoffs: self.backoffs.clone(),
-            flights: self.flights.clone(),
-            by_event: self.by_event.clone(),
-            pairs: self.pairs.clone(),
-            timers: self.timers.clone(),
-            waiting_answer: self.waiting_answer.clone(),
-            resting: self.resting,
-            waiting_durable: self.waiting_durable.clone(),
-            forgetting: self.forgetting.clone(),
-            backlog: self.backlog.clone(),
-            finished: self.finished.clone(),
-            held: self.held,
-            open: self.open.clone(),
-            calls: self.calls.clone(),
-            parked_facts: self.parked_facts.clone(),
-            fences: self.fences.clone(),
-            reconciling: self.reconciling.clone(),
-            history: None,
-            trace: None,
-            counters: self.counters,
-        })
+        let mut fork = Engine::idle(self.program.clone(), self.fork_stores()?, host, self.limits.clone(), self.overlap);
+        fork.stand_as(self);
+        Some(fork)
+    }
+
+    /// Stands where the other one does from now on. Both are forks of one engine: what it has in store is no longer needed, and its room is
+    /// used again.
+    pub(crate) fn stand_as(&mut self, other: &Engine) {
+        let Engine {
+            program: _,
+            stores,
+            host: _,
+            limits: _,
+            overlap: _,
+            execution: _,
+            interrupt,
+            broken,
+            shared,
+            ask_at,
+            undurable,
+            next_key,
+            jobs,
+            ready,
+            backoffs,
+            flights,
+            by_event,
+            pairs,
+            timers,
+            waiting_answer,
+            resting,
+            waiting_durable,
+            forgetting,
+            backlog,
+            finished,
+            held,
+            open,
+            calls,
+            parked_facts,
+            fences,
+            reconciling,
+            history: _,
+            trace: _,
+            counters,
+        } = other;
+        for store in 0..stores.len() {
+            let (mine, other) = (self.stores.get_mut(store).in_memory_mut(), stores.get(store).in_memory());
+            mine.zip(other).map(|(mine, other)| mine.clone_from(other)).expect("the stores of a fork are in memory");
+        }
+        self.interrupt.clone_from(interrupt);
+        self.broken.clone_from(broken);
+        self.shared.clone_from(shared);
+        self.ask_at.clone_from(ask_at);
+        self.undurable.clone_from(undurable);
+        self.next_key = *next_key;
+        self.jobs.clone_from(jobs);
+        self.ready.clone_from(ready);
+        self.backoffs.clone_from(backoffs);
+        self.flights.clone_from(flights);
+        self.by_event.clone_from(by_event);
+        self.pairs.clone_from(pairs);
+        self.timers.clone_from(timers);
+        self.waiting_answer.clone_from(waiting_answer);
+        self.resting = *resting;
+        self.waiting_durable.clone_from(waiting_durable);
+        self.forgetting.clone_from(forgetting);
+        self.backlog.clone_from(backlog);
+        self.finished.clone_from(finished);
+        self.held = *held;
+        self.open.clone_from(open);
+        self.calls.clone_from(calls);
+        self.parked_facts.clone_from(parked_facts);
+        self.fences.clone_from(fences);
+        self.reconciling.clone_from(reconciling);
+        self.history = None;
+        self.trace = None;
+        self.counters = *counters;
     }
 
     /// Copies of its stores; `None` if one has data elsewhere than in memory.
@@ -130,6 +176,11 @@ impl Engine {
     /// Notes from now on what steps do to the stores.
     pub(crate) fn begin_trace(&mut self) {
         self.trace = Some(Trace::default());
+    }
+
+    /// Gives the room of a trace that was looked at back to the next attempt.
+    pub(crate) fn recycle(&mut self, trace: Trace) {
+        trace.commits.into_iter().for_each(|request| self.execution.recycle(request));
     }
 
     /// What steps have done since [`Engine::begin_trace`], and ends that.
@@ -168,20 +219,21 @@ impl Engine {
             match self.jobs.get(key) {
                 Some(job) => NextStep {
                     event: self.event_of(&job.kind),
+                    key: flight_of(&job.kind).unwrap_or(*key),
                     doing: doing(&job.kind),
                     outside: job.is_outside(),
                     commit: matches!(step, Step::Commit(_)),
                 },
                 // Its job has ended: the step does nothing.
-                None => NextStep { event: None, doing: Doing::Forget, outside: false, commit: false },
+                None => NextStep { event: None, key: *key, doing: Doing::Forget, outside: false, commit: false },
             }
         })
     }
 
     /// The events from outside that are not decided, in no order.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = Waiting<'_>> {
-        self.jobs.values().filter_map(|job| match &job.kind {
-            Kind::Outside { event, session, .. } => Some(Waiting { event, session: *session, prepared: self.prepared_of(job) }),
+        self.jobs.iter().filter_map(|(key, job)| match &job.kind {
+            Kind::Outside { event, session, .. } => Some(Waiting { key: *key, event, session: *session, prepared: self.prepared_of(job) }),
             _ => None,
         })
     }
@@ -201,6 +253,7 @@ impl Engine {
                 None => false,
             };
             flights.push(InFlight {
+                key: *key,
                 outgoing: &flight.outgoing,
                 state: &flight.state,
                 stage: flight.stage,
@@ -229,14 +282,12 @@ impl Engine {
             }
         }
         for job in self.jobs.values() {
-            let (flight, settles) = match &job.kind {
-                Kind::Settle { flight, outcome } => (flight, Some(outcome)),
-                Kind::Deliver { flight } | Kind::MarkTried { flight } | Kind::Resume { flight } | Kind::Renew { flight, .. } => {
-                    (flight, None)
-                }
-                Kind::Outside { .. } | Kind::Repair { .. } | Kind::Forget { .. } => continue,
+            let Some(flight) = flight_of(&job.kind) else { continue };
+            let settles = match &job.kind {
+                Kind::Settle { outcome, .. } => Some(outcome),
+                _ => None,
             };
-            if let Ok(at) = keys.binary_search(flight) {
+            if let Ok(at) = keys.binary_search(&flight) {
                 flights[at].deliveries += u64::from(matches!(job.kind, Kind::Deliver { .. }));
                 flights[at].outcome = flights[at].outcome.or(settles);
                 flights[at].prepared = flights[at].prepared.or(self.prepared_of(job));
@@ -286,6 +337,18 @@ impl Engine {
             }
             self.ready.iter_mut().filter(|step| **step == Step::Commit(key)).for_each(|step| *step = Step::Run(key));
         }
+    }
+}
+
+/// The event on its way that a job is about.
+fn flight_of(kind: &Kind) -> Option<FlightKey> {
+    match kind {
+        Kind::Deliver { flight }
+        | Kind::Settle { flight, .. }
+        | Kind::MarkTried { flight }
+        | Kind::Resume { flight }
+        | Kind::Renew { flight, .. } => Some(*flight),
+        Kind::Outside { .. } | Kind::Repair { .. } | Kind::Forget { .. } => None,
     }
 }
 

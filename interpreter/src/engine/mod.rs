@@ -177,10 +177,22 @@ enum Step {
 impl Engine {
     /// An engine over these stores, going on with whatever is on its way in them.
     pub fn open(program: Arc<Program>, stores: Stores, host: Box<dyn Host>, limits: Limits, overlap: Overlap) -> Result<Self, StoreError> {
+        let mut engine = Engine::idle(program, stores, host, limits, overlap);
+        for store in 0..engine.stores.len() {
+            engine.compare_facts(store)?;
+            engine.learn_invariant_reads(store)?;
+        }
+        engine.adopt_all_stored()?;
+        engine.forget_left_behind()?;
+        Ok(engine)
+    }
+
+    /// One that has not looked into its stores.
+    fn idle(program: Arc<Program>, stores: Stores, host: Box<dyn Host>, limits: Limits, overlap: Overlap) -> Self {
         let count = stores.len();
         let fences = fence::Fences::new(&program);
         let shared = (0..count).map(|store| stores.get(store).capabilities().shared).collect();
-        let mut engine = Engine {
+        Engine {
             program,
             stores,
             host,
@@ -215,14 +227,7 @@ impl Engine {
             history: None,
             trace: None,
             counters: Counters::default(),
-        };
-        for store in 0..count {
-            engine.compare_facts(store)?;
-            engine.learn_invariant_reads(store)?;
         }
-        engine.adopt_all_stored()?;
-        engine.forget_left_behind()?;
-        Ok(engine)
     }
 
     /// A process that died between the sender's bookkeeping and the receiver's left behind what the receiver remembers: what no store of the

@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::point::{Group, Player, Point};
 use crate::engine::{InFlight, Stage as FlightStage, Waiting};
-use crate::event::{Action, EventId, Outcome, OutgoingState, PendingArm, Received};
+use crate::event::{Action, Outcome, OutgoingState, PendingArm, Received};
 use crate::simulate::stage::Stage;
 use crate::store::state::State;
 use crate::store::{CommitRequest, InboxChange, OutboxChange, Stores, Write};
@@ -106,8 +106,8 @@ impl Canonical<'_> {
         self.with_events(point, &mut |_, _| {})
     }
 
-    /// The hash of a point; says of each event that is not decided a hash of all that it has to go on.
-    pub fn with_events<'p>(&self, point: &'p Point<'_>, event: &mut dyn FnMut(&'p EventId, u128)) -> u128 {
+    /// The hash of a point; says of each event that is not decided, by its key in the engine, a hash of all that it has to go on.
+    pub fn with_events(&self, point: &Point<'_>, event: &mut dyn FnMut(u64, u128)) -> u128 {
         let mut hash = Hash::new();
         let world = &point.script.world;
         hash.word(world.now() as u64);
@@ -180,7 +180,7 @@ impl Canonical<'_> {
         tables
     }
 
-    fn flights<'p>(&self, flights: &[InFlight<'p>], event: &mut dyn FnMut(&'p EventId, u128)) -> u128 {
+    fn flights(&self, flights: &[InFlight<'_>], event: &mut dyn FnMut(u64, u128)) -> u128 {
         let mut sum: u128 = 0;
         for flight in flights {
             let mut hash = Hash::new();
@@ -218,20 +218,20 @@ impl Canonical<'_> {
             }
             self.prepared(&mut hash, flight.prepared);
             let hash = hash.finish();
-            event(&outgoing.event.id, hash);
+            event(flight.key, hash);
             sum = sum.wrapping_add(hash);
         }
         sum
     }
 
     /// Sessions of one group are interchangeable.
-    fn group<'p>(&self, point: &Point<'_>, group: &Group<'_>, waiting: &[Waiting<'p>], event: &mut dyn FnMut(&'p EventId, u128)) -> u128 {
+    fn group(&self, point: &Point<'_>, group: &Group<'_>, waiting: &[Waiting<'_>], event: &mut dyn FnMut(u64, u128)) -> u128 {
         let mut sum: u128 = 0;
         for player in &group.players {
             let waits = waiting.iter().find(|waiting| waiting.session == player.thread.session);
             let hash = self.player(point, player, waits);
             if let Some(waiting) = waits {
-                event(&waiting.event.id, hash);
+                event(waiting.key, hash);
             }
             sum = sum.wrapping_add(hash);
         }

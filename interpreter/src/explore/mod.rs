@@ -9,14 +9,16 @@
 
 mod canonical;
 mod commute;
+mod explorer;
 mod point;
 mod search;
 mod stage;
 mod story;
+mod symmetry;
 
 use patternc_program::Source;
 
-pub use self::search::{Comparison, End, Ends, Explorer, Outcome, Progress};
+pub use self::explorer::{Comparison, End, Ends, Explorer, Outcome, Progress};
 pub use self::story::{Step, Story};
 use crate::simulate::TestFailure;
 

@@ -25,11 +25,21 @@ pub(super) struct Player<'p> {
 }
 
 /// Sessions that run side by side; the first group is the test's own session.
-#[derive(Clone)]
 pub(super) struct Group<'p> {
     pub players: Vec<Arc<Player<'p>>>,
     /// Where it began.
     pub at: Source,
+}
+
+impl Clone for Group<'_> {
+    fn clone(&self) -> Self {
+        Group { players: self.players.clone(), at: self.at }
+    }
+
+    fn clone_from(&mut self, other: &Self) {
+        self.players.clone_from(&other.players);
+        self.at = other.at;
+    }
 }
 
 /// One thing that can happen next.
@@ -122,6 +132,19 @@ impl<'p> Point<'p> {
         }
     }
 
+    /// Becomes the same as another point of the search, in its own room.
+    pub fn stand_as(&mut self, other: &Self) {
+        let Point { script, groups, used, answers, failed, plain: _, every_step } = other;
+        self.script.world.stand_as(&script.world);
+        self.script.stand_as(script);
+        self.groups.clone_from(groups);
+        self.used = *used;
+        self.answers = *answers;
+        self.failed = *failed;
+        self.plain = false;
+        self.every_step = *every_step;
+    }
+
     /// The id of an event from outside that waits for an outcome.
     pub fn event_of(&self, request: Request) -> Option<&str> {
         let asked = self.script.world.asked().iter().find(|asked| asked.request == request)?;
@@ -137,40 +160,45 @@ impl<'p> Point<'p> {
 
     /// What can happen next.
     pub fn moves(&self, bounds: &Bounds) -> Vec<Move> {
-        self.with_steps(bounds, self.script.world.steps())
+        let mut moves: Vec<Move> = self.script.world.steps().into_iter().map(|step| Move::Step(step as u16)).collect();
+        let steps = !moves.is_empty();
+        self.other_moves(bounds, steps, &mut |chosen| moves.push(chosen));
+        moves
     }
 
-    /// The same, where it is known which steps can be taken.
-    pub fn with_steps(&self, bounds: &Bounds, steps: impl IntoIterator<Item = usize>) -> Vec<Move> {
+    /// What can happen besides steps. `steps`: whether there are any.
+    pub fn other_moves(&self, bounds: &Bounds, steps: bool, say: &mut dyn FnMut(Move)) {
         let world = &self.script.world;
-        let mut moves = Vec::with_capacity(16);
-        moves.extend(steps.into_iter().map(|step| Move::Step(step as u16)));
+        let mut any = steps;
         if let Some(group) = self.groups.last().filter(|_| self.groups.len() > 1) {
             let able = |player: &Player<'_>| !player.rests && player.thread.waits.is_none() && !player.thread.is_done();
-            moves.extend(group.players.iter().enumerate().filter(|(_, player)| able(player)).map(|(at, _)| Move::Session(at as u16)));
+            for (at, _) in group.players.iter().enumerate().filter(|(_, player)| able(player)) {
+                any = true;
+                say(Move::Session(at as u16));
+            }
         }
         for at in 0..world.calls().len() {
-            moves.push(Move::Answer(at as u16, Reply::Given));
+            any = true;
+            say(Move::Answer(at as u16, Reply::Given));
             if self.used.failures < bounds.failures {
-                moves.push(Move::Answer(at as u16, Reply::Refuses));
+                say(Move::Answer(at as u16, Reply::Refuses));
             }
             if self.used.duplicates < bounds.duplicates {
-                moves.push(Move::Answer(at as u16, Reply::Lost));
+                say(Move::Answer(at as u16, Reply::Lost));
             }
         }
         // Where nothing happens, nothing is in the way of a crash either: it was tried before.
-        if moves.is_empty() {
-            return moves;
+        if !any {
+            return;
         }
         // What loses nothing leads to the point itself.
         if self.used.crashes < bounds.crashes && (self.every_step || world.engine().has_to_lose()) {
-            moves.push(Move::Crash);
+            say(Move::Crash);
         }
         if self.used.duplicates < bounds.duplicates && !world.is_held() {
             let repeatable = world.engine().deliveries_under_way();
-            moves.extend((0..repeatable).map(|at| Move::Again(at as u16)));
+            (0..repeatable).for_each(|at| say(Move::Again(at as u16)));
         }
-        moves
     }
 
     /// Lets it happen, and all that follows without anyone's choice.
@@ -205,8 +233,11 @@ impl<'p> Point<'p> {
         let trace = self.script.world.engine_mut().end_trace();
         taken?;
         let engine = self.script.world.engine();
-        let trace = trace.filter(|_| self.plain && !self.script.world.is_held());
-        Ok(trace.and_then(|trace| Footprint::new(engine.program(), engine.stores(), &trace)))
+        let Some(trace) = trace else { return Ok(None) };
+        let apart = self.plain && !self.script.world.is_held();
+        let footprint = if apart { Footprint::new(engine.program(), engine.stores(), &trace) } else { None };
+        self.script.world.engine_mut().recycle(trace);
+        Ok(footprint)
     }
 
     fn answer(&mut self, at: usize, reply: Reply) -> Step<()> {

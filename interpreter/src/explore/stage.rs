@@ -122,6 +122,23 @@ impl Exploring {
         }
     }
 
+    /// Becomes the same as another point of the search.
+    pub fn stand_as(&mut self, other: &Self) {
+        let Exploring { engine, now, holds, sent, asked, outcomes, calls, anew, told: _ } = other;
+        self.engine.stand_as(engine);
+        if self.now != *now {
+            self.engine.set_host(host(*now));
+        }
+        self.now = *now;
+        self.holds = *holds;
+        self.sent = *sent;
+        self.asked.clone_from(asked);
+        self.outcomes.clone_from(outcomes);
+        self.calls.clone_from(calls);
+        self.anew = *anew;
+        self.told = None;
+    }
+
     /// Takes the room that attempts use, and gives its own: points that wait need none.
     pub fn swap_room(&mut self, room: &mut Execution) {
         self.engine.swap_room(room);

@@ -224,6 +224,14 @@ impl<'p, W: Stage> Script<'p, W> {
         }
     }
 
+    /// The same test as far as another script of it, in its own world.
+    pub fn stand_as(&mut self, other: &Self) {
+        self.outside.clone_from(&other.outside);
+        self.next_session = other.next_session;
+        self.expectations = other.expectations;
+        self.late.clone_from(&other.late);
+    }
+
     /// The events whose answers come after their statement.
     pub fn late(&self) -> &[Waits<'p>] {
         &self.late

@@ -95,6 +95,10 @@ impl Store for Memory {
         Some(&self.state)
     }
 
+    fn in_memory_mut(&mut self) -> Option<&mut State> {
+        Some(&mut self.state)
+    }
+
     fn commit(&mut self, request: &CommitRequest, now: i64) -> Result<Committed, Refused> {
         self.state.commit(request, now).map(|version| Committed { version })
     }

@@ -351,7 +351,12 @@ pub trait Store: Send {
     fn report(&self, _text: &str) {}
 
     /// What it keeps, where all of that is in memory and nowhere else.
-    fn in_memory(&self) -> Option<&state::State> {
+    fn in_memory(&self) -> Option<&State> {
+        None
+    }
+
+    /// The same, to be replaced.
+    fn in_memory_mut(&mut self) -> Option<&mut State> {
         None
     }
 

@@ -26,7 +26,7 @@ pub struct ReceivedEvent {
 }
 
 /// All events received.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Inbox {
     /// Ids come from outside: the hash is one that nobody can aim at.
     hasher: RandomState,
@@ -74,6 +74,23 @@ impl Kept {
     fn event(&self) -> ReceivedEvent {
         let ty = self.detail.as_ref().map_or(Type::Unknown, |detail| detail.1.clone());
         ReceivedEvent { received: self.received().clone(), ty, keep_until: Some(self.keep_until) }
+    }
+}
+
+impl Clone for Inbox {
+    fn clone(&self) -> Self {
+        let mut copy = Inbox::default();
+        copy.clone_from(self);
+        copy
+    }
+
+    fn clone_from(&mut self, other: &Self) {
+        let Inbox { hasher, row, first, table, others } = other;
+        self.hasher.clone_from(hasher);
+        self.row.clone_from(row);
+        self.first = *first;
+        self.table.clone_from(table);
+        self.others.clone_from(others);
     }
 }
 

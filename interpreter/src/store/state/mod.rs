@@ -5,6 +5,7 @@
 //! iterators.
 
 mod apply;
+mod copy;
 mod inbox;
 mod index;
 mod readers;
@@ -73,8 +74,9 @@ impl Schema {
 }
 
 /// All records of a store, its outbox and its inbox.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct State {
+    /// That of `by_ref`: states that share it have one.
     identity: Identity,
     schema: Arc<Schema>,
     /// Elements of one list, set or map.
@@ -95,12 +97,12 @@ pub struct State {
     next_sent: u64,
     inbox: Inbox,
     /// What the last evaluation of an invariant for a record read.
-    invariant_reads: FxHashMap<(u32, Handle), Box<[ReadKey]>>,
+    invariant_reads: FxHashMap<(u32, Handle), Arc<[ReadKey]>>,
     scratch: Scratch,
 }
 
-/// Tells the states of a process apart, so that a hint left in a reference by one is not followed in another.
-#[derive(Debug)]
+/// Tells the tables of places of a process apart, so that a hint left in a reference by one state is not followed where it may be wrong.
+#[derive(Clone, Copy, Debug)]
 struct Identity(u32);
 
 impl Identity {
@@ -112,14 +114,8 @@ impl Identity {
     }
 }
 
-impl Clone for Identity {
-    fn clone(&self) -> Self {
-        Identity::new()
-    }
-}
-
 /// A record that is, was, or is only spoken of.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Entry {
     key: RecordRef,
     table: u32,
@@ -131,14 +127,14 @@ struct Entry {
     readers: Option<Box<Readers>>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Cell {
     value: Value,
     changed: Version,
 }
 
 /// The records of one type in one space.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Table {
     space: SpaceRef,
     live: BTreeMap<u64, Handle>,
@@ -436,6 +432,10 @@ impl State {
         let table = self.intern_table(record.record(), record.space());
         let handle = Handle(u32::try_from(self.entries.len()).expect("fewer than 2^32 records fit in memory"));
         self.entries.push(Entry { key: record.clone(), table, presence: Presence::Never, order: 0, cells: Box::default(), readers: None });
+        if Arc::get_mut(&mut self.by_ref).is_none() {
+            // From here on the table is another than that of the copies.
+            self.identity = Identity::new();
+        }
         Arc::make_mut(&mut self.by_ref).insert(record.clone(), handle);
         self.leave_hint(record, handle);
         handle

@@ -112,7 +112,7 @@ impl State {
     pub(super) fn forget_reads(&mut self, invariant: u32, record: Handle) {
         let evaluation = (invariant, record);
         let Some(reads) = self.invariant_reads.remove(&evaluation) else { return };
-        for key in &reads {
+        for key in reads.iter() {
             self.each_reader(key, |evaluations| {
                 evaluations.swap_remove(&evaluation);
             });

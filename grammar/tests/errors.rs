@@ -402,3 +402,16 @@ fn there_is_an_end_to_errors() {
     let parsed = parse(&text);
     assert_eq!(parsed.errors.len(), 1000);
 }
+
+#[test]
+fn what_is_too_long_is_not_called_nested() {
+    let told = |text: &str| {
+        let parsed = parse(&format!("fn f(n: Int) -> Int {{ {text} }}"));
+        let error = parsed.errors.iter().find(|error| error.kind == SyntaxErrorKind::NestingLimit);
+        error.map(|error| error.message.clone()).unwrap_or_default().to_string()
+    };
+    assert_eq!(told(&format!("1{}", " + 1".repeat(150))), "");
+    assert_eq!(told(&format!("1{}", " + 1".repeat(400))), "this chain has more operators than 200");
+    assert_eq!(told(&format!("n{}", ".x".repeat(400))), "this chain has more names, calls and indexes than 200");
+    assert_eq!(told(&format!("{}n == n", "!".repeat(400))), "there are more signs before this than 200");
+}

@@ -73,7 +73,10 @@ fn chain<'a>(context: &Context<'_>, callable: &Callable<'_>, piece: &'a Effects,
 
 /// Another event that the same transaction sends, and that changes something.
 fn beside<'a>(context: &Context<'_>, callable: &Callable<'_>, piece: &'a Effects, send: &SendEffect) -> Option<&'a SendEffect> {
-    let both = |other: &SendEffect| callable.can_follow(other.here(), send.here()) || callable.can_follow(send.here(), other.here());
+    // In a loop it is sent more than once: what it did in an earlier round is done.
+    let again = |other: &SendEffect| other.here() == send.here() && callable.in_loop(send.here());
+    let both =
+        |other: &SendEffect| again(other) || callable.can_follow(other.here(), send.here()) || callable.can_follow(send.here(), other.here());
     let mut others = piece.sends.iter().filter(|other| other.role == SendRole::Send && !other.delayed && both(other));
     others.find(|other| steps::change(context.db, other).is_some())
 }
@@ -114,7 +117,11 @@ fn after_send(context: &Context<'_>, callable: &Callable<'_>, other: &SendEffect
         callable.name(),
     );
     let mut finding = RULE.at(callable.place(send.here()), format!("sent without an `err` arm, to {}", steps::reached(callable, send)), message);
-    finding = finding.label(callable.place(other.here()), format!("what this does stays, in {}", steps::reached(callable, other)));
+    if other.here() == send.here() {
+        finding = finding.note("it is sent in every round of a loop: one may be rejected, and the others not");
+    } else {
+        finding = finding.label(callable.place(other.here()), format!("what this does stays, in {}", steps::reached(callable, other)));
+    }
     finding = because(context, send, failing, &event, finding);
     finding = finding.help(format!(
         "send it in the `ok` arm of `{stays}`, with `err(e) => {{ … }}` that takes back what `{stays}` did; or let a `saga` do both"

@@ -89,9 +89,12 @@ impl Builder<'_> {
         let what = match expr.kind {
             ExprKind::Binary { .. } => "this chain has more operators",
             ExprKind::Field { .. } | ExprKind::Method { .. } | ExprKind::Index { .. } => "this chain has more names, calls and indexes",
-            ExprKind::Unary { .. } => "there are more signs before this",
             _ => "this has more parts one inside the other",
         };
+        self.cut_as(what, expr)
+    }
+
+    fn cut_as(&mut self, what: &str, expr: Expr) -> Expr {
         self.too_high(expr.span, what);
         self.height = 0;
         Expr { kind: ExprKind::Error, span: expr.span }
@@ -140,7 +143,7 @@ impl Builder<'_> {
         if (prefixes - first) as u32 + self.height > MAX_HEIGHT {
             let start = self.place(self.tokens[first].start);
             expr.span = Span { start, end };
-            return self.cut(expr);
+            return self.cut_as("there are more signs before this", expr);
         }
         for index in (first..prefixes).rev() {
             let token = self.tokens[index];

@@ -17,7 +17,7 @@ use std::{env, fs, thread};
 use rustix::process::{Pid, Signal, getuid, kill_process};
 use tempfile::TempDir;
 
-pub use self::proxy::{Cut, Proxy};
+pub use self::proxy::{Cut, Packet, Proxy};
 
 /// `nobody` and `nogroup` on Debian.
 const NOBODY: u32 = 65_534;

@@ -1,17 +1,30 @@
-//! Stands between a process and a server, and cuts connections where it hurts: at the end of a transaction that appends to the journal.
+//! Stands between a process and a server, and cuts connections where it hurts: where something is appended to the journal.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// How much of a `COMMIT` and its answer gets through before the connection is cut.
+/// What begins an entry of the journal, and nothing else that is sent.
+const ENTRY: &[u8] = b"[[\"";
+
+/// How much of an entry and its answer gets through before the connection is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
-    /// So many bytes of the packet that ends in the `COMMIT` reach the server.
+    /// So many bytes of the packet with the entry reach the server.
     Request(usize),
     /// All of it reaches the server, and so many bytes of the answer come back.
     Answer(usize),
+    /// Nothing of it reaches the server before [`Proxy::deliver`].
+    Late,
+}
+
+/// A packet that was cut.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Packet {
+    pub bytes: usize,
+    /// Whether it ends a transaction that was begun before.
+    pub commits: bool,
 }
 
 /// What is to be cut, and what was.
@@ -22,8 +35,8 @@ struct Plan {
     every: usize,
     commits: usize,
     cuts: usize,
-    /// Bytes of the packet that was cut last.
-    request: usize,
+    last: Packet,
+    late: Option<(TcpStream, Vec<u8>)>,
 }
 
 /// A port that leads to the server's.
@@ -72,9 +85,20 @@ impl Proxy {
         lock(&self.plan).cuts
     }
 
-    /// How many bytes the packet had that was cut last.
-    pub fn request(&self) -> usize {
-        lock(&self.plan).request
+    /// What was cut last.
+    pub fn last(&self) -> Packet {
+        lock(&self.plan).last
+    }
+
+    /// Has the server take what comes late, to the end.
+    ///
+    /// # Panics
+    /// If nothing does.
+    pub fn deliver(&self) {
+        let (mut server, packet) = lock(&self.plan).late.take().expect("something was cut to come late");
+        server.write_all(&packet).and_then(|()| server.shutdown(Shutdown::Write)).expect("the server is there");
+        // It ends the connection when it is done; what it answers is for nobody.
+        let _ = server.read_to_end(&mut Vec::new());
     }
 }
 
@@ -84,17 +108,16 @@ fn lock(plan: &Mutex<Plan>) -> MutexGuard<'_, Plan> {
 }
 
 impl Plan {
-    /// Whether, and how, a packet is cut. A `COMMIT` alone ends nothing that was written in the same breath.
+    /// Whether, and how, a packet is cut.
     fn of(&mut self, packet: &[u8]) -> Option<Cut> {
-        let commit = b"COMMIT\0";
-        let ends = packet.len() > 64 && packet.windows(commit.len()).any(|window| window == commit);
-        let cut = self.cut.filter(|_| ends)?;
+        let has = |what: &[u8]| packet.windows(what.len()).any(|window| window == what);
+        let cut = self.cut.filter(|_| has(ENTRY))?;
         self.commits += 1;
         if !self.commits.is_multiple_of(self.every) {
             return None;
         }
         self.cuts += 1;
-        self.request = packet.len();
+        self.last = Packet { bytes: packet.len(), commits: has(b"COMMIT\0") };
         Some(cut)
     }
 }
@@ -139,6 +162,12 @@ impl Connection {
                     if bytes == 0 {
                         break;
                     }
+                }
+                Some(Cut::Late) => {
+                    let server = self.server.try_clone().expect("a handle");
+                    lock(&self.plan).late = Some((server, packet.to_vec()));
+                    let _ = self.client.shutdown(Shutdown::Both);
+                    return;
                 }
                 None => {
                     if self.server.write_all(packet).is_err() {

@@ -14,8 +14,6 @@ use patternc_program::Program;
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) position: i64,
-    /// Made by the writer, so that it can find out whether a commit whose answer was lost has happened.
-    pub(super) batch: String,
     /// The process that wrote it.
     pub(super) runtime: i64,
     /// The newest time of its transactions, in milliseconds since the epoch.
@@ -49,7 +47,7 @@ pub(super) fn entries(after: i64, rows: &[Row]) -> Result<Vec<Entry>, String> {
             return Err(damaged("its checksum is wrong"));
         }
         let effects = effect::read(text).map_err(|error| damaged(&error.to_string()))?;
-        entries.push(Entry { position, batch: batch.to_owned(), runtime, now, effects });
+        entries.push(Entry { position, runtime, now, effects });
         before = position;
     }
     Ok(entries)

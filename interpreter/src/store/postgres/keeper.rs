@@ -1,6 +1,5 @@
 //! The background: says that this process is alive, looks who else is, brings the journal to the tables and cuts it.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -15,6 +14,8 @@ use crate::store::format::schema::StoredSchema;
 const POLL: Duration = Duration::from_millis(250);
 /// How often this process says that it is alive. Who has not for five seconds counts as dead ([`sql::LIVE`]).
 const HEARTBEAT: Duration = Duration::from_millis(500);
+/// How often who comes looks whether the others know.
+const AWARE: Duration = Duration::from_millis(20);
 /// How often the store looks for what processes have left that are no more.
 const TELL: Duration = Duration::from_secs(2);
 /// Entries brought to the tables in one transaction.
@@ -43,9 +44,17 @@ impl Keeper {
         Keeper { shared, schema, quiet, link: None, applied: 0, head: (0, Instant::now()), seen: None, told: Instant::now(), name }
     }
 
-    /// Says for the first time that this process is there, and looks who else is.
-    pub(super) fn appear(&mut self) -> Result<(), String> {
-        self.live().map_err(|error| super::link::source(&error))
+    /// Says for the first time that this process is there, looks who else is, and waits until they know of it: one that takes itself to be
+    /// alone commits without a lock.
+    pub(super) fn appear(&mut self) -> Answer<()> {
+        self.live()?;
+        // The second time is later than the moment from which the others can see it.
+        self.live()?;
+        let runtime = self.shared.runtime;
+        while self.link()?.query(sql::UNAWARE, &[&runtime])?.iter().any(|row| row.get::<_, i64>(0) > 0) {
+            std::thread::sleep(AWARE);
+        }
+        Ok(())
     }
 
     /// The thread, until the store is closed.
@@ -89,18 +98,19 @@ impl Keeper {
             self.head = (head, Instant::now());
         }
         // Every now and then in any case: a process may count as dead by now.
-        let mut tell = head > self.shared.position.load(Ordering::Acquire) || self.told.elapsed() >= TELL;
+        let mut tell = self.told.elapsed() >= TELL;
         if self.seen.is_none_or(|seen| seen.elapsed() >= HEARTBEAT) {
-            let before = lock(&self.shared.live).clone();
-            self.live()?;
-            tell |= before != *lock(&self.shared.live);
+            tell |= self.live()?;
         }
+        let runtime = self.shared.runtime;
+        // What is new to the state of one who is alone is its own, and on its way.
+        tell |= head > self.shared.position.load(Ordering::Acquire) && lock(&self.shared.live).alone(runtime).is_none();
         if tell {
             self.told = Instant::now();
             self.shared.behind.store(true, Ordering::Release);
             self.shared.call_back();
         }
-        let first = lock(&self.shared.live).iter().flatten().min().is_none_or(|first| *first == self.shared.runtime);
+        let first = lock(&self.shared.live).is_first(runtime);
         // One is enough.
         if first && head > self.applied && (head - self.applied >= APPLY_AT || self.head.1.elapsed() >= self.quiet.max(POLL)) {
             self.apply()?;
@@ -108,16 +118,17 @@ impl Keeper {
         Ok(())
     }
 
-    fn live(&mut self) -> Answer<()> {
+    /// Says that this process is alive, and looks who else is. Gives whether that is something new.
+    fn live(&mut self) -> Answer<bool> {
+        let asked = Instant::now();
         let (runtime, position, name) = (self.shared.runtime, self.shared.position.load(Ordering::Acquire), self.name.clone());
         // A text of PostgreSQL cannot hold a NUL.
         let report = lock(&self.shared.report).replace('\0', "");
         let link = self.link()?;
         link.execute(sql::SEEN, &[&runtime, &position, &name, &report])?;
-        let live: HashSet<i64> = link.query(sql::LIVE, &[])?.iter().map(|row| row.get(0)).collect();
-        *lock(&self.shared.live) = Some(live);
-        self.seen = Some(Instant::now());
-        Ok(())
+        let live = link.query(sql::LIVE, &[])?.iter().map(|row| row.get(0)).collect();
+        self.seen = Some(asked);
+        Ok(lock(&self.shared.live).learn(live, asked))
     }
 
     /// Brings the journal to the tables, and cuts what everyone has.
@@ -136,8 +147,7 @@ impl Keeper {
     }
 
     fn leave(&mut self) -> Result<(), ApplyError> {
-        let alone = lock(&self.shared.live).iter().flatten().all(|id| *id == self.shared.runtime);
-        if alone {
+        if lock(&self.shared.live).alone(self.shared.runtime).is_some() {
             self.apply()?;
         }
         let runtime = self.shared.runtime;

@@ -150,6 +150,13 @@ pub(super) fn is_transient(error: &tokio_postgres::Error) -> bool {
     ["08", "40", "53", "55", "57"].iter().any(|class| code.code().starts_with(class)) || *code == SqlState::READ_ONLY_SQL_TRANSACTION
 }
 
+/// Whether the server has answered that what it was asked has not happened, and will not. What it says as it ends a session (57), of lost
+/// connections (08) or of itself (XX) leaves that open, as does 40003.
+pub(super) fn is_refusal(error: &tokio_postgres::Error) -> bool {
+    let Some(code) = error.code() else { return false };
+    ["22", "23", "25", "40", "42", "53", "55"].iter().any(|class| code.code().starts_with(class)) && code.code() != "40003"
+}
+
 /// A connection. It is used by one thread at a time.
 pub(super) struct Link {
     runtime: tokio::runtime::Runtime,
@@ -162,7 +169,6 @@ pub(super) struct TurnStatements {
     pub(super) lock: Statement,
     pub(super) tail: Statement,
     pub(super) append: Statement,
-    pub(super) shift: Statement,
 }
 
 impl Link {
@@ -174,7 +180,6 @@ impl Link {
                 lock: client.prepare(sql::LOCK).await?,
                 tail: client.prepare(sql::TAIL).await?,
                 append: client.prepare(sql::APPEND).await?,
-                shift: client.prepare(sql::MOVE).await?,
             })
         })?;
         Ok(Link { runtime, client, turn })

@@ -5,7 +5,8 @@
 //! it ends. To commit, a process takes a *turn* (`turn`): it locks the row of the head, reads what others have appended, applies it, and
 //! then commits as many transactions as want to, which are checked against the exactly newest state. They are appended as one entry, and
 //! with the end of the turn they are durable. So the transactions of all processes have one order, over all spaces of the server, and none
-//! is lost to another process by being late. One at a time costs two round trips; many at a time share them.
+//! is lost to another process by being late. One at a time costs two round trips, or one where no other process is there; many at a time
+//! share them.
 //!
 //! In the background (`keeper`) the journal is brought to tables, from which a process that starts loads its state, and cut. Who follows
 //! is behind by a quarter of a second at most when it has nothing to do itself, and not at all when it commits or reads.
@@ -25,12 +26,15 @@
 //! answered, the next reading of the journal tells whether it happened. If it did not, the state is loaded anew and [`News::lost`] says so.
 //! A damaged entry, or another program's opening, is the end: every call says why.
 
+mod durable;
 mod glance;
 mod import;
 mod journal;
 mod keeper;
 mod link;
+mod live;
 mod open;
+mod read;
 mod rows;
 mod scratch;
 pub mod statements;
@@ -52,8 +56,9 @@ pub use self::glance::{Looked, glance};
 pub use self::import::Import;
 use self::journal::Follower;
 use self::link::Address;
+use self::read::Begun;
 pub use self::scratch::Scratch;
-use self::turn::{Begun, Shared};
+use self::turn::{Shared, lock};
 use super::format::Opening;
 use super::format::record::Recorder;
 use super::format::schema::StoredSchema;
@@ -121,8 +126,8 @@ impl Postgres {
             buried: HashSet::new(),
         };
         let mut keeper = keeper::Keeper::new(shared.clone(), opened.schema, opening.quiet);
-        keeper.appear().map_err(|error| StoreError { message: format!("cannot open {}: {error}", address.shown), transient: true })?;
-        store.live = turn::lock(&shared.live).clone().unwrap_or_default();
+        keeper.appear().map_err(|error| open::Told(&address).server(&error))?;
+        store.live = lock(&shared.live).runtimes().cloned().unwrap_or_default();
         let ender = shared.clone();
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
         store.threads.push(thread("patternc-turns").spawn(move || ender.run()).map_err(failed)?);
@@ -219,7 +224,7 @@ impl Postgres {
 
     /// Takes note of processes that are no more: what they have sent is delivered by others.
     fn look_for_orphans(&mut self) {
-        let Some(live) = turn::lock(&self.shared.live).clone() else { return };
+        let Some(live) = lock(&self.shared.live).runtimes().cloned() else { return };
         self.live = live;
         let dead: HashSet<i64> = self.follower.owners.values().copied().filter(|owner| !self.is_alive(*owner)).collect();
         let fresh: HashSet<i64> = dead.difference(&self.buried).copied().collect();
@@ -332,7 +337,7 @@ impl Store for Postgres {
     }
 
     fn report(&self, text: &str) {
-        text.clone_into(&mut turn::lock(&self.shared.report));
+        text.clone_into(&mut lock(&self.shared.report));
     }
 
     fn news(&mut self) -> Option<News> {

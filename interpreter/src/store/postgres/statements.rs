@@ -13,7 +13,7 @@
 /// Settings of a session. A process that dies or hangs in its turn loses the lock after `idle_in_transaction_session_timeout`; nobody
 /// waits for a lock or a statement for ever. (CockroachDB: `SET` with these names, "Session variables".)
 pub(super) const SESSION: &str = "SET idle_in_transaction_session_timeout = '10s'; SET statement_timeout = '60s'; SET lock_timeout = '30s'; \
-     SET synchronous_commit = on";
+     SET synchronous_commit = on; SET default_transaction_isolation = 'read committed'";
 
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 /// One state of everything. CockroachDB runs it as SERIALIZABLE, which is no less.
@@ -58,9 +58,12 @@ pub(super) const CREATE_HEAD: &str = "INSERT INTO _patternc_head (one, position,
 pub(super) const LOCK: &str = "SELECT position, generation FROM _patternc_head WHERE one = 1 FOR UPDATE";
 pub(super) const TAIL: &str =
     "SELECT position, batch, runtime, now, effects, checksum FROM _patternc_journal WHERE position > $1 ORDER BY position";
-pub(super) const APPEND: &str =
-    "INSERT INTO _patternc_journal (position, batch, runtime, now, effects, checksum) VALUES ($1, $2, $3, $4, $5, $6)";
-pub(super) const MOVE: &str = "UPDATE _patternc_head SET position = $1 WHERE one = 1";
+/// Appends an entry and moves the head to it, or does neither: only where the head is at the entry before, and of the generation that is
+/// expected. (CockroachDB: "Common table expressions", "Data-modifying statements"; YugabyteDB: "WITH clause".)
+pub(super) const APPEND: &str = "WITH head AS \
+     (UPDATE _patternc_head SET position = $1::INT8 WHERE one = 1 AND position = $1::INT8 - 1 AND generation = $2::INT8 RETURNING position) \
+     INSERT INTO _patternc_journal (position, batch, runtime, now, effects, checksum) \
+     SELECT head.position, $3::TEXT, $4::INT8, $5::INT8, $6::TEXT, $7::INT8 FROM head";
 /// Where the journal ends, without a lock.
 pub(super) const HEAD: &str = "SELECT position, generation FROM _patternc_head WHERE one = 1";
 
@@ -68,6 +71,9 @@ pub(super) const HEAD: &str = "SELECT position, generation FROM _patternc_head W
 pub(super) const SEEN: &str = "INSERT INTO _patternc_runtime (id, seen, position, name, report) VALUES ($1, now(), $2, $3, $4) \
      ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, position = excluded.position, report = excluded.report";
 pub(super) const LIVE: &str = "SELECT id, position, name, report FROM _patternc_runtime WHERE seen > now() - INTERVAL '5 seconds'";
+/// How many others have not looked who is alive since this process said that it is: they say so themselves before they look.
+pub(super) const UNAWARE: &str = "SELECT count(*) FROM _patternc_runtime AS own, _patternc_runtime AS other WHERE own.id = $1 AND other.id <> $1 \
+     AND other.seen <= own.seen AND other.seen > now() - INTERVAL '5 seconds'";
 pub(super) const FORGET_DEAD: &str = "DELETE FROM _patternc_runtime WHERE seen < now() - INTERVAL '1 hour'";
 pub(super) const GONE: &str = "DELETE FROM _patternc_runtime WHERE id = $1";
 

@@ -1,23 +1,27 @@
-//! Turns: whoever holds the lock on the head of the journal has the exactly newest state, and is alone in changing it.
+//! Turns: what is committed in one is checked against the exactly newest state, and becomes durable as one entry of the journal.
 //!
-//! A turn begins with one round trip (lock the head, read what others have appended), commits as many transactions as want to, and ends
-//! with another (append them as one entry, move the head, commit): then they are durable, together. So whatever was validated in a turn
-//! is so when it becomes durable, over all spaces of the server, and no attempt is lost to another process.
+//! Where several processes use the store, a turn begins with a round trip (lock the head, read what others have appended), commits as many
+//! transactions as want to, and ends with another (append them as one entry, move the head, commit).
 //!
-//! An end whose answer does not come leaves in doubt whether the entry is there. The next turn's reading of the journal tells: with the lock
-//! in hand, the transaction that is in doubt has ended one way or the other, and its batch is found or is not.
+//! A process that is alone needs no lock: its state is the newest, so a turn begins at once and costs one round trip. While an entry is on
+//! its way, the next one is gathered. Who comes waits until this process has seen it (`keeper`), and from then on all lock. None of this
+//! is relied on: an entry is appended only if the head still is where it was, so if anyone has come between nevertheless, nothing of it
+//! and of what was gathered behind it happens.
+//!
+//! An end whose answer does not come leaves in doubt whether the entry is there; how that is found out is in `durable`.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio_postgres::types::ToSql;
 
-use super::journal::{self, Entry};
+use super::journal;
 use super::link::{self, Address, Answer, Link};
+use super::live::Live;
+use super::read::Begun;
 use super::statements as sql;
-use crate::store::{Durability, StoreError, Version};
+use crate::store::{StoreError, Version};
 
 /// A turn that nobody waits for the end of is ended after this time.
 const LINGER: Duration = Duration::from_millis(1);
@@ -25,13 +29,6 @@ const LINGER: Duration = Duration::from_millis(1);
 const LINGER_EMPTY: Duration = Duration::from_millis(20);
 /// Bytes of effects after which a turn ends.
 const LARGEST_TURN: usize = 32 << 20;
-/// How long anyone waits to know whether a commit has happened.
-const UNKNOWN: Duration = Duration::from_secs(30);
-/// A server that did not answer is not asked again for this long.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// The position and the generation in the head row.
-type Head = (i64, i64);
 
 /// What the store, its waiters and its threads share.
 pub(super) struct Shared {
@@ -39,44 +36,61 @@ pub(super) struct Shared {
     /// The number of this process among those that share the server.
     pub(super) runtime: i64,
     /// Which schema the program was opened with; another means that another program has been.
-    generation: i64,
-    turn: Mutex<Turn>,
+    pub(super) generation: i64,
+    pub(super) turn: Mutex<Turn>,
     /// For the thread: a turn has begun.
     work: Condvar,
-    durable: AtomicU64,
+    /// For those who wait: an entry is no longer on its way.
+    pub(super) landed: Condvar,
+    pub(super) durable: AtomicU64,
     /// The last entry that the state has.
     pub(super) position: AtomicI64,
     pub(super) closing: AtomicBool,
     /// The journal is known to have entries that the state has not, or someone has left.
     pub(super) behind: AtomicBool,
-    /// The processes that were seen lately. Unknown before they were looked for.
-    pub(super) live: Mutex<Option<HashSet<i64>>>,
+    pub(super) live: Mutex<Live>,
     /// What this process says of itself to those who look.
     pub(super) report: Mutex<String>,
-    callbacks: Mutex<Vec<Arc<dyn Fn() + Send + Sync>>>,
+    pub(super) callbacks: Mutex<Vec<Arc<dyn Fn() + Send + Sync>>>,
 }
 
 /// The turn, or the pause between two.
 #[derive(Default)]
-struct Turn {
-    link: Option<Link>,
-    /// Since when the head is locked.
-    open: Option<Instant>,
-    effects: String,
-    version: u64,
+pub(super) struct Turn {
+    /// Whoever brings an entry on its way has it meanwhile.
+    pub(super) link: Option<Link>,
+    pub(super) open: Option<Open>,
+    /// What was gathered, and is not on its way yet.
+    pub(super) effects: String,
     now: i64,
-    /// The batch whose end was not answered.
-    doubt: Option<String>,
+    /// The newest version.
+    pub(super) version: u64,
+    /// An entry is on its way.
+    pub(super) under_way: bool,
+    /// The batch whose end was not answered, and the version that it brings.
+    pub(super) doubt: Option<(String, u64)>,
     /// Why the end of a turn failed last.
-    reason: String,
+    pub(super) reason: String,
     batches: u64,
     /// Versions that never became durable: first and last.
-    lost: Vec<(u64, u64)>,
+    pub(super) lost: Vec<(u64, u64)>,
     /// The state has some of them still.
-    reload: bool,
-    failure: Option<StoreError>,
+    pub(super) reload: bool,
+    /// Since which change of those who are alive the state has been the newest whenever this process was alone.
+    pub(super) newest: Option<u64>,
+    pub(super) failure: Option<StoreError>,
     /// The server did not answer.
-    silent: Option<(Instant, StoreError)>,
+    pub(super) silent: Option<(Instant, StoreError)>,
+    /// The thread waits for work, however long that takes.
+    rests: bool,
+}
+
+/// A turn that has begun.
+#[derive(Clone, Copy)]
+pub(super) struct Open {
+    since: Instant,
+    /// The head is locked. Otherwise nobody else is there.
+    pub(super) locked: bool,
 }
 
 /// The turn, which does not end meanwhile.
@@ -92,17 +106,9 @@ impl Held<'_> {
         self.turn.version = version.0;
         self.turn.now = self.turn.now.max(now);
         if self.turn.effects.len() > LARGEST_TURN {
-            self.shared.end(&mut self.turn);
+            drop(self.shared.end(self.turn));
         }
     }
-}
-
-/// What the beginning of a turn brought.
-pub(super) struct Begun {
-    /// What others have appended.
-    pub(super) entries: Vec<Entry>,
-    /// Whether commits that were in doubt have not happened: what the state has of them has to go.
-    pub(super) lost: bool,
 }
 
 /// A mutex whose holder panicked has data that are whole: every change of them is one assignment.
@@ -118,11 +124,12 @@ impl Shared {
             generation,
             turn: Mutex::new(Turn { version, ..Turn::default() }),
             work: Condvar::new(),
+            landed: Condvar::new(),
             durable: AtomicU64::new(version),
             position: AtomicI64::new(position),
             closing: AtomicBool::new(false),
             behind: AtomicBool::new(false),
-            live: Mutex::new(None),
+            live: Mutex::default(),
             report: Mutex::default(),
             callbacks: Mutex::default(),
         }
@@ -146,26 +153,6 @@ impl Shared {
         failure
     }
 
-    fn unavailable(&self, what: &str) -> StoreError {
-        StoreError { message: format!("the PostgreSQL server {} does not answer: {what}", self.address.shown), transient: true }
-    }
-
-    fn broken(&self, error: &tokio_postgres::Error) -> StoreError {
-        let mut told = self.unavailable(&link::source(error));
-        told.transient = link::is_transient(error);
-        told
-    }
-
-    /// What is said of commits that were lost.
-    pub(super) fn lost(&self) -> StoreError {
-        StoreError { message: self.lost_message(&lock(&self.turn)), transient: true }
-    }
-
-    fn lost_message(&self, turn: &Turn) -> String {
-        let why = if turn.reason.is_empty() { "it did not answer" } else { &turn.reason };
-        format!("what was committed has not reached the PostgreSQL server {}, and is done again: {why}", self.address.shown)
-    }
-
     /// Whether this process has the turn.
     pub(super) fn has_turn(&self) -> bool {
         lock(&self.turn).open.is_some()
@@ -174,162 +161,44 @@ impl Shared {
     /// Begins a turn, unless there is one (`None`). The state has to follow the entries it gives before anything is committed.
     pub(super) fn begin(&self) -> Result<Option<Begun>, StoreError> {
         let mut turn = lock(&self.turn);
-        if let Some(failure) = &turn.failure {
-            return Err(failure.clone());
-        }
-        if turn.open.is_some() {
-            return Ok(None);
-        }
-        let begun = self.read(&mut turn, true)?;
-        // Where commits were lost the lock has been given back: the state is loaded first.
-        turn.open = (!begun.lost).then(Instant::now);
-        drop(turn);
-        self.work.notify_one();
-        Ok(Some(begun))
-    }
-
-    /// Reads what others have appended, without a turn (`None`: there is one, so nobody has).
-    pub(super) fn refresh(&self) -> Result<Option<Begun>, StoreError> {
-        let mut turn = lock(&self.turn);
-        if let Some(failure) = &turn.failure {
-            return Err(failure.clone());
-        }
-        match turn.open {
-            Some(_) => Ok(None),
-            // Only with the lock can it be told whether what is in doubt has happened.
-            None if turn.doubt.is_some() => {
+        let begun = loop {
+            if let Some(failure) = &turn.failure {
+                return Err(failure.clone());
+            }
+            if turn.open.is_some() {
+                return Ok(None);
+            }
+            if self.is_newest(&turn) {
+                self.open(&mut turn, false);
+                break None;
+            }
+            if turn.doubt.is_some() {
+                self.ask(&mut turn, Self::settle)?;
+            } else if !turn.under_way {
                 let begun = self.read(&mut turn, true)?;
-                turn.open = (!begun.lost).then(Instant::now);
-                Ok(Some(begun))
-            }
-            None => self.read(&mut turn, false).map(Some),
-        }
-    }
-
-    fn read(&self, turn: &mut Turn, locks: bool) -> Result<Begun, StoreError> {
-        if let Some((at, error)) = &turn.silent {
-            if at.elapsed() < PAUSE {
-                return Err(error.clone());
-            }
-            turn.silent = None;
-        }
-        if std::mem::take(&mut turn.reload) {
-            return Ok(Begun { entries: Vec::new(), lost: true });
-        }
-        let read = self.ask(turn, locks);
-        if read.is_err() {
-            // A session in an unknown state is not used again.
-            turn.link = None;
-        }
-        let (rows, head) = read.map_err(|error| {
-            let told = self.broken(&error);
-            turn.silent = Some((Instant::now(), told.clone()));
-            told
-        })?;
-        let position = self.position.load(Ordering::Acquire);
-        let refuse = |turn: &mut Turn, what: String| {
-            turn.link = None;
-            let failure = StoreError { message: format!("the store {}: {what}", self.address.shown), transient: false };
-            turn.failure.get_or_insert(failure).clone()
-        };
-        if head.is_some_and(|(_, generation)| generation != self.generation) {
-            let what = "another process has brought it to a changed program, or filled it. Start this one again with the same program";
-            return Err(refuse(turn, what.to_owned()));
-        }
-        let mut entries = match journal::entries(position, &rows) {
-            Ok(entries) => entries,
-            // Cut off while this process was away: what it missed is in the tables.
-            Err(_) if rows.first().is_some_and(|row| row.get::<_, i64>(0) > position + 1) => {
-                turn.link = None;
-                self.count_lost(turn);
-                return Ok(Begun { entries: Vec::new(), lost: true });
-            }
-            Err(what) => return Err(refuse(turn, format!("it is damaged: {what}"))),
-        };
-        if let Some((head, _)) = head
-            && entries.last().map_or(position, |last| last.position) != head
-        {
-            turn.link = None;
-            if rows.is_empty() && turn.doubt.is_none() && head > position {
-                self.count_lost(turn);
-                return Ok(Begun { entries: Vec::new(), lost: true });
-            }
-            // Not read in one: only where the server gives all statements of a transaction the state of its beginning.
-            return Err(self.unavailable("the journal changed while it was read"));
-        }
-        let mut lost = false;
-        if let Some(batch) = turn.doubt.take() {
-            match entries.iter().position(|entry| entry.batch == batch) {
-                Some(0) => {
-                    let happened = entries.remove(0);
-                    self.position.store(happened.position, Ordering::Release);
-                    self.durable.store(turn.version, Ordering::Release);
+                // Where commits were lost the lock has been given back: the state is loaded first.
+                if !begun.lost {
+                    self.open(&mut turn, true);
                 }
-                _ => {
-                    // The state has more than the journal: it is loaded anew, so the turn is given back.
-                    turn.link = None;
-                    self.count_lost(turn);
-                    lost = true;
-                }
+                break Some(begun);
+            } else {
+                turn = wait(&self.landed, turn);
             }
-        }
-        Ok(Begun { entries, lost })
-    }
-
-    /// Finds out whether the entry is there whose end was not answered: whoever has the lock knows, since its transaction has ended by then.
-    fn settle(&self, turn: &mut Turn) {
-        let Some(batch) = turn.doubt.clone() else { return };
-        let Ok((rows, Some(_))) = self.ask(turn, true) else {
-            turn.link = None;
-            return;
         };
-        if let Some(link) = &turn.link
-            && link.batch(sql::ROLLBACK).is_err()
-        {
-            turn.link = None;
-        }
-        match rows.first() {
-            Some(row) if row.get::<_, &str>(1) == batch => {
-                turn.doubt = None;
-                self.position.store(row.get(0), Ordering::Release);
-                self.durable.store(turn.version, Ordering::Release);
-            }
-            _ => {
-                self.count_lost(turn);
-                turn.reload = true;
-            }
+        Ok(begun)
+    }
+
+    pub(super) fn open(&self, turn: &mut Turn, locked: bool) {
+        turn.open = Some(Open { since: Instant::now(), locked });
+        if std::mem::take(&mut turn.rests) {
+            self.work.notify_one();
         }
     }
 
-    fn count_lost(&self, turn: &mut Turn) {
-        turn.doubt = None;
-        turn.open = None;
-        turn.effects.clear();
-        let durable = self.durable.load(Ordering::Acquire);
-        if turn.version > durable {
-            turn.lost.push((durable + 1, turn.version));
-        }
-    }
-
-    /// The rows of the tail, and the head's position and generation if it was locked.
-    fn ask(&self, turn: &mut Turn, locks: bool) -> Answer<(Vec<tokio_postgres::Row>, Option<Head>)> {
-        let link = match &mut turn.link {
-            Some(link) => link,
-            none => none.insert(Link::open(&self.address)?),
-        };
-        let position = self.position.load(Ordering::Acquire);
-        link.wait(|client, turn| async move {
-            if !locks {
-                return Ok((client.query(&turn.tail, &[&position]).await?, None));
-            }
-            // One round trip: they are sent together, and answered one after the other.
-            let after: [&(dyn ToSql + Sync); 1] = [&position];
-            let (begun, head, tail) =
-                tokio::join!(client.batch_execute(sql::BEGIN), client.query_one(&turn.lock, &[]), client.query(&turn.tail, &after));
-            begun?;
-            let head = head?;
-            Ok((tail?, Some((head.get(0), head.get(1)))))
-        })
+    /// Whether nobody can have appended what the state does not have.
+    fn is_newest(&self, turn: &Turn) -> bool {
+        let connected = turn.under_way || turn.link.is_some();
+        connected && turn.doubt.is_none() && !turn.reload && turn.newest.is_some() && turn.newest == lock(&self.live).alone(self.runtime)
     }
 
     /// The state has followed the entries up to this position, and its version is this.
@@ -342,7 +211,7 @@ impl Shared {
     /// A version that needs no entry of its own is durable with those before.
     fn raise(&self, turn: &mut Turn, version: Version) {
         turn.version = version.0;
-        if turn.effects.is_empty() && turn.doubt.is_none() {
+        if turn.effects.is_empty() && turn.doubt.is_none() && !turn.under_way {
             self.durable.store(version.0, Ordering::Release);
         }
     }
@@ -358,79 +227,116 @@ impl Shared {
         self.raise(&mut lock(&self.turn), version);
     }
 
-    /// Ends the turn: what was committed in it becomes durable, or is in doubt.
-    fn end(&self, turn: &mut Turn) {
-        if turn.open.take().is_none() {
-            return;
+    /// Ends the turn: what was committed in it becomes durable, or is in doubt. Others have the lock while that is on its way.
+    pub(super) fn end<'a>(&'a self, mut turn: MutexGuard<'a, Turn>) -> MutexGuard<'a, Turn> {
+        while turn.under_way {
+            turn = wait(&self.landed, turn);
         }
-        let Some(link) = &turn.link else { return };
+        let Some(Open { locked, .. }) = turn.open.take() else { return turn };
         if turn.effects.is_empty() {
-            if link.batch(sql::COMMIT).is_err() {
+            if locked && turn.link.as_ref().is_some_and(|link| link.batch(sql::COMMIT).is_err()) {
                 // Nothing was in it.
                 turn.link = None;
             }
-            return;
+            return turn;
         }
+        let link = turn.link.take().expect("a turn that is open has a session");
         turn.batches += 1;
         let batch = format!("{:x}.{}", self.runtime, turn.batches);
+        let (now, version) = (turn.now, turn.version);
         let position = self.position.load(Ordering::Acquire) + 1;
         // The last comma gives way to the bracket.
         let effects = format!("[{}]", turn.effects.strip_suffix(',').unwrap_or(&turn.effects));
-        let checksum = journal::checksum(position, &batch, self.runtime, turn.now, &effects);
-        let (now, runtime) = (turn.now, self.runtime);
-        let ended: Answer<()> = link.wait(|client, turn| async {
-            let entry: [&(dyn ToSql + Sync); 6] = [&position, &batch, &runtime, &now, &effects, &checksum];
-            let head: [&(dyn ToSql + Sync); 1] = [&position];
-            let (appended, moved, committed) =
-                tokio::join!(client.execute(&turn.append, &entry), client.execute(&turn.shift, &head), client.batch_execute(sql::COMMIT));
-            // After an error the server rolls back, and says nothing of it at COMMIT.
-            appended?;
-            moved?;
-            committed
-        });
         turn.effects.clear();
+        turn.under_way = true;
+        drop(turn);
+        let ended = self.append(&link, position, &batch, now, &effects, locked);
+        let mut turn = lock(&self.turn);
+        turn.under_way = false;
         match ended {
-            Ok(()) => {
-                self.position.store(position, Ordering::Release);
-                self.durable.store(turn.version, Ordering::Release);
+            Ok(true) => {
+                turn.link = Some(link);
+                self.has_happened(&mut turn, position, version);
+            }
+            Ok(false) => {
+                turn.reason = "another process has come between".to_owned();
+                self.count_lost(&mut turn);
             }
             Err(error) => {
-                turn.link = None;
-                turn.doubt = Some(batch);
                 turn.reason = link::source(&error);
-                self.behind.store(true, Ordering::Release);
+                turn.open = None;
+                match link::is_refusal(&error) {
+                    true => self.count_lost(&mut turn),
+                    false => turn.doubt = Some((batch, version)),
+                }
             }
+        }
+        if turn.link.is_none() {
+            turn.newest = None;
+            self.behind.store(true, Ordering::Release);
+        }
+        self.landed.notify_all();
+        turn
+    }
+
+    /// Appends an entry and moves the head to it; `false` if the head is not where it should be. `in_transaction`: that of the lock, which ends.
+    pub(super) fn append(&self, link: &Link, position: i64, batch: &str, now: i64, effects: &str, in_transaction: bool) -> Answer<bool> {
+        let checksum = journal::checksum(position, batch, self.runtime, now, effects);
+        link.wait(|client, turn| async {
+            let entry: [&(dyn ToSql + Sync); 7] = [&position, &self.generation, &batch, &self.runtime, &now, &effects, &checksum];
+            let append = client.execute(&turn.append, &entry);
+            if !in_transaction {
+                return append.await.map(|appended| appended == 1);
+            }
+            let (appended, committed) = tokio::join!(append, client.batch_execute(sql::COMMIT));
+            // After an error the server rolls back, and says nothing of it at COMMIT.
+            let appended = appended?;
+            committed.map(|()| appended == 1)
+        })
+    }
+
+    /// The entry that brings this version is in the journal.
+    pub(super) fn has_happened(&self, turn: &mut Turn, position: i64, version: u64) {
+        self.position.store(position, Ordering::Release);
+        let durable = if turn.effects.is_empty() { turn.version } else { version };
+        self.durable.store(durable, Ordering::Release);
+    }
+
+    /// The thread: ends turns whose end nobody waits for, until the store is closed.
+    pub(super) fn run(&self) {
+        let mut turn = lock(&self.turn);
+        let mut busy = Instant::now();
+        loop {
+            let closing = self.closing.load(Ordering::Acquire);
+            let pause = match turn.open {
+                None if closing => return,
+                None if busy.elapsed() < LINGER_EMPTY => LINGER,
+                None => {
+                    turn.rests = true;
+                    turn = wait(&self.work, turn);
+                    busy = Instant::now();
+                    continue;
+                }
+                Some(open) => {
+                    busy = Instant::now();
+                    let linger = if turn.effects.is_empty() { LINGER_EMPTY } else { LINGER };
+                    let left = linger.saturating_sub(open.since.elapsed());
+                    if left.is_zero() || closing {
+                        drop(self.end(turn));
+                        self.call_back();
+                        turn = lock(&self.turn);
+                        continue;
+                    }
+                    left.min(LINGER)
+                }
+            };
+            turn = self.work.wait_timeout(turn, pause).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     pub(super) fn call_back(&self) {
         let callbacks = lock(&self.callbacks).clone();
         callbacks.iter().for_each(|callback| callback());
-    }
-
-    /// The thread: ends turns whose end nobody waits for, until the store is closed.
-    pub(super) fn run(&self) {
-        let mut turn = lock(&self.turn);
-        loop {
-            match turn.open {
-                Some(_) if self.closing.load(Ordering::Acquire) => self.end(&mut turn),
-                Some(since) => {
-                    let linger = if turn.effects.is_empty() { LINGER_EMPTY } else { LINGER };
-                    let age = since.elapsed();
-                    if age >= linger {
-                        self.end(&mut turn);
-                        drop(turn);
-                        self.call_back();
-                        turn = lock(&self.turn);
-                    } else {
-                        let wait = (linger - age).min(LINGER);
-                        turn = self.work.wait_timeout(turn, wait).unwrap_or_else(PoisonError::into_inner).0;
-                    }
-                }
-                None if self.closing.load(Ordering::Acquire) => return,
-                None => turn = self.work.wait(turn).unwrap_or_else(PoisonError::into_inner),
-            }
-        }
     }
 
     /// Tells the threads to finish: what was committed becomes durable.
@@ -442,63 +348,6 @@ impl Shared {
     }
 }
 
-impl Durability for Shared {
-    fn durable(&self) -> Result<Version, StoreError> {
-        Ok(Version(self.durable.load(Ordering::Acquire)))
-    }
-
-    fn is_durable(&self, version: Version) -> Result<bool, StoreError> {
-        let turn = lock(&self.turn);
-        if turn.lost.iter().any(|(first, last)| (*first..=*last).contains(&version.0)) {
-            let told = StoreError { message: self.lost_message(&turn), transient: true };
-            return Err(told);
-        }
-        if self.durable.load(Ordering::Acquire) >= version.0 {
-            return Ok(true);
-        }
-        match &turn.failure {
-            Some(failure) => Err(failure.clone()),
-            None => Ok(false),
-        }
-    }
-
-    fn wait_durable(&self, version: Version) -> Result<(), StoreError> {
-        // What was never committed is not waited for.
-        let version = Version(version.0.min(lock(&self.turn).version));
-        if self.is_durable(version)? {
-            return Ok(());
-        }
-        let mut turn = lock(&self.turn);
-        let ends = turn.open.is_some();
-        self.end(&mut turn);
-        drop(turn);
-        if ends {
-            self.call_back();
-        }
-        let began = Instant::now();
-        loop {
-            if self.is_durable(version)? {
-                return Ok(());
-            }
-            if began.elapsed() >= UNKNOWN {
-                let told = self.unavailable("whether what was committed has reached it is not known");
-                return Err(StoreError { transient: false, ..told });
-            }
-            let mut turn = lock(&self.turn);
-            self.settle(&mut turn);
-            let open = turn.doubt.is_some();
-            drop(turn);
-            if open {
-                std::thread::sleep(PAUSE);
-            }
-        }
-    }
-
-    fn is_behind(&self) -> bool {
-        self.behind.load(Ordering::Acquire)
-    }
-
-    fn notify(&self, callback: Box<dyn Fn() + Send + Sync>) {
-        lock(&self.callbacks).push(Arc::from(callback));
-    }
+pub(super) fn wait<'a>(condition: &Condvar, turn: MutexGuard<'a, Turn>) -> MutexGuard<'a, Turn> {
+    condition.wait(turn).unwrap_or_else(PoisonError::into_inner)
 }

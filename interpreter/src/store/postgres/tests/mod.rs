@@ -1,5 +1,6 @@
 //! The suite of all stores, and what only a server that many share can get wrong.
 
+mod alone;
 mod faults;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -59,6 +60,12 @@ fn dump(store: &Postgres) -> Vec<String> {
     inbox.sort();
     all.extend(inbox);
     all
+}
+
+/// What is in the store, whoever has it open.
+fn balance(url: &str) -> Option<Value> {
+    let looked = Postgres::look(url, Opening::new(Arc::new(program()), Limits::default())).expect("it can be read");
+    looked.expect("there is a store").cell(&a_person("a"), person::BALANCE).cloned()
 }
 
 fn durably(store: &mut Postgres, request: CommitRequest) {

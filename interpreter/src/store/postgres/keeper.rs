@@ -45,8 +45,8 @@ impl Keeper {
     }
 
     /// Says for the first time that this process is there, looks who else is, and waits until they know of it: one that takes itself to be
-    /// alone commits without a lock.
-    pub(super) fn appear(&mut self) -> Answer<()> {
+    /// alone commits without a lock. Gives the generation: from now on nobody brings the store to another.
+    pub(super) fn appear(&mut self) -> Answer<i64> {
         self.live()?;
         // The second time is later than the moment from which the others can see it.
         self.live()?;
@@ -54,7 +54,8 @@ impl Keeper {
         while self.link()?.query(sql::UNAWARE, &[&runtime])?.iter().any(|row| row.get::<_, i64>(0) > 0) {
             std::thread::sleep(AWARE);
         }
-        Ok(())
+        // Who brings it to another has the lock, and looked who is alive perhaps before this process said so.
+        Ok(self.link()?.query(sql::LOCK, &[])?.first().map_or(0, |row| row.get(1)))
     }
 
     /// The thread, until the store is closed.

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-/// How long it is believed who was alive. Others wait longer for a process before they count it as dead ([`super::statements::LIVE`]).
-const BELIEVED: Duration = Duration::from_secs(2);
+/// How long it is believed who was alive. Who comes waits longer for a process that does not look ([`super::statements::UNAWARE`]).
+const BELIEVED: Duration = Duration::from_secs(1);
 
 /// The processes that were seen lately.
 #[derive(Default)]

@@ -126,7 +126,10 @@ impl Postgres {
             buried: HashSet::new(),
         };
         let mut keeper = keeper::Keeper::new(shared.clone(), opened.schema, opening.quiet);
-        keeper.appear().map_err(|error| open::Told(&address).server(&error))?;
+        let told = open::Told(&address);
+        if keeper.appear().map_err(|error| told.server(&error))? != opened.generation {
+            return Err(told.changed_meanwhile());
+        }
         store.live = lock(&shared.live).runtimes().cloned().unwrap_or_default();
         let ender = shared.clone();
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());

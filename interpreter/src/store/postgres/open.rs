@@ -56,6 +56,10 @@ impl Told<'_> {
         StoreError { message: format!("cannot open the store in the PostgreSQL database {}: {what}", self.0.shown), transient: false }
     }
 
+    pub(super) fn changed_meanwhile(&self) -> StoreError {
+        self.fatal("another process has brought it to another program meanwhile, or filled it. Start again with the same program")
+    }
+
     pub(super) fn damaged(&self, what: &str) -> StoreError {
         let shown = &self.0.shown;
         StoreError { message: format!("the store in {shown} is damaged: {what}. Nothing was changed. Restore a copy"), transient: false }
@@ -139,7 +143,7 @@ pub(super) fn load(
     let head = head.first().ok_or_else(|| told.damaged("the head of its journal is gone"))?;
     let (end, generation): (i64, i64) = (head.get(0), head.get(1));
     if stored(&link, &told)? != *schema {
-        return Err(told.fatal("another process has brought it to another program meanwhile. Start again with the same program"));
+        return Err(told.changed_meanwhile());
     }
     let (mut follower, applied) = from_tables(&link, &told, program, limits, (schema, schema), version)?.0;
     let tail = link.query(sql::TAIL, &[&applied]).map_err(|error| told.server(&error))?;

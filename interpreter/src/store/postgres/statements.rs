@@ -71,9 +71,10 @@ pub(super) const HEAD: &str = "SELECT position, generation FROM _patternc_head W
 pub(super) const SEEN: &str = "INSERT INTO _patternc_runtime (id, seen, position, name, report) VALUES ($1, now(), $2, $3, $4) \
      ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, position = excluded.position, report = excluded.report";
 pub(super) const LIVE: &str = "SELECT id, position, name, report FROM _patternc_runtime WHERE seen > now() - INTERVAL '5 seconds'";
-/// How many others have not looked who is alive since this process said that it is: they say so themselves before they look.
+/// How many others have not looked who is alive since this process said that it is: they say that they are before they look. One that has not
+/// for longer than it believes what it saw (`live`) is not waited for.
 pub(super) const UNAWARE: &str = "SELECT count(*) FROM _patternc_runtime AS own, _patternc_runtime AS other WHERE own.id = $1 AND other.id <> $1 \
-     AND other.seen <= own.seen AND other.seen > now() - INTERVAL '5 seconds'";
+     AND other.seen <= own.seen AND other.seen > now() - INTERVAL '1500 milliseconds'";
 pub(super) const FORGET_DEAD: &str = "DELETE FROM _patternc_runtime WHERE seen < now() - INTERVAL '1 hour'";
 pub(super) const GONE: &str = "DELETE FROM _patternc_runtime WHERE id = $1";
 

@@ -4,7 +4,7 @@ mod alone;
 mod faults;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Barrier, Mutex, OnceLock};
 
 use patternc_postgres_server::Server;
 use patternc_program::{Cell, CellIndex, Name, Program};
@@ -150,14 +150,57 @@ fn another_program_waits_for_the_end_of_the_one_before() {
     let Some(url) = fresh() else { return };
     let mut old = open(&url);
     durably(&mut old, writes([create("a")]));
-    let mut changed = program();
-    let nick = changed.records[PERSON.index()].cells[person::NICK.index()].clone();
-    changed.records[PERSON.index()].cells.push(Cell { name: Name::from("alias"), ..nick });
+    let changed = with_cell("alias");
     let refused = open_for(&url, changed.clone()).err().expect("the old one is alive").message;
     assert!(refused.contains("others still run the one before") && refused.contains("Stop them first"), "{refused}");
     drop(old);
     let new = open_for(&url, changed).expect("it opens");
     assert_eq!(new.cell(&a_person("a"), CellIndex(8)), Ok(Some(Value::None)));
+}
+
+/// The program with one more cell.
+fn with_cell(name: &str) -> Program {
+    let mut changed = program();
+    let nick = changed.records[PERSON.index()].cells[person::NICK.index()].clone();
+    changed.records[PERSON.index()].cells.push(Cell { name: Name::from(name), ..nick });
+    changed
+}
+
+/// What processes are told that open a store at once.
+fn opened_at_once(url: &str, programs: Vec<Program>) -> Vec<Result<Postgres, StoreError>> {
+    let begin = Barrier::new(programs.len());
+    std::thread::scope(|scope| {
+        let opening = programs.into_iter().map(|program| {
+            let begin = &begin;
+            scope.spawn(move || {
+                begin.wait();
+                open_for(url, program)
+            })
+        });
+        let opening: Vec<_> = opening.collect();
+        opening.into_iter().map(|thread| thread.join().expect("it does not panic")).collect()
+    })
+}
+
+#[test]
+fn of_those_that_open_with_a_new_program_at_once_one_brings_the_store_to_it() {
+    for _ in 0..5 {
+        let Some(url) = fresh() else { return };
+        durably(&mut open(&url), writes([create("a")]));
+        for mut store in opened_at_once(&url, vec![with_cell("alias"); 3]).into_iter().map(|opened| opened.expect("it opens")) {
+            durably(&mut store, writes([add("a", 1)]));
+            assert_eq!(store.cell(&a_person("a"), CellIndex(8)), Ok(Some(Value::None)));
+        }
+        // Of two new programs one is served, and the other one is told.
+        let url = fresh().expect("there was one before");
+        durably(&mut open(&url), writes([create("a")]));
+        let opened = opened_at_once(&url, vec![with_cell("alias"), with_cell("other")]);
+        let (mut served, refused): (Vec<_>, Vec<_>) = opened.into_iter().partition(Result::is_ok);
+        let [Err(refused)] = &refused[..] else { panic!("{} are refused", refused.len()) };
+        let told = ["others still run the one before", "another process has brought it to another program meanwhile"];
+        assert!(told.iter().any(|told| refused.message.contains(told)), "{refused}");
+        durably(served[0].as_mut().expect("it is served"), writes([add("a", 1)]));
+    }
 }
 
 #[test]

@@ -177,7 +177,8 @@ fn answer(caretaker: &Caretaker, reconciling: &mut Reconciling, desk: &mut Desk,
         }
         "reconcile" => {
             let scope = request.get("scope").and_then(Value::as_str);
-            Some(match Reconciliation::begin(caretaker.clone(), request.get("mirror")?.as_str()?, scope) {
+            let patience = Duration::from_millis(request.get("timeout")?.as_u64()?);
+            Some(match Reconciliation::begin(caretaker.clone(), request.get("mirror")?.as_str()?, scope, patience) {
                 Ok(begun) => json!({ "reconciliation": reconciling.begin(begun) }),
                 Err(error) => json!({ "error": error }),
             })

@@ -3,9 +3,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use patternc_interpreter::engine::{Progress, Reconciled};
-use patternc_interpreter::failure::Failure;
+use patternc_interpreter::failure::{Failure, FailureKind};
 use patternc_interpreter::json::{self, Form, Names, Path, Reader};
 use patternc_interpreter::runtime::Caretaker;
 use patternc_interpreter::value::Value;
@@ -24,15 +25,18 @@ struct State {
     progress: Progress,
     /// Of the scopes that have ended, as far as they were not asked for.
     reports: Vec<Json>,
+    /// It has ended because the other side did not go on.
+    stalled: bool,
     done: bool,
 }
 
 impl Reconciliation {
-    /// Begins to reconcile the scope, or all of which the mirror has or had facts.
+    /// Begins to reconcile the scope, or all of which the mirror has or had facts; it ends when nothing has happened for so long as
+    /// `patience`, since what comes after it would wait for the same other side.
     ///
     /// # Errors
     /// If there is no such mirror, the text is no scope of it, or the store cannot be read.
-    pub fn begin(caretaker: Caretaker, mirror: &str, scope: Option<&str>) -> Result<Reconciliation, String> {
+    pub fn begin(caretaker: Caretaker, mirror: &str, scope: Option<&str>, patience: Duration) -> Result<Reconciliation, String> {
         let stopped = || "the patterns are no longer run here".to_owned();
         let program = caretaker.program().ok_or_else(stopped)?;
         let index = find(&program, mirror)?;
@@ -43,20 +47,33 @@ impl Reconciliation {
                 scopes.map_err(|error| format!("the store cannot be read: {error}"))?
             }
         };
-        let state = State { scopes: scopes.len(), ended: 0, progress: Progress::default(), reports: Vec::new(), done: false };
+        let state =
+            State { scopes: scopes.len(), ended: 0, progress: Progress::default(), reports: Vec::new(), stalled: false, done: false };
         let (state, stop) = (Arc::new(Mutex::new(state)), Arc::new(AtomicBool::new(false)));
         let (shared, stops) = (state.clone(), stop.clone());
         let work = move || {
             for scope in scopes {
+                let (mut part, mut since, mut stalled) = ((None, 0), Instant::now(), None);
                 let result = caretaker.reconcile(index, scope.clone(), |progress| {
+                    if part != (progress.found, progress.repaired) {
+                        (part, since) = ((progress.found, progress.repaired), Instant::now());
+                    }
+                    let waits = since.elapsed() < patience;
+                    if !waits {
+                        stalled = Some(still(&progress, patience));
+                    }
                     lock(&shared).progress = progress;
-                    !stops.load(Ordering::Relaxed)
+                    waits && !stops.load(Ordering::Relaxed)
                 });
                 let Some(result) = result.filter(|_| !stops.load(Ordering::Relaxed)) else { break };
                 let mut state = lock(&shared);
-                state.ended += 1;
                 state.progress = Progress::default();
-                state.reports.push(report(&program, index, &scope, &result));
+                state.stalled = stalled.is_some();
+                state.reports.push(report(&program, index, &scope, &stalled.map_or(result, Err)));
+                if state.stalled {
+                    break;
+                }
+                state.ended += 1;
             }
             lock(&shared).done = true;
         };
@@ -74,6 +91,7 @@ impl Reconciliation {
             "found": state.progress.found,
             "repaired": state.progress.repaired,
             "reports": reports,
+            "stalled": state.stalled,
             "done": state.done,
         })
     }
@@ -88,6 +106,21 @@ impl Drop for Reconciliation {
 fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
     // It is whole after every statement.
     state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is said of one that does not go on.
+fn still(progress: &Progress, patience: Duration) -> Failure {
+    let so_far = match progress.found {
+        None => "what the other side has was not read".to_owned(),
+        Some(found) => format!("{} of {found} differences are repaired", progress.repaired),
+    };
+    let why = progress.trouble.as_ref().map_or_else(String::new, |trouble| format!(": {trouble}"));
+    let message = format!(
+        "nothing has happened for {} (`--timeout`){why}; {so_far}. What was sent goes on whenever the patterns run: see to the other side, and \
+         reconcile again",
+        json::duration(i64::try_from(patience.as_millis()).unwrap_or(i64::MAX))
+    );
+    Failure::new(FailureKind::Unavailable, message)
 }
 
 /// The mirror of this name, by index.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use patternc_compiler::lower;
+use patternc_interpreter::json;
 use patternc_interpreter::runtime::Runtime;
 use serde_json::{Value as Json, json};
 
@@ -30,6 +31,9 @@ pub struct Arguments {
     /// A deployment of `patternc.yaml`; its `default-deployment` unless given.
     #[arg(long, value_name = "NAME")]
     deployment: Option<String>,
+    /// How long the other side may leave it waiting, as `30s`, `10m` or `2h`.
+    #[arg(long, default_value = "10m", value_name = "DURATION", value_parser = duration)]
+    timeout: Duration,
     /// How results are written.
     #[arg(long, value_enum, default_value_t = Output::Full)]
     output_format: Output,
@@ -67,7 +71,8 @@ pub fn run(arguments: &Arguments, voice: Voice) -> Result<ExitCode, Fault> {
         reconciliation::read_scope(&program, mirror, scope).map_err(Fault::Use)?;
     }
     let places = stores::places(&project, name)?;
-    let request = json!({ "do": "reconcile", "mirror": arguments.mirror, "scope": arguments.scope });
+    let request = json!({ "do": "reconcile", "mirror": arguments.mirror, "scope": arguments.scope,
+        "timeout": u64::try_from(arguments.timeout.as_millis()).unwrap_or(u64::MAX) });
     let mut worker = None;
     for file in places.iter().filter_map(|place| place.file()) {
         if let Some(answer) = owner::ask(file, &request)? {
@@ -81,17 +86,33 @@ pub fn run(arguments: &Arguments, voice: Voice) -> Result<ExitCode, Fault> {
             deployment::require_externs(&project, &program, name)?;
             let runtime = deployment::open(&project, &program, name, Fallback::File(&project.root.join(deployment::STATE)))?;
             let watch = Watch::start(&places, runtime.caretaker(), voice)?;
-            let work = Reconciliation::begin(runtime.caretaker(), &arguments.mirror, arguments.scope.as_deref()).map_err(Fault::Use)?;
+            let work = Reconciliation::begin(runtime.caretaker(), &arguments.mirror, arguments.scope.as_deref(), arguments.timeout);
+            let work = work.map_err(Fault::Use)?;
             Worker::Here { work, runtime, watch }
         }
     };
-    let all_well = follow(arguments, &worker, voice == Voice::Quiet)?;
+    let ended = follow(arguments, &worker, voice == Voice::Quiet)?;
     if let Worker::Here { work, runtime, watch } = worker {
         drop(work);
-        runtime.close(FINISH);
+        runtime.close(if ended == Ended::Stalled { Duration::ZERO } else { FINISH });
         drop(watch);
     }
-    Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if ended == Ended::Well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// How it went.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Well,
+    /// A scope could not be reconciled, or a repair was refused.
+    Badly,
+    /// The other side did not go on.
+    Stalled,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let milliseconds = json::parse_duration(text).and_then(|milliseconds| u64::try_from(milliseconds).ok());
+    milliseconds.map(Duration::from_millis).ok_or_else(|| "a duration is a whole number and a unit, as `30s`, `10m` or `2h`".to_owned())
 }
 
 impl Worker {
@@ -105,8 +126,8 @@ impl Worker {
     }
 }
 
-/// Tells of each scope when it has ended; gives whether all is well.
-fn follow(arguments: &Arguments, worker: &Worker, quiet: bool) -> Result<bool, Fault> {
+/// Tells of each scope when it has ended.
+fn follow(arguments: &Arguments, worker: &Worker, quiet: bool) -> Result<Ended, Fault> {
     let bar = !quiet && io::stderr().is_terminal();
     let mut all_well = true;
     let mut out = io::stdout().lock();
@@ -125,6 +146,12 @@ fn follow(arguments: &Arguments, worker: &Worker, quiet: bool) -> Result<bool, F
         out.flush()?;
         let (scopes, ended) = (number(&news["scopes"]), number(&news["ended"]));
         if news["done"] == true {
+            if news["stalled"] == true {
+                if arguments.scope.is_none() && !quiet {
+                    eprintln!("patternc: {ended} of {} of `{}` reconciled", count(scopes, "scope"), arguments.mirror);
+                }
+                return Ok(Ended::Stalled);
+            }
             if ended < scopes {
                 return Err(Fault::Use(format!("{} of {} reconciled when the patterns stopped running", ended, count(scopes, "scope"))));
             }
@@ -135,7 +162,7 @@ fn follow(arguments: &Arguments, worker: &Worker, quiet: bool) -> Result<bool, F
                     arguments.mirror
                 );
             }
-            return Ok(all_well);
+            return Ok(if all_well { Ended::Well } else { Ended::Badly });
         }
         if bar {
             draw(ended, scopes, &news);

@@ -47,11 +47,13 @@ pub struct Reconciled {
 }
 
 /// How far a reconciliation is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Differences found; unknown until the other side was read.
     pub found: Option<usize>,
     pub repaired: usize,
+    /// Why it does not go on for now, where that is known.
+    pub trouble: Option<String>,
 }
 
 /// A batch of repairs.
@@ -187,7 +189,20 @@ impl Engine {
     pub fn reconcile_progress(&self, id: ReconcileId) -> Option<Progress> {
         let run = self.reconciling.runs.get(&id.0)?;
         let told = run.report.missing.len() + run.report.surplus.len() + run.report.refused.len();
-        Some(Progress { found: run.found, repaired: told.saturating_sub(run.repairs.len()) })
+        let repaired = told.saturating_sub(run.repairs.len());
+        Some(Progress { found: run.found, repaired, trouble: self.trouble_of(id.0, run) })
+    }
+
+    /// What keeps a reconciliation from going on.
+    fn trouble_of(&self, key: u64, run: &Run) -> Option<String> {
+        let dry = match &run.stage {
+            Waits::Dry(dry) => Some(dry.iter()),
+            Waits::Reading | Waits::Repairs => None,
+        };
+        let reads = self.reconciling.readers.iter().filter(|(_, reads)| **reads == key).map(|(flight, _)| flight);
+        let repairs = run.repairs.keys().filter_map(|event| self.by_event.get(event));
+        let waited_for = dry.into_iter().flatten().chain(reads).chain(repairs);
+        waited_for.filter_map(|flight| self.flights.get(flight)?.trouble.clone()).next()
     }
 
     fn is_of_scope(&self, outgoing: &Outgoing, mirror: u32, scope: &Value) -> bool {

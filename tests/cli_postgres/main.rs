@@ -4,6 +4,7 @@ mod mirror;
 mod operations;
 #[path = "../cli/patternc.rs"]
 mod patternc;
+mod permissioned_spaces;
 mod process;
 mod server;
 mod suite;

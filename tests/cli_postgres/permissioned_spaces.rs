@@ -29,7 +29,7 @@ fn whatever_happens_to_a_call_or_the_process_the_facts_end_equal() {
     std::thread::scope(|scope| {
         for fault in FAULTS {
             scope.spawn(move || {
-                (1..=7).for_each(|write| happens(spicedb, on(&postgres.url(&database())).path(), vec![(write, fault)]));
+                (1..=7).for_each(|write| happens(spicedb, on(&postgres.url(&database())).path(), vec![(write, fault)], true));
             });
         }
     });

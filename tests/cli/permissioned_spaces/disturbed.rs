@@ -8,12 +8,15 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
 use super::spicedb::{Request, Server, TOKEN, read_request};
 use crate::patternc::{patternc, repository, run_with_input, seen};
+
+/// How long it may take until the facts are equal.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What happens to one call on its way.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -219,8 +222,8 @@ fn start(folder: &Path, endpoint: &str, input: &str) -> Child {
     child
 }
 
-/// Runs the project in a folder while these things happen to its writes: the facts end equal.
-pub fn happens(server: &Server, folder: &Path, faults: Vec<(usize, Fault)>) {
+/// Runs the project in a folder while these things happen to its writes: the facts end equal. `shared`: others may have its store too.
+pub fn happens(server: &Server, folder: &Path, faults: Vec<(usize, Fault)>, shared: bool) {
     let name: String = faults.iter().map(|(write, fault)| format!("{write}{fault:?}")).collect();
     let owner = format!("did:plc:{}", name.to_lowercase());
     let proxy = Proxy::start(server, faults);
@@ -238,6 +241,14 @@ pub fn happens(server: &Server, folder: &Path, faults: Vec<(usize, Fault)>) {
     }
     let output = child.wait_with_output().expect("its output is short");
     assert_eq!(output.status.code(), Some(0), "{owner}: {}", seen(&output));
+    let began = Instant::now();
+    // What one has sent that was killed is delivered by whoever is there once it counts as dead.
+    while shared && server.facts(&owner) != wanted(&owner) && began.elapsed() < PATIENCE {
+        let mut next = command(folder, &proxy.address);
+        next.arg("run");
+        let ran = run_with_input(next, "");
+        assert_eq!(ran.status.code(), Some(0), "{owner}: {}", seen(&ran));
+    }
     proxy.settle();
     assert_eq!(server.facts(&owner), wanted(&owner), "{owner}: {}", seen(&output));
 }

@@ -22,7 +22,7 @@ fn whatever_happens_to_a_call_or_the_process_the_facts_end_equal() {
     std::thread::scope(|scope| {
         for fault in FAULTS {
             let server = &server;
-            scope.spawn(move || (1..=7).for_each(|write| happens(server, project().path(), vec![(write, fault)])));
+            scope.spawn(move || (1..=7).for_each(|write| happens(server, project().path(), vec![(write, fault)], false)));
         }
     });
 }
@@ -37,7 +37,7 @@ fn two_faults_on_the_way_end_equal_too() {
         pairs.map(|(first, second)| vec![(1 + (first + second) % 5, FAULTS[first]), (3 + second % 5, FAULTS[second])]).collect();
     std::thread::scope(|scope| {
         for part in pairs.chunks(pairs.len().div_ceil(4)) {
-            scope.spawn(move || part.iter().for_each(|faults| happens(ours, project().path(), faults.clone())));
+            scope.spawn(move || part.iter().for_each(|faults| happens(ours, project().path(), faults.clone(), false)));
         }
     });
 }

@@ -133,7 +133,9 @@ impl Generator<'_> {
         let program = self.scene.program;
         let mut setup = String::new();
         let types = (0..program.records.len()).map(|index| RecordId(index as u32));
-        let mut waiting: Vec<RecordId> = types.filter(|of| program.mirror_kept_by(*of).is_none()).collect();
+        // What the runtime keeps for mirrors, nobody creates.
+        let kept = |of: RecordId| program.mirrors.iter().any(|mirror| mirror.ledger == of || mirror.tokens == Some(of));
+        let mut waiting: Vec<RecordId> = types.filter(|of| !kept(*of)).collect();
         loop {
             let before = waiting.len();
             let mut why = Vec::new();

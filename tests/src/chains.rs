@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use patternc_interpreter::host::Random;
 
-use crate::generate::{Tape, chain_set};
+use crate::generate::{Tape, chain_set, wide_chain_set};
 
 /// What a piece does to its record, from what commutes to what does not. `v` differs from event to event, so that the order shows.
 const OPERATIONS: [&str; 8] = [
@@ -28,12 +28,28 @@ pub struct System {
 
 /// One of the systems with conditions and arms of sends that belongs to this seed.
 pub fn guarded(seed: u64) -> System {
+    by_chance(seed, 80, chain_set)
+}
+
+/// One of the systems of everything that belongs to this seed. It may not pass the rules.
+pub fn wide(seed: u64) -> System {
+    by_chance(seed, 160, wide_chain_set)
+}
+
+fn by_chance(seed: u64, length: usize, make: fn(&mut Tape<'_>) -> String) -> System {
     let mut random = Random::seeded(seed);
-    let numbers: Vec<u16> = (0..80).map(|_| random.draw() as u16).collect();
-    let text = chain_set(&mut Tape::new(&numbers));
-    let handlers = text.lines().filter_map(|line| line.strip_prefix("  handler ")?.split_once('('));
-    let calls: Vec<(usize, String)> =
-        handlers.map(|(name, rest)| (usize::from(rest.starts_with("other: Left")), name.to_owned())).collect();
+    let numbers: Vec<u16> = (0..length).map(|_| random.draw() as u16).collect();
+    of_text(make(&mut Tape::new(&numbers)))
+}
+
+/// The system of a text: every handler and saga of `Left` and `Right` that can be called is called with a record of the other type.
+pub fn of_text(text: String) -> System {
+    let called = |line: &'_ str| {
+        let rest = line.strip_prefix("  handler ").or_else(|| line.strip_prefix("  saga "))?;
+        let (name, rest) = rest.split_once('(')?;
+        Some((usize::from(rest.split_once(": ")?.1.starts_with("Left")), name.to_owned()))
+    };
+    let calls: Vec<(usize, String)> = text.lines().filter_map(called).collect();
     let call = |(side, handler): &(usize, String), own: usize, other: usize, _: usize| match side {
         0 => format!("a{own}.{handler}(b{other})"),
         _ => format!("b{own}.{handler}(a{other})"),
@@ -104,13 +120,39 @@ fn meetings(calls: &[(usize, String)], call: Call<'_>, [left, right]: [&str; 2])
     meetings
 }
 
-/// Patterns with a test of each meeting, named by its number.
+/// The creation of a record of a type, in the space that is its own by name.
+pub fn created(of: &str) -> String {
+    let space = if matches!(of, "A" | "Left") { "left" } else { "right" };
+    format!("create {of} in {space} {{ }}")
+}
+
+/// Patterns with a test of each meeting, named by its number, and handlers by which the tests arrange what they begin with.
 pub fn with_tests<'a>(text: &str, meetings: impl IntoIterator<Item = &'a String>) -> String {
-    let mut text = text.to_owned();
-    for (number, meeting) in meetings.into_iter().enumerate() {
-        let _ = write!(text, "\ntest \"{number}\" {{\n{meeting}}}\n");
+    let family = text.contains("space right[Text]");
+    let mut with = String::new();
+    for line in text.lines() {
+        with.push_str(line);
+        with.push('\n');
+        let Some((name, ty)) = line.strip_prefix("  cell ").and_then(|cell| cell.split_once(": ")) else { continue };
+        let ty = ty.split(" = ").next().unwrap_or(ty);
+        let _ = match ty.strip_prefix("Set<").and_then(|rest| rest.strip_suffix('>')) {
+            Some(element) => writeln!(with, "  handler set_{name}(value: {element}) {{ self.{name} += value }}"),
+            None => writeln!(with, "  handler set_{name}(value: {ty}) {{ self.{name} = value }}"),
+        };
     }
-    text
+    for (number, meeting) in meetings.into_iter().enumerate() {
+        let _ = writeln!(with, "\ntest \"{number}\" {{");
+        for (at, line) in meeting.lines().enumerate() {
+            // Each in a space of its own, where there are many.
+            let line = match family {
+                true => line.replace(" in left {", &format!(" in left[\"{at}\"] {{")).replace(" in right {", &format!(" in right[\"{at}\"] {{")),
+                false => line.to_owned(),
+            };
+            let _ = writeln!(with, "{line}");
+        }
+        with.push_str("}\n");
+    }
+    with
 }
 
 impl System {

@@ -3,9 +3,10 @@
 use patternc_compiler::chains;
 use std::fmt::Write as _;
 
-use patternc_compiler::chains::witness::{Given, Witness};
+use patternc_compiler::chains::witness::{Given, What, Witness};
 use patternc_compiler::db::{Database, Project};
-use patternc_compiler::effects::describe::{body_name, record_name};
+use patternc_compiler::effects::describe::{body_name, cell_name, record_name};
+use patternc_compiler::effects::known::Const;
 
 /// The verdict on one chain of more than one piece.
 pub struct Verdict {
@@ -42,28 +43,63 @@ pub fn verdicts(text: &str) -> Vec<Verdict> {
     all
 }
 
+/// Each space in a store of its own.
+const TWO_STORES: &str = "deployments:\n  two:\n    stores: { a: { kind: memory }, b: { kind: memory } }\n    spaces: { left: a, right: b }\n";
+
+/// Whether a handler decides by what it reads in another store, where the two spaces of a pattern are in two.
+pub fn is_stale_on_two_stores(text: &str) -> bool {
+    let mut db = Database::default();
+    db.set_project(&[("main.pattern", text)], Some(("patternc.yaml", TWO_STORES)));
+    Project::get(&db).files(&db).iter().any(|&file| !chains::stale_guards(&db, file).is_empty())
+}
+
 /// What different parameters are given: no value that cells start with.
 const VALUES: [&str; 8] = ["2", "7", "13", "29", "53", "101", "211", "401"];
 
-/// The statements of a test of a witness.
+/// The statements of a test of a witness. Cells are arranged by handlers that `chains::with_tests` adds.
 fn meeting(db: &Database, witness: &Witness) -> String {
     let mut text = String::new();
     for (at, record) in witness.records.iter().enumerate() {
         let name = record_name(db, record.of);
-        let space = if matches!(&*name, "A" | "Left") { "left" } else { "right" };
-        let _ = writeln!(text, "  let r{at} = create {name} in {space} {{ }}");
+        let _ = writeln!(text, "  let r{at} = {}", crate::chains::created(&name));
+    }
+    for (at, record) in witness.records.iter().enumerate() {
+        for (cell, other) in &record.links {
+            let _ = writeln!(text, "  r{at}.set_{}(r{other})", cell_name(db, *cell));
+        }
+        for held in &record.holds {
+            let cell = cell_name(db, held.cell);
+            let value = match (&held.what, held.is) {
+                (What::Value(Const::Bool(value)), is) => (*value == is).to_string(),
+                (What::Value(Const::Literal(text)), true) => text.to_string(),
+                (What::Value(Const::Literal(_)), false) => "977".to_owned(),
+                (What::Value(Const::Absent), true) => "none".to_owned(),
+                (What::Element(element), true) => given(element),
+                // Whatever is there: a link to any record of the type.
+                (What::Value(Const::Absent), false) | (What::Value(Const::Present), true) => {
+                    let other = witness.records.iter().position(|other| other.of != record.of);
+                    other.map_or_else(|| "none".to_owned(), |other| format!("r{other}"))
+                }
+                // No set holds anything to begin with, and there are no enums.
+                (What::Element(_) | What::Value(_), _) => continue,
+            };
+            let _ = writeln!(text, "  r{at}.set_{cell}({value})");
+        }
     }
     text.push_str("  concurrently {\n");
     for event in &witness.events {
         let name = body_name(db, event.starts);
-        let args = event.args.iter().map(|given| match given {
-            Given::Record(at) => format!("r{at}"),
-            Given::Literal(text) => text.to_string(),
-            Given::Value(at) => VALUES[at % VALUES.len()].to_owned(),
-        });
-        let args: Vec<String> = args.collect();
+        let args: Vec<String> = event.args.iter().map(given).collect();
         let _ = writeln!(text, "    r{}.{}({})", event.on, name.rsplit('.').next().unwrap_or(&name), args.join(", "));
     }
     text.push_str("  }\n  expect true\n");
     text
+}
+
+fn given(given: &Given) -> String {
+    match given {
+        Given::Record(at) => format!("r{at}"),
+        Given::Literal(text) => text.to_string(),
+        Given::Value(at) => VALUES[at % VALUES.len()].to_owned(),
+    }
 }

@@ -374,18 +374,26 @@ fn every_chain_of_the_examples_has_its_verdict() {
         let reported: Vec<String> = check(&db, &CheckOptions::default())
             .into_iter()
             .filter(|finding| finding.rule == "unserializable-chain")
-            .map(|finding| finding.message)
+            .map(|finding| format!("{}\n{}", finding.message, finding.notes.join("\n")))
             .collect();
         for &file in Project::get(&db).files(&db) {
             for chain in chains::chains(&db, file).iter().filter(|chain| chain.pieces.len() > 1) {
                 let name = body_name(&db, chain.root);
                 let told = reported.iter().any(|message| message.contains(&format!("`{name}`")));
                 assert!(!chain.incomplete, "{project}: {name} is too long to be judged");
+                if told {
+                    println!("{project}: {}", reported.join("\n\n"));
+                }
                 found.push((project.clone(), name, told));
             }
         }
     }
     found.sort();
+    // The page says of each why.
+    let page = include_str!("../../docs/src/guide/chains.md");
+    for (project, chain, ..) in &found {
+        assert!(page.contains(&format!("`{chain}` (`{project}`)")), "{project}: {chain} is not on the page");
+    }
     let expected: Vec<_> = VERDICTS.iter().map(|(project, chain, told, _)| (project.to_string(), chain.to_string(), *told)).collect();
     assert_eq!(found, expected);
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use patternc_compiler::chains::witness::{Event, Given, Record, Witness};
+use patternc_compiler::chains::witness::{Event, Given, Record, What, Witness};
 use patternc_compiler::check::{self, CheckOptions, Deployments};
 use patternc_compiler::db::{Database, Project};
 use patternc_compiler::diagnostic::Level;
+use patternc_compiler::effects::known::Const;
 use patternc_compiler::effects::describe::{body_name, cell_name, record_name};
 use patternc_compiler::hir::BodyOwner;
 use patternc_compiler::lower;
@@ -69,10 +70,12 @@ impl Writer<'_> {
         let mut text = format!("test \"{FILE}\" {{\n");
         let mut made = BTreeSet::new();
         while made.len() < self.witness.records.len() {
-            let next = (0..self.witness.records.len())
-                .find(|at| !made.contains(at) && self.witness.records[*at].links.iter().all(|(_, other)| made.contains(other)));
-            let at = next.ok_or("its records link to one another in a circle")?;
-            let _ = writeln!(text, "  let {} = {}", variable(at), self.create(at, &self.witness.records[at])?);
+            let rest = || (0..self.witness.records.len()).filter(|at| !made.contains(at));
+            let linked = |at: &usize| self.witness.records[*at].links.iter().all(|(_, other)| made.contains(other));
+            let next = rest().find(|at| linked(at) && held(&self.witness.records[*at]).all(|other| made.contains(&other)));
+            // Of records that hold one another the first begins without.
+            let at = next.or_else(|| rest().find(linked)).ok_or("its records link to one another in a circle")?;
+            let _ = writeln!(text, "  let {} = {}", variable(at), self.create(at, &self.witness.records[at], &made)?);
             made.insert(at);
         }
         text.push_str("  concurrently {\n");
@@ -92,7 +95,7 @@ impl Writer<'_> {
         self.program.record_named(&name).ok_or_else(|| format!("there is no record {name}"))
     }
 
-    fn create(&self, at: usize, record: &Record) -> Result<String, String> {
+    fn create(&self, at: usize, record: &Record, made: &BTreeSet<usize>) -> Result<String, String> {
         let id = self.record(record)?;
         let declared = self.program.record(id);
         let space = self.scene().space(id, at)?;
@@ -104,6 +107,10 @@ impl Writer<'_> {
                 .filter(|(linked, _)| cell_name(&self.project.db, *linked) == cell.name.as_str())
                 .map(|(_, other)| variable(*other))
                 .collect();
+            if let (Some(value), []) = (self.held(record, &cell.name, &cell.ty, made), &linked[..]) {
+                cells.push(format!("{}: {value}", cell.name));
+                continue;
+            }
             let value = match (&cell.ty, &linked[..]) {
                 (Type::Set(_), [_, ..]) => format!("Set[{}]", linked.join(", ")),
                 (Type::List(_), [_, ..]) => format!("[{}]", linked.join(", ")),
@@ -118,6 +125,38 @@ impl Writer<'_> {
             cells.push(format!("{}: {value}", cell.name));
         }
         Ok(format!("create {} in {space} {{ {} }}", declared.name, cells.join(", ")))
+    }
+
+    /// What a cell must hold at the start, as far as it can be written.
+    fn held(&self, record: &Record, cell: &str, ty: &Type, made: &BTreeSet<usize>) -> Option<String> {
+        let db = &self.project.db;
+        let of_cell = || record.holds.iter().filter(|held| cell_name(db, held.cell) == cell);
+        if let Type::Set(_) = ty {
+            let elements = of_cell().filter(|held| held.is).filter_map(|held| match &held.what {
+                What::Element(Given::Record(record)) => made.contains(record).then(|| variable(*record).to_owned()),
+                What::Element(Given::Literal(text)) => Some(text.to_string()),
+                What::Element(Given::Value(_)) | What::Value(_) => None,
+            });
+            let elements: Vec<String> = elements.collect();
+            return (!elements.is_empty()).then(|| format!("Set[{}]", elements.join(", ")));
+        }
+        of_cell().find_map(|held| {
+            let What::Value(value) = &held.what else { return None };
+            match (value, ty, held.is) {
+                (Const::Bool(value), ..) => Some((*value == held.is).to_string()),
+                (Const::Literal(text), _, true) => Some(text.to_string()),
+                (Const::Absent, _, true) => Some("none".to_owned()),
+                (Const::Absent, Type::Optional(ty), false) | (Const::Present, Type::Optional(ty), true) => self.value(ty, OTHER).ok(),
+                (Const::Literal(_), ty, false) => self.value(ty, OTHER).ok(),
+                (Const::Variant(_, variant), Type::Enum(of, _), true) => {
+                    let declared = &self.program.enums[of.index()];
+                    let variant = declared.variants.get(*variant as usize)?;
+                    let fields = variant.fields.iter().map(|field| self.value(&field.ty, OTHER)).collect::<Result<Vec<_>, _>>().ok()?;
+                    Some(self.scene().variant(&declared.name, variant, &fields.join(", ")))
+                }
+                _ => None,
+            }
+        })
     }
 
     fn event(&self, event: &Event) -> Result<String, String> {
@@ -157,6 +196,17 @@ impl Writer<'_> {
         self.scene().value(ty, at, &called)
     }
 }
+
+/// The records that a record holds when the run starts.
+fn held(record: &Record) -> impl Iterator<Item = usize> {
+    record.holds.iter().filter_map(|held| match held.what {
+        What::Element(Given::Record(other)) if held.is => Some(other),
+        _ => None,
+    })
+}
+
+/// The number of a value that is none of those that parameters are given.
+const OTHER: usize = 90;
 
 /// Names of the test's own, so that they shadow nothing.
 fn variable(at: usize) -> &'static str {

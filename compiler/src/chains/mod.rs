@@ -7,7 +7,9 @@
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `collect` | the pieces of a chain, and what each touches, seen from where the chain starts |
+//! | `collect` | where chains start, and what each piece touches, seen from there |
+//! | `follow` | the pieces that come of what a piece sends: receivers, arms, steps of sagas and what undoes them |
+//! | `rejection` | how a piece can be rejected, and by what it has read |
 //! | `conflict` | which accesses get in each other's way, and which records must be the same for that |
 //! | `bindings` | which records are the same, under those conditions |
 //! | `neighbours` | the chains of the project that touch what a chain touches |
@@ -16,7 +18,9 @@
 //! | `filter` | whether there may be a cycle at all: union-find, near linear |
 //! | `search` | a concrete cycle of up to four events |
 //! | `schedule` | whether the pieces can commit in an order that makes the cycle, and that no order of whole chains explains |
-//! | `replay` | what such an order leaves in the cells and shows to others |
+//! | `prepared` | what each piece needs, looks at and changes, once it is known which records are the same |
+//! | `state` | what constants say of the cells |
+//! | `replay` | what an order of pieces leaves in the cells and shows to others |
 //! | `stale` | handlers cut where they read what their store does not validate |
 //! | `story` | the cycle in words |
 //! | `told` | the cycle as plain data: a `witness`, and the steps of the story |
@@ -26,13 +30,17 @@ mod bindings;
 mod collect;
 mod conflict;
 mod filter;
+mod follow;
 mod locks;
 mod neighbourhood;
 mod neighbours;
+mod prepared;
+mod rejection;
 mod replay;
 mod schedule;
 mod search;
 mod stale;
+mod state;
 mod story;
 mod told;
 mod ways_out;
@@ -66,15 +74,26 @@ pub struct Chain {
     pub single: bool,
     /// Where it sends what it is itself part of: the next round is like the one that is listed.
     pub repeats: Vec<Repeat>,
+    /// On its way it waits for an answer of the outside, or for another round of itself.
+    pub waits: bool,
+    /// When whoever sent the event that starts it is told something.
+    pub answers: Answers,
     /// Part of it could not be understood, or it was too long to follow: nothing is said of it.
     pub incomplete: bool,
 }
 
-/// One transaction of a chain.
+/// One transaction of a chain, with how it ends: what can be rejected is two pieces, one that commits and one that only reads. What comes of
+/// a rejection (an `err` arm, what undoes a saga) comes after the latter, and so rests on what that has read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
     /// The body whose text it runs.
     pub body: BodyOwner,
+    /// The transaction, by number: pieces of one turn are the ways in which it can end.
+    pub turn: u32,
+    /// It is rejected, and only reads.
+    pub refused: bool,
+    /// What decides whether it is rejected instead.
+    pub rejection: Rejection,
     /// What led to it.
     pub way: Way,
     /// The piece that commits before it and leads to it.
@@ -90,6 +109,28 @@ pub struct Piece {
     pub rejects: Option<Site>,
     /// What its sends that lead to other pieces say of it.
     pub conditions: Vec<Condition>,
+}
+
+/// When the event that starts a chain is answered with a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// It has none.
+    Never,
+    /// When its own transaction has committed.
+    First,
+    /// When what it sends has come out.
+    Last,
+}
+
+/// What decides whether a transaction is rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// It never is.
+    Never,
+    /// It is where the facts of what it always does are not so, and only there.
+    Told,
+    /// Also something else.
+    Open,
 }
 
 /// What led to a piece.
@@ -196,6 +237,11 @@ impl Chain {
     /// Whether others can come after one piece and before another: that does not surely come first, and one run can have both.
     pub fn is_cut_between(&self, one: usize, other: usize) -> bool {
         !self.comes_before(other, one) && self.can_both_happen(other, one)
+    }
+
+    /// The transactions that commit, in some of its runs.
+    pub fn committed(&self) -> impl Iterator<Item = &Piece> {
+        self.pieces.iter().filter(|piece| !piece.refused)
     }
 
     /// Whether any piece writes.

@@ -1,325 +1,196 @@
 //! A run of pieces, as far as it can be told without values: which constants cells hold, and on which writes everything else depends.
 //!
-//! A value that is computed is a name for where it was written and for everything that its event had read by then. Two runs agree if the cells
-//! end with the same names, and the events that only look have seen the same ones.
+//! A value that is computed is a name for where it was written and for everything that its event had read by then, and had been decided by. Two
+//! runs agree if the cells end with the same names, the events that show what they have read have seen the same ones, and the same was rejected.
+//!
+//! What the cells hold at the start is open. A run that needs something of it assumes it, and only runs from such a start are compared with it.
 
 use std::hash::{Hash, Hasher};
-use std::ops::Range;
 
 use rustc_hash::FxHasher;
 
-use super::bindings::{Bindings, Class};
-use super::schedule::{Stop, Turn};
-use super::{Access, Decides, Way};
-use crate::effects::known::{Const, Fact};
-use crate::effects::{Grain, Target, WriteKind};
-use crate::hir::BodyOwner;
-use crate::types::{CellId, ItemId};
-
-/// What is needed, looked at and changed by one piece, in classes.
-pub(super) struct Prepared<'a> {
-    /// The records that an event goes from and to, where order between them is kept, and the position of the sender's piece.
-    pub sent: Option<(Class, Class, Option<usize>)>,
-    /// The piece that leads to it.
-    pub parent: Option<usize>,
-    /// Its position in its chain.
-    index: usize,
-    /// It is sent only where what its parent read says so.
-    chosen: bool,
-    /// What decides whether it is rejected, beyond what it needs; and what else decides about what it does.
-    decided: [Vec<Thing>; 2],
-    needs: Vec<Need<'a>>,
-    reads: Vec<Thing>,
-    changes: Vec<Change<'a>>,
-}
-
-/// What an access is about.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Thing {
-    /// `None`: some record of the type, or all of them.
-    record: Option<Class>,
-    of: ItemId,
-    /// `None`: the existence of the record.
-    cell: Option<CellId>,
-    element: Option<Class>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Need<'a> {
-    Holds(Class, CellId, &'a Const, bool),
-    Has(Class, CellId, Class, bool),
-}
-
-struct Change<'a> {
-    access: &'a Access,
-    thing: Thing,
-    sure: bool,
-    /// Its transaction can commit without it.
-    chosen: bool,
-    /// It does not happen unless these hold.
-    when: Vec<Need<'a>>,
-}
-
-impl<'a> Prepared<'a> {
-    /// `None` if the piece cannot do what the cycle needs of it.
-    pub(super) fn new(stops: &[Stop<'a>], turns: &[Turn], (event, index): Turn, bindings: &mut Bindings<'_>) -> Option<Self> {
-        let stop = &stops[event];
-        let piece = &stop.chain.pieces[index];
-        let goes_on = |to: &Range<usize>| turns.iter().any(|(of, piece)| *of == event && to.contains(piece));
-        let next: Vec<_> = piece.conditions.iter().filter(|condition| goes_on(&condition.to)).collect();
-        let used: Vec<usize> = [stop.entry, stop.exit].into_iter().filter(|place| place.piece == index).map(|place| place.access).collect();
-        if next.iter().any(|condition| condition.without.iter().any(|access| used.contains(access))) {
-            return None;
-        }
-        let mut needs = Vec::new();
-        for condition in &next {
-            needs.extend(condition.facts.iter().filter_map(|fact| need(event, fact, bindings)));
-        }
-        for (position, access) in piece.accesses.iter().enumerate() {
-            // What happens whenever the piece commits needs what it needs.
-            if access.always || used.contains(&position) {
-                needs.extend(access.facts.iter().filter_map(|fact| need(event, fact, bindings)));
-            }
-        }
-        needs.dedup();
-        let mut reads = Vec::new();
-        let mut changes = Vec::new();
-        let mut decided = [Vec::new(), Vec::new()];
-        for (position, access) in piece.accesses.iter().enumerate() {
-            if next.iter().any(|condition| condition.without.contains(&position)) {
-                continue;
-            }
-            let record = (!matches!(access.target, Target::Unknown | Target::Fresh)).then(|| bindings.record(event, &access.target));
-            let element = match &access.grain {
-                Grain::Element(Some(element)) => Some(bindings.value(event, element)),
-                _ => None,
-            };
-            let thing = Thing { record, of: access.record, cell: access.cell, element };
-            if access.reads() {
-                match access.decides {
-                    Decides::Nothing => {}
-                    Decides::All => decided[0].push(thing),
-                    Decides::Parts => decided[1].push(thing),
-                }
-                // What only decides whether it goes on, and is met, says nothing more to what is written.
-                let about = |fact: &Fact| match fact {
-                    Fact::Holds { target, cell, .. } | Fact::Has { target, cell, .. } => {
-                        Some(*cell) == access.cell && *target == access.target
-                    }
-                    Fact::Apart(..) => false,
-                };
-                let mut known = access.facts.iter().chain(next.iter().flat_map(|condition| condition.facts.iter()));
-                if !(stop.chain.writes() && known.any(about)) {
-                    reads.push(thing);
-                }
-                continue;
-            }
-            let sure = access.always || used.contains(&position) || next.iter().any(|condition| condition.with.contains(&position));
-            let when = access.facts.iter().filter_map(|fact| need(event, fact, bindings)).collect();
-            changes.push(Change { access, thing, sure, chosen: !access.always, when });
-        }
-        let sent = match &piece.way {
-            Way::Sent { from, ordered: true, .. } if *from != Target::Unknown && piece.on != Target::Unknown => {
-                let parent = piece.parent.and_then(|parent| turns.iter().position(|turn| *turn == (event, parent)));
-                Some((bindings.record(event, from), bindings.record(event, &piece.on), parent))
-            }
-            _ => None,
-        };
-        let chosen = piece.parent.is_some_and(|parent| {
-            let mut ways = stop.chain.pieces[parent].conditions.iter().filter(|condition| condition.to.contains(&index));
-            !ways.next().is_some_and(|way| way.always)
-        });
-        Some(Prepared { sent, parent: piece.parent, index, chosen, decided, needs, reads, changes })
-    }
-}
-
-fn need<'a>(event: usize, fact: &'a Fact, bindings: &mut Bindings<'_>) -> Option<Need<'a>> {
-    match fact {
-        Fact::Holds { target, cell, value, is } => Some(Need::Holds(bindings.record(event, target), *cell, value, *is)),
-        Fact::Has { target, cell, element, is } => {
-            Some(Need::Has(bindings.record(event, target), *cell, bindings.value(event, element), *is))
-        }
-        Fact::Apart(..) => None,
-    }
-}
-
-/// What is known of cells, as far as constants say.
-#[derive(Clone, Default)]
-struct State<'a> {
-    holds: Vec<(Class, CellId, &'a Const)>,
-    not: Vec<(Class, CellId, &'a Const)>,
-    has: Vec<(Class, CellId, Class, bool)>,
-}
-
-impl Need<'_> {
-    fn thing(&self) -> Thing {
-        match *self {
-            Need::Holds(record, cell, ..) => Thing { record: Some(record), of: cell.record, cell: Some(cell), element: None },
-            Need::Has(record, cell, element, _) => {
-                Thing { record: Some(record), of: cell.record, cell: Some(cell), element: Some(element) }
-            }
-        }
-    }
-}
-
-impl<'a> State<'a> {
-    /// Whether it is known if a need can be met.
-    fn knows(&self, need: &Need<'_>) -> bool {
-        match *need {
-            Need::Holds(record, cell, value, is) => {
-                let mut held = self.holds.iter().filter(|(of, at, _)| (*of, *at) == (record, cell));
-                let mut not = self.not.iter().filter(|(of, at, _)| (*of, *at) == (record, cell));
-                held.any(|(.., held)| *held == value || !held.allows(value, is) || !held.allows(value, !is))
-                    || not.any(|(.., held)| *held == value)
-            }
-            Need::Has(record, cell, element, _) => self.has.iter().any(|(of, at, what, _)| (*of, *at, *what) == (record, cell, element)),
-        }
-    }
-
-    /// Whether a need can be met.
-    fn allows(&self, need: &Need<'_>) -> bool {
-        match *need {
-            Need::Holds(record, cell, value, is) => {
-                let held = self.holds.iter().filter(|(of, at, _)| (*of, *at) == (record, cell));
-                let mut not = self.not.iter().filter(|(of, at, _)| (*of, *at) == (record, cell));
-                held.into_iter().all(|(.., held)| held.allows(value, is)) && (!is || not.all(|(.., held)| *held != value))
-            }
-            Need::Has(record, cell, element, is) => {
-                self.has.iter().all(|(of, at, what, there)| (*of, *at, *what) != (record, cell, element) || *there == is)
-            }
-        }
-    }
-
-    /// What was needed and met was so.
-    fn learn(&mut self, need: &Need<'a>) {
-        match *need {
-            Need::Holds(record, cell, value, true) => {
-                if !self.holds.iter().any(|(of, at, _)| (*of, *at) == (record, cell)) {
-                    self.holds.push((record, cell, value));
-                }
-            }
-            // Not absent is present, not false is true.
-            Need::Holds(record, cell, Const::Absent, false) => self.learn(&Need::Holds(record, cell, &Const::Present, true)),
-            Need::Holds(record, cell, Const::Bool(true), false) => self.learn(&Need::Holds(record, cell, &Const::Bool(false), true)),
-            Need::Holds(record, cell, Const::Bool(false), false) => self.learn(&Need::Holds(record, cell, &Const::Bool(true), true)),
-            Need::Holds(record, cell, value, false) => self.not.push((record, cell, value)),
-            Need::Has(record, cell, element, is) => {
-                if !self.has.iter().any(|(of, at, what, _)| (*of, *at, *what) == (record, cell, element)) {
-                    self.has.push((record, cell, element, is));
-                }
-            }
-        }
-    }
-
-    fn apply(&mut self, change: &Change<'a>) {
-        let Some(cell) = change.access.cell else { return };
-        let Thing { record, element, .. } = change.thing;
-        let hits = |of: Class| record.is_none_or(|record| record == of);
-        match (change.access.write, element) {
-            (Some(WriteKind::Insert | WriteKind::Remove), Some(element)) => {
-                self.has.retain(|(of, at, what, _)| !(hits(*of) && *at == cell && *what == element));
-                if let (Some(record), true) = (record, change.sure) {
-                    self.has.push((record, cell, element, change.access.write == Some(WriteKind::Insert)));
-                }
-            }
-            _ => {
-                self.holds.retain(|(of, at, _)| !(hits(*of) && *at == cell));
-                self.not.retain(|(of, at, _)| !(hits(*of) && *at == cell));
-                self.has.retain(|(of, at, ..)| !(hits(*of) && *at == cell));
-                if let (Some(record), true, Some(value)) = (record, change.sure, &change.access.value) {
-                    self.holds.push((record, cell, value));
-                }
-            }
-        }
-    }
-}
-
-/// A cell, or the existence of a record (`None`), of a record (`None`: one that is not known), or of one element of it.
-type Key = (Option<Class>, ItemId, Option<CellId>, Option<Class>);
+use super::{Answers, Chain, Rejection};
+use super::prepared::{Change, Prepared, Thing};
+use super::schedule::Turn;
+use super::state::{Need, State};
+use crate::effects::WriteKind;
 
 /// A run so far.
 #[derive(Clone)]
 pub(super) struct Run<'a> {
     state: State<'a>,
+    /// What it needs of the start.
+    assumed: Vec<Need<'a>>,
     /// What is not as it was at the start: names of values.
-    cells: Vec<(Key, u64)>,
+    cells: Vec<(Thing, u64)>,
     /// What each event has read.
     read: Vec<u64>,
-    /// What decided that a piece of an event commits, and what its sends that it may leave out rest on: names, zero for what the start says.
-    decided: Vec<((usize, usize), [u64; 2])>,
-    /// Whether it counts what decides about what an event does. Of sagas it does not: an undo may ask whether there is something to undo only
-    /// to leave the same as if it had never been, and names of values do not tell such questions from others.
-    counts: Vec<bool>,
-    /// Whether an event only looks.
-    looks: Vec<bool>,
+    /// What was read of each event when it showed that.
+    shown: Vec<u64>,
+    rejected: Vec<Turn>,
+    /// What decided how a transaction ended, where not what is known of cells did: the piece, and a name of what was read.
+    pub decisions: Vec<(Turn, u64)>,
+}
+
+/// What is known of a need.
+#[derive(Clone, Copy, PartialEq)]
+enum Met {
+    Yes,
+    No,
+    /// What the cell held at the start decides.
+    AtStart,
+    /// What others wrote decides.
+    Unknown,
+}
+
+/// Whether a transaction can end with a piece.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Ending {
+    Impossible,
+    Certain,
+    /// If the values that have this name say so.
+    Possible(u64),
+}
+
+/// What a piece was decided by, beyond what is known of cells: names, zero for nothing.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Decided {
+    pub all: u64,
+    /// Also what its sends that it may leave out rest on.
+    pub chosen: u64,
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(stops: &[Stop<'_>]) -> Self {
-        let counts = stops.iter().map(|stop| !matches!(stop.chain.root, BodyOwner::Saga(_))).collect();
-        let looks = stops.iter().map(|stop| !stop.chain.writes()).collect();
-        Run { state: State::default(), cells: Vec::new(), read: vec![0; stops.len()], decided: Vec::new(), counts, looks }
+    pub(super) fn new(events: usize) -> Self {
+        Run {
+            state: State::default(),
+            assumed: Vec::new(),
+            cells: Vec::new(),
+            read: vec![0; events],
+            shown: vec![0; events],
+            rejected: Vec::new(),
+            decisions: Vec::new(),
+        }
     }
 
-    /// Commits a piece; false if its conditions are not met.
-    pub(super) fn commit(&mut self, event: usize, piece: &Prepared<'a>) -> bool {
-        let parent = piece.parent.and_then(|parent| self.decided.iter().find(|(of, _)| *of == (event, parent)));
-        let mut decided = parent.map_or(0, |(_, names)| names[usize::from(piece.chosen)]);
+    /// Another run, from a start as this one assumes it.
+    pub(super) fn again(&self) -> Self {
+        let mut run = Run::new(self.read.len());
+        self.assumed.iter().for_each(|need| run.state.learn(need));
+        run.assumed.clone_from(&self.assumed);
+        run
+    }
+
+    /// A name for what it starts from and is decided by.
+    pub(super) fn basis(&self) -> u64 {
+        let assumed = self.assumed.iter().map(name).fold(0, u64::wrapping_add);
+        name(&(assumed, self.decisions.iter().map(name).fold(0, u64::wrapping_add)))
+    }
+
+    /// What it needs of the start.
+    pub(super) fn assumed(&self) -> &[Need<'a>] {
+        &self.assumed
+    }
+
+    fn met(&self, need: &Need<'_>) -> Met {
+        match () {
+            () if !self.state.allows(need) => Met::No,
+            () if self.state.knows(need) => Met::Yes,
+            () if self.value(&need.thing()) == 0 => Met::AtStart,
+            () => Met::Unknown,
+        }
+    }
+
+    /// Whether something that its sender may leave out can be sent.
+    pub(super) fn is_sent(&self, piece: &Prepared<'a>) -> bool {
+        piece.when.iter().all(|need| self.met(need) != Met::No)
+    }
+
+    /// Whether the transaction can end with a piece.
+    pub(super) fn ending(&self, event: usize, piece: &Prepared<'a>) -> Ending {
+        let mut open = piece.rejection == Rejection::Open;
         for need in &piece.needs {
-            if !self.state.allows(need) {
-                return false;
+            match self.met(need) {
+                Met::No => return Ending::Impossible,
+                Met::Yes => {}
+                Met::AtStart | Met::Unknown => open = true,
             }
-            // It may be met or not by what others wrote.
-            if !self.state.knows(need) {
-                decided = self.decided(event, decided, &need.thing());
+        }
+        if !open && piece.decided[0].is_empty() {
+            return Ending::Certain;
+        }
+        let looked_at = piece.needs.iter().map(Need::thing).chain(piece.decided[0].iter().copied());
+        let seen = if piece.blind { 0 } else { self.read[event] };
+        // The pieces of a turn look at the same, though not in the same order.
+        let values = looked_at.map(|thing| self.value(&thing)).filter(|value| *value != 0);
+        Ending::Possible(name(&(seen, values.map(|value| name(&value)).fold(0, u64::wrapping_add))))
+    }
+
+    /// Ends a transaction with a piece. `before` is what decided that it is sent; gives what decided what it did.
+    pub(super) fn commit(&mut self, turn: Turn, piece: &Prepared<'a>, before: Decided, chain: &Chain) -> Decided {
+        let event = turn.0;
+        let mut decided = if piece.chosen { before.chosen } else { before.all };
+        for need in piece.when.iter().chain(&piece.needs) {
+            match self.met(need) {
+                Met::No | Met::Yes => {}
+                Met::AtStart => self.assumed.push(*need),
+                Met::Unknown => decided = self.decided(decided, &need.thing()),
             }
             self.state.learn(need);
         }
-        decided = piece.decided[0].iter().fold(decided, |decided, thing| self.decided(event, decided, thing));
-        let chosen = self.decided_by(event, decided, piece, &[], &self.state);
-        self.decided.push(((event, piece.index), [decided, chosen]));
+        decided = piece.decided[0].iter().fold(decided, |decided, thing| self.decided(decided, thing));
+        if piece.refused {
+            self.rejected.push(turn);
+            return Decided { all: decided, chosen: decided };
+        }
+        let chosen = self.decided_by(decided, piece, &[], &self.state);
         for thing in &piece.reads {
             self.read[event] = name(&(self.read[event], self.value(thing)));
         }
+        if chain.answers == Answers::Last || !chain.writes() || (chain.answers == Answers::First && turn.1 == 0) {
+            self.shown[event] = name(&(self.read[event], chosen));
+        }
         let start = self.state.clone();
-        for change in piece.changes.iter().filter(|change| change.when.iter().all(|need| start.allows(need))) {
+        let cells = self.cells.clone();
+        let before = Run { state: start, cells, ..Run::new(0) };
+        for change in &piece.changes {
+            if change.when.iter().any(|need| before.met(need) == Met::No) {
+                continue;
+            }
             self.state.apply(change);
-            let by = if change.chosen { self.decided_by(event, decided, piece, &change.when, &start) } else { decided };
+            let by = if change.chosen { before.decided_by(decided, piece, &change.when, &before.state) } else { decided };
             self.write(event, change, by);
         }
-        true
+        Decided { all: decided, chosen }
     }
 
     /// Whether everything ends and is seen alike.
     pub(super) fn agrees_with(&self, other: &Run<'_>) -> bool {
-        let seen =
-            |run: &Run<'_>| run.read.iter().zip(&run.looks).filter(|(_, looks)| **looks).map(|(read, _)| *read).collect::<Vec<u64>>();
-        let same = |one: &Run<'_>, other: &Run<'_>| one.cells.iter().all(|entry| other.cells.contains(entry));
-        self.cells.len() == other.cells.len() && same(self, other) && seen(self) == seen(other)
+        let held = |one: &Run<'_>, other: &Run<'_>| one.cells.iter().all(|entry| other.cells.contains(entry));
+        let rejected = |one: &Run<'_>, other: &Run<'_>| one.rejected.iter().all(|turn| other.rejected.contains(turn));
+        let alike = self.cells.len() == other.cells.len() && held(self, other);
+        alike && self.shown == other.shown && self.rejected.len() == other.rejected.len() && rejected(self, other)
     }
 
     fn value(&self, thing: &Thing) -> u64 {
-        let hit = |key: &Key| {
-            let record = thing.record.is_none() || key.0.is_none() || key.0 == thing.record;
-            // Whether there is a record is part of every look at it.
-            let cell = key.2 == thing.cell || key.2.is_none();
-            record && key.1 == thing.of && cell && (thing.element.is_none() || key.3.is_none() || key.3 == thing.element)
-        };
         // In any order the same.
-        self.cells.iter().filter(|(key, _)| hit(key)).map(name).fold(0, u64::wrapping_add)
+        self.cells.iter().filter(|(held, _)| held.overlaps(thing)).map(name).fold(0, u64::wrapping_add)
     }
 
     /// What was decided in a piece about something that it may leave out. What is said of a cell and known to be so decides nothing.
-    fn decided_by(&self, event: usize, decided: u64, piece: &Prepared<'_>, when: &[Need<'_>], known: &State<'_>) -> u64 {
-        let said: Vec<Thing> = piece.needs.iter().chain(when.iter().filter(|need| known.knows(need))).map(Need::thing).collect();
+    fn decided_by(&self, mut decided: u64, piece: &Prepared<'_>, when: &[Need<'_>], known: &State<'_>) -> u64 {
+        for need in when.iter().filter(|need| !known.knows(need)) {
+            // What it held at the start and what is known to have been written can differ, and be the same.
+            decided = name(&(decided, need.thing(), self.value(&need.thing())));
+        }
+        let said: Vec<Thing> = piece.needs.iter().chain(when).map(Need::thing).collect();
         let open = piece.decided[1].iter().filter(|thing| !said.contains(thing));
-        open.fold(decided, |decided, thing| self.decided(event, decided, thing))
+        open.fold(decided, |decided, thing| self.decided(decided, thing))
     }
 
     /// What was decided, now also by what a thing holds. What it held at the start is the same in every run.
-    fn decided(&self, event: usize, decided: u64, thing: &Thing) -> u64 {
+    fn decided(&self, decided: u64, thing: &Thing) -> u64 {
         match self.value(thing) {
-            _ if !self.counts[event] => decided,
             0 => decided,
             value => name(&(decided, value)),
         }
@@ -327,7 +198,7 @@ impl<'a> Run<'a> {
 
     /// Writes. `decided` names what decided that it happens.
     fn write(&mut self, event: usize, change: &Change<'_>, decided: u64) {
-        let Thing { record, of, cell, element } = change.thing;
+        let Thing { record, of, cell, element, fresh } = change.thing;
         let access = change.access;
         let own = match (&access.value, access.fixed) {
             (Some(value), true) => name(value),
@@ -336,17 +207,18 @@ impl<'a> Run<'a> {
         };
         let by = |own: u64| if decided == 0 { own } else { name(&(own, decided)) };
         let own = by(own);
-        let replaces = matches!(access.write, Some(WriteKind::Set | WriteKind::Delete));
+        let replaces = matches!(access.write, Some(WriteKind::Set | WriteKind::Delete)) && !fresh;
         if replaces && element.is_none() {
-            self.cells.retain(|(known, _)| (known.0, known.1, known.2) != (record, of, cell));
+            self.cells.retain(|(known, _)| known.fresh || (known.record, known.of, known.cell) != (record, of, cell));
         }
-        let key = (record, of, cell, element);
-        let at = self.cells.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
-            self.cells.push((key, 0));
+        let at = self.cells.iter().position(|(known, _)| *known == change.thing).unwrap_or_else(|| {
+            self.cells.push((change.thing, 0));
             self.cells.len() - 1
         });
         let held = &mut self.cells[at].1;
         *held = match access.write {
+            // What is made has the same in any order.
+            _ if fresh => held.wrapping_add(own),
             // In any order the same. Which element comes first in a list is not compared.
             Some(WriteKind::Add | WriteKind::Append | WriteKind::Create) => held.wrapping_add(own),
             // What is there already stays.

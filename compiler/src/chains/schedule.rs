@@ -1,16 +1,19 @@
 //! Whether the pieces of several chains can commit in an order that no order of whole chains explains, by trying the orders.
 //!
 //! A piece commits after the one that leads to it, events from one record to one record arrive in the order in which they were sent, and a
-//! piece whose conditions are not met does nothing.
+//! transaction ends as what it has read says. Of orders that differ only by pieces that do not meet one is tried.
+
+use rustc_hash::FxHashMap;
 
 use super::bindings::{Bindings, Class};
 use super::neighbourhood::Place;
-use super::replay::{Prepared, Run};
+use super::prepared::Prepared;
+use super::replay::{Decided, Ending, Run};
 use super::{Access, Chain};
 use crate::effects::{Grain, Value};
 
 /// Pieces that are placed for one set of events before it is given up.
-const MOST_STEPS: u32 = 400;
+const MOST_STEPS: u32 = 1_000;
 
 /// One event of a cycle: the access where the cycle enters its chain, and the one where it leaves.
 #[derive(Clone, Copy, Debug)]
@@ -23,55 +26,46 @@ pub(super) struct Stop<'a> {
 /// A piece of one of the events.
 pub(super) type Turn = (usize, usize);
 
+/// An order that no order of whole events explains.
+pub(super) struct Found<'a> {
+    pub order: Vec<Turn>,
+    /// As it ends.
+    pub run: Run<'a>,
+}
+
 /// An order of the pieces in which every stop's exit comes before the next one's entry, and which leaves, or shows, what no order of whole
 /// events does. `budget` is how many pieces may be placed still.
-pub(super) fn schedule(stops: &[Stop<'_>], bindings: &mut Bindings<'_>, budget: &mut u32) -> Option<Vec<Turn>> {
-    let mut turns: Vec<Turn> = Vec::new();
-    let mut rest: Vec<Turn> = Vec::new();
-    for (event, stop) in stops.iter().enumerate() {
-        let (needed, also) = pieces_of(stop);
-        turns.extend(needed.into_iter().map(|piece| (event, piece)));
-        rest.extend(also.into_iter().map(|piece| (event, piece)));
-    }
-    let needed = turns.len();
-    turns.extend(rest);
-    let mut before: Vec<(usize, usize)> = Vec::new();
-    let position = |turn: Turn| turns.iter().position(|known| *known == turn);
-    for (index, &(event, piece)) in turns.iter().enumerate() {
-        before.extend(stops[event].chain.pieces[piece].parent.and_then(|parent| position((event, parent))).map(|parent| (parent, index)));
-    }
-    for (event, stop) in stops.iter().enumerate() {
-        let next = (event + 1) % stops.len();
-        let (from, to) = (position((event, stop.exit.piece))?, position((next, stops[next].entry.piece))?);
-        before.push((from, to));
-    }
-    let prepare = |bindings: &mut Bindings<'_>| -> Option<Vec<Prepared<'_>>> {
-        turns.iter().map(|&turn| Prepared::new(stops, &turns, turn, bindings)).collect()
+pub(super) fn schedule<'a>(stops: &[Stop<'a>], bindings: &mut Bindings<'_>, budget: &mut u32) -> Option<Found<'a>> {
+    let on_cycle: Vec<Vec<usize>> = stops.iter().map(pieces_of).collect();
+    let prepare = |bindings: &mut Bindings<'_>| -> Option<FxHashMap<Turn, Prepared<'a>>> {
+        let mut pieces = FxHashMap::default();
+        for (event, stop) in stops.iter().enumerate() {
+            let possible = |piece: &usize| on_cycle[event].iter().all(|other| stop.chain.can_both_happen(*piece, *other));
+            for piece in 0..stop.chain.pieces.len() {
+                let on_cycle = if possible(&piece) { &on_cycle[event][..] } else { &[] };
+                pieces.insert((event, piece), Prepared::new(stop, on_cycle, (event, piece), bindings)?);
+            }
+        }
+        Some(pieces)
     };
     // The first round names everything, which can show that more is the same.
     prepare(bindings)?;
     let pieces = prepare(bindings).filter(|_| bindings.agrees())?;
+    let before = (0..stops.len()).map(|event| {
+        let next = (event + 1) % stops.len();
+        ((event, stops[event].exit.piece), (next, stops[next].entry.piece))
+    });
     let steps = MOST_STEPS.min(*budget);
-    let start = Run::new(stops);
-    let mut search = Search {
-        turns: &turns,
-        before: &before,
-        pieces: &pieces,
-        needed,
-        order: Vec::new(),
-        gone: Vec::new(),
-        steps,
-        start: start.clone(),
-        serial: None,
-    };
-    let found = search.place(&start);
+    let mut search =
+        Search { stops, on_cycle: &on_cycle, before: before.collect(), pieces: &pieces, order: Vec::new(), steps, serial: Vec::new() };
+    let start = Point { run: Run::new(stops.len()), pending: (0..stops.len()).map(Pending::start).collect() };
+    let found = search.place(&start, Vec::new());
     *budget -= steps - search.steps;
-    found.then(|| search.order.iter().map(|index| turns[*index]).collect())
+    found.map(|run| Found { order: search.order, run })
 }
 
-/// The pieces of one run of a chain: those on the way to where the cycle enters and leaves, and all that can happen along with them.
-fn pieces_of(stop: &Stop<'_>) -> (Vec<usize>, Vec<usize>) {
-    let chain = stop.chain;
+/// The pieces of a chain on the way to where the cycle enters and leaves it.
+fn pieces_of(stop: &Stop<'_>) -> Vec<usize> {
     let mut needed = Vec::new();
     for end in [stop.entry.piece, stop.exit.piece] {
         let mut at = Some(end);
@@ -79,144 +73,213 @@ fn pieces_of(stop: &Stop<'_>) -> (Vec<usize>, Vec<usize>) {
             if !needed.contains(&piece) {
                 needed.push(piece);
             }
-            at = chain.pieces[piece].parent;
+            at = stop.chain.pieces[piece].parent;
         }
     }
     needed.sort_unstable();
-    let mut also: Vec<usize> = Vec::new();
-    for piece in (0..chain.pieces.len()).filter(|piece| !needed.contains(piece)) {
-        let mut chosen = needed.iter().chain(&also);
-        let parent = chain.pieces[piece].parent.is_none_or(|parent| chosen.clone().any(|other| *other == parent));
-        if parent && chosen.all(|other| chain.can_both_happen(*other, piece)) {
-            also.push(piece);
-        }
-    }
-    (needed, also)
+    needed
 }
 
-struct Search<'a> {
-    /// The pieces on the cycle, and after them what else their chains do.
-    turns: &'a [Turn],
-    before: &'a [(usize, usize)],
-    pieces: &'a [Prepared<'a>],
-    /// How many are on the cycle: their orders are tried.
-    needed: usize,
-    order: Vec<usize>,
-    /// What was tried at the end, and cannot be done.
-    gone: Vec<usize>,
+/// A transaction that is to come: the pieces with which it can end.
+#[derive(Clone)]
+struct Pending {
+    event: usize,
+    ways: Vec<usize>,
+    /// What decided that it comes.
+    before: Decided,
+}
+
+impl Pending {
+    fn start(event: usize) -> Self {
+        Pending { event, ways: vec![0], before: Decided::default() }
+    }
+}
+
+#[derive(Clone)]
+struct Point<'a> {
+    run: Run<'a>,
+    /// In the order in which they were sent.
+    pending: Vec<Pending>,
+}
+
+struct Search<'a, 's> {
+    stops: &'s [Stop<'a>],
+    /// By event.
+    on_cycle: &'s [Vec<usize>],
+    before: Vec<(Turn, Turn)>,
+    pieces: &'s FxHashMap<Turn, Prepared<'a>>,
+    order: Vec<Turn>,
     /// Pieces that may be placed still.
     steps: u32,
-    start: Run<'a>,
-    /// What the orders of whole events leave and show.
-    serial: Option<Vec<Run<'a>>>,
+    /// What orders of whole events leave and show, with what they start from and are decided by.
+    serial: Vec<(u64, Vec<Run<'a>>)>,
 }
 
-impl<'a> Search<'a> {
-    /// Places the pieces that are left; true if they all found a place and no order of whole events explains the result.
-    fn place(&mut self, run: &Run<'a>) -> bool {
-        if self.order.len() == self.needed {
-            return self.finish(run);
+impl<'a> Search<'a, '_> {
+    /// Places the pieces that are left; the run, if no order of whole events explains it. `asleep` need not be placed next: where they were,
+    /// the same came of it.
+    fn place(&mut self, point: &Point<'a>, mut asleep: Vec<Turn>) -> Option<Run<'a>> {
+        if point.pending.is_empty() {
+            let whole = self.on_cycle.iter().enumerate().all(|(event, own)| own.iter().all(|piece| self.order.contains(&(event, *piece))));
+            return (whole && !self.is_explained(&point.run)).then(|| point.run.clone());
         }
-        for index in 0..self.needed {
-            if self.order.contains(&index) || !self.is_ready(index) {
+        for at in 0..point.pending.len() {
+            if !self.is_ready(point, at) {
                 continue;
             }
-            if self.steps == 0 {
-                return false;
+            let event = point.pending[at].event;
+            let endings = self.endings(&point.run, &point.pending[at]);
+            if endings.iter().all(|(_, ending)| *ending == Ending::Impossible) {
+                // It does nothing.
+                if self.is_needed(&point.pending[at]) {
+                    return None;
+                }
+                let mut next = point.clone();
+                next.pending.remove(at);
+                return self.place(&next, asleep);
             }
-            self.steps -= 1;
-            let mut after = run.clone();
-            if !after.commit(self.turns[index].0, &self.pieces[index]) {
-                continue;
+            let certain = endings.iter().find(|(_, ending)| *ending == Ending::Certain).map(|(piece, _)| *piece);
+            for (piece, ending) in endings {
+                let turn = (event, piece);
+                let other = ending == Ending::Impossible || certain.is_some_and(|certain| certain != piece);
+                if other || !self.fits(turn) || asleep.contains(&turn) {
+                    continue;
+                }
+                if self.steps == 0 {
+                    return None;
+                }
+                self.steps -= 1;
+                let mut next = point.clone();
+                if let Ending::Possible(by) = ending {
+                    next.run.decisions.push((turn, by));
+                }
+                self.take(&mut next, at, piece);
+                let still = asleep.iter().copied().filter(|other| !self.meet(*other, turn)).collect();
+                self.order.push(turn);
+                if let Some(found) = self.place(&next, still) {
+                    return Some(found);
+                }
+                self.order.pop();
+                asleep.push(turn);
             }
-            self.order.push(index);
-            if self.place(&after) {
-                return true;
-            }
-            self.order.pop();
         }
-        false
+        None
     }
 
-    /// Lets the chains end, what can, and compares.
-    fn finish(&mut self, run: &Run<'a>) -> bool {
-        let mut run = run.clone();
-        let placed = self.order.len();
-        self.gone.clear();
-        let next = |search: &Self| {
-            let untried = |index: &usize| !search.order.contains(index) && !search.gone.contains(index);
-            (search.needed..search.turns.len()).find(|index| untried(index) && search.is_ready(*index))
+    /// How a transaction can end.
+    fn endings(&self, run: &Run<'a>, pending: &Pending) -> Vec<(usize, Ending)> {
+        pending.ways.iter().map(|piece| (*piece, run.ending(pending.event, &self.pieces[&(pending.event, *piece)]))).collect()
+    }
+
+    /// Whether the cycle goes through a transaction.
+    fn is_needed(&self, pending: &Pending) -> bool {
+        pending.ways.iter().any(|piece| self.on_cycle[pending.event].contains(piece))
+    }
+
+    /// Whether a piece leaves the cycle possible, and what must come before it has.
+    fn fits(&self, turn: Turn) -> bool {
+        let (event, piece) = turn;
+        let possible = self.on_cycle[event].iter().all(|other| self.stops[event].chain.can_both_happen(piece, *other));
+        possible && self.before.iter().all(|(first, then)| *then != turn || self.order.contains(first))
+    }
+
+    /// Whether a transaction can come next: what the same record sent to the same record earlier arrives earlier.
+    fn is_ready(&self, point: &Point<'a>, at: usize) -> bool {
+        let sent = |pending: &Pending| self.pieces[&(pending.event, pending.ways[0])].sent;
+        let own = sent(&point.pending[at]);
+        own.is_none() || point.pending[..at].iter().all(|earlier| sent(earlier) != own)
+    }
+
+    /// Whether it makes a difference which of two turns comes first.
+    fn meet(&self, one: Turn, other: Turn) -> bool {
+        let sends = |turn: Turn| {
+            let chain = self.stops[turn.0].chain;
+            let next = move |piece: &usize| chain.pieces[*piece].parent == Some(turn.1);
+            (0..chain.pieces.len()).filter(next).filter_map(move |piece| self.pieces[&(turn.0, piece)].sent)
         };
-        while let Some(index) = next(self) {
-            let mut after = run.clone();
-            if after.commit(self.turns[index].0, &self.pieces[index]) {
-                run = after;
-                self.order.push(index);
-            } else {
-                // It does nothing, nor does what it leads to.
-                self.gone.push(index);
+        one.0 == other.0 || self.pieces[&one].meets(&self.pieces[&other]) || sends(one).any(|sent| sends(other).any(|like| like == sent))
+    }
+
+    /// Ends a transaction with a piece, and sends what comes of it.
+    fn take(&self, point: &mut Point<'a>, at: usize, piece: usize) {
+        let Pending { event, ways, before } = point.pending.remove(at);
+        let chain = self.stops[event].chain;
+        let mut next: Vec<Pending> = Vec::new();
+        for of in (0..chain.pieces.len()).filter(|of| chain.pieces[*of].parent == Some(piece)) {
+            let known = next.iter_mut().find(|group| chain.pieces[group.ways[0]].turn == chain.pieces[of].turn);
+            match known {
+                Some(group) => group.ways.push(of),
+                None if point.run.is_sent(&self.pieces[&(event, of)]) => {
+                    next.push(Pending { event, ways: vec![of], before: Decided::default() });
+                }
+                None => {}
             }
         }
-        let broken = !self.is_explained(&run);
-        if !broken {
-            self.order.truncate(placed);
-            self.gone.clear();
+        let decided = point.run.commit((event, piece), &self.pieces[&(event, piece)], before, chain);
+        next.iter_mut().for_each(|group| group.before = decided);
+        // Of those that go out in one of several cases, one does.
+        let parent = chain.pieces[piece].parent;
+        let excluded = |group: &Pending| {
+            let beside = |other: &usize| chain.pieces[*other].parent == parent && !chain.can_both_happen(*other, piece);
+            group.event == event && group.ways.iter().all(beside)
+        };
+        if parent.is_some() && ways.contains(&piece) {
+            point.pending.retain(|group| !excluded(group));
         }
-        broken
+        point.pending.extend(next);
     }
 
     /// Whether some order of whole events gives the same.
     fn is_explained(&mut self, run: &Run<'a>) -> bool {
-        let serial = self.serial.get_or_insert_with(|| {
-            let events = self.turns.iter().map(|turn| turn.0).max().map_or(0, |last| last + 1);
-            orders(events).into_iter().map(|order| in_turn(self.turns, self.pieces, &order, &self.start)).collect()
+        let basis = run.basis();
+        let known = self.serial.iter().position(|(of, _)| *of == basis);
+        let known = known.unwrap_or_else(|| {
+            let runs = orders(self.stops.len()).into_iter().filter_map(|order| self.in_turn(&order, run)).collect();
+            self.serial.push((basis, runs));
+            self.serial.len() - 1
         });
-        serial.iter().any(|other| other.agrees_with(run))
+        self.serial[known].1.iter().any(|other| other.agrees_with(run))
     }
 
-    /// Whether everything that must come before is placed.
-    fn is_ready(&self, index: usize) -> bool {
-        let placed = |index: usize| self.order.iter().position(|placed| *placed == index);
-        if self.before.iter().any(|(first, then)| *then == index && placed(*first).is_none()) {
-            return false;
-        }
-        // What the same record sent to the same record earlier arrives earlier.
-        let Some((from, to, Some(parent))) = &self.pieces[index].sent else { return true };
-        let own = placed(*parent);
-        // What is not on the cycle waits for what is.
-        let rivals = if index < self.needed { self.needed } else { self.turns.len() };
-        self.pieces[..rivals].iter().enumerate().all(|(other, piece)| match &piece.sent {
-            Some((sender, receiver, Some(sending)))
-                if other != index && (sender, receiver) == (from, to) && placed(other).is_none() && !self.gone.contains(&other) =>
-            {
-                // Of two sends of one piece the first in the text goes first, which is the lower position.
-                match (placed(*sending), own) {
-                    (Some(theirs), Some(own)) => theirs > own || (theirs == own && other > index),
-                    _ => true,
+    /// The events one after the other, each whole, from the start that another run assumes. `None` where something is decided by what was not
+    /// so in that run: it can be decided otherwise than there.
+    fn in_turn(&self, order: &[usize], like: &Run<'a>) -> Option<Run<'a>> {
+        let mut point = Point { run: like.again(), pending: Vec::new() };
+        for &event in order {
+            point.pending.push(Pending::start(event));
+            while let Some(at) = (0..point.pending.len()).find(|at| self.is_as_there(&point.pending[*at])) {
+                let endings = self.endings(&point.run, &point.pending[at]);
+                if endings.iter().all(|(_, ending)| *ending == Ending::Impossible) {
+                    if point.pending[at].ways == [0] {
+                        return None;
+                    }
+                    point.pending.remove(at);
+                    continue;
                 }
+                let as_there = |(piece, ending): &&(usize, Ending)| match ending {
+                    Ending::Impossible | Ending::Certain => false,
+                    Ending::Possible(by) => like.decisions.contains(&((event, *piece), *by)),
+                };
+                let certain = endings.iter().find(|(_, ending)| *ending == Ending::Certain);
+                let (piece, _) = *certain.or_else(|| endings.iter().find(as_there))?;
+                self.take(&mut point, at, piece);
             }
-            _ => true,
-        })
-    }
-}
-
-/// The events one after the other, each whole. What cannot be done does nothing, nor does what it leads to.
-fn in_turn<'a>(turns: &[Turn], pieces: &[Prepared<'a>], order: &[usize], start: &Run<'a>) -> Run<'a> {
-    let mut run = start.clone();
-    for &event in order {
-        let mut gone: Vec<usize> = Vec::new();
-        let mut own: Vec<usize> = (0..turns.len()).filter(|index| turns[*index].0 == event).collect();
-        own.sort_unstable_by_key(|index| turns[*index].1);
-        for index in own {
-            let mut after = run.clone();
-            if pieces[index].parent.is_some_and(|parent| gone.contains(&parent)) || !after.commit(event, &pieces[index]) {
-                gone.push(turns[index].1);
-            } else {
-                run = after;
-            }
+            point.pending.clear();
         }
+        Some(point.run)
     }
-    run
+
+    /// Whether a transaction is not one of several cases of which another came up in the order that is looked at.
+    fn is_as_there(&self, pending: &Pending) -> bool {
+        let chain = self.stops[pending.event].chain;
+        let parent = chain.pieces[pending.ways[0]].parent;
+        let excludes = |(event, piece): &Turn| {
+            *event == pending.event
+                && chain.pieces[*piece].parent == parent
+                && pending.ways.iter().all(|own| !chain.can_both_happen(*own, *piece))
+        };
+        parent.is_none() || !self.order.iter().any(excludes)
+    }
 }
 
 /// The orders of `n` things.

@@ -212,8 +212,8 @@ impl<'a, 'n> Search<'a, 'n> {
                 continue;
             }
             let Some(stops) = self.places(way) else { continue };
-            if let Some(order) = schedule(&stops, &mut joined, &mut self.effort.placed) {
-                return Some(told(self.db, near, &stops, &order, only_look(near, &stops), &mut joined));
+            if let Some(found) = schedule(&stops, &mut joined, &mut self.effort.placed) {
+                return Some(told(self.db, near, &stops, &found, only_look(near, &stops), &mut joined));
             }
         }
         None

@@ -11,7 +11,7 @@ use super::neighbourhood::Neighbourhood;
 use super::neighbours::neighbours_of_readers;
 use super::search::{Verdict, verdict};
 use super::told::Cycle;
-use super::{Access, Chain, Condition, Piece, Way, chains};
+use super::{Access, Chain, Condition, Piece, Rejection, Way, chains};
 use crate::db::{Db, SourceFile};
 use crate::deployment::{Deployed, deployments};
 use crate::effects::EffectSpace;
@@ -102,6 +102,9 @@ fn cut(db: &dyn Db, deployed: Deployed<'_>, chain: &Chain, piece: &Piece) -> Opt
     let condition = Condition { to: 1..2, facts: facts.into(), always: false, with: Vec::new(), without: Vec::new() };
     let looking = Piece {
         body: piece.body,
+        turn: 0,
+        refused: false,
+        rejection: Rejection::Never,
         way: way.clone(),
         parent: None,
         on: on.clone(),
@@ -113,7 +116,8 @@ fn cut(db: &dyn Db, deployed: Deployed<'_>, chain: &Chain, piece: &Piece) -> Opt
         conditions: vec![condition],
     };
     let accesses = here.into_iter().map(without).collect();
-    let committing = Piece { way, on, accesses, parent: Some(0), conditions: Vec::new(), ..looking.clone() };
+    let committing =
+        Piece { way, on, accesses, parent: Some(0), turn: 1, rejection: piece.rejection, conditions: Vec::new(), ..looking.clone() };
     Some(Chain { pieces: vec![looking, committing], ..chain.clone() })
 }
 

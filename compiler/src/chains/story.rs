@@ -109,6 +109,7 @@ impl Teller<'_> {
         let element = step.element.map(|element| self.record(element).to_owned());
         let mut text = who;
         let _ = match (step.write, element) {
+            (None, _) if turn.refused => write!(text, " reads `{cell}` {space}, and is rejected"),
             (None, _) => write!(text, " reads `{cell}` {space}"),
             (Some(WriteKind::Insert | WriteKind::Append), Some(element)) => write!(text, " puts `{element}` into `{cell}` {space}"),
             (Some(WriteKind::Insert | WriteKind::Append), None) => write!(text, " adds to `{cell}` {space}"),

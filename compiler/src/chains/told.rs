@@ -3,9 +3,10 @@
 use super::Way;
 use super::bindings::{Bindings, Class};
 use super::neighbourhood::Neighbourhood;
-use super::schedule::{self, Stop};
+use super::schedule::{self, Found, Stop};
 use super::ways_out::WayOut;
-use super::witness::{Event, Given, Record, Turn, Witness};
+use super::state::Need;
+use super::witness::{Event, Given, Held, Record, Turn, What, Witness};
 use crate::db::Db;
 use crate::effects::known::Const;
 use crate::effects::{Site, Target, WriteKind};
@@ -47,10 +48,11 @@ pub(super) fn told(
     db: &dyn Db,
     near: &Neighbourhood<'_>,
     stops: &[Stop<'_>],
-    order: &[schedule::Turn],
+    found: &Found<'_>,
     observed: bool,
     bindings: &mut Bindings<'_>,
 ) -> Cycle {
+    let order = &found.order;
     let mut names = Names::default();
     for (event, stop) in stops.iter().enumerate() {
         if let Some(record) = record_of(stop.chain.root) {
@@ -92,15 +94,7 @@ pub(super) fn told(
         };
         let args = (0..params as u32).map(|index| {
             let class = bindings.record(event, &Target::Local(LocalId(index)));
-            let class = bindings.now(class);
-            match (names.find(class), bindings.literal(class)) {
-                (Some(record), _) => Given::Record(record),
-                (None, Some(text)) => Given::Literal(text.into()),
-                (None, None) => Given::Value(values.iter().position(|known| *known == class).unwrap_or_else(|| {
-                    values.push(class);
-                    values.len() - 1
-                })),
-            }
+            given(class, &names, &mut values, bindings)
         });
         Event { starts: stop.chain.root, on, args: args.collect() }
     });
@@ -119,7 +113,7 @@ pub(super) fn told(
                 names.find(bindings.now(class))
             }
         };
-        Turn { event, body: piece.body, sent, arm, on }
+        Turn { event, body: piece.body, sent, arm, refused: piece.refused, on }
     });
     let order = turns.collect();
     for (base, cell, linked) in bindings.links() {
@@ -128,12 +122,33 @@ pub(super) fn told(
             names.records[base].1.links.push((cell, linked));
         }
     }
+    for need in found.run.assumed() {
+        let (class, cell, what, is) = match *need {
+            Need::Holds(class, cell, value, is) => (class, cell, What::Value(value.clone()), is),
+            Need::Has(class, cell, element, is) => (class, cell, What::Element(given(element, &names, &mut values, bindings)), is),
+        };
+        let at = names.add(bindings.now(class), cell.record);
+        names.records[at].1.holds.push(Held { cell, what, is });
+    }
     for index in 0..names.records.len() {
         let key = bindings.literal(names.records[index].0).map(Into::into);
         names.records[index].1.key = key;
     }
     let records = names.records.into_iter().map(|(_, record)| record).collect();
     Cycle { witness: Witness { records, events, order }, steps, observed, ways_out: Vec::new() }
+}
+
+/// What a class of values stands for.
+fn given(class: Class, names: &Names, values: &mut Vec<Class>, bindings: &Bindings<'_>) -> Given {
+    let class = bindings.now(class);
+    match (names.find(class), bindings.literal(class)) {
+        (Some(record), _) => Given::Record(record),
+        (None, Some(text)) => Given::Literal(text.into()),
+        (None, None) => Given::Value(values.iter().position(|known| *known == class).unwrap_or_else(|| {
+            values.push(class);
+            values.len() - 1
+        })),
+    }
 }
 
 /// Records with the names that messages give them.
@@ -150,7 +165,7 @@ impl Names {
     fn add(&mut self, class: Class, of: ItemId) -> usize {
         self.find(class).unwrap_or_else(|| {
             let letter = char::from(b'a' + (self.records.len() % 26) as u8);
-            self.records.push((class, Record { of, name: letter.to_string().into(), key: None, links: Vec::new() }));
+            self.records.push((class, Record { of, name: letter.to_string().into(), key: None, links: Vec::new(), holds: Vec::new() }));
             self.records.len() - 1
         })
     }

@@ -5,24 +5,25 @@ use super::search::verdict;
 use super::told::Cycle;
 use super::{Access, Chain};
 use crate::db::Db;
-use crate::effects::WriteKind;
+use crate::effects::{Site, WriteKind};
 use crate::signature::cell_sig;
 use crate::types::{CellId, Ty};
 
 /// What ends the cycles of a chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WayOut {
     /// Both places in one space: the chain is one transaction then.
     OneSpace,
-    /// The replaced cell changed by an operation instead: `+=`, `-=`.
-    Commute(CellId),
+    /// The replaced cell changed by an operation instead, `+=` or `-=`, at these places.
+    Commute(CellId, Vec<Site>),
     /// An `eventually invariant` over what the chain writes says that the in-between is accepted.
     Eventually,
 }
 
 /// What would end every cycle of a chain.
 pub(super) fn ways_out(db: &dyn Db, near: &Neighbourhood<'_>, chain: usize, cycle: &Cycle) -> Vec<WayOut> {
-    let mut ways = vec![WayOut::OneSpace];
+    // What was sent is called then: all of it is one transaction, unless it waits for the outside on its way.
+    let mut ways = if near.chains[chain].waits { Vec::new() } else { vec![WayOut::OneSpace] };
     let changed = |change: &dyn Fn(&Chain) -> Chain| near.chains.iter().map(|chain| change(chain)).collect::<Vec<Chain>>();
     let ends = |set: &[Chain]| {
         let near = Neighbourhood::new(set.iter().collect());
@@ -37,7 +38,11 @@ pub(super) fn ways_out(db: &dyn Db, near: &Neighbourhood<'_>, chain: usize, cycl
         }
         tried.push(cell);
         if ends(&changed(&|chain| with_operations(chain, cell))) {
-            ways.push(WayOut::Commute(cell));
+            let all = near.chains.iter().flat_map(|chain| &chain.pieces).flat_map(|piece| &piece.accesses);
+            let mut sites: Vec<Site> = all.filter(|access| replaces(access, cell)).map(|access| access.site).collect();
+            sites.sort_unstable();
+            sites.dedup();
+            ways.push(WayOut::Commute(cell, sites));
         }
     }
     if cycle.observed && ends(&changed(&|chain| if chain.writes() { chain.clone() } else { Chain { pieces: Vec::new(), ..chain.clone() } }))
@@ -47,13 +52,16 @@ pub(super) fn ways_out(db: &dyn Db, near: &Neighbourhood<'_>, chain: usize, cycl
     ways
 }
 
+fn replaces(access: &Access, cell: CellId) -> bool {
+    access.cell == Some(cell) && access.write == Some(WriteKind::Set)
+}
+
 /// The chain with `+=` where a piece reads a number and replaces it.
 fn with_operations(chain: &Chain, cell: CellId) -> Chain {
     let mut chain = chain.clone();
     for piece in &mut chain.pieces {
-        let replaces = |access: &Access| access.cell == Some(cell) && access.write == Some(WriteKind::Set);
-        if piece.accesses.iter().any(replaces) {
-            for access in piece.accesses.iter_mut().filter(|access| replaces(access)) {
+        if piece.accesses.iter().any(|access| replaces(access, cell)) {
+            for access in piece.accesses.iter_mut().filter(|access| replaces(access, cell)) {
                 access.write = Some(WriteKind::Add);
             }
             // Positions stay what they are: conditions name them.

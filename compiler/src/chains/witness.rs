@@ -3,6 +3,7 @@
 //! The explorer turns it into a run that shows the finding, or finds that nothing of the kind happens.
 
 use crate::effects::Site;
+use crate::effects::known::Const;
 use crate::hir::BodyOwner;
 use crate::types::{CellId, ItemId};
 
@@ -27,6 +28,25 @@ pub struct Record {
     pub key: Option<Box<str>>,
     /// Cells that hold links when the run starts: the cell, and the position of the other record in [`Witness::records`].
     pub links: Vec<(CellId, usize)>,
+    /// What else its cells hold, or do not hold, when the run starts.
+    pub holds: Vec<Held>,
+}
+
+/// What the run needs of a cell when it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub cell: CellId,
+    pub what: What,
+    /// Whether it is so, or must not be.
+    pub is: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// The cell holds this.
+    Value(Const),
+    /// This is in the Set.
+    Element(Given),
 }
 
 /// An event from outside.
@@ -62,6 +82,8 @@ pub struct Turn {
     pub sent: Option<Site>,
     /// `ok` or `err`, if it is an arm.
     pub arm: Option<bool>,
+    /// It is rejected, by what it reads.
+    pub refused: bool,
     /// Its record, by position in [`Witness::records`], where it is one of them.
     pub on: Option<usize>,
 }

@@ -14,12 +14,13 @@ use rustc_hash::FxHashMap;
 use super::known::Fact;
 use super::{
     Argument, Block, BlockId, BlockKind, BodyEffects, CallEffect, CallPath, EffectSpace, Effects, FailureCause, FailureEffect, Grain,
-    Layout, Read, SendEffect, SendRole, SendTarget, Site, Target, Value,
+    Layout, Read, SendEffect, SendRole, SendTarget, Site, Target, Told, Value,
 };
 use crate::db::Db;
 use crate::hir::{self, Body, BodyKind, BodyOwner, Expr, ExprKind, HandlerCall, Send, SendArm, SendEvent, Step, Stmt, StmtKind};
 use crate::signature::{Home, RecordSig, record_sig};
 use crate::types::{CellId, ItemId, LocalId, Place, Ty};
+use conditions::told_if;
 use divisors::Divisor;
 use values::{target, value_of};
 
@@ -132,10 +133,10 @@ struct Walk<'a, 'db> {
     nonzero: Vec<Option<Divisor>>,
 }
 
-/// The sites of what a condition reads, and whether all that it says is known where it is false.
+/// The sites of what a condition reads, and how much of what it says is known where it is false.
 struct Cond {
     reads: (u32, u32),
-    known: bool,
+    known: Told,
     /// What is not zero where it is true, and where it is false.
     nonzero: (Vec<Option<Divisor>>, Vec<Option<Divisor>>),
 }
@@ -201,7 +202,7 @@ impl Walk<'_, '_> {
             }
             None => (End::Reached, facts.1),
         };
-        self.decide(cond.reads, rejections, end == End::Fails && cond.known);
+        self.decide(cond.reads, rejections, if end == End::Fails { cond.known } else { Told::Partly });
         match end {
             End::Reached => self.nonzero.truncate(before),
             End::Returns => self.learn(facts),
@@ -235,7 +236,7 @@ impl Walk<'_, '_> {
                 let end = self.block(BlockKind::Branch(decision), std::slice::from_ref(otherwise), Vec::new());
                 self.know(*local, value);
                 let facts = self.presence(value, true);
-                self.decide(reads, rejections, end == End::Fails && !facts.is_empty());
+                self.decide(reads, rejections, told_if(end == End::Fails && !facts.is_empty()));
                 if end == End::Fails { self.demand(self.here(), facts) } else { self.learn(facts) }
             }
             StmtKind::LetCall { call, .. } | StmtKind::Call(call) => self.call(call),
@@ -251,7 +252,7 @@ impl Walk<'_, '_> {
                 message.iter().for_each(|message| self.expr(message));
                 self.failure(FailureCause::Require, stmt.span);
                 self.rejections += u32::from(self.tries == 0);
-                let known = self.is_known(cond, true);
+                let known = self.told(cond, true);
                 self.decide(reads, rejections, known);
                 self.nonzero.extend(self.nonzero_if(cond, true));
                 self.demand(self.here(), self.facts(cond, true));
@@ -267,7 +268,7 @@ impl Walk<'_, '_> {
                 self.expr(cond);
                 let facts = (self.facts(cond, true), self.facts(cond, false));
                 let nonzero = (self.nonzero_if(cond, true), self.nonzero_if(cond, false));
-                let cond = Cond { reads: (from, self.here()), known: self.is_known(cond, false), nonzero };
+                let cond = Cond { reads: (from, self.here()), known: self.told(cond, false), nonzero };
                 return self.branches(cond, then, otherwise.as_ref(), facts);
             }
             StmtKind::IfLet { local, value, then, otherwise } => {
@@ -275,7 +276,7 @@ impl Walk<'_, '_> {
                 self.expr(value);
                 self.know(*local, value);
                 let facts = (self.presence(value, true), self.presence(value, false));
-                let cond = Cond { reads: (from, self.here()), known: !facts.1.is_empty(), nonzero: Default::default() };
+                let cond = Cond { reads: (from, self.here()), known: told_if(!facts.1.is_empty()), nonzero: Default::default() };
                 return self.branches(cond, then, otherwise.as_ref(), facts);
             }
             StmtKind::For { key, item, iter, body } => {
@@ -288,7 +289,7 @@ impl Walk<'_, '_> {
                 // In the next round they may be other ones.
                 self.forget_cells();
                 self.block(BlockKind::Loop, &body.stmts, Vec::new());
-                self.decide(reads, rejections, false);
+                self.decide(reads, rejections, Told::Partly);
             }
             StmtKind::Match { subject, arms } => {
                 let first = self.reads_of(subject);
@@ -303,7 +304,7 @@ impl Walk<'_, '_> {
                     })
                     .collect();
                 let on = arms.iter().zip(&ends).filter(|(_, end)| **end != End::Fails).map(|(arm, _)| arm).collect::<Vec<_>>();
-                let known = matches!(on[..], [arm] if !self.matched(subject, &arm.pattern).is_empty());
+                let known = told_if(matches!(on[..], [arm] if !self.matched(subject, &arm.pattern).is_empty()));
                 self.decide((first, from), rejections, known);
                 // Where every other arm fails, the transaction demands what fits the one that does not.
                 let mut goes_on = arms.iter().zip(&ends).filter(|(_, end)| **end != End::Fails);

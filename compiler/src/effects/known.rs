@@ -64,6 +64,12 @@ impl Layout {
         self.known.iter().filter(move |known| (known.demanded || known.from <= site.index) && around.contains(&known.block))
     }
 
+    /// What the transaction of a site demands.
+    pub fn demanded_at(&self, site: Site) -> impl Iterator<Item = &Known> {
+        let whole = self.around_in_piece(site).last().copied();
+        self.known.iter().filter(move |known| known.demanded && self.piece_of(known.block) == whole)
+    }
+
     /// Whether the value of a write depends on nothing that is read.
     pub fn is_blind(&self, site: Site) -> bool {
         self.blind.contains(&site.index)

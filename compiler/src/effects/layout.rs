@@ -41,8 +41,17 @@ pub struct Decision {
     pub reads: (u32, u32),
     /// It can fail the transaction.
     pub rejects: bool,
-    /// [`Layout::known`] has all that it demands.
-    pub known: bool,
+    pub known: Told,
+}
+
+/// How much of what a decision demands [`Layout::known`] has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Told {
+    /// Not all that rests on what is read.
+    Partly,
+    /// All that rests on what is read; there is more, which rests on the event alone.
+    ButForTheEvent,
+    All,
 }
 
 /// The blocks of a body, and the block of each of its sites.
@@ -136,6 +145,17 @@ impl Layout {
     fn may_return(&self, site: Site, from: u32) -> bool {
         let whole = self.around_in_piece(site).last().copied();
         self.returns.iter().any(|&(block, next)| (from + 1..=site.index).contains(&next) && self.piece_of(block) == whole)
+    }
+
+    /// The decisions of the transaction of a site that can fail it.
+    pub fn rejecting_at(&self, site: Site) -> impl Iterator<Item = &Decision> {
+        let whole = self.around_in_piece(site).last().copied();
+        self.decisions.iter().filter(move |decision| decision.rejects && self.piece_of(decision.block) == whole)
+    }
+
+    /// Whether the transaction of a site always ends with a failure of its own, if it is an arm of a send.
+    pub fn always_fails(&self, site: Site) -> bool {
+        self.around_in_piece(site).last().is_some_and(|&whole| self[whole].fails)
     }
 
     /// The decisions of the transaction of a site that rest on what is read there.

@@ -2,11 +2,11 @@
 
 use patternc_grammar::syntax::BinaryOp;
 
-use super::context::Context;
-use super::overwrite_append::{is_same_cell, replacements};
+use super::context::{Callable, Context};
+use super::overwrite_append::{Replacement, is_same_cell, replacements};
 use super::{edits, Fixes, Rule};
 use crate::diagnostic::{Diagnostic, Edit, Level, Safety};
-use crate::hir::ExprKind;
+use crate::hir::{Expr, ExprKind};
 use crate::types::Ty;
 
 pub static RULE: Rule = Rule {
@@ -18,37 +18,56 @@ pub static RULE: Rule = Rule {
     check: Some(check),
 };
 
+/// A statement that could be an operation.
+pub(super) struct Count<'db> {
+    pub replacement: Replacement<'db>,
+    pub edits: Vec<Edit>,
+    op: &'static str,
+    read: &'db Expr,
+    target: String,
+    change: String,
+}
+
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     for callable in context.transactions() {
-        for replacement in replacements(callable) {
-            let value = replacement.behind(replacement.value);
-            let ExprKind::Binary { op, left, right } = &value.kind else { continue };
-            // On Float there is no such operation: `+=` is a read and a write as well.
-            if value.ty != Ty::Int {
-                continue;
-            }
-            let is_same = |read| is_same_cell(replacement.write, replacement.behind(read));
-            let (op, read, by) = match op {
-                BinaryOp::Add if is_same(left) => ("+=", left, right),
-                BinaryOp::Add if is_same(right) => ("+=", right, left),
-                BinaryOp::Sub if is_same(left) => ("-=", left, right),
-                _ => continue,
-            };
-            let text = |span| edits::text(context.db, context.file, span);
-            let target = text(replacement.write.target_span);
-            let change = format!("{target} {op} {}", text(by.span));
+        for Count { replacement, edits, op, read, target, change } in counts(context, callable) {
             let message = format!(
                 "`{}` reads and replaces `{target}`: two transactions that only count would conflict, and one must run again",
                 callable.name(),
             );
             let finding =
                 replacement.finding(&RULE, context, callable, read, &format!("`{op}` changes the number without looking at it"), message);
-            let mut edits = vec![Edit { file: context.file, span: replacement.span, text: change.clone() }];
-            edits.extend(replacement.without_lets(context, callable, replacement.value));
-            edits.extend(replacement.without_lets(context, callable, read));
             findings.push(finding.help(format!("write `{change}`")).fix(format!("write `{op}`"), Safety::Safe, edits));
         }
     }
+}
+
+/// The statements of a body that replace a number by itself plus or minus something.
+pub(super) fn counts<'db>(context: &Context<'_>, callable: &Callable<'db>) -> Vec<Count<'db>> {
+    let mut found = Vec::new();
+    for replacement in replacements(callable) {
+        let value = replacement.behind(replacement.value);
+        let ExprKind::Binary { op, left, right } = &value.kind else { continue };
+        // On Float there is no such operation: `+=` is a read and a write as well.
+        if value.ty != Ty::Int {
+            continue;
+        }
+        let is_same = |read| is_same_cell(replacement.write, replacement.behind(read));
+        let (op, read, by) = match op {
+            BinaryOp::Add if is_same(left) => ("+=", left, right),
+            BinaryOp::Add if is_same(right) => ("+=", right, left),
+            BinaryOp::Sub if is_same(left) => ("-=", left, right),
+            _ => continue,
+        };
+        let text = |span| edits::text(context.db, context.file, span);
+        let target = text(replacement.write.target_span).to_owned();
+        let change = format!("{target} {op} {}", text(by.span));
+        let mut edits = vec![Edit { file: context.file, span: replacement.span, text: change.clone() }];
+        edits.extend(replacement.without_lets(context, callable, replacement.value));
+        edits.extend(replacement.without_lets(context, callable, read));
+        found.push(Count { replacement, edits, op, read, target, change });
+    }
+    found
 }
 
 const PAGE: &str = r##"

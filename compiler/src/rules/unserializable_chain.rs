@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::{Fixes, Rule};
 use super::context::Context;
+use super::overwrite_count::counts;
 use crate::chains::{Access, Chain, Cycle, Piece, Story, Verdict, Way, WayOut, chains, verdicts};
-use crate::diagnostic::{Diagnostic, Level, Location};
-use crate::effects::{Site, WriteKind};
+use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
+use crate::effects::{Site, WriteKind, site_span};
 use crate::effects::describe::{body_name, cell_path};
 use crate::hir::BodyOwner;
 
@@ -14,7 +15,7 @@ pub static RULE: Rule = Rule {
     name: "unserializable-chain",
     level: Level::Warn,
     summary: "a chain of sends or saga steps that others can see, or break, half way, or that a rejection leaves half done",
-    fixes: Fixes::None("the ways out (one space, operations that commute, a saga, an `eventually invariant`) mean different things"),
+    fixes: Fixes::Unsafe,
     page: PAGE,
     check: Some(check),
 };
@@ -52,7 +53,7 @@ fn broken(context: &Context<'_>, chain: &Chain, cycle: &Cycle) -> Diagnostic {
     let how = if cycle.observed { "see" } else { "break" };
     let message = format!(
         "`{name}` is not one transaction but {}, and others can {how} it half way: {}",
-        counted(chain.pieces.len()),
+        counted(chain),
         story.end,
     );
     let turns = &cycle.witness.order;
@@ -75,30 +76,56 @@ fn broken(context: &Context<'_>, chain: &Chain, cycle: &Cycle) -> Diagnostic {
     }
     finding = finding.note(format!("{}. {}", story.lines.len() + 1, story.end));
     finding.witness = Some(Arc::new(cycle.witness.clone()));
-    finding.help(ways_out(context, cycle))
+    for way in &cycle.ways_out {
+        if let WayOut::Commute(cell, sites) = way
+            && let Some(edits) = operations(context, sites)
+        {
+            finding = finding.fix(format!("change `{}` by an operation", cell_path(context.db, *cell)), Safety::Unsafe, edits);
+        }
+    }
+    match ways_out(context, cycle) {
+        Some(ways) => finding.help(ways),
+        None => finding,
+    }
 }
 
-fn counted(pieces: usize) -> String {
-    match pieces {
+/// The edits that make an operation of every one of these writes; `None` if one is more than an addition to what was there.
+fn operations(context: &Context<'_>, sites: &[Site]) -> Option<Vec<Edit>> {
+    let counts: Vec<_> = context.transactions().flat_map(|callable| counts(context, callable)).collect();
+    let mut edits = Vec::new();
+    for site in sites {
+        let (file, span) = site_span(context.db, *site).filter(|(file, _)| *file == context.file)?;
+        let count = counts.iter().find(|count| count.replacement.span == span)?;
+        edits.extend(count.edits.iter().filter(|edit| edit.file == file).cloned());
+    }
+    Some(edits)
+}
+
+/// How many transactions a run of a chain has, at most.
+fn counted(chain: &Chain) -> String {
+    let mut turns: Vec<u32> = chain.committed().map(|piece| piece.turn).collect();
+    turns.sort_unstable();
+    turns.dedup();
+    match turns.len() {
         2 => "two, one after the other".to_owned(),
         3 => "three, one after the other".to_owned(),
         more => format!("{more}, one after the other"),
     }
 }
 
-fn ways_out(context: &Context<'_>, cycle: &Cycle) -> String {
+fn ways_out(context: &Context<'_>, cycle: &Cycle) -> Option<String> {
     let ways: Vec<String> = cycle
         .ways_out
         .iter()
         .map(|way| match way {
             WayOut::OneSpace => "keep both records in one space, and write both in one handler".to_owned(),
-            WayOut::Commute(cell) => format!("change `{}` by `+=` instead of replacing it", cell_path(context.db, *cell)),
+            WayOut::Commute(cell, _) => format!("change `{}` by `+=` instead of replacing it", cell_path(context.db, *cell)),
             WayOut::Eventually => {
                 "declare with an `eventually invariant` over both what must hold once all is done: that accepts the in-between".to_owned()
             }
         })
         .collect();
-    ways.join("; or ")
+    (!ways.is_empty()).then(|| ways.join("; or "))
 }
 
 /// Rejections in later pieces that leave what earlier ones wrote, with nothing that repairs it.
@@ -190,7 +217,7 @@ fn sender(chain: &Chain, piece: usize) -> Option<usize> {
     };
     let mut at = chain.pieces[piece].parent;
     while let Some(before) = at {
-        if chain.pieces[before].body == of && matches!(chain.pieces[before].way, Way::Sent { .. } | Way::Start) {
+        if chain.pieces[before].body == of && !chain.pieces[before].refused && matches!(chain.pieces[before].way, Way::Sent { .. } | Way::Start) {
             return Some(before);
         }
         at = chain.pieces[before].parent;
@@ -238,11 +265,10 @@ respected, and so are records that are known to be different.
 
 A rejection in a later piece is reported too, when nothing repairs what the pieces before it wrote.
 
+What a receiver has read when it rejects counts as well: an `err` arm, or what undoes a step of a saga, rests on it.
+
 Up to four events at once are looked at, with a bound on the orders that are tried: where it is met before anything is found, nothing is said.
 `patternc explore` on a `test` with such events in `concurrently` tries all orders, within bounds that it prints.
-
-Two things are not looked at: why a receiver rejected, when its `err` arm overwrites what a later event has written; and conditions over a write
-that does not read, in sagas. Such chains are accepted; `patternc explore` sees them.
 
 ## Bad
 

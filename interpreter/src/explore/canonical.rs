@@ -146,11 +146,14 @@ impl Canonical<'_> {
         hash.finish()
     }
 
-    /// An answer to an event of a session.
-    pub fn answer(&self, session: u64, outcome: &Outcome) -> u128 {
+    /// An answer to an event of a session; `None`: it was refused.
+    pub fn answer(&self, session: u64, outcome: Option<&Outcome>) -> u128 {
         let mut hash = Hash::new();
         hash.word(session);
-        self.outcome(&mut hash, outcome);
+        match outcome {
+            Some(outcome) => self.outcome(&mut hash, outcome),
+            None => hash.word(0),
+        }
         hash.finish()
     }
 

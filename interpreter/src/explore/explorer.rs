@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use patternc_program::{Program, Test, TestStmt};
+use rustc_hash::FxHashSet;
 
-use super::point::{Move, Point};
+use super::point::{Move, Point, Sessions};
 use super::search::{Aim, Search};
 use super::stage::Exploring;
 use super::story::{Story, Teller};
@@ -151,31 +152,50 @@ impl Explorer {
 
     /// Whether every schedule of the test's concurrent events comes to what some order of whole events comes to, each with all that it causes
     /// done before the next begins: in the records, in what is parked, in the answers. Appends to a list commute, and so do creations. Crashes
-    /// and duplicates are left out, as they make no schedule of their own.
+    /// and duplicates are left out, as they make no schedule of their own. An event that is refused and leaves nothing is as one that was not
+    /// sent: who finds something locked is told to come again.
     ///
     /// # Errors
     /// If the stores do not open.
     pub fn compare(&self, test: &Test, progress: &mut dyn FnMut(Progress)) -> Result<Comparison, StoreError> {
         let bounds = Bounds { crashes: 0, duplicates: 0, failures: 0, ..self.bounds };
-        let mut run = |aim| -> Result<(Search<'_>, bool), StoreError> {
+        let mut run = |aim, left_out| -> Result<(Search<'_>, bool), StoreError> {
             let mut search = self.search(aim, bounds);
             let mut root = Point::new(self.world()?, test);
             root.every_step = self.every_step;
             root.answers = Some(0);
+            root.left_out = left_out;
             let begins = root.settle().is_ok();
             let stopped = begins && search.run(root, progress).is_some();
             Ok((search, stopped))
         };
-        let (serial, stopped) = run(Aim::Serial)?;
-        let mut comparison = Comparison { states: serial.states(), serial: serial.results.len(), complete: false, anomaly: None };
-        if stopped || !serial.outcome.complete {
-            return Ok(comparison);
-        }
-        let (every, found) = run(Aim::Other(serial.results))?;
-        comparison.states += every.states();
-        comparison.complete = every.outcome.complete;
-        if found {
-            comparison.anomaly = Some(Teller::tell(self.world()?, test, bounds, true, &every.way()).0);
+        let mut comparison = Comparison { states: 0, serial: 0, complete: false, anomaly: None };
+        let mut known = FxHashSet::default();
+        let mut tried: Vec<Sessions> = Vec::new();
+        let mut left_out = Sessions::default();
+        loop {
+            let (serial, stopped) = run(Aim::Serial, left_out)?;
+            comparison.states += serial.states();
+            if stopped || !serial.outcome.complete {
+                comparison.complete = false;
+                return Ok(comparison);
+            }
+            tried.push(left_out);
+            known.extend(serial.results);
+            comparison.serial = known.len();
+            let (every, found) = run(Aim::Other(known), Sessions::default())?;
+            comparison.states += every.states();
+            comparison.complete = every.outcome.complete;
+            if !found {
+                break;
+            }
+            if every.refused.is_empty() || tried.contains(&every.refused) {
+                comparison.anomaly = Some(Teller::tell(self.world()?, test, bounds, true, &every.way()).0);
+                break;
+            }
+            left_out = every.refused;
+            let Aim::Other(results) = every.aim else { unreachable!("it looked for others") };
+            known = results;
         }
         Ok(comparison)
     }

@@ -80,6 +80,24 @@ impl Used {
     }
 }
 
+/// Some of the first sessions of a test, by number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Sessions(u64);
+
+impl Sessions {
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    fn add(&mut self, session: Session) {
+        self.0 |= 1_u64.checked_shl(u32::try_from(session.0).unwrap_or(u32::MAX)).unwrap_or(0);
+    }
+
+    fn has(self, session: Session) -> bool {
+        u32::try_from(session.0).ok().and_then(|at| self.0.checked_shr(at)).is_some_and(|bits| bits & 1 == 1)
+    }
+}
+
 /// See the module's documentation.
 pub(super) struct Point<'p> {
     pub script: Script<'p, Exploring>,
@@ -89,6 +107,10 @@ pub(super) struct Point<'p> {
     pub answers: Option<u128>,
     /// Whether a concurrent event was answered with a failure.
     pub failed: bool,
+    /// For those who compare: the sessions whose events were refused.
+    pub refused: Sessions,
+    /// For those who compare: the sessions that send nothing, as if what they send were refused and left nothing.
+    pub left_out: Sessions,
     /// Whether all that followed on the last move is that stores took commits, and that sessions got their answers and sent what comes next.
     plain: bool,
     /// Whether also moves are taken that are known to lead where others lead.
@@ -114,6 +136,8 @@ impl<'p> Point<'p> {
             used: Used::default(),
             answers: None,
             failed: false,
+            refused: Sessions::default(),
+            left_out: Sessions::default(),
             plain: false,
             every_step: false,
         }
@@ -127,6 +151,8 @@ impl<'p> Point<'p> {
             used: self.used,
             answers: self.answers,
             failed: self.failed,
+            refused: self.refused,
+            left_out: self.left_out,
             plain: false,
             every_step: self.every_step,
         }
@@ -384,8 +410,14 @@ impl<'p> Point<'p> {
         let outcome = self.script.world.take_outcome(waits.request).expect("its outcome is known");
         if let Some(answers) = self.answers.as_mut().filter(|_| top > 0) {
             let canonical = Canonical { renaming: &Renaming::default(), loose: true };
-            self.failed |= matches!(outcome, Outcome::Failed(_));
-            *answers = answers.wrapping_add(canonical.answer(player.thread.session.0, &outcome));
+            let session = player.thread.session;
+            let refused = matches!(outcome, Outcome::Failed(_));
+            self.failed |= refused;
+            if refused {
+                self.refused.add(session);
+            }
+            // Why makes no difference to what was done.
+            *answers = answers.wrapping_add(canonical.answer(session.0, (!refused).then_some(&outcome)));
         }
         self.script.resume(&mut player.thread, &waits, outcome).map_err(found(Kind::Expectation))?;
         if top == 0 {
@@ -405,6 +437,12 @@ impl<'p> Point<'p> {
             }
             Moved::Joins(threads, began) => {
                 self.plain = false;
+                let (out, threads): (Vec<_>, Vec<_>) = threads.into_iter().partition(|thread| self.left_out.has(thread.session));
+                if let Some(answers) = &mut self.answers {
+                    let canonical = Canonical { renaming: &Renaming::default(), loose: true };
+                    let refusals = out.iter().map(|thread| canonical.answer(thread.session.0, None));
+                    *answers = refusals.fold(*answers, u128::wrapping_add);
+                }
                 let players = threads.into_iter().map(|thread| Arc::new(Player { thread, rests: false })).collect();
                 self.groups.push(Group { players, at: began });
             }

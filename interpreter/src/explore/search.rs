@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::canonical::{Canonical, Hash, Renaming};
 use super::commute::{Footprint, Sleeper};
 use super::explorer::{End, Outcome, Progress};
-use super::point::{Move, Point, Used};
+use super::point::{Move, Point, Sessions, Used};
 use super::symmetry::symmetries;
 use super::{Bounds, Violation};
 use crate::machine::Execution;
@@ -67,7 +67,7 @@ struct Open<'p> {
 }
 
 pub(super) struct Search<'p> {
-    aim: Aim<'p>,
+    pub aim: Aim<'p>,
     /// What the records held when the concurrent events began.
     pub before: Option<u128>,
     /// What the ends come to, with [`Aim::Serial`].
@@ -76,6 +76,8 @@ pub(super) struct Search<'p> {
     nodes: Vec<Node>,
     /// The point at which something was found.
     end: u32,
+    /// The sessions whose events were refused on the way there.
+    pub refused: Sessions,
     seen: FxHashMap<u128, Seen>,
     open: VecDeque<Open<'p>>,
     /// By node that is to be gone on from: what sleeps there.
@@ -109,6 +111,7 @@ impl<'p> Search<'p> {
             bounds,
             nodes: Vec::new(),
             end: 0,
+            refused: Sessions::default(),
             seen: FxHashMap::default(),
             open: VecDeque::new(),
             sleeping: FxHashMap::default(),
@@ -178,7 +181,10 @@ impl<'p> Search<'p> {
                 self.results.insert(canonical.result(point));
                 false
             }
-            Aim::Other(known) => !known.contains(&canonical.result(point)),
+            Aim::Other(known) => {
+                self.refused = point.refused;
+                !known.contains(&canonical.result(point))
+            }
         }
     }
 

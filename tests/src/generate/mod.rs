@@ -6,8 +6,10 @@ mod chains;
 mod model;
 mod statement;
 mod tape;
+mod wide_chains;
 
 pub use chains::chain_set;
+pub use wide_chains::wide_chain_set;
 pub use tape::Tape;
 
 use body::BodyWriter;

@@ -5,7 +5,7 @@ use patternc_program::Method;
 
 use super::{Walk, record_of};
 use crate::effects::known::{Const, Fact, Known};
-use crate::effects::layout::Decision;
+use crate::effects::layout::{Decision, Told};
 use crate::effects::{BlockId, BlockKind, Site, Target};
 use crate::hir::{Arg, Expr, ExprKind, LocalKind, Pattern, PatternKind};
 use crate::types::{CellId, LocalId, Ty};
@@ -45,6 +45,11 @@ pub(super) fn is_blind(value: &Expr, params: u32) -> bool {
         };
     });
     blind
+}
+
+/// That all is told, or not.
+pub(super) fn told_if(all: bool) -> Told {
+    if all { Told::All } else { Told::Partly }
 }
 
 /// The constant that a cell of a type holds after `value` is written to it.
@@ -104,7 +109,7 @@ impl Walk<'_, '_> {
     }
 
     /// Notes a decision by what is read at these sites. `rejections`: how many there were before what it decides about.
-    pub(super) fn decide(&mut self, reads: (u32, u32), rejections: u32, known: bool) {
+    pub(super) fn decide(&mut self, reads: (u32, u32), rejections: u32, known: Told) {
         if reads.0 == reads.1 {
             return;
         }
@@ -112,13 +117,14 @@ impl Walk<'_, '_> {
         self.layout.decisions.push(Decision { block: self.block, reads, rejects, known });
     }
 
-    /// Whether [`Walk::facts`] has all that a condition says.
-    pub(super) fn is_known(&self, cond: &Expr, is: bool) -> bool {
+    /// How much of what a condition says [`Walk::facts`] has.
+    pub(super) fn told(&self, cond: &Expr, is: bool) -> Told {
         match &cond.kind {
-            ExprKind::Unary { op: UnaryOp::Not, operand } => self.is_known(operand, !is),
-            ExprKind::Binary { op: BinaryOp::And, left, right } if is => self.is_known(left, true) && self.is_known(right, true),
-            ExprKind::Binary { op: BinaryOp::Or, left, right } if !is => self.is_known(left, false) && self.is_known(right, false),
-            _ => is_blind(cond, self.body.params) || !self.facts(cond, is).is_empty(),
+            ExprKind::Unary { op: UnaryOp::Not, operand } => self.told(operand, !is),
+            ExprKind::Binary { op: BinaryOp::And, left, right } if is => self.told(left, true).min(self.told(right, true)),
+            ExprKind::Binary { op: BinaryOp::Or, left, right } if !is => self.told(left, false).min(self.told(right, false)),
+            _ if is_blind(cond, self.body.params) => Told::ButForTheEvent,
+            _ => told_if(!self.facts(cond, is).is_empty()),
         }
     }
 

@@ -1,0 +1,190 @@
+//! What each piece needs, looks at and changes, once it is known which records are the same.
+
+use super::bindings::{Bindings, Class};
+use super::schedule::Stop;
+use super::state::Need;
+use super::{Access, Chain, Condition, Decides, Rejection, Way};
+use crate::effects::known::{Const, Fact};
+use crate::effects::{Grain, Target, WriteKind};
+use crate::types::{CellId, ItemId};
+
+/// What an access is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Thing {
+    /// `None`: some record of the type, or all of them.
+    pub record: Option<Class>,
+    pub of: ItemId,
+    /// `None`: the existence of the record.
+    pub cell: Option<CellId>,
+    pub element: Option<Class>,
+    /// The record is just being made: nobody else has it.
+    pub fresh: bool,
+}
+
+pub(super) struct Change<'a> {
+    pub access: &'a Access,
+    pub thing: Thing,
+    pub sure: bool,
+    /// Its transaction can commit without it.
+    pub chosen: bool,
+    /// It does not happen unless these hold.
+    pub when: Vec<Need<'a>>,
+}
+
+/// A piece of an event, in classes.
+pub(super) struct Prepared<'a> {
+    pub refused: bool,
+    pub rejection: Rejection,
+    /// Its parameters depend on the event alone.
+    pub blind: bool,
+    /// The records that it was sent from and to, where order between them is kept.
+    pub sent: Option<(Class, Class)>,
+    /// It is sent only where what its parent read says so: what that must have been, and whether it says all.
+    pub chosen: bool,
+    pub when: Vec<Need<'a>>,
+    /// What decides whether it is rejected, beyond what it needs; and what else decides about what it does.
+    pub decided: [Vec<Thing>; 2],
+    pub needs: Vec<Need<'a>>,
+    pub reads: Vec<Thing>,
+    pub changes: Vec<Change<'a>>,
+}
+
+impl<'a> Prepared<'a> {
+    /// `None` if the piece cannot do what the cycle needs of it.
+    pub(super) fn new(stop: &Stop<'a>, on_cycle: &[usize], (event, index): (usize, usize), bindings: &mut Bindings<'_>) -> Option<Self> {
+        let chain = stop.chain;
+        let piece = &chain.pieces[index];
+        let used: Vec<usize> = [stop.entry, stop.exit].into_iter().filter(|place| place.piece == index).map(|place| place.access).collect();
+        let goes_on = |condition: &&Condition| on_cycle.contains(&index) && on_cycle.iter().any(|piece| condition.to.contains(piece));
+        let next: Vec<_> = piece.conditions.iter().filter(goes_on).collect();
+        if next.iter().any(|condition| condition.without.iter().any(|access| used.contains(access))) {
+            return None;
+        }
+        let mut needs = Vec::new();
+        for condition in &next {
+            needs.extend(condition.facts.iter().filter_map(|fact| Need::of(event, fact, bindings)));
+        }
+        for (position, access) in piece.accesses.iter().enumerate() {
+            // What happens whenever the piece commits needs what it needs.
+            if access.always || used.contains(&position) {
+                needs.extend(access.facts.iter().filter_map(|fact| Need::of(event, fact, bindings)));
+            }
+        }
+        let mut unlike: Vec<Need<'a>> = Vec::with_capacity(needs.len());
+        needs.into_iter().for_each(|need| if !unlike.contains(&need) { unlike.push(need) });
+        let (mut reads, mut changes, mut decided) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
+        for (position, access) in piece.accesses.iter().enumerate() {
+            if next.iter().any(|condition| condition.without.contains(&position)) {
+                continue;
+            }
+            let thing = thing(event, access, bindings);
+            if access.reads() {
+                match access.decides {
+                    Decides::Nothing => {}
+                    Decides::All => decided[0].push(thing),
+                    Decides::Parts => decided[1].push(thing),
+                }
+                let mut known = access.facts.iter().chain(next.iter().flat_map(|condition| condition.facts.iter()));
+                // Of what is needed, and is known whole by that, no more is seen.
+                if !piece.refused && !(chain.writes() && known.any(|fact| tells_all(fact, access))) {
+                    reads.push(thing);
+                }
+                continue;
+            }
+            let sure = access.always || used.contains(&position) || next.iter().any(|condition| condition.with.contains(&position));
+            let when = access.facts.iter().filter_map(|fact| Need::of(event, fact, bindings)).collect();
+            changes.push(Change { access, thing, sure, chosen: !access.always, when });
+        }
+        let sent = match &piece.way {
+            Way::Sent { from, ordered: true, .. } if *from != Target::Unknown && piece.on != Target::Unknown => {
+                Some((bindings.record(event, from), bindings.record(event, &piece.on)))
+            }
+            _ => None,
+        };
+        let condition = piece.parent.and_then(|parent| condition_for(chain, parent, index));
+        let chosen = piece.parent.is_some() && condition.is_none_or(|condition| !condition.always);
+        let when = condition.iter().flat_map(|condition| condition.facts.iter()).filter_map(|fact| Need::of(event, fact, bindings)).collect();
+        let (refused, rejection, blind) = (piece.refused, piece.rejection, piece.blind);
+        Some(Prepared { refused, rejection, blind, sent, chosen, when, decided, needs: unlike, reads, changes })
+    }
+
+    /// Whether it makes a difference which of two pieces of different events comes first.
+    pub(super) fn meets(&self, other: &Prepared<'_>) -> bool {
+        let looks = |looker: &Prepared<'_>, writer: &Prepared<'_>| {
+            writer.changes.iter().any(|change| looker.looks_at().any(|thing| thing.overlaps(&change.thing)))
+        };
+        let writes = || {
+            let pairs = self.changes.iter().flat_map(|one| other.changes.iter().map(move |other| (one, other)));
+            pairs.into_iter().any(|(one, other)| one.thing.overlaps(&other.thing) && !one.commutes(other))
+        };
+        (self.sent.is_some() && self.sent == other.sent) || looks(self, other) || looks(other, self) || writes()
+    }
+
+    fn looks_at(&self) -> impl Iterator<Item = Thing> {
+        let when = self.changes.iter().flat_map(|change| &change.when);
+        let needs = self.needs.iter().chain(&self.when).chain(when).map(Need::thing);
+        self.reads.iter().chain(self.decided.iter().flatten()).copied().chain(needs)
+    }
+}
+
+/// What a piece says of the runs in which it sends what another is.
+fn condition_for(chain: &Chain, parent: usize, piece: usize) -> Option<&Condition> {
+    chain.pieces[parent].conditions.iter().find(|condition| condition.to.contains(&piece))
+}
+
+fn thing(event: usize, access: &Access, bindings: &mut Bindings<'_>) -> Thing {
+    let record = (!matches!(access.target, Target::Unknown | Target::Fresh)).then(|| bindings.record(event, &access.target));
+    let element = match &access.grain {
+        Grain::Element(Some(element)) => Some(bindings.value(event, element)),
+        _ => None,
+    };
+    Thing { record, of: access.record, cell: access.cell, element, fresh: access.target == Target::Fresh }
+}
+
+/// Whether a fact is about what is read, and leaves nothing of it open.
+fn tells_all(fact: &Fact, access: &Access) -> bool {
+    match fact {
+        Fact::Holds { target, cell, value, is } => {
+            let whole = match value {
+                Const::Bool(_) => true,
+                Const::Literal(_) | Const::Absent => *is,
+                // It may have fields.
+                Const::Variant(..) | Const::Present => false,
+            };
+            whole && Some(*cell) == access.cell && *target == access.target
+        }
+        Fact::Has { target, cell, element, .. } => {
+            let one = matches!(&access.grain, Grain::Element(Some(of)) if of == element);
+            one && Some(*cell) == access.cell && *target == access.target
+        }
+        Fact::Apart(..) => false,
+    }
+}
+
+impl Thing {
+    /// Whether both can be about the same.
+    pub(super) fn overlaps(&self, other: &Thing) -> bool {
+        if self.fresh || other.fresh {
+            // Only who looks which there are sees one that is made.
+            return self.of == other.of && self.cell.is_none() && other.cell.is_none();
+        }
+        let may_be = |one: Option<Class>, other: Option<Class>| one.is_none() || other.is_none() || one == other;
+        let cell = self.cell == other.cell || self.cell.is_none() || other.cell.is_none();
+        self.of == other.of && cell && may_be(self.record, other.record) && may_be(self.element, other.element)
+    }
+}
+
+impl Change<'_> {
+    /// Whether both orders leave the same.
+    fn commutes(&self, other: &Change<'_>) -> bool {
+        use WriteKind::{Add, Append, Create, Insert, Set};
+        match (self.access.write, other.access.write) {
+            (Some(Add), Some(Add)) | (Some(Append), Some(Append)) | (Some(Insert), Some(Insert)) | (Some(Create), Some(Create)) => true,
+            (Some(Set), Some(Set)) => {
+                let whole = self.thing.element.is_none() && other.thing.element.is_none();
+                whole && self.access.fixed && other.access.fixed && self.access.value == other.access.value
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! How a transaction can be rejected, and by what it has read.
+
+use std::sync::Arc;
+
+use super::collect::own_site;
+use super::{Access, Decides, Piece, Rejection, Way};
+use crate::db::Db;
+use crate::effects::known::Fact;
+use crate::effects::{self, CallEffect, EffectSpace, Effects, FailureCause, FailureEffect, Grain, Layout, Target, Told};
+use crate::facts;
+use crate::hir::BodyOwner;
+use crate::types::LocalId;
+
+/// The ways in which effects reject. What nobody counts on, that a number becomes too large, is left out.
+pub(super) fn rejections(effects: &Effects) -> impl Iterator<Item = &FailureEffect> {
+    effects.failures.iter().filter(|failure| !failure.caught && failure.cause != FailureCause::Overflow)
+}
+
+/// What decides whether effects reject, as far as they say themselves.
+pub(super) fn rejection(layout: &Layout, effects: &Effects, seen: Option<&CallEffect>) -> Rejection {
+    let Some(first) = rejections(effects).next() else { return Rejection::Never };
+    let own = rejections(effects).all(|failure| {
+        matches!(failure.cause, FailureCause::Require | FailureCause::Fail) && own_site(failure, seen) == failure.site
+    });
+    let mut decisions = layout.rejecting_at(first.site);
+    // What is decided by the event alone is no decision.
+    let told = own && decisions.all(|decision| decision.known == Told::All) && layout.rejecting_at(first.site).count() == rejections(effects).count();
+    if told { Rejection::Told } else { Rejection::Open }
+}
+
+/// What a piece looks at before it commits without saying so: whether its record is still there, and what invariants say of what it writes.
+pub(super) fn demanded(db: &dyn Db, body: BodyOwner, way: &Way, on: &Target, space: EffectSpace, accesses: &[Access]) -> Vec<Access> {
+    let mut found: Vec<Access> = Vec::new();
+    let home = match body {
+        BodyOwner::Handler(handler) | BodyOwner::Saga(handler) => Some(handler.record),
+        _ => None,
+    };
+    if let (Some(record), Some(like)) = (home, accesses.first())
+        && *way != Way::Start
+        && facts::is_deleted_elsewhere(db, record, body)
+    {
+        let read = Access { record, cell: None, target: on.clone(), space, ..look(like) };
+        found.push(read);
+    }
+    for write in accesses.iter().filter(|access| !access.reads() && access.target != Target::Fresh) {
+        let Some(cell) = write.cell else { continue };
+        for &invariant in facts::invariants_on(db, cell).iter().filter(|invariant| facts::holds_always(db, **invariant)) {
+            for read in &effects::effects(db, BodyOwner::Invariant(invariant)).reads {
+                let Some(cell) = read.cell.filter(|cell| facts::is_changed(db, *cell)) else { continue };
+                let same = read.target == Target::Local(LocalId(0)) && cell.record == write.record;
+                let target = if same { write.target.clone() } else { Target::Unknown };
+                let read = Access { record: cell.record, cell: Some(cell), target, ..look(write) };
+                if !found.contains(&read) {
+                    found.push(read);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// A look at the whole, where something is done, that decides about all.
+fn look(like: &Access) -> Access {
+    Access {
+        grain: Grain::Whole,
+        write: None,
+        value: None,
+        fixed: false,
+        blind: false,
+        always: true,
+        facts: Arc::default(),
+        decides: Decides::All,
+        ..like.clone()
+    }
+}
+
+/// The piece that is rejected instead of one that commits. `only`: all that the latter demands, if that is one thing.
+pub(super) fn refused(piece: &Piece, only: Option<Fact>) -> Piece {
+    let not = only.and_then(|fact| negated(&fact));
+    let about = |access: &Access, fact: &Fact| match fact {
+        Fact::Holds { target, cell, .. } | Fact::Has { target, cell, .. } => Some(*cell) == access.cell && *target == access.target,
+        Fact::Apart(..) => false,
+    };
+    let decides = |access: &&Access| access.reads() && (access.decides != Decides::Nothing || access.facts.iter().any(|fact| about(access, fact)));
+    let reads = piece.accesses.iter().filter(decides).map(|access| {
+        let told: Vec<Fact> = not.iter().filter(|fact| about(access, fact)).cloned().collect();
+        let decides = if told.is_empty() { Decides::All } else { Decides::Nothing };
+        Access { always: true, facts: told.into(), decides, ..access.clone() }
+    });
+    let told = not.is_some();
+    let rejection = if told { Rejection::Told } else { Rejection::Open };
+    Piece { refused: true, rejection, accesses: reads.collect(), rejects: None, conditions: Vec::new(), ..piece.clone() }
+}
+
+fn negated(fact: &Fact) -> Option<Fact> {
+    Some(match fact {
+        Fact::Holds { target, cell, value, is } => Fact::Holds { target: target.clone(), cell: *cell, value: value.clone(), is: !is },
+        Fact::Has { target, cell, element, is } => Fact::Has { target: target.clone(), cell: *cell, element: element.clone(), is: !is },
+        Fact::Apart(..) => return None,
+    })
+}

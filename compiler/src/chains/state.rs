@@ -1,0 +1,120 @@
+//! What constants say of the cells: what is needed of them, and whether it is so.
+
+use super::bindings::{Bindings, Class};
+use super::prepared::{Change, Thing};
+use crate::effects::WriteKind;
+use crate::effects::known::{Const, Fact};
+use crate::types::CellId;
+
+/// Something that must be so of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Need<'a> {
+    Holds(Class, CellId, &'a Const, bool),
+    Has(Class, CellId, Class, bool),
+}
+
+/// What is known of cells, as far as constants say.
+#[derive(Clone, Debug, Default)]
+pub(super) struct State<'a> {
+    holds: Vec<(Class, CellId, &'a Const)>,
+    not: Vec<(Class, CellId, &'a Const)>,
+    has: Vec<(Class, CellId, Class, bool)>,
+}
+
+impl<'a> Need<'a> {
+    /// What a fact needs, if it is about a cell.
+    pub(super) fn of(event: usize, fact: &'a Fact, bindings: &mut Bindings<'_>) -> Option<Self> {
+        match fact {
+            Fact::Holds { target, cell, value, is } => Some(Need::Holds(bindings.record(event, target), *cell, value, *is)),
+            Fact::Has { target, cell, element, is } => {
+                Some(Need::Has(bindings.record(event, target), *cell, bindings.value(event, element), *is))
+            }
+            Fact::Apart(..) => None,
+        }
+    }
+
+    pub(super) fn thing(&self) -> Thing {
+        match *self {
+            Need::Holds(record, cell, ..) => Thing { record: Some(record), of: cell.record, cell: Some(cell), element: None, fresh: false },
+            Need::Has(record, cell, element, _) => {
+                Thing { record: Some(record), of: cell.record, cell: Some(cell), element: Some(element), fresh: false }
+            }
+        }
+    }
+}
+
+impl<'a> State<'a> {
+    /// Whether it is known if a need can be met.
+    pub(super) fn knows(&self, need: &Need<'_>) -> bool {
+        match *need {
+            Need::Holds(record, cell, value, is) => {
+                let mut held = self.holds.iter().filter(|(of, at, _)| (*of, *at) == (record, cell));
+                let mut not = self.not.iter().filter(|(of, at, _)| (*of, *at) == (record, cell));
+                held.any(|(.., held)| *held == value || !held.allows(value, is) || !held.allows(value, !is))
+                    || not.any(|(.., held)| *held == value)
+            }
+            Need::Has(record, cell, element, _) => self.has.iter().any(|(of, at, what, _)| (*of, *at, *what) == (record, cell, element)),
+        }
+    }
+
+    /// Whether a need can be met.
+    pub(super) fn allows(&self, need: &Need<'_>) -> bool {
+        match *need {
+            Need::Holds(record, cell, value, is) => {
+                let held = self.holds.iter().filter(|(of, at, _)| (*of, *at) == (record, cell));
+                let mut not = self.not.iter().filter(|(of, at, _)| (*of, *at) == (record, cell));
+                held.into_iter().all(|(.., held)| held.allows(value, is)) && (!is || not.all(|(.., held)| *held != value))
+            }
+            Need::Has(record, cell, element, is) => {
+                self.has.iter().all(|(of, at, what, there)| (*of, *at, *what) != (record, cell, element) || *there == is)
+            }
+        }
+    }
+
+    /// What was needed and met was so.
+    pub(super) fn learn(&mut self, need: &Need<'a>) {
+        match *need {
+            Need::Holds(record, cell, value, true) => {
+                if !self.holds.iter().any(|(of, at, _)| (*of, *at) == (record, cell)) {
+                    self.holds.push((record, cell, value));
+                }
+            }
+            // Not absent is present, not false is true.
+            Need::Holds(record, cell, Const::Absent, false) => self.learn(&Need::Holds(record, cell, &Const::Present, true)),
+            Need::Holds(record, cell, Const::Bool(true), false) => self.learn(&Need::Holds(record, cell, &Const::Bool(false), true)),
+            Need::Holds(record, cell, Const::Bool(false), false) => self.learn(&Need::Holds(record, cell, &Const::Bool(true), true)),
+            Need::Holds(record, cell, value, false) => self.not.push((record, cell, value)),
+            Need::Has(record, cell, element, is) => {
+                if !self.has.iter().any(|(of, at, what, _)| (*of, *at, *what) == (record, cell, element)) {
+                    self.has.push((record, cell, element, is));
+                }
+            }
+        }
+    }
+
+    pub(super) fn apply(&mut self, change: &Change<'a>) {
+        let Some(cell) = change.access.cell else { return };
+        let Thing { record, element, fresh, .. } = change.thing;
+        if fresh {
+            return;
+        }
+        let hits = |of: Class| record.is_none_or(|record| record == of);
+        match (change.access.write, element) {
+            (Some(WriteKind::Insert | WriteKind::Remove), Some(element)) => {
+                self.has.retain(|(of, at, what, _)| !(hits(*of) && *at == cell && *what == element));
+                if let (Some(record), true) = (record, change.sure) {
+                    self.has.push((record, cell, element, change.access.write == Some(WriteKind::Insert)));
+                }
+            }
+            _ => {
+                self.holds.retain(|(of, at, _)| !(hits(*of) && *at == cell));
+                self.not.retain(|(of, at, _)| !(hits(*of) && *at == cell));
+                self.has.retain(|(of, at, ..)| !(hits(*of) && *at == cell));
+                if let (Some(record), true, Some(value)) = (record, change.sure, &change.access.value) {
+                    self.holds.push((record, cell, value));
+                }
+            }
+        }
+    }
+}
+

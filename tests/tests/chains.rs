@@ -329,7 +329,7 @@ const VERDICTS: &[(&str, &str, bool, &str)] = &[
         "bounty_board",
         "Claim.settle",
         false,
-        "`settling` is held from the first piece to the last: a lease that ends meanwhile does not lapse, and nobody else writes the receipt",
+        "reported, and accepted in the pattern: the run that is told settles a claim before the saga that creates it has made it active",
     ),
     (
         "bounty_board",

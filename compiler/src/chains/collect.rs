@@ -9,7 +9,7 @@ use super::{Access, Answers, Chain, Decides, Piece, Rejection, Way};
 use crate::db::{Db, Project, SourceFile};
 use crate::effects::known::{Const, Fact, Known};
 use crate::effects::{
-    self, Argument, CallEffect, EffectSpace, Effects, Entry, FailureCause, FailureEffect, Frame, Layout, SendRole, SendTarget, Site, Target, Told,
+    self, Argument, CallEffect, EffectSpace, Effects, Entry, FailureCause, FailureEffect, Frame, Layout, Made, SendRole, SendTarget, Site, Target, Told,
     Value,
 };
 use crate::hir::BodyOwner;
@@ -70,7 +70,7 @@ fn chain(db: &dyn Db, root: BodyOwner) -> Option<Chain> {
     let mut collector = Collector {
         db,
         home: effects::home(db, root),
-        chain: Chain { root, pieces: Vec::new(), apart: Vec::new(), single: false, repeats: Vec::new(), waits: false, answers: answers(db, root, effects), incomplete: false },
+        chain: Chain { root, pieces: Vec::new(), apart: Vec::new(), single: false, repeats: Vec::new(), waits: false, defers: defers(root, effects), answers: answers(db, root, effects), incomplete: false },
         around: vec![root],
         turns: 0,
     };
@@ -92,6 +92,11 @@ fn chain(db: &dyn Db, root: BodyOwner) -> Option<Chain> {
     Some(collector.chain)
 }
 
+/// Whether the event of a body comes out as what it sends does.
+fn defers(root: BodyOwner, effects: &Effects) -> bool {
+    matches!(root, BodyOwner::Saga(_)) || effects.sends.iter().any(|send| send.role == SendRole::Answer)
+}
+
 /// When the event of a body is answered with a value.
 fn answers(db: &dyn Db, root: BodyOwner, effects: &Effects) -> Answers {
     let result = match root {
@@ -101,7 +106,7 @@ fn answers(db: &dyn Db, root: BodyOwner, effects: &Effects) -> Answers {
     };
     match result {
         false => Answers::Never,
-        true if effects.sends.iter().any(|send| send.role == SendRole::Answer) => Answers::Last,
+        true if defers(root, effects) => Answers::Last,
         true => Answers::First,
     }
 }
@@ -206,6 +211,7 @@ impl Collector<'_> {
             value: None,
             fixed: false,
             blind: false,
+            made: None,
             site: read.site(),
             always: always(own_site(read, seen)) && inside(read),
             facts: if read.several { Arc::default() } else { facts(own_site(read, seen)) },
@@ -215,6 +221,12 @@ impl Collector<'_> {
             let written_by = effects::body(self.db, write.site().body).map(|own| &own.layout);
             // Of several only the first is listed: what the last one writes is not known.
             let value = written_by.filter(|_| !write.several).and_then(|layout| layout.written(write.site()).cloned());
+            // Of another body the parameters are not known here.
+            let own = written_by.filter(|_| !write.several && write.site().body == body);
+            let made = own.and_then(|layout| layout.made(write.site())).and_then(|made| {
+                let seen = |value: &Value| frame.as_ref().map_or_else(|| Some(value.clone()), |frame| frame.value(value));
+                Some(Made { of: made.of.iter().map(seen).collect::<Option<_>>()?, copy: made.copy })
+            });
             Access {
                 record: write.record,
                 cell: write.cell,
@@ -228,6 +240,7 @@ impl Collector<'_> {
                     && !write.several
                     && write.site().body == body
                     && written_by.is_some_and(|layout| layout.is_blind(write.site())),
+                made,
                 site: write.site(),
                 always: always(own_site(write, seen)) && inside(write),
                 facts: if write.several { Arc::default() } else { facts(own_site(write, seen)) },

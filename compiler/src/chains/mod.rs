@@ -50,7 +50,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::effects::known::{Const, Fact};
-use crate::effects::{EffectSpace, Grain, Site, Target, WriteKind};
+use crate::effects::{EffectSpace, Grain, Made, Site, Target, WriteKind};
 use crate::hir::BodyOwner;
 use crate::types::{CellId, ItemId};
 
@@ -76,6 +76,8 @@ pub struct Chain {
     pub repeats: Vec<Repeat>,
     /// On its way it waits for an answer of the outside, or for another round of itself.
     pub waits: bool,
+    /// The event that starts it comes out as what it sends does.
+    pub defers: bool,
     /// When whoever sent the event that starts it is told something.
     pub answers: Answers,
     /// Part of it could not be understood, or it was too long to follow: nothing is said of it.
@@ -174,6 +176,8 @@ pub struct Access {
     pub fixed: bool,
     /// What is written depends on the event alone, not on what was read.
     pub blind: bool,
+    /// What is written is made of this, and of what was read.
+    pub made: Option<Made>,
     pub site: Site,
     /// No branch, loop or `try` decides over it.
     pub always: bool,

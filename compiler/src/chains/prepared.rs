@@ -24,6 +24,8 @@ pub(super) struct Thing {
 pub(super) struct Change<'a> {
     pub access: &'a Access,
     pub thing: Thing,
+    /// What is written is made of these, and of what was read.
+    pub made: Option<Vec<Class>>,
     pub sure: bool,
     /// Its transaction can commit without it.
     pub chosen: bool,
@@ -93,7 +95,8 @@ impl<'a> Prepared<'a> {
             }
             let sure = access.always || used.contains(&position) || next.iter().any(|condition| condition.with.contains(&position));
             let when = access.facts.iter().filter_map(|fact| Need::of(event, fact, bindings)).collect();
-            changes.push(Change { access, thing, sure, chosen: !access.always, when });
+            let made = access.made.as_ref().map(|made| made.of.iter().map(|value| bindings.value(event, value)).collect());
+            changes.push(Change { access, thing, made, sure, chosen: !access.always, when });
         }
         let sent = match &piece.way {
             Way::Sent { from, ordered: true, .. } if *from != Target::Unknown && piece.on != Target::Unknown => {

@@ -67,6 +67,7 @@ fn look(like: &Access) -> Access {
         value: None,
         fixed: false,
         blind: false,
+        made: None,
         always: true,
         facts: Arc::default(),
         decides: Decides::All,

@@ -81,10 +81,10 @@ impl<'a> Run<'a> {
         run
     }
 
-    /// A name for what it starts from and is decided by.
-    pub(super) fn basis(&self) -> u64 {
+    /// A name for what it starts from and is decided by, without these events.
+    pub(super) fn basis(&self, without: &[usize]) -> u64 {
         let assumed = self.assumed.iter().map(name).fold(0, u64::wrapping_add);
-        name(&(assumed, self.decisions.iter().map(name).fold(0, u64::wrapping_add)))
+        name(&(without, assumed, self.decisions.iter().map(name).fold(0, u64::wrapping_add)))
     }
 
     /// What it needs of the start.
@@ -145,7 +145,7 @@ impl<'a> Run<'a> {
         }
         let chosen = self.decided_by(decided, piece, &[], &self.state);
         for thing in &piece.reads {
-            self.read[event] = name(&(self.read[event], self.value(thing)));
+            self.read[event] = name(&(self.read[event], thing, self.value(thing)));
         }
         if chain.answers == Answers::Last || !chain.writes() || (chain.answers == Answers::First && turn.1 == 0) {
             self.shown[event] = name(&(self.read[event], chosen));
@@ -164,12 +164,27 @@ impl<'a> Run<'a> {
         Decided { all: decided, chosen }
     }
 
-    /// Whether everything ends and is seen alike.
-    pub(super) fn agrees_with(&self, other: &Run<'_>) -> bool {
+    /// Whether everything ends and is seen alike, by events other than these, which have left nothing.
+    pub(super) fn agrees_with(&self, other: &Run<'_>, without: &[usize]) -> bool {
+        let counts = |event: &usize| !without.contains(event);
         let held = |one: &Run<'_>, other: &Run<'_>| one.cells.iter().all(|entry| other.cells.contains(entry));
-        let rejected = |one: &Run<'_>, other: &Run<'_>| one.rejected.iter().all(|turn| other.rejected.contains(turn));
-        let alike = self.cells.len() == other.cells.len() && held(self, other);
-        alike && self.shown == other.shown && self.rejected.len() == other.rejected.len() && rejected(self, other)
+        let rejected = |run: &Run<'_>| {
+            let mut rejected: Vec<Turn> = run.rejected.iter().filter(|(event, _)| counts(event)).copied().collect();
+            rejected.sort_unstable();
+            rejected
+        };
+        let shown = (0..self.shown.len()).filter(counts).all(|event| self.shown[event] == other.shown[event]);
+        shown && self.cells.len() == other.cells.len() && held(self, other) && rejected(self) == rejected(other)
+    }
+
+    /// Whether part of an event was rejected.
+    pub(super) fn is_rejected(&self, event: usize) -> bool {
+        self.rejected.iter().any(|(of, _)| *of == event)
+    }
+
+    /// What a piece needs of the start that is not assumed.
+    pub(super) fn open(&self, piece: &Prepared<'a>) -> Option<Need<'a>> {
+        piece.needs.iter().find(|need| self.met(need) == Met::AtStart).copied()
     }
 
     fn value(&self, thing: &Thing) -> u64 {
@@ -200,10 +215,13 @@ impl<'a> Run<'a> {
     fn write(&mut self, event: usize, change: &Change<'_>, decided: u64) {
         let Thing { record, of, cell, element, fresh } = change.thing;
         let access = change.access;
-        let own = match (&access.value, access.fixed) {
-            (Some(value), true) => name(value),
-            _ if access.blind => name(&(event, access.site)),
-            _ => name(&(event, access.site, self.read[event])),
+        let read = if access.blind { 0 } else { self.read[event] };
+        // What is computed alike from the same is the same, whoever does it.
+        let own = match (&access.value, access.fixed, &change.made, &access.made) {
+            (Some(value), true, ..) => name(value),
+            (_, _, Some(classes), Some(made)) if made.copy => name(classes),
+            (_, _, Some(classes), _) => name(&(access.site, classes, read)),
+            _ => name(&(event, access.site, read)),
         };
         let by = |own: u64| if decided == 0 { own } else { name(&(own, decided)) };
         let own = by(own);

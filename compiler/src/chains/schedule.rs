@@ -9,11 +9,12 @@ use super::bindings::{Bindings, Class};
 use super::neighbourhood::Place;
 use super::prepared::Prepared;
 use super::replay::{Decided, Ending, Run};
+use super::state::Need;
 use super::{Access, Chain};
 use crate::effects::{Grain, Value};
 
 /// Pieces that are placed for one set of events before it is given up.
-const MOST_STEPS: u32 = 1_000;
+const MOST_STEPS: u32 = 2_000;
 
 /// One event of a cycle: the access where the cycle enters its chain, and the one where it leaves.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +32,8 @@ pub(super) struct Found<'a> {
     pub order: Vec<Turn>,
     /// As it ends.
     pub run: Run<'a>,
+    /// What must not be so at the start, or an order of whole events could explain it.
+    pub unless: Vec<Need<'a>>,
 }
 
 /// An order of the pieces in which every stop's exit comes before the next one's entry, and which leaves, or shows, what no order of whole
@@ -57,11 +60,11 @@ pub(super) fn schedule<'a>(stops: &[Stop<'a>], bindings: &mut Bindings<'_>, budg
     });
     let steps = MOST_STEPS.min(*budget);
     let mut search =
-        Search { stops, on_cycle: &on_cycle, before: before.collect(), pieces: &pieces, order: Vec::new(), steps, serial: Vec::new() };
+        Search { stops, on_cycle: &on_cycle, before: before.collect(), pieces: &pieces, order: Vec::new(), steps, serial: Vec::new(), unless: Vec::new() };
     let start = Point { run: Run::new(stops.len()), pending: (0..stops.len()).map(Pending::start).collect() };
     let found = search.place(&start, Vec::new());
     *budget -= steps - search.steps;
-    found.map(|run| Found { order: search.order, run })
+    found.map(|run| Found { order: search.order, run, unless: search.unless })
 }
 
 /// The pieces of a chain on the way to where the cycle enters and leaves it.
@@ -113,6 +116,8 @@ struct Search<'a, 's> {
     steps: u32,
     /// What orders of whole events leave and show, with what they start from and are decided by.
     serial: Vec<(u64, Vec<Run<'a>>)>,
+    /// What orders of whole events need of the start of the last run beyond what that does.
+    unless: Vec<Need<'a>>,
 }
 
 impl<'a> Search<'a, '_> {
@@ -231,19 +236,29 @@ impl<'a> Search<'a, '_> {
 
     /// Whether some order of whole events gives the same.
     fn is_explained(&mut self, run: &Run<'a>) -> bool {
-        let basis = run.basis();
+        // Who was refused and has left nothing is as if it had not come.
+        let changes = |event: usize| self.order.iter().any(|turn| turn.0 == event && !self.pieces[turn].changes.is_empty());
+        let refused = |event: &usize| self.stops[*event].chain.defers && run.is_rejected(*event) && !changes(*event);
+        let without: Vec<usize> = (0..self.stops.len()).filter(refused).collect();
+        let basis = run.basis(&without);
+        self.unless.clear();
         let known = self.serial.iter().position(|(of, _)| *of == basis);
         let known = known.unwrap_or_else(|| {
-            let runs = orders(self.stops.len()).into_iter().filter_map(|order| self.in_turn(&order, run)).collect();
+            let events: Vec<usize> = (0..self.stops.len()).filter(|event| !without.contains(event)).collect();
+            let mut runs = Vec::new();
+            for order in orders(events.len()) {
+                let order: Vec<usize> = order.into_iter().map(|at| events[at]).collect();
+                runs.extend(self.in_turn(&order, run));
+            }
             self.serial.push((basis, runs));
             self.serial.len() - 1
         });
-        self.serial[known].1.iter().any(|other| other.agrees_with(run))
+        self.serial[known].1.iter().any(|other| other.agrees_with(run, &without))
     }
 
     /// The events one after the other, each whole, from the start that another run assumes. `None` where something is decided by what was not
     /// so in that run: it can be decided otherwise than there.
-    fn in_turn(&self, order: &[usize], like: &Run<'a>) -> Option<Run<'a>> {
+    fn in_turn(&mut self, order: &[usize], like: &Run<'a>) -> Option<Run<'a>> {
         let mut point = Point { run: like.again(), pending: Vec::new() };
         for &event in order {
             point.pending.push(Pending::start(event));
@@ -261,7 +276,11 @@ impl<'a> Search<'a, '_> {
                     Ending::Possible(by) => like.decisions.contains(&((event, *piece), *by)),
                 };
                 let certain = endings.iter().find(|(_, ending)| *ending == Ending::Certain);
-                let (piece, _) = *certain.or_else(|| endings.iter().find(as_there))?;
+                let Some(&(piece, _)) = certain.or_else(|| endings.iter().find(as_there)) else {
+                    let open = endings.iter().find_map(|(piece, _)| point.run.open(&self.pieces[&(event, *piece)]));
+                    self.unless.extend(open);
+                    return None;
+                };
                 self.take(&mut point, at, piece);
             }
             point.pending.clear();

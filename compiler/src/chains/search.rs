@@ -23,7 +23,7 @@ use crate::types::{CellId, ItemId};
 const EVENTS: [usize; 3] = [2, 3, 4];
 
 /// How far one chain is followed, for each number of events.
-const EFFORT: Effort = Effort { ways: 3_000, placed: 3_000 };
+const EFFORT: Effort = Effort { ways: 10_000, placed: 10_000 };
 
 /// What may still be spent on a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

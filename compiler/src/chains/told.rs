@@ -122,13 +122,17 @@ pub(super) fn told(
             names.records[base].1.links.push((cell, linked));
         }
     }
-    for need in found.run.assumed() {
+    let assumed = found.run.assumed().iter().map(|need| (need, true));
+    for (need, so) in assumed.chain(found.unless.iter().map(|need| (need, false))) {
         let (class, cell, what, is) = match *need {
             Need::Holds(class, cell, value, is) => (class, cell, What::Value(value.clone()), is),
             Need::Has(class, cell, element, is) => (class, cell, What::Element(given(element, &names, &mut values, bindings)), is),
         };
         let at = names.add(bindings.now(class), cell.record);
-        names.records[at].1.holds.push(Held { cell, what, is });
+        let held = Held { cell, what, is: is == so };
+        if !names.records[at].1.holds.contains(&held) {
+            names.records[at].1.holds.push(held);
+        }
     }
     for index in 0..names.records.len() {
         let key = bindings.literal(names.records[index].0).map(Into::into);

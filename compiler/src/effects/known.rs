@@ -3,7 +3,7 @@
 //! Only comparisons with constants, membership in a Set, and records being different are understood; everything else says nothing. What is
 //! known holds when the transaction starts, unless the body itself changed it before.
 
-use super::{BlockId, Layout, Site, Target, Value};
+use super::{BlockId, Layout, Made, Site, Target, Value};
 use crate::types::{CellId, ItemId};
 
 /// Something that is so.
@@ -78,6 +78,11 @@ impl Layout {
     /// Whether a write that adds to its cell makes it greater, where that is known.
     pub fn adds(&self, site: Site) -> Option<bool> {
         self.added.iter().find(|(index, _)| *index == site.index).map(|(_, more)| *more)
+    }
+
+    /// What the value of a write is made of, beside what is read, if that is known.
+    pub fn made(&self, site: Site) -> Option<&Made> {
+        self.made.iter().find(|(index, _)| *index == site.index).map(|(_, made)| made)
     }
 
     /// The value that a write gives its cell, or adds to it, where it is a constant.

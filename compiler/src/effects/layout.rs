@@ -1,7 +1,7 @@
 //! How the sites of a body lie to each other: which can happen after which, and what is inside a `try`.
 
-use super::Site;
 use super::known::{Const, Fact, Known};
+use super::{Site, Value};
 
 /// A block of a body, by position in [`Layout`]. The first one is the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,6 +54,14 @@ pub enum Told {
     All,
 }
 
+/// What a written value is made of, beside what is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    pub of: Box<[Value]>,
+    /// The cell holds just that.
+    pub copy: bool,
+}
+
 /// The blocks of a body, and the block of each of its sites.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Layout {
@@ -69,6 +77,8 @@ pub struct Layout {
     pub told: Vec<u32>,
     /// The writes whose value depends on nothing that is read: literals, parameters, the clock. By [`Site::index`].
     pub blind: Vec<u32>,
+    /// The writes of what is made of parameters, `self` and what is read alone. By [`Site::index`].
+    pub made: Vec<(u32, Made)>,
     /// What decides how the transaction goes on, in the order of evaluation.
     pub decisions: Vec<Decision>,
     /// Blocks that can return, other than those of whole transactions, and the first site after each: what follows may not happen.

@@ -25,7 +25,7 @@ use crate::hir::BodyOwner;
 use crate::location::owner_item;
 use crate::types::{CellId, HandlerId, ItemId, LocalId, OperationId};
 
-pub use layout::{Block, BlockId, BlockKind, Decision, Layout, Told};
+pub use layout::{Block, BlockId, BlockKind, Decision, Layout, Made, Told};
 pub use resolve::{Frame, body, effects, home};
 
 /// A place in a body, counted rather than located.

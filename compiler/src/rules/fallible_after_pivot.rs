@@ -70,14 +70,14 @@ space claims
 space bounties
 extern payments { charge(agent: Text, amount: Int) -> Int idempotent }
 record Bounty in bounties {
-  cell by: Text = ""
+  cell by: Text?
   cell done: Bool = false
   internal handler reserve(agent: Text) {
-    require self.by == "" else "taken"
+    require self.by == none else "taken"
     self.by = agent
   }
   internal handler unreserve(agent: Text) {
-    if self.by == agent { self.by = "" }
+    if self.by == agent { self.by = none }
   }
   internal handler finish() { self.done = true }
 }

@@ -5,8 +5,8 @@ use patternc_program::Method;
 
 use super::{Walk, record_of};
 use crate::effects::known::{Const, Fact, Known};
-use crate::effects::layout::{Decision, Told};
-use crate::effects::{BlockId, BlockKind, Site, Target};
+use crate::effects::layout::{Decision, Made, Told};
+use crate::effects::{BlockId, BlockKind, Site, Target, Value};
 use crate::hir::{Arg, Expr, ExprKind, LocalKind, Pattern, PatternKind};
 use crate::types::{CellId, LocalId, Ty};
 use crate::visit;
@@ -45,6 +45,25 @@ pub(super) fn is_blind(value: &Expr, params: u32) -> bool {
         };
     });
     blind
+}
+
+/// What a value is made of, beside what it reads; `None` if that has no name, or is another one for each event: the clock, a new id.
+pub(super) fn made_of(value: &Expr, params: u32) -> Option<Made> {
+    let (mut of, mut named) = (Vec::new(), true);
+    visit::expr(value, &mut |part| match &part.kind {
+        ExprKind::SelfRef => of.push(Value::SelfRecord),
+        ExprKind::Local(local) if local.0 < params => of.push(Value::Local(*local)),
+        ExprKind::Local(_)
+        | ExprKind::Now
+        | ExprKind::NewId
+        | ExprKind::Caller
+        | ExprKind::Create(_)
+        | ExprKind::ForbiddenCall(_)
+        | ExprKind::Error => named = false,
+        _ => {}
+    });
+    let copy = matches!(value.kind, ExprKind::SelfRef | ExprKind::Local(_));
+    named.then(|| Made { of: of.into(), copy })
 }
 
 /// That all is told, or not.

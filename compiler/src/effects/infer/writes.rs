@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use patternc_grammar::syntax::{AssignOp, Span, UnaryOp};
 
-use super::conditions::{constant_for, constant_of, is_blind};
+use super::conditions::{constant_for, constant_of, is_blind, made_of};
 use super::values::extended;
 use super::{Walk, record_of};
 use crate::effects::{CallPath, EffectSpace, FailureCause, Grain, Target, WriteEffect, WriteKind};
@@ -76,6 +76,10 @@ impl Walk<'_, '_> {
         }
         if value.is_some_and(|value| self.is_told(value)) {
             self.layout.told.push(site.index);
+        }
+        if let Some(made) = value.and_then(|value| made_of(value, self.body.params)) {
+            let copy = made.copy && kind == WriteKind::Set;
+            self.layout.made.push((site.index, crate::effects::Made { copy, ..made }));
         }
         if kind == WriteKind::Set
             && grain == Grain::Whole

@@ -145,7 +145,9 @@ pub fn with_tests<'a>(text: &str, meetings: impl IntoIterator<Item = &'a String>
         for (at, line) in meeting.lines().enumerate() {
             // Each in a space of its own, where there are many.
             let line = match family {
-                true => line.replace(" in left {", &format!(" in left[\"{at}\"] {{")).replace(" in right {", &format!(" in right[\"{at}\"] {{")),
+                true => {
+                    line.replace(" in left {", &format!(" in left[\"{at}\"] {{")).replace(" in right {", &format!(" in right[\"{at}\"] {{"))
+                }
                 false => line.to_owned(),
             };
             let _ = writeln!(with, "{line}");

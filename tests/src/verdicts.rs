@@ -44,7 +44,8 @@ pub fn verdicts(text: &str) -> Vec<Verdict> {
 }
 
 /// Each space in a store of its own.
-const TWO_STORES: &str = "deployments:\n  two:\n    stores: { a: { kind: memory }, b: { kind: memory } }\n    spaces: { left: a, right: b }\n";
+const TWO_STORES: &str =
+    "deployments:\n  two:\n    stores: { a: { kind: memory }, b: { kind: memory } }\n    spaces: { left: a, right: b }\n";
 
 /// Whether a handler decides by what it reads in another store, where the two spaces of a pattern are in two.
 pub fn is_stale_on_two_stores(text: &str) -> bool {

@@ -9,8 +9,8 @@ use super::{Access, Answers, Chain, Decides, Piece, Rejection, Way};
 use crate::db::{Db, Project, SourceFile};
 use crate::effects::known::{Const, Fact, Known};
 use crate::effects::{
-    self, Argument, CallEffect, EffectSpace, Effects, Entry, FailureCause, FailureEffect, Frame, Layout, Made, SendRole, SendTarget, Site, Target, Told,
-    Value,
+    self, Argument, CallEffect, EffectSpace, Effects, Entry, FailureCause, FailureEffect, Frame, Layout, Made, SendRole, SendTarget, Site,
+    Target, Told, Value,
 };
 use crate::hir::BodyOwner;
 use crate::signature::{HandlerKind, Home, cell_sig, enum_sig, handler_sig, record_sig};
@@ -70,7 +70,17 @@ fn chain(db: &dyn Db, root: BodyOwner) -> Option<Chain> {
     let mut collector = Collector {
         db,
         home: effects::home(db, root),
-        chain: Chain { root, pieces: Vec::new(), apart: Vec::new(), single: false, repeats: Vec::new(), waits: false, defers: defers(root, effects), answers: answers(db, root, effects), incomplete: false },
+        chain: Chain {
+            root,
+            pieces: Vec::new(),
+            apart: Vec::new(),
+            single: false,
+            repeats: Vec::new(),
+            waits: false,
+            defers: defers(root, effects),
+            answers: answers(db, root, effects),
+            incomplete: false,
+        },
         around: vec![root],
         turns: 0,
     };
@@ -354,7 +364,6 @@ impl Collector<'_> {
             _ => vec![fact],
         }
     }
-
 }
 
 /// Where an entry happens in the text of the piece itself: the effect, or the direct call that leads to it.

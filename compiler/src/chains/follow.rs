@@ -130,8 +130,7 @@ impl Collector<'_> {
             rejections(arm).any(|failure| own_site(failure, seen) == failure.site && own.layout.always_fails(failure.site))
         });
         let turn = self.turn_after(&end);
-        let opening =
-            Opening { body, effects: arm, parent: Some(end.after), way, on, space, outcomes: end.outcomes, turn, blind, seen };
+        let opening = Opening { body, effects: arm, parent: Some(end.after), way, on, space, outcomes: end.outcomes, turn, blind, seen };
         self.transaction(opening, always_fails, false)
     }
 

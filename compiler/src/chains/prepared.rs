@@ -73,7 +73,11 @@ impl<'a> Prepared<'a> {
             }
         }
         let mut unlike: Vec<Need<'a>> = Vec::with_capacity(needs.len());
-        needs.into_iter().for_each(|need| if !unlike.contains(&need) { unlike.push(need) });
+        needs.into_iter().for_each(|need| {
+            if !unlike.contains(&need) {
+                unlike.push(need)
+            }
+        });
         let (mut reads, mut changes, mut decided) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
         for (position, access) in piece.accesses.iter().enumerate() {
             if next.iter().any(|condition| condition.without.contains(&position)) {
@@ -106,7 +110,8 @@ impl<'a> Prepared<'a> {
         };
         let condition = piece.parent.and_then(|parent| condition_for(chain, parent, index));
         let chosen = piece.parent.is_some() && condition.is_none_or(|condition| !condition.always);
-        let when = condition.iter().flat_map(|condition| condition.facts.iter()).filter_map(|fact| Need::of(event, fact, bindings)).collect();
+        let when =
+            condition.iter().flat_map(|condition| condition.facts.iter()).filter_map(|fact| Need::of(event, fact, bindings)).collect();
         let (refused, rejection, blind) = (piece.refused, piece.rejection, piece.blind);
         Some(Prepared { refused, rejection, blind, sent, chosen, when, decided, needs: unlike, reads, changes })
     }

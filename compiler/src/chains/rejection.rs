@@ -19,12 +19,13 @@ pub(super) fn rejections(effects: &Effects) -> impl Iterator<Item = &FailureEffe
 /// What decides whether effects reject, as far as they say themselves.
 pub(super) fn rejection(layout: &Layout, effects: &Effects, seen: Option<&CallEffect>) -> Rejection {
     let Some(first) = rejections(effects).next() else { return Rejection::Never };
-    let own = rejections(effects).all(|failure| {
-        matches!(failure.cause, FailureCause::Require | FailureCause::Fail) && own_site(failure, seen) == failure.site
-    });
+    let own = rejections(effects)
+        .all(|failure| matches!(failure.cause, FailureCause::Require | FailureCause::Fail) && own_site(failure, seen) == failure.site);
     let mut decisions = layout.rejecting_at(first.site);
     // What is decided by the event alone is no decision.
-    let told = own && decisions.all(|decision| decision.known == Told::All) && layout.rejecting_at(first.site).count() == rejections(effects).count();
+    let told = own
+        && decisions.all(|decision| decision.known == Told::All)
+        && layout.rejecting_at(first.site).count() == rejections(effects).count();
     if told { Rejection::Told } else { Rejection::Open }
 }
 
@@ -82,7 +83,8 @@ pub(super) fn refused(piece: &Piece, only: Option<Fact>) -> Piece {
         Fact::Holds { target, cell, .. } | Fact::Has { target, cell, .. } => Some(*cell) == access.cell && *target == access.target,
         Fact::Apart(..) => false,
     };
-    let decides = |access: &&Access| access.reads() && (access.decides != Decides::Nothing || access.facts.iter().any(|fact| about(access, fact)));
+    let decides =
+        |access: &&Access| access.reads() && (access.decides != Decides::Nothing || access.facts.iter().any(|fact| about(access, fact)));
     let reads = piece.accesses.iter().filter(decides).map(|access| {
         let told: Vec<Fact> = not.iter().filter(|fact| about(access, fact)).cloned().collect();
         let decides = if told.is_empty() { Decides::All } else { Decides::Nothing };

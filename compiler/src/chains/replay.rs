@@ -9,10 +9,10 @@ use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHasher;
 
-use super::{Answers, Chain, Rejection};
 use super::prepared::{Change, Prepared, Thing};
 use super::schedule::Turn;
 use super::state::{Need, State};
+use super::{Answers, Chain, Rejection};
 use crate::effects::WriteKind;
 
 /// A run so far.

@@ -59,8 +59,16 @@ pub(super) fn schedule<'a>(stops: &[Stop<'a>], bindings: &mut Bindings<'_>, budg
         ((event, stops[event].exit.piece), (next, stops[next].entry.piece))
     });
     let steps = MOST_STEPS.min(*budget);
-    let mut search =
-        Search { stops, on_cycle: &on_cycle, before: before.collect(), pieces: &pieces, order: Vec::new(), steps, serial: Vec::new(), unless: Vec::new() };
+    let mut search = Search {
+        stops,
+        on_cycle: &on_cycle,
+        before: before.collect(),
+        pieces: &pieces,
+        order: Vec::new(),
+        steps,
+        serial: Vec::new(),
+        unless: Vec::new(),
+    };
     let start = Point { run: Run::new(stops.len()), pending: (0..stops.len()).map(Pending::start).collect() };
     let found = search.place(&start, Vec::new());
     *budget -= steps - search.steps;

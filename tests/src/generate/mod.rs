@@ -9,8 +9,8 @@ mod tape;
 mod wide_chains;
 
 pub use chains::chain_set;
-pub use wide_chains::wide_chain_set;
 pub use tape::Tape;
+pub use wide_chains::wide_chain_set;
 
 use body::BodyWriter;
 use model::{Answer, Cell, Handler, Home, Model, PLAIN, Param, Refs, Shape, Written};

@@ -146,7 +146,9 @@ impl Maker {
                 }
                 2 if tape.one_in(3) => {
                     let (cond, other) = (CONDITIONS[tape.below(CONDITIONS.len())], self.operation(tape));
-                    format!("{indent}try {{\n{indent}  require {cond} else \"no\"\n{indent}  {operation}\n{indent}}} catch _e {{ {other} }}\n")
+                    format!(
+                        "{indent}try {{\n{indent}  require {cond} else \"no\"\n{indent}  {operation}\n{indent}}} catch _e {{ {other} }}\n"
+                    )
                 }
                 _ => format!("{indent}{operation}\n"),
             });

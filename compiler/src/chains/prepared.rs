@@ -41,8 +41,9 @@ pub(super) struct Prepared<'a> {
     pub blind: bool,
     /// The records that it was sent from and to, where order between them is kept.
     pub sent: Option<(Class, Class)>,
-    /// It is sent only where what its parent read says so: what that must have been, and whether it says all.
+    /// It is sent only where what its parent read says so.
     pub chosen: bool,
+    /// What must have been so then, as far as constants say.
     pub when: Vec<Need<'a>>,
     /// What decides whether it is rejected, beyond what it needs; and what else decides about what it does.
     pub decided: [Vec<Thing>; 2],

@@ -21,6 +21,8 @@ pub(super) struct Run<'a> {
     state: State<'a>,
     /// What it needs of the start.
     assumed: Vec<Need<'a>>,
+    /// What must be so at the start for it to do all that it may.
+    hoped: Vec<Need<'a>>,
     /// What is not as it was at the start: names of values.
     cells: Vec<(Thing, u64)>,
     /// What each event has read.
@@ -65,6 +67,7 @@ impl<'a> Run<'a> {
         Run {
             state: State::default(),
             assumed: Vec::new(),
+            hoped: Vec::new(),
             cells: Vec::new(),
             read: vec![0; events],
             shown: vec![0; events],
@@ -90,6 +93,12 @@ impl<'a> Run<'a> {
     /// What it needs of the start.
     pub(super) fn assumed(&self) -> &[Need<'a>] {
         &self.assumed
+    }
+
+    /// What must be so at the start for it to do all that it may, and may be so as far as is known.
+    pub(super) fn hoped(&self) -> impl Iterator<Item = &Need<'a>> {
+        let start = self.again();
+        self.hoped.iter().filter(move |need| !start.state.knows(need) && start.state.allows(need))
     }
 
     fn met(&self, need: &Need<'_>) -> Met {
@@ -157,6 +166,7 @@ impl<'a> Run<'a> {
             if change.when.iter().any(|need| before.met(need) == Met::No) {
                 continue;
             }
+            self.hoped.extend(change.when.iter().filter(|need| before.met(need) == Met::AtStart));
             self.state.apply(change);
             let by = if change.chosen { before.decided_by(decided, piece, &change.when, &before.state) } else { decided };
             self.write(event, change, by);

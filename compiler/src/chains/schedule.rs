@@ -215,7 +215,7 @@ impl<'a> Search<'a, '_> {
 
     /// Ends a transaction with a piece, and sends what comes of it.
     fn take(&self, point: &mut Point<'a>, at: usize, piece: usize) {
-        let Pending { event, ways, before } = point.pending.remove(at);
+        let Pending { event, before, .. } = point.pending.remove(at);
         let chain = self.stops[event].chain;
         let mut next: Vec<Pending> = Vec::new();
         for of in (0..chain.pieces.len()).filter(|of| chain.pieces[*of].parent == Some(piece)) {
@@ -236,7 +236,7 @@ impl<'a> Search<'a, '_> {
             let beside = |other: &usize| chain.pieces[*other].parent == parent && !chain.can_both_happen(*other, piece);
             group.event == event && group.ways.iter().all(beside)
         };
-        if parent.is_some() && ways.contains(&piece) {
+        if parent.is_some() {
             point.pending.retain(|group| !excluded(group));
         }
         point.pending.extend(next);

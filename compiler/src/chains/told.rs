@@ -123,14 +123,17 @@ pub(super) fn told(
         }
     }
     let assumed = found.run.assumed().iter().map(|need| (need, true));
-    for (need, so) in assumed.chain(found.unless.iter().map(|need| (need, false))) {
+    let unless = found.unless.iter().map(|need| (need, false));
+    for (need, so) in assumed.chain(unless).chain(found.run.hoped().map(|need| (need, true))) {
         let (class, cell, what, is) = match *need {
             Need::Holds(class, cell, value, is) => (class, cell, What::Value(value.clone()), is),
             Need::Has(class, cell, element, is) => (class, cell, What::Element(given(element, &names, &mut values, bindings)), is),
         };
         let at = names.add(bindings.now(class), cell.record);
         let held = Held { cell, what, is: is == so };
-        if !names.records[at].1.holds.contains(&held) {
+        let against = Held { is: !held.is, ..held.clone() };
+        let known = &names.records[at].1.holds;
+        if !known.contains(&held) && !known.contains(&against) {
             names.records[at].1.holds.push(held);
         }
     }

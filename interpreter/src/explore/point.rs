@@ -160,13 +160,15 @@ impl<'p> Point<'p> {
 
     /// Becomes the same as another point of the search, in its own room.
     pub fn stand_as(&mut self, other: &Self) {
-        let Point { script, groups, used, answers, failed, plain: _, every_step } = other;
+        let Point { script, groups, used, answers, failed, refused, left_out, plain: _, every_step } = other;
         self.script.world.stand_as(&script.world);
         self.script.stand_as(script);
         self.groups.clone_from(groups);
         self.used = *used;
         self.answers = *answers;
         self.failed = *failed;
+        self.refused = *refused;
+        self.left_out = *left_out;
         self.plain = false;
         self.every_step = *every_step;
     }

@@ -146,7 +146,11 @@ impl Collector<'_> {
         let only = if always_fails { None } else { self.only_demand(&piece, effects, seen) };
         let with = |piece: Piece, ok: bool| Piece { outcomes: [&piece.outcomes[..], &[(number, ok)]].concat(), ..piece };
         let mut ends = Vec::new();
-        let refused = may_reject.then(|| with(refused(&piece, only), false));
+        let mut refused = may_reject.then(|| with(refused(&piece, only), false));
+        // Nothing else stands for it then.
+        if let Some(refused) = refused.as_mut().filter(|_| always_fails) {
+            refused.rejects = piece.rejects;
+        }
         if !always_fails {
             self.chain.pieces.push(if may_reject { with(piece, true) } else { piece });
             let added = self.chain.pieces.len() - 1;

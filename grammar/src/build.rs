@@ -223,8 +223,13 @@ impl<'t> Builder<'t> {
     /// The `///` lines before something, joined.
     fn docs(&mut self) -> Option<Box<str>> {
         let mut docs: Option<String> = None;
-        while let Some(line) = self.leaf_if(Rule::doc) {
-            let line = self.slice(line)[3..].trim_end();
+        while let Some(token) = self.leaf_if(Rule::doc) {
+            if self.is_behind_something(token) {
+                let help = "put it on a line of its own, above what it is about; a comment is written `// …`";
+                self.misspelt(self.slashes(token), "this `///` documents what follows it, not what it stands behind", help, "//");
+                continue;
+            }
+            let line = self.slice(token)[3..].trim_end();
             let line = line.strip_prefix(' ').unwrap_or(line);
             match &mut docs {
                 Some(docs) => {
@@ -235,6 +240,30 @@ impl<'t> Builder<'t> {
             }
         }
         docs.map(String::into_boxed_str)
+    }
+
+    /// Whether a `///` stands behind what is no opening bracket, on its line. What was added to mend the text is not on it.
+    fn is_behind_something(&self, doc: Token) -> bool {
+        let start = self.line_start(doc.start);
+        let before = &self.text[start as usize..doc.start as usize];
+        let (from, to) = (before.len() - before.trim_start().len(), before.trim_end().len());
+        let is_there = from < to && self.place(start + from as u32) < self.place(start + to as u32);
+        is_there && !before[..to].ends_with(['{', '('])
+    }
+
+    /// `///` lines behind which nothing stands that they could document.
+    fn docs_of_nothing(&mut self) {
+        while let Some(token) = self.leaf_if(Rule::doc) {
+            self.of_nothing(token);
+        }
+    }
+
+    fn of_nothing(&mut self, doc: Token) {
+        self.misspelt(self.slashes(doc), "`///` documents a declaration, and none follows", "a comment is written `// …`", "//");
+    }
+
+    fn slashes(&self, doc: Token) -> Span {
+        self.span(doc.start, doc.start + 3)
     }
 
     /// `@allow(rule-name, "why")`.

@@ -86,6 +86,7 @@ pub(crate) fn first_word(text: &str, place: Place) -> Option<Habit> {
             "a file has no variables",
             "what lasts is a `cell` of a record; for a constant write `fn name() -> Int { … }`",
         )),
+        "unless" if block => no_such("write `if !condition { … }`"),
         "while" | "loop" | "until" | "do" if block => Some(Habit::new(
             0,
             first.len(),
@@ -240,6 +241,7 @@ pub(crate) fn token(text: &str, lost: usize, at: usize, place: Place) -> Option<
     let at_char = Habit::new(at, (at + 1).min(text.len()), "", "");
     let as_char = |message: &str, help: &str| Some(Habit { message: message.to_owned(), help: help.to_owned(), ..at_char.clone() });
     let first = word(text);
+    let arms = matches!(place, Place::StmtArms | Place::ExprArms);
     let code = matches!(place, Place::Block | Place::Saga | Place::ValueBlock | Place::StmtArms | Place::ExprArms | Place::SendArms);
     match run {
         "++" | "--" => {
@@ -282,6 +284,16 @@ pub(crate) fn token(text: &str, lost: usize, at: usize, place: Place) -> Option<
         ":" if matches!(place, Place::Block | Place::Saga) && first.len() == text[..from].trim_end().len() => {
             not_operator(&format!("write `let {first}: Type = …`"))
         }
+        ":" if arms
+            && !word_before(text, from).is_empty()
+            && text[lost.min(from)..from].contains('(')
+            && !text[lost.min(from)..from].contains("=>") =>
+        {
+            let start = from - word_before(text, from).len();
+            let end = text.len() - after.len();
+            let help = "write the name that it gets here alone: `Status.claimed(by)`";
+            Some(Habit::new(start, end, "what a variant holds is matched by its position, not by its name", help).fix(""))
+        }
         ":" if place == Place::ValueBlock => not_operator("a struct is written `Message { text: t }`, a map `Map[\"key\": value]`"),
         "=>" if matches!(place, Place::Block | Place::ValueBlock | Place::Saga) => {
             not_operator("a lambda stands between the brackets of a call: `xs.map(x => …)`")
@@ -301,6 +313,11 @@ pub(crate) fn token(text: &str, lost: usize, at: usize, place: Place) -> Option<
                 _ => habit,
             })
         }
+        _ if arms && text[at..].starts_with('(') && lost <= at && word_before(text, at).starts_with(|c: char| c.is_ascii_lowercase()) => {
+            let variant = word_before(text, at);
+            let help = format!("write the enum and the variant, as in `Status.{variant}(…)`");
+            Some(Habit::new(at - variant.len(), at, format!("the variant `{variant}` needs the name of its enum before it"), help))
+        }
         _ if text[at..].starts_with('`') => as_char("a text is written in double quotes", "write `\"… {value} …\"`"),
         _ if text[at..].starts_with('#') => as_char("`#` begins nothing here", "a comment is written `// …`"),
         _ if text[at..].starts_with('$') => as_char("names have no `$`", "in a text write `\"… {value} …\"`"),
@@ -317,11 +334,17 @@ pub(crate) fn token(text: &str, lost: usize, at: usize, place: Place) -> Option<
     }
 }
 
+/// The word that ends at a place of a text, which may be empty.
+fn word_before(text: &str, at: usize) -> &str {
+    let before = &text[..at];
+    &before[before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').len()..]
+}
+
 fn word_token(text: &str, at: usize, found: &str, place: Place) -> Option<Habit> {
     let end = at + found.len();
     let first = word(text);
     let before = text[..at].trim_end_matches([' ', '\t']);
-    let word_before = &before[before.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(0, |at| at + 1)..];
+    let word_before = word_before(before, before.len());
     let word_at = before.len() - word_before.len();
     let not_operator = |help: &str| Some(Habit::new(at, end, format!("`{found}` is not an operator here"), help));
     let rest = text[end..].trim_start();

@@ -91,6 +91,8 @@ pub(super) struct Context {
     pub returns: Returns,
     /// How many lambdas stand around.
     pub lambdas: u32,
+    /// The expression is the place that is written, or the way to it.
+    pub written: bool,
     /// How many blocks that give a value stand around.
     pub blocks: u32,
     /// The innermost statement being looked at.
@@ -318,7 +320,10 @@ impl<'db> Checker<'db> {
             let edits = vec![Edit { file: self.file, span: Span { start: span.start, end: span.start }, text: "_".into() }];
             let finding = Diagnostic::warn("unused-name", self.file, span, format!("the {what} `{name}` is never used"))
                 .saying("never read")
-                .help(format!("remove it, or call it `_{name}` to say that this is meant"))
+                .help(match local.kind {
+                    LocalKind::Let | LocalKind::Param => format!("remove it, or call it `_{name}` to say that this is meant"),
+                    _ => format!("call it `_`, or `_{name}`, to say that this is meant"),
+                })
                 .fix(format!("rename it to `_{name}`"), safety, edits);
             self.diagnostics.push(finding);
         }
@@ -375,6 +380,7 @@ impl Context {
             narrowed: Vec::new(),
             returns: Returns::Nothing,
             lambdas: 0,
+            written: false,
             blocks: 0,
             stmt: Span::default(),
             rest: Span::default(),

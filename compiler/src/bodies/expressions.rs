@@ -353,11 +353,22 @@ impl Checker<'_> {
     pub fn may_be_none(&mut self, base: &Expr, what: &str) {
         let end = Span { start: base.span.end, end: base.span.end };
         let ty = self.quoted(&base.ty);
-        let finding = self
-            .error("type-mismatch", base.span, format!("this may be `none`, which has no {what}"))
-            .saying(ty)
-            .help("use `?.`, give a value for `none` with `??`, or take it apart with `let … else` or `if let`")
-            .replace("use `?.`", crate::diagnostic::Safety::Unsafe, self.file, end, "?");
+        let finding = self.error("type-mismatch", base.span, format!("this may be `none`, which has no {what}")).saying(ty);
+        if self.cx.written {
+            let way = self.text(base.span).to_owned();
+            let finding = finding.help(format!(
+                "see first that it is there: `if let x = {way} {{ … }}`, or `let x = {way} else fail \"…\"`; then write through `x`"
+            ));
+            self.push(finding);
+            return;
+        }
+        let finding = finding.help("use `?.`, give a value for `none` with `??`, or take it apart with `let … else` or `if let`").replace(
+            "use `?.`",
+            crate::diagnostic::Safety::Unsafe,
+            self.file,
+            end,
+            "?",
+        );
         self.push(finding);
     }
 

@@ -28,11 +28,34 @@ impl Checker<'_> {
         let span = pattern.span;
         let kind = match &pattern.kind {
             S::Wildcard => PatternKind::Wildcard,
-            S::Bind(name) => PatternKind::Bind(self.declare(*name, ty.clone(), LocalKind::Bound)),
+            S::Bind(name) => self.binding(*name, ty),
             S::Variant { of, variant, fields } => self.variant_pattern(*of, *variant, fields, ty, span),
             S::Literal(literal) => PatternKind::Literal(self.literal_pattern(literal, ty)),
         };
         Pattern { kind, span }
+    }
+
+    /// A name alone takes whatever is matched. One that a variant has was meant to be that.
+    fn binding(&mut self, name: Ident, ty: &Ty) -> PatternKind {
+        if let Ty::Enum(id, _) = unwrap(ty).0
+            && let Some(sig) = self.enumeration(*id)
+            && let Some(variant) = sig.variants.iter().find(|variant| variant.name == name.name)
+        {
+            let holes = vec!["_"; variant.fields.len()].join(", ");
+            let holes = if holes.is_empty() { holes } else { format!("({holes})") };
+            let meant = format!("{}.{}{holes}", sig.name, name.name);
+            let message = format!("`{}` alone is a name for whatever is matched, not the variant of `{}`", name.name, sig.name);
+            let finding = self
+                .error("unknown-name", name.span, message)
+                .label(Location::Item(*id), format!("`{}` is declared here", sig.name))
+                .help(format!("write `{meant}`; for a name that takes everything choose another one"))
+                .replace(format!("write `{meant}`"), Safety::Unsafe, self.file, name.span, meant);
+            self.push(finding);
+            let local = self.declare(name, ty.clone(), LocalKind::Bound);
+            self.mark_used(local);
+            return PatternKind::Error;
+        }
+        PatternKind::Bind(self.declare(name, ty.clone(), LocalKind::Bound))
     }
 
     fn literal_pattern(&mut self, literal: &syn::Expr, ty: &Ty) -> Expr {
@@ -134,32 +157,47 @@ impl Checker<'_> {
             }
             rows.push(row);
         }
+        // An arm that could not be read may be the one that is missing.
+        let is_inside = |error: &patternc_grammar::SyntaxError| span.start <= error.span.start && error.span.end <= span.end;
+        if crate::items::parsed(self.db, self.file).errors.iter().any(is_inside) {
+            return;
+        }
         let mut left_out: Vec<String> = Vec::new();
         while left_out.len() <= SHOWN {
             let Some(witness) = self.witness(&rows, &types) else { break };
             let [witness] = &witness[..] else { break };
-            left_out.push(self.show_pat(witness, &subject.ty));
-            let row = vec![witness.clone()];
-            rows.push(row);
+            let witness = match (witness, self.all_made(&subject.ty).and_then(|all| all.into_iter().next())) {
+                // Where there is no arm at all, the first of them.
+                (Pat::Any, Some(first)) => {
+                    let parts = self.part_types(&first, &subject.ty).len();
+                    Pat::Made(first, vec![Pat::Any; parts])
+                }
+                (witness, _) => witness.clone(),
+            };
+            left_out.push(self.show_pat(&witness, &subject.ty));
+            rows.push(vec![witness]);
         }
         if left_out.is_empty() {
             return;
         }
         let more = left_out.len() > SHOWN;
         left_out.truncate(SHOWN);
-        let names = super::show::listed(&left_out);
+        // Of values without an end, none can be named.
+        let endless = left_out.iter().any(|left| left == "_");
+        let names = if endless { "what is left".to_owned() } else { super::show::listed(&left_out) };
         let rest = if more { " and more" } else { "" };
         let word = Span { start: span.start, end: (span.start + "match".len() as u32).min(span.end) };
         let ty = self.quoted(&subject.ty);
         let mut finding = self
             .error("missing-arm", word, format!("this `match` has no arm for {names}{rest}"))
             .label(self.at(subject.span), ty)
-            .help("add an arm for each, or `_ =>` for all the others");
+            .help(if endless { "add `_ => …` for all other values" } else { "add an arm for each, or `_ =>` for all the others" });
         if statement && !more {
             let end = Span { start: span.end.saturating_sub(1), end: span.end.saturating_sub(1) };
             let text = left_out.iter().map(|arm| format!("{arm} => {{ }} ")).collect();
             let edits = vec![Edit { file: self.file, span: end, text }];
-            finding = finding.fix("add an empty arm for each", Safety::Unsafe, edits);
+            let title = if endless { "add an empty arm for the others" } else { "add an empty arm for each" };
+            finding = finding.fix(title, Safety::Unsafe, edits);
         }
         self.push(finding);
     }

@@ -413,13 +413,17 @@ impl Checker<'_> {
                 let made = self.expr(value);
                 let ty = self.quoted(&made.ty);
                 let help = match self.cx.mode {
+                    _ if made.ty == Ty::None => "write `return` alone",
                     Mode::Handler => "declare the result in the signature: `-> Type`; the arm of a send answers only in `return send`",
                     _ => "write `return` alone",
                 };
-                let finding = self
-                    .error("type-mismatch", made.span, format!("nothing waits for a result here, so this {ty} would be lost"))
-                    .help(help);
-                self.push(finding);
+                // What could not be understood was reported.
+                if made.ty != Ty::Error {
+                    let finding = self
+                        .error("type-mismatch", made.span, format!("nothing waits for a result here, so this {ty} would be lost"))
+                        .help(help);
+                    self.push(finding);
+                }
                 None
             }
             (Returns::Nothing, value) => {

@@ -142,7 +142,9 @@ impl Checker<'_> {
     fn target(&mut self, target: &syn::Expr, op: AssignOp) -> Option<Target> {
         match &target.kind {
             S::Field { base, name, optional } => {
+                self.cx.written = true;
                 let field = self.field(base, *name, *optional, target.span);
+                self.cx.written = false;
                 match field.kind {
                     ExprKind::Cell { base, cell, .. } => {
                         if *optional {
@@ -161,7 +163,9 @@ impl Checker<'_> {
                 }
             }
             S::Index { base, index } => {
+                self.cx.written = true;
                 let base_expr = self.expr(base);
+                self.cx.written = false;
                 let (inner, was_optional) = unwrap(&base_expr.ty);
                 let inner = inner.clone();
                 // Through `?.` it is reported below, as a way that does not write.

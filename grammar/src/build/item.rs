@@ -2,13 +2,15 @@
 
 use super::Builder;
 use crate::habits::Place;
-use crate::parse::Rule;
+use crate::parse::{Rule, Token};
 use crate::syntax::*;
 
 /// What stands before a declaration.
 #[derive(Default)]
 struct Before {
     docs: Option<Box<str>>,
+    /// The first line of them.
+    docs_at: Option<Token>,
     allows: Vec<Allow>,
 }
 
@@ -23,6 +25,7 @@ impl Builder<'_> {
             let start = self.tokens[self.at].start;
             let kind = match rule {
                 Rule::doc => {
+                    before.docs_at = Some(self.tokens[self.at]);
                     before.docs = self.docs();
                     continue;
                 }
@@ -47,10 +50,11 @@ impl Builder<'_> {
                 Rule::test_decl => ItemKind::Test(self.test_decl()),
                 other => unreachable!("{other:?} is no item of the grammar"),
             };
-            let Before { docs, allows } = std::mem::take(&mut before);
+            let Before { docs, allows, .. } = std::mem::take(&mut before);
             before_start = Some(start);
             items.push(Item { docs, allows, kind, span: self.span(start, self.last) });
         }
+        self.nothing_follows(before);
         self.leave_closed(inside);
         self.report_suspects();
     }
@@ -96,6 +100,7 @@ impl Builder<'_> {
             self.leave(&inside);
             variants.push(Variant { docs, name, fields, span: self.span(start, self.last) });
         }
+        self.docs_of_nothing();
         self.leave_closed(inside);
         EnumDecl { name, variants }
     }
@@ -132,23 +137,27 @@ impl Builder<'_> {
         let inside = self.enter();
         let name = self.lower();
         let mut operations = Vec::new();
-        let mut docs = None;
+        let mut before = Before::default();
         let mut before_start = None;
         while let Some(rule) = self.peek() {
             let start = self.tokens[self.at].start;
             match rule {
-                Rule::doc => docs = self.docs(),
+                Rule::doc => {
+                    before.docs_at = Some(self.tokens[self.at]);
+                    before.docs = self.docs();
+                }
                 Rule::operation => {
-                    let docs = docs.take();
+                    let Before { docs, .. } = std::mem::take(&mut before);
                     operations.push(self.operation(docs));
                     before_start = Some(start);
                 }
                 _ => {
                     self.lost(Place::Extern, before_start);
-                    docs = None;
+                    before = Before::default();
                 }
             }
         }
+        self.nothing_follows(before);
         self.leave_closed(inside);
         ExternDecl { name, operations }
     }
@@ -216,6 +225,7 @@ impl Builder<'_> {
             let start = self.tokens[self.at].start;
             let kind = match rule {
                 Rule::doc => {
+                    before.docs_at = Some(self.tokens[self.at]);
                     before.docs = self.docs();
                     continue;
                 }
@@ -240,11 +250,26 @@ impl Builder<'_> {
                 }
                 other => unreachable!("{other:?} is no member of the grammar"),
             };
-            let Before { docs, allows } = std::mem::take(&mut before);
+            let Before { docs, allows, .. } = std::mem::take(&mut before);
             before_start = Some(start);
             members.push(Member { docs, allows, kind, span: self.span(start, self.last) });
         }
+        self.nothing_follows(before);
         members
+    }
+
+    /// Reports what stands before a declaration that is not there.
+    fn nothing_follows(&mut self, before: Before) {
+        if let (Some(at), Some(_)) = (before.docs_at, before.docs) {
+            self.of_nothing(at);
+        }
+        for allow in before.allows {
+            if self.has_error(allow.span.start, allow.span.end) {
+                continue;
+            }
+            let help = "put it before the declaration, member or statement that it is about";
+            self.misspelt(allow.span, "nothing follows that this `@allow` is about", help, "");
+        }
     }
 
     fn cell(&mut self) -> CellDecl {

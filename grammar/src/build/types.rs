@@ -62,6 +62,7 @@ impl Builder<'_> {
             self.leave(&inside);
             params.push(Param { name, span: name.span.to(ty.span), ty });
         }
+        self.docs_of_nothing();
         params
     }
 

@@ -16,7 +16,7 @@ pub mod deployment;
 pub mod diagnostic;
 pub mod effects;
 pub mod facts;
-mod fixes;
+pub mod fixes;
 pub mod graph;
 pub mod hir;
 pub mod ide;

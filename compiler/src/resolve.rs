@@ -417,7 +417,7 @@ pub fn unknown_name<'a>(db: &dyn Db, file: SourceFile, name: Ident, what: &str, 
     let finding = Diagnostic::error("unknown-name", file, name.span, format!("there is no {what} `{}` here", name.name));
     if let Some(declaring) = files_declaring(db, name.name, file).next() {
         let path = relative_path(file.path(db), declaring.path(db));
-        let (title, at, text) = import_edit(db, file, declaring, &path, name.name);
+        let (title, at, text) = import_edit(db, file, declaring, &path, &name.name);
         return finding.help(format!("`{path}` declares it: `use \"{path}\" {{ {} }}`", name.name)).replace(
             title,
             Safety::Safe,
@@ -434,23 +434,24 @@ pub fn unknown_name<'a>(db: &dyn Db, file: SourceFile, name: Ident, what: &str, 
     }
 }
 
-/// The edit of `file` that imports `name` from `declaring`: one more name of the import that is there, or a line of its own.
-pub(crate) fn import_edit(db: &dyn Db, file: SourceFile, declaring: SourceFile, path: &str, name: Name) -> (String, Span, String) {
+/// The edit of `file` that imports `names` (`Person`, `Person, home`) from `declaring`: more names of the import that is there, or a line of its
+/// own.
+pub(crate) fn import_edit(db: &dyn Db, file: SourceFile, declaring: SourceFile, path: &str, names: &str) -> (String, Span, String) {
     let imports = &scope(db, file).imports;
     let items = &parsed(db, file).file.items;
     let tree = |import: &Import| match items.get(import.item as usize).map(|item| (&item.kind, item.span)) {
         Some((ItemKind::Use(tree), span)) => Some((tree, span)),
         _ => None,
     };
-    let title = format!("import `{name}` from `{path}`");
+    let title = format!("import `{names}` from `{path}`");
     let there = imports.iter().filter(|import| import.file == Some(declaring)).find_map(|import| tree(import)?.0.names.last());
     if let Some(last) = there {
         let end = Span { start: last.span.end, end: last.span.end };
-        return (title, end, format!(", {name}"));
+        return (title, end, format!(", {names}"));
     }
     match imports.last().and_then(tree) {
-        Some((_, last)) => (title, Span { start: last.end, end: last.end }, format!("\nuse \"{path}\" {{ {name} }}")),
-        None => (title, Span { start: 0, end: 0 }, format!("use \"{path}\" {{ {name} }}\n")),
+        Some((_, last)) => (title, Span { start: last.end, end: last.end }, format!("\nuse \"{path}\" {{ {names} }}")),
+        None => (title, Span { start: 0, end: 0 }, format!("use \"{path}\" {{ {names} }}\n")),
     }
 }
 

@@ -30,8 +30,9 @@ fn item(one: &Completion, range: &Value, lines: &Lines<'_>, client: Client) -> V
     if let Some(docs) = &one.docs {
         item["documentation"] = json!({ "kind": "markdown", "value": docs });
     }
-    if let Some((span, text)) = &one.import {
-        item["additionalTextEdits"] = json!([{ "range": lines.range(*span), "newText": text }]);
+    if !one.imports.is_empty() {
+        let edits = one.imports.iter().map(|(span, text)| json!({ "range": lines.range(*span), "newText": text }));
+        item["additionalTextEdits"] = edits.collect();
     }
     item
 }

@@ -21,7 +21,7 @@ pub(super) struct Around {
 }
 
 /// A pair of brackets, or a text or comment.
-pub(super) enum Piece {
+pub(crate) enum Piece {
     /// From the opening to the closing bracket.
     Brackets(usize, usize),
     /// A comment, from its slashes to the end of its line.
@@ -36,7 +36,7 @@ pub(super) fn around(text: &str, end: usize) -> Around {
 }
 
 /// Every pair of brackets and every comment of a text.
-pub(super) fn pieces(text: &str) -> Vec<Piece> {
+pub(crate) fn pieces(text: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     scan(text, text.len(), &mut Around::default(), &mut |piece| pieces.push(piece));
     pieces

@@ -19,7 +19,7 @@
 
 pub mod call;
 pub mod complete;
-mod cursor;
+pub(crate) mod cursor;
 pub mod definition;
 pub mod describe;
 pub mod highlight;

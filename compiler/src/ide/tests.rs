@@ -187,6 +187,71 @@ fn types_spaces_and_rules_are_offered_where_they_stand() {
 }
 
 #[test]
+fn arms_are_offered_that_are_not_there_yet() {
+    let stmt = |arms: &str| {
+        format!("record R in home {{\n  cell p: Person\n  handler h() {{\n    match self.p.status {{\n      {arms}\n    }}\n  }}\n}}")
+    };
+    assert_eq!(offered(&stmt("|")), ["Status.claimed", "Status.open", "_"]);
+    assert_eq!(snippet(&stmt("|"), "Status.claimed"), "Status.claimed(${1:by}, ${2:times}) => { $0 \\}");
+    assert_eq!(offered(&stmt("Status.open => { }\n      |")), ["Status.claimed", "_"]);
+    assert_eq!(offered(&stmt("Status.claimed(by, 1) => { }\n      St|")), ["Status.claimed", "Status.open", "_"], "it leaves some");
+    assert_eq!(snippet(&stmt("Status.|"), "open"), "open => { $0 \\}");
+    assert_eq!(snippet(&stmt("Status.| => { }"), "claimed"), "claimed(${1:by}, ${2:times})");
+    let value = "fn f(p: Person) -> Int { match p.status { Status.open => 1, | } }";
+    assert_eq!(snippet(value, "Status.claimed"), "Status.claimed(${1:by}, ${2:times}) => $0,");
+    assert_eq!(offered("fn f(b: Bool) -> Int { match b { true => 1, | } }")[0], "false");
+}
+
+#[test]
+fn what_the_outside_answers_is_offered() {
+    assert_eq!(offered("test \"t\" {\n  given |\n}"), ["payments.charge"]);
+    assert_eq!(snippet("test \"t\" {\n  given pay|\n}", "payments.charge"), "payments.charge(${1:agent}, ${2:amount}) => $0");
+    assert_eq!(offered("test \"t\" {\n  given payments.|\n}"), ["charge"]);
+    let marks = offered("extern e {\n  f(x: Int) -> Int |\n}");
+    assert_eq!(marks, ["idempotent", "readonly"]);
+    assert_eq!(offered("extern e {\n  |\n}"), ["operation"]);
+}
+
+#[test]
+fn steps_are_offered_with_what_undoes_them() {
+    let saga = |step: &str| {
+        format!(
+            "record R in home {{\n  internal handler take() {{ }}\n  internal handler give(n: Int) {{ }}\n  saga s(p: Person) {{\n    {step}\n  }}\n}}"
+        )
+    };
+    let first = offered(&saga("step x|"));
+    assert!(first.starts_with(&["p.link".into(), "p.touch".into(), "self.give".into()]), "{first:?}");
+    assert_eq!(offered(&saga("step self.take() undo x|"))[0], "self.give");
+    assert_eq!(snippet(&saga("step self.take() undo x|"), "self.give"), "self.give(${1:n})");
+    assert!(!offered(&saga("step self.take() undo x|")).contains(&"self.take".into()));
+    assert_eq!(offered(&saga("step self.take() un|")), ["undo"]);
+    let words = offered(&saga("|"));
+    assert!(words.contains(&"step".into()) && words.contains(&"pivot".into()), "{words:?}");
+}
+
+#[test]
+fn records_and_spaces_of_other_files_come_with_their_imports() {
+    let (mut db, file, at) = project("test \"t\" {\n  let p = create Pers|\n}");
+    let items = complete(&mut db, &mut Scratch::default(), file, at).items;
+    let person = items.iter().find(|item| item.label == "Person").expect("it is offered");
+    assert_eq!(person.snippet, "Person in home { name: ${1:name} \\}");
+    assert_eq!(person.imports, [(Span::new(0, 0), "use \"people.pattern\" { Person, home }\n".to_owned())]);
+
+    let text = "use \"people.pattern\" { Person }\ntest \"t\" {\n  let p = create Person in | { }\n}";
+    let (mut db, file, at) = project(text);
+    let items = complete(&mut db, &mut Scratch::default(), file, at).items;
+    assert_eq!((items[0].label.as_str(), items[0].imports[0].1.as_str()), ("home", ", home"));
+}
+
+#[test]
+fn names_of_rules_are_replaced_whole() {
+    let (mut db, file, at) = project("@allow(late-ch|)\nfn f() -> Int { 1 }");
+    let found = complete(&mut db, &mut Scratch::default(), file, at);
+    assert_eq!(found.replaced.slice(file.text(&db)), "late-ch");
+    assert_eq!(found.items.iter().find(|item| item.label == "late-check").map(|item| &*item.snippet), Some("late-check, \"${1:why}\""));
+}
+
+#[test]
 fn nothing_is_offered_in_comments_and_texts() {
     assert!(offered("// a |").is_empty());
     assert!(offered("fn f() -> Text { \"a | b\" }").is_empty());
@@ -200,6 +265,23 @@ fn a_call_knows_which_argument_is_written() {
     let (db, file, at) = project(text);
     let call = call::call_at(&db, file, at).expect("a call is around");
     assert_eq!((call.active, call.params.as_slice()), (1, &["agent: Text".to_owned(), "amount: Int".to_owned()][..]));
+}
+
+#[test]
+fn methods_functions_and_creations_have_signatures() {
+    let help = |text: &str| {
+        let imported = format!("use \"people.pattern\" {{ Person, home }}\n{text}");
+        let (db, file, at) = project(&imported);
+        call::call_at(&db, file, at).map(|call| (call.label, call.active))
+    };
+    let said = |label: &str, active| Some((label.to_owned(), active));
+    assert_eq!(help("fn f(p: Person) -> Int { p.members.fold(0, |) }"), said("fold(start, (all, x) => …)", 1));
+    assert_eq!(help("fn f(p: Person) -> Int { p.name.slice(1, | }"), said("slice(from, to)", 1));
+    assert_eq!(help("fn f() -> Int { range(|).len() }"), said("range(n)", 0));
+    let create = "create Person { name: Text, members: Set<Person>, status: Status }";
+    assert_eq!(help("test \"t\" {\n  let p = create Person in home { |"), said(create, 0));
+    assert_eq!(help("test \"t\" {\n  let p = create Person in home { name: \"a\", sta|"), said(create, 2));
+    assert_eq!(help("fn f(x: Int) -> Int { if x > 1 { | } else { 2 } }"), None);
 }
 
 #[test]

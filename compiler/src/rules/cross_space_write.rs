@@ -3,7 +3,7 @@
 use patternc_grammar::syntax::AssignOp;
 
 use super::context::{Callable, Context, with_path};
-use super::{edits, Fixes, Rule};
+use super::{edits, unused_write, Fixes, Rule};
 use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
 use crate::effects::describe::record_name;
 use crate::effects::{self, EffectSpace, Effects, Entry, SendEffect, Site, Target, WriteEffect, WriteKind};
@@ -171,8 +171,9 @@ fn ways_out(context: &Context<'_>, callable: &Callable<'_>, outside: &Outside<'_
         Some((stmt, StmtKind::Call(call))) if call.span == span => {
             let call = edits::text(context.db, context.file, span);
             ways.push(format!("`send {call}`: an event of its own, there, applied once this has committed"));
-            let edit = edits::insert(context.file, stmt.span.start, "send ");
-            finding = finding.fix(format!("send `{call}` as an event"), Safety::Unsafe, vec![edit]);
+            let mut all = vec![edits::insert(context.file, stmt.span.start, "send ")];
+            all.extend(unused_write::without(context, callable, stmt.span));
+            finding = finding.fix(format!("send `{call}` as an event"), Safety::Unsafe, all);
         }
         Some((_, StmtKind::LetCall { call, local })) if call.span == span => {
             let call = edits::text(context.db, context.file, span);
@@ -189,6 +190,7 @@ fn ways_out(context: &Context<'_>, callable: &Callable<'_>, outside: &Outside<'_
                 ways.push(format!("`{event}`, whose handler writes it in its own transaction"));
                 let mut all = vec![Edit { file: context.file, span: stmt.span, text: event.clone() }];
                 all.extend(more);
+                all.extend(unused_write::without(context, callable, stmt.span));
                 finding = finding.fix(format!("write `{event}`"), Safety::Unsafe, all);
             }
             None => ways.push("`send` an event to a handler of that record, which writes it in its own transaction".to_owned()),
@@ -264,7 +266,7 @@ fn send_instead(context: &Context<'_>, write: &Write) -> Option<(String, Vec<Edi
     };
     let ty = edits::text(context.db, file, ty);
     let handler = format!("\n\n  internal handler {name}(value: {ty}) {{\n    self.{} {op} value\n  }}", cell.name);
-    let at = decl.members.last()?.span.end;
+    let at = edits::after_comment(file.text(context.db), decl.members.last()?.span.end);
     Some((format!("send {target}.{name}({given})"), vec![edits::insert(file, at, handler)]))
 }
 

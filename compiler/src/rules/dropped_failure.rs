@@ -101,8 +101,8 @@ fn after_writes(context: &Context<'_>, callable: &Callable<'_>, writes: &[&Write
     finding = because(context, send, failing, &event, finding);
     finding = finding.help(format!("add `err(e) => {{ … }}` to the send and say there what `{name}` is when it failed"));
     for (title, body) in [take_back(context, callable, writes, send), pass_on(callable)].into_iter().flatten() {
-        if let Some(edit) = err_arm(context, callable, send, &body) {
-            finding = finding.fix(title, Safety::Unsafe, vec![edit]);
+        if let Some(edits) = err_arm(context, callable, send, &body) {
+            finding = finding.fix(title, Safety::Unsafe, edits);
         }
     }
     finding
@@ -127,9 +127,9 @@ fn after_send(context: &Context<'_>, callable: &Callable<'_>, other: &SendEffect
         "send it in the `ok` arm of `{stays}`, with `err(e) => {{ … }}` that takes back what `{stays}` did; or let a `saga` do both"
     ));
     if let Some((title, body)) = pass_on(callable)
-        && let Some(edit) = err_arm(context, callable, send, &body)
+        && let Some(edits) = err_arm(context, callable, send, &body)
     {
-        finding = finding.fix(title, Safety::Unsafe, vec![edit]);
+        finding = finding.fix(title, Safety::Unsafe, edits);
     }
     finding
 }
@@ -209,17 +209,20 @@ struct Body {
 }
 
 /// Adds an `err` arm to a send.
-fn err_arm(context: &Context<'_>, callable: &Callable<'_>, send: &SendEffect, body: &Body) -> Option<Edit> {
+fn err_arm(context: &Context<'_>, callable: &Callable<'_>, send: &SendEffect, body: &Body) -> Option<Vec<Edit>> {
     let (_, stmt) = callable.statement(callable.span(send.here()))?;
     let StmtKind::Send(sent) = &stmt.kind else { return None };
-    let before = &context.file.text(context.db)[..stmt.span.start as usize];
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    let indent: String = line.chars().take_while(|c| c.is_whitespace()).collect();
+    let text = context.file.text(context.db);
+    let indent = edits::indent_at(text, stmt.span.start);
     let statements: String = body.statements.iter().map(|statement| format!("{indent}    {statement}\n")).collect();
     let arm = format!("{indent}  err({}) => {{\n{statements}{indent}  }}", body.error);
+    let insert = |at, text: String| edits::insert(context.file, at, text);
     Some(match &sent.ok {
-        Some(ok) => edits::insert(context.file, ok.span.end, format!("\n{arm}")),
-        None => edits::insert(context.file, stmt.span.end, format!(" then {{\n{arm}\n{indent}}}")),
+        Some(ok) => vec![insert(edits::after_comment(text, ok.span.end), format!("\n{arm}"))],
+        None => match edits::after_comment(text, stmt.span.end) {
+            end if end == stmt.span.end => vec![insert(end, format!(" then {{\n{arm}\n{indent}}}"))],
+            behind => vec![insert(stmt.span.end, " then {".to_owned()), insert(behind, format!("\n{arm}\n{indent}}}"))],
+        },
     })
 }
 

@@ -7,7 +7,7 @@ use crate::diagnostic::Edit;
 use crate::effects::describe::{cell_path, record_name};
 use crate::hir::Stmt;
 use crate::location;
-use crate::resolve::{item_name, relative_path, scope};
+use crate::resolve::{import_edit, item_name, relative_path, scope};
 use crate::signature::{WriteSig, handler_sig};
 use crate::types::{CellId, HandlerId, ItemId};
 
@@ -38,12 +38,48 @@ pub fn insert(file: SourceFile, at: u32, text: impl Into<String>) -> Edit {
     Edit { file, span: Span { start: at, end: at }, text: text.into() }
 }
 
-/// A statement on a line of its own before another, indented alike.
-pub fn statement_before(db: &dyn Db, file: SourceFile, stmt: &Stmt, text: &str) -> Edit {
-    let before = &file.text(db)[..stmt.span.start as usize];
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    let indent: String = line.chars().take_while(|c| c.is_whitespace()).collect();
-    insert(file, stmt.span.start, format!("{text}\n{indent}"))
+/// A statement on a line of its own before another, and before what belongs to that one.
+pub fn statement_before(db: &dyn Db, file: SourceFile, stmt: &Stmt, new: &str) -> Edit {
+    let text = file.text(db);
+    let at = with_comments(text, stmt.span).start;
+    insert(file, at, format!("{new}\n{}", indent_at(text, at)))
+}
+
+/// The white space that the line of a place begins with.
+pub fn indent_at(text: &str, at: u32) -> &str {
+    let line = &text[line_start(text, at as usize)..];
+    &line[..line.len() - line.trim_start_matches([' ', '\t']).len()]
+}
+
+/// A statement with what belongs to it: comments and `@allow`s on the lines above, and a comment behind it.
+pub fn with_comments(text: &str, stmt: Span) -> Span {
+    let is_allow = |line: &str| line.trim_start().starts_with("@allow(");
+    let mut start = line_start(text, stmt.start as usize);
+    let before = &text[start..stmt.start as usize];
+    let end = after_comment(text, stmt.end);
+    if !before.trim().is_empty() && !is_allow(before) {
+        return Span { start: stmt.start, end };
+    }
+    while start > 0 {
+        let above = line_start(text, start - 1);
+        let line = &text[above..start];
+        if !line.trim_start().starts_with("//") && !is_allow(line) {
+            break;
+        }
+        start = above;
+    }
+    Span { start: (start + indent_at(text, start as u32).len()) as u32, end }
+}
+
+/// Behind the comment that follows on the same line, if nothing else does: what is inserted there leaves the comment where it is.
+pub fn after_comment(text: &str, at: u32) -> u32 {
+    let rest = &text[at as usize..];
+    let line = rest.lines().next().unwrap_or_default();
+    if line.trim_start().starts_with("//") { at + line.len() as u32 } else { at }
+}
+
+fn line_start(text: &str, at: usize) -> usize {
+    text[..at].rfind('\n').map_or(0, |newline| newline + 1)
 }
 
 /// The end of a handler's signature, where a clause is added, without the space before `{`.
@@ -63,22 +99,28 @@ pub fn add_writes(db: &dyn Db, file: SourceFile, decl: &HandlerDecl, entries: &[
         }
         (None, None) => insert(file, signature_end(db, file, decl), format!(" writes {names}")),
     };
-    let mut edits = vec![clause];
-    let mut imported = Vec::new();
-    for entry in entries {
-        if !imported.contains(&entry.record) {
-            imported.push(entry.record);
-            edits.extend(import(db, file, entry.record));
+    let records: Vec<ItemId> = entries.iter().map(|entry| entry.record).collect();
+    std::iter::once(clause).chain(imports(db, file, &records)).collect()
+}
+
+/// Imports what a file does not know yet.
+fn imports(db: &dyn Db, file: SourceFile, wanted: &[ItemId]) -> Vec<Edit> {
+    let mut missing: Vec<ItemId> = wanted.iter().copied().filter(|id| scope(db, file).lookup(item_name(db, *id)) != Some(*id)).collect();
+    missing.sort_unstable();
+    missing.dedup();
+    let mut edits: Vec<Edit> = Vec::new();
+    for declared in missing.chunk_by(|one, other| one.file == other.file) {
+        let declaring = declared[0].file;
+        let names = declared.iter().map(|id| item_name(db, *id).to_string()).collect::<Vec<_>>().join(", ");
+        let path = relative_path(file.path(db), declaring.path(db));
+        let (_, span, text) = import_edit(db, file, declaring, &path, &names);
+        // Lines of their own stand at one place.
+        match edits.iter_mut().find(|edit| edit.span == span) {
+            Some(edit) => edit.text.push_str(&text),
+            None => edits.push(Edit { file, span, text }),
         }
     }
     edits
-}
-
-/// Imports a declaration of another file under its own name, unless that is done.
-fn import(db: &dyn Db, file: SourceFile, item: ItemId) -> Option<Edit> {
-    let name = item_name(db, item);
-    let path = relative_path(file.path(db), item.file.path(db));
-    (scope(db, file).lookup(name) != Some(item)).then(|| insert(file, 0, format!("use \"{path}\" {{ {name} }}\n")))
 }
 
 /// Adds a space to the `across` clause of a handler, and to the file's imports.
@@ -88,7 +130,7 @@ pub fn add_across(db: &dyn Db, file: SourceFile, decl: &HandlerDecl, space: Item
         Some(last) => insert(file, last.span.end, format!(", {name}")),
         None => insert(file, signature_end(db, file, decl), format!(" across {name}")),
     };
-    std::iter::once(clause).chain(import(db, file, space)).collect()
+    std::iter::once(clause).chain(imports(db, file, &[space])).collect()
 }
 
 /// `Person.members`, `Person`.
@@ -99,15 +141,15 @@ pub fn entry_name(db: &dyn Db, entry: WriteSig) -> String {
     }
 }
 
-/// Takes the entry of a clause out, with the comma beside it; the last one with the clause. `entries` are the spans of all entries.
-pub fn remove_entry(db: &dyn Db, file: SourceFile, clause: Span, entries: &[Span], index: usize) -> Edit {
-    let span = match (index, entries.len()) {
-        (_, 0 | 1) => {
+/// Takes entries of a clause out; the last of them with the clause. `entries` are the spans of all.
+pub fn remove_entries(db: &dyn Db, file: SourceFile, clause: Span, entries: &[Span], gone: impl Fn(usize) -> bool) -> Edit {
+    let kept = entries.iter().enumerate().filter(|(index, _)| !gone(*index)).map(|(_, entry)| text(db, file, *entry));
+    let kept: Vec<&str> = kept.collect();
+    match (&kept[..], entries) {
+        ([_, ..], [first, .., last]) => Edit { file, span: Span { start: first.start, end: last.end }, text: kept.join(", ") },
+        _ => {
             let before = &file.text(db)[..clause.start as usize];
-            Span { start: before.trim_end().len() as u32, end: clause.end }
+            Edit { file, span: Span { start: before.trim_end().len() as u32, end: clause.end }, text: String::new() }
         }
-        (0, _) => Span { start: entries[0].start, end: entries[1].start },
-        (index, _) => Span { start: entries[index - 1].end, end: entries[index].end },
-    };
-    Edit { file, span, text: String::new() }
+    }
 }

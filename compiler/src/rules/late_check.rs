@@ -62,9 +62,10 @@ fn moved(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, write:
         return None;
     }
     let text = context.file.text(context.db);
+    let whole = edits::with_comments(text, check.span);
     let edits = vec![
-        edits::statement_before(context.db, context.file, &block.stmts[from], edits::text(context.db, context.file, check.span)),
-        Edit { file: context.file, span: removal(text, check.span), text: String::new() },
+        edits::statement_before(context.db, context.file, &block.stmts[from], edits::text(context.db, context.file, whole)),
+        Edit { file: context.file, span: removal(text, whole), text: String::new() },
     ];
     Some(Fix { title: "check before the first write".to_owned(), edits, safety: Safety::Unsafe })
 }

@@ -5,7 +5,7 @@
 //! they are named and explained.
 
 mod context;
-mod edits;
+pub(crate) mod edits;
 pub(crate) mod reach;
 mod repairs;
 mod steps;

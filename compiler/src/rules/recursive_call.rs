@@ -40,7 +40,9 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
         if let Some((_, stmt)) = callable.statement(span)
             && matches!(stmt.kind, StmtKind::Call(_))
         {
-            finding = finding.fix("send it as an event", Safety::Unsafe, vec![super::edits::insert(context.file, stmt.span.start, "send ")]);
+            let mut edits = vec![super::edits::insert(context.file, stmt.span.start, "send ")];
+            edits.extend(super::unused_write::without(context, callable, stmt.span));
+            finding = finding.fix("send it as an event", Safety::Unsafe, edits);
         }
         findings.push(finding);
     }

@@ -4,7 +4,7 @@ use super::{Fixes, Rule};
 use super::context::{Callable, Context, with_path};
 use super::edits;
 use crate::db::Db;
-use crate::diagnostic::{Diagnostic, Level as Severity, Location, Safety};
+use crate::diagnostic::{Diagnostic, Edit, Level as Severity, Location, Safety};
 use crate::effects::depth::{Level, bottom_up};
 use crate::effects::always;
 use crate::effects::{self, BlockId, CallEffect, Effects, Entry, FailureCause, Frame, Site, Target, WriteEffect, WriteKind};
@@ -266,19 +266,29 @@ fn torn(context: &Context<'_>, callable: &Callable<'_>, start: &str, split: &Spl
 }
 
 /// Adds a `fail` at the end of a `catch`, or puts it in the place of a `return` there.
-pub(super) fn fail_in(context: &Context<'_>, callable: &Callable<'_>, catch: &Block, error: LocalId) -> crate::diagnostic::Edit {
+pub(super) fn fail_in(context: &Context<'_>, callable: &Callable<'_>, catch: &Block, error: LocalId) -> Edit {
     let fail = format!("fail {}.message", callable.words().local(error));
-    let text = edits::text(context.db, context.file, catch.span);
-    match catch.stmts.last() {
-        Some(last) if matches!(last.kind, StmtKind::Return(_)) => crate::diagnostic::Edit { file: context.file, span: last.span, text: fail },
-        Some(last) => {
-            let indent = last.span.start - catch.span.start;
-            let before = &text[..indent as usize];
-            let gap: String = before.rsplit(|c: char| !c.is_whitespace()).next().unwrap_or(" ").to_owned();
-            edits::insert(context.file, last.span.end, format!("{}{fail}", if gap.is_empty() { " " } else { &gap }))
-        }
-        None => crate::diagnostic::Edit { file: context.file, span: catch.span, text: format!("{{ {fail} }}") },
+    let text = context.file.text(context.db);
+    let (insert, replace) = (|at, text: String| edits::insert(context.file, at, text), |span, text| Edit { file: context.file, span, text });
+    let Some(last) = catch.stmts.last() else {
+        let inside = &text[catch.span.start as usize + 1..catch.span.end as usize - 1];
+        return if inside.trim().is_empty() {
+            replace(catch.span, format!("{{ {fail} }}"))
+        } else {
+            // Comments end with their line, so the brace stands on one of its own.
+            insert(catch.span.end - 1, format!("  {fail}\n{}", edits::indent_at(text, catch.span.end)))
+        };
+    };
+    if matches!(last.kind, StmtKind::Return(_)) {
+        return replace(last.span, fail);
     }
+    let before = &text[catch.span.start as usize..last.span.start as usize];
+    let gap = before.rsplit(|c: char| !c.is_whitespace()).next().filter(|gap| !gap.is_empty()).unwrap_or(" ");
+    let end = edits::after_comment(text, last.span.end);
+    if end > last.span.end && !gap.contains('\n') {
+        return insert(end, format!("\n{}  {fail}", edits::indent_at(text, end)));
+    }
+    insert(end, format!("{gap}{fail}"))
 }
 
 const PAGE: &str = r##"

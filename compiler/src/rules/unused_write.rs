@@ -1,10 +1,12 @@
 //! `unused-write`: an entry of a `writes` clause that nothing writes.
 
-use super::context::Context;
-use super::undeclared_write::{covers, entry};
+use patternc_grammar::syntax::Span;
+
+use super::context::{Callable, Context};
+use super::undeclared_write::{covers, entry, needs_entry};
 use super::{edits, Fixes, Rule};
-use crate::diagnostic::{Diagnostic, Level, Location, Safety};
-use crate::effects::{Target, WriteKind};
+use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
+use crate::effects::{Entry, Target, WriteEffect, WriteKind};
 use crate::hir::BodyOwner;
 use crate::signature::WriteSig;
 
@@ -46,10 +48,30 @@ fn finding(context: &Context<'_>, handler: crate::types::HandlerId, unused: Writ
         return RULE.at(Location::Handler(handler), "this handler", message).help(format!("take `{name}` out of its `writes` clause"));
     };
     let spans: Vec<_> = clause.entries.iter().map(|entry| entry.span).collect();
-    let edit = edits::remove_entry(context.db, context.file, clause.span, &spans, index);
+    let edit = edits::remove_entries(context.db, context.file, clause.span, &spans, |entry| entry == index);
     RULE.at(Location::Span(context.file, spans[index]), "never written", message)
         .help(format!("take `{name}` out of the clause"))
         .fix(format!("remove `{name}`"), Safety::Safe, vec![edit])
+}
+
+/// Takes out of the `writes` clause of a handler what only one statement needs, which does it no longer.
+pub fn without(context: &Context<'_>, callable: &Callable<'_>, stmt: Span) -> Option<Edit> {
+    let BodyOwner::Handler(handler) = callable.body.owner else { return None };
+    let clause = edits::handler_decl(context.db, handler)?.writes.as_ref()?;
+    let declared = callable.handler()?.writes.as_deref()?;
+    let is_here = |write: &WriteEffect| {
+        let span = callable.span(write.here());
+        stmt.start <= span.start && span.end <= stmt.end
+    };
+    let needed = || callable.pieces.iter().flat_map(|piece| &piece.writes).filter(|write| needs_entry(write));
+    let is_unneeded = |declared: &&WriteSig| {
+        let mut covered = needed().filter(|write| covers(**declared, entry(write))).peekable();
+        covered.peek().is_some() && covered.all(is_here)
+    };
+    let unneeded: Vec<String> = declared.iter().filter(is_unneeded).map(|entry| edits::entry_name(context.db, *entry)).collect();
+    let spans: Vec<Span> = clause.entries.iter().map(|entry| entry.span).collect();
+    let is_gone = |index: usize| unneeded.iter().any(|name| name == edits::text(context.db, context.file, spans[index]));
+    (!unneeded.is_empty()).then(|| edits::remove_entries(context.db, context.file, clause.span, &spans, is_gone))
 }
 
 const PAGE: &str = r##"

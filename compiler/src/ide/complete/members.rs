@@ -1,6 +1,6 @@
 //! What can stand after a `.`.
 
-use super::{Completer, Completion, CompletionKind, call_snippet};
+use super::{Completer, Completion, CompletionKind, call_snippet, words};
 use crate::bodies::methods_of;
 use crate::ide::definition::Definition;
 use crate::ide::describe::{headline, type_name};
@@ -109,6 +109,40 @@ impl Completer<'_> {
             _ => {}
         }
     }
+}
+
+/// How a built-in method is called, and what it gives.
+pub(in crate::ide) fn built_in_call(name: &'static str) -> (String, &'static str) {
+    let (snippet, what) = built_in(name);
+    (readable(&snippet), what)
+}
+
+/// How a function of the language is called, and what it gives.
+pub(in crate::ide) fn built_in_function(name: &str) -> Option<(String, &'static str)> {
+    let (_, snippet, what) = words::FUNCTIONS.iter().find(|(known, ..)| *known == name)?;
+    Some((readable(snippet), what))
+}
+
+/// A snippet with the names of its places.
+fn readable(snippet: &str) -> String {
+    let mut out = String::new();
+    let mut rest = snippet;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        match rest.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+            Some((place, behind)) => {
+                out.push_str(place.split_once(':').map_or(place, |(_, name)| name));
+                rest = behind;
+            }
+            None => {
+                out.push('…');
+                rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+            }
+        }
+    }
+    out.push_str(rest);
+    out
 }
 
 /// What is inserted for a built-in method, and what it gives.

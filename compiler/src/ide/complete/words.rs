@@ -86,6 +86,14 @@ pub(super) const STEPS: Words = &[
     ("pivot", "pivot ${1:name} = ${2:call}", "from here on there is no way back"),
 ];
 
+pub(super) const UNDO: Words = &[("undo", "undo ${1:call}", "takes the step back")];
+
+pub(super) const OPERATIONS: Words =
+    &[("operation", "${1:name}(${2:x}: ${3:Text}) -> ${4:Text} ${5|readonly,idempotent|}", "what the outside can be asked to do")];
+
+pub(super) const OPERATION_MARKS: Words =
+    &[("readonly", "readonly", "changes nothing"), ("idempotent", "idempotent", "safe to repeat with the same key")];
+
 pub(super) const EXPRESSIONS: Words = &[
     ("if", "if ${1:condition} { ${2:a} \\} else { ${3:b} \\}", "one of two values"),
     ("match", "match ${1:value} { $0 \\}", "by what it is"),

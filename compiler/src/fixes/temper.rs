@@ -1,17 +1,17 @@
-//! Which of the fixes that rules know may be followed as they are.
-//!
 //! A rule sees the tree. The text holds two things that the tree does not: what could not be parsed, and comments.
 
 use patternc_grammar::SyntaxErrorKind;
 use patternc_grammar::syntax::Span;
 
+use super::touch;
 use crate::check::syntax_finding;
 use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Edit, Fix, Safety};
+use crate::ide::cursor::{Piece, pieces};
 use crate::items::parsed;
+use crate::rules::edits::indent_at;
 
-/// Takes away fixes that would change what is left of a line that could not be parsed, unless they mend it; what would take a comment away is
-/// no longer safe.
+/// Takes away fixes that would change what is left of a line that could not be parsed, unless they mend it; and sees to it that comments stay.
 pub fn temper(db: &dyn Db, file: SourceFile, findings: &mut [Diagnostic]) {
     if findings.iter().all(|finding| finding.fixes.is_empty()) {
         return;
@@ -32,9 +32,7 @@ pub fn temper(db: &dyn Db, file: SourceFile, findings: &mut [Diagnostic]) {
         };
         finding.fixes.retain(|fix| !fix.edits.iter().any(of_remnant));
         for fix in &mut finding.fixes {
-            if takes_a_comment(text, file, fix) {
-                fix.safety = Safety::Unsafe;
-            }
+            keep_comments(text, file, fix);
         }
     }
 }
@@ -46,18 +44,44 @@ fn whole_lines(text: &str, span: Span) -> Span {
     Span::new(start, end)
 }
 
-/// Whether text that looks like a comment goes and does not come back. In doubt it does.
-fn takes_a_comment(text: &str, file: SourceFile, fix: &Fix) -> bool {
-    fix.edits.iter().filter(|edit| edit.file == file).any(|edit| {
-        let gone = &text[edit.span.start as usize..edit.span.end as usize];
-        gone.matches("//").count() > edit.text.matches("//").count()
-    })
+/// Puts comments inside of what a fix replaces before it. Where the fix takes away what they belong to, they go with it, and it is not safe.
+fn keep_comments(text: &str, file: SourceFile, fix: &mut Fix) {
+    let takes = |edit: &Edit| edit.file == file && edit.span.slice(text).contains("//");
+    for index in 0..fix.edits.len() {
+        if !takes(&fix.edits[index]) {
+            continue;
+        }
+        let edit = &fix.edits[index];
+        let inside = |piece| match piece {
+            Piece::Comment(start, end) if edit.span.start as usize <= start && end <= edit.span.end as usize => {
+                Some(text[start..end].trim_end())
+            }
+            _ => None,
+        };
+        let lost: Vec<&str> = pieces(text).into_iter().filter_map(inside).filter(|comment| !edit.text.contains(comment)).collect();
+        if lost.is_empty() {
+            continue;
+        }
+        let indent = indent_at(text, edit.span.start);
+        let lines: String = lost.iter().map(|comment| format!("{comment}\n{indent}")).collect();
+        let line = text[..edit.span.start as usize].rfind('\n').map_or(0, |newline| newline + 1);
+        let begin = Span::new(line + indent.len(), line + indent.len());
+        let before = Edit { file, span: begin, text: lines };
+        if edit.text.is_empty() || fix.edits.iter().any(|other| other.span != edit.span && touch(other, &before)) {
+            fix.safety = Safety::Unsafe;
+        } else if begin.start == edit.span.start {
+            fix.edits[index].text.insert_str(0, &before.text);
+        } else {
+            fix.edits.push(before);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::check::{CheckOptions, check};
     use crate::db::Database;
+    use crate::diagnostic::Safety;
 
     /// The fixes as `rule: safety title`.
     fn fixes(text: &str) -> Vec<String> {
@@ -83,9 +107,14 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_a_comment_away_is_not_safe() {
-        let append = |comment: &str| handler(&format!("self.l = self.l + [\n\"x\",{comment}\n]"));
-        assert_eq!(fixes(&append("")), ["overwrite-append: Safe write `+=`"]);
-        assert_eq!(fixes(&append(" // the mark")), ["overwrite-append: Unsafe write `+=`"]);
+    fn comments_stay_or_the_fix_is_not_safe() {
+        let mut db = Database::default();
+        let file = "main.pattern";
+        db.set_project(&[(file, handler("    self.l = self.l + [\n      \"x\", // the mark\n    ]"))], None);
+        let findings = check(&db, &CheckOptions::default());
+        let fix = &findings[0].fixes[0];
+        assert_eq!((&*fix.edits[0].text, fix.safety), ("// the mark\n    self.l += \"x\"", Safety::Safe));
+        let gone = fixes("use \"other.pattern\" { // why\n  R }\nspace home\nrecord S in home { }\n");
+        assert!(gone.iter().all(|fix| !fix.contains("Safe") || !fix.contains("remove the import")), "{gone:?}");
     }
 }

@@ -1,0 +1,47 @@
+//! What the text says of a place for which the tree has none.
+
+use patternc_grammar::syntax::Name;
+
+use super::{Position, Site};
+use crate::ide::cursor::Around;
+
+/// What the words before the cursor and the brackets around it say, where the tree has no place for it.
+pub(super) fn by_brackets(text: &str, at: usize, around: &Around) -> Site {
+    let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text[line_start..at].trim_start();
+    let last = line.trim_end().rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
+    let innermost = around.open.last();
+    let header = innermost.map(|open| {
+        let start = text[..open.at].rfind(['\n', '{', '}']).map_or(0, |newline| newline + 1);
+        text[start..open.at].trim()
+    });
+    let first = header.and_then(|header| header.split_whitespace().next()).unwrap_or_default();
+    let position = match (innermost.map(|open| open.bracket), first) {
+        _ if line.starts_with("@allow(") => Position::Rule,
+        _ if line.starts_with("given ") && !line.contains("=>") => {
+            let of = line.strip_suffix('.').and_then(|line| line.split_whitespace().last());
+            Position::Given { of: of.map(Name::from) }
+        }
+        _ if matches!(last, "let" | "handler" | "saga" | "cell" | "derived" | "fn" | "struct" | "enum" | "step" | "pivot") => {
+            Position::Nothing
+        }
+        _ if last == "create" => Position::Record,
+        _ if last == "in" => Position::Space { of: None },
+        (None, _) if line.is_empty() => Position::Item,
+        (None, _) => Position::Nothing,
+        (Some(b'{'), "record") if line.is_empty() => Position::RecordMember,
+        (Some(b'{'), "record") if line.starts_with("cell ") && line.contains(':') => Position::CellMark,
+        (Some(b'{'), "record") if line.contains(')') => Position::Signature,
+        (Some(b'{'), "extern") if line.contains(')') => Position::OperationMark,
+        (Some(b'{'), "extern") => Position::Operation,
+        (Some(b'{'), "mirror") => Position::Clause,
+        (Some(b'{'), "struct" | "enum") => Position::Nothing,
+        (Some(b'{'), _) if header.is_some_and(|header| header.ends_with("then")) => {
+            let inside = innermost.map_or("", |open| &text[open.at..at]);
+            Position::Arm { ok: inside.contains("ok("), err: inside.contains("err(") }
+        }
+        (Some(b'{'), _) if line.is_empty() => Position::Statement,
+        _ => Position::Expression,
+    };
+    Site { position, wanted: None, in_test: false, in_saga: false, creates: last == "create" }
+}

@@ -95,6 +95,102 @@ fn what_fixes_leave_is_better() {
     assert!(mended >= 12, "only {mended} of the bad examples are better after their fixes");
 }
 
+/// The code of a line and the comment behind it.
+fn halves(line: &str) -> (&str, Option<&str>) {
+    match line.split_once("// c") {
+        Some((code, comment)) => (code.trim(), Some(comment.trim())),
+        None => (line.trim(), None),
+    }
+}
+
+#[test]
+fn comments_stay_with_what_they_are_about() {
+    let mut kept = 0;
+    for rule in rules::ALL {
+        for example in bad_examples(rule.page) {
+            let folder = tempfile::tempdir().expect("there is room for a folder");
+            let mut comments = 0;
+            let mut before = Vec::new();
+            for (name, text) in &example {
+                let mut noted = String::new();
+                for line in text.lines() {
+                    comments += 1;
+                    noted.push_str(&format!("{line} // c{comments}\n"));
+                }
+                std::fs::write(folder.path().join(name), &noted).expect("there is room for a file");
+                before.push(noted);
+            }
+            let found = findings(folder.path());
+            // What cannot be read may be a comment that was written into it.
+            if found.iter().any(|finding| finding["rule"] == "syntax") {
+                continue;
+            }
+            fix(folder.path(), &["--unsafe-fixes"]);
+            let after: String =
+                example.iter().map(|(name, _)| std::fs::read_to_string(folder.path().join(name)).expect("it is there")).collect();
+            let lines: Vec<(&str, Option<&str>)> = after.lines().map(halves).collect();
+            for (code, comment) in before.iter().flat_map(|text| text.lines()).map(halves) {
+                let places: Vec<&str> = lines.iter().filter(|(_, known)| *known == comment).map(|(code, _)| *code).collect();
+                assert_eq!(places.len(), 1, "`{}`: the comment behind `{code}` is there {} times:\n{after}", rule.name, places.len());
+                let stays = lines.iter().any(|(other, _)| *other == code);
+                assert!(
+                    !stays || places[0] == code,
+                    "`{}`: the comment behind `{code}` stands behind `{}`:\n{after}",
+                    rule.name,
+                    places[0]
+                );
+                kept += 1;
+            }
+        }
+    }
+    assert!(kept > 300, "{kept}");
+}
+
+/// Another name is in the way of what the rule would write.
+const HARMFUL: &str = "space home\n\nrecord R in home {\n  cell l: List<Text> = []\n  cell m: List<Text> = []\n\n  handler go(each: Text) {\n    \
+                       self.l = self.l + self.m\n    self.m = self.m + [each]\n  }\n}\n";
+
+#[test]
+fn a_fix_that_does_harm_is_neither_offered_nor_counted_nor_followed() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    std::fs::write(folder.path().join("a.pattern"), HARMFUL).expect("there is room for a file");
+    let run = |arguments: &[&str]| {
+        let output = patternc(folder.path()).arg("check").args(arguments).output().expect("the binary of the test starts");
+        seen(&output)
+    };
+    let offered: Vec<usize> = findings(folder.path()).iter().map(|finding| finding["fixes"].as_array().map_or(0, Vec::len)).collect();
+    assert_eq!(offered, [0, 1]);
+    assert!(run(&["--statistics"]).contains("2 warn[overwrite-append] (1 with a fix)"), "{}", run(&["--statistics"]));
+    let full = run(&[]);
+    assert_eq!((full.matches("fix: write `+=`").count(), full.matches("fix: add the elements").count()), (1, 0), "{full}");
+    let said = run(&["--fix", "--unsafe-fixes"]);
+    assert!(said.contains("1 finding mended, 1 file changed\n"), "{said}");
+    let left = "left alone: a.pattern:8:5: overwrite-append: the fix \u{201c}add the elements one by one\u{201d}: it would bring `shadowed-name`: ";
+    assert!(said.contains(left), "{said}");
+}
+
+#[test]
+fn what_takes_more_than_safe_fixes_is_said() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    std::fs::write(folder.path().join("a.pattern"), HARMFUL.replace("each: Text", "other: Text").replace("[each]", "[other]"))
+        .expect("there is room");
+    let output = patternc(folder.path()).args(["check", "--fix"]).output().expect("the binary of the test starts");
+    let said = seen(&output);
+    assert!(said.contains("1 finding mended, 1 file changed\n1 finding more with --unsafe-fixes\n"), "{said}");
+}
+
+#[test]
+fn a_write_that_becomes_an_event_needs_no_entry_any_more() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let text = "space a\nspace b\n\nrecord Account in a {\n  cell token: Text = \"\"\n  cell used: Int = 0\n}\n\nrecord Agent in b {\n  cell account: Account\n\n  \
+                handler renew(token: Text) writes Account.token, Account.used {\n    self.account.token = token\n    self.account.used += 1\n  }\n}\n";
+    std::fs::write(folder.path().join("a.pattern"), text).expect("there is room for a file");
+    fix(folder.path(), &["--unsafe-fixes"]);
+    let fixed = std::fs::read_to_string(folder.path().join("a.pattern")).expect("it is there");
+    assert!(fixed.contains("handler renew(token: Text) {") && fixed.contains("send self.account.set_token(token)"), "{fixed}");
+    assert_eq!(findings(folder.path()).iter().filter(|finding| finding["rule"] == "unused-write").count(), 0, "{fixed}");
+}
+
 /// The texts of all projects below a folder, by path.
 fn texts(folder: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();

@@ -254,3 +254,22 @@ fn completions_pages_and_version_are_there() {
     let version = seen(&patternc(folder.path()).arg("--version").output().expect("the binary of the test starts"));
     assert!(version.starts_with(concat!("patternc ", env!("CARGO_PKG_VERSION"))), "{version}");
 }
+
+#[test]
+fn places_far_apart_are_two_pieces_and_what_steers_a_terminal_is_written_out() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let filler: String = (0..200).map(|number| format!("fn f{number}(x: Int) -> Int {{ x }}\n")).collect();
+    let text =
+        format!("enum Kind {{ a, b }}\n{filler}fn g(k: Kind) -> Text {{ match k {{ Kind.b(\"\u{1b}[2Jx\") => \"\", _ => \"\" }} }}\n");
+    std::fs::write(folder.path().join("a.pattern"), text).expect("there is room");
+    for format in ["full", "concise"] {
+        let arguments = ["check", "--ignore", "unused-name", "--output-format", format];
+        let output = patternc(folder.path()).args(arguments).output().expect("the binary of the test starts");
+        let said = seen(&output);
+        assert!(said.contains("wrong-arguments") && !said.contains('\u{1b}'), "{said:?}");
+        if format == "full" {
+            assert!(said.lines().count() < 30, "{said}");
+            assert!(said.contains("\\u{1b}[2Jx") && said.contains("enum Kind"), "{said}");
+        }
+    }
+}

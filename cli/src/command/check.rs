@@ -18,6 +18,7 @@ use crate::deployment;
 use crate::fault::Fault;
 use crate::project::{self, Loaded, Overlay};
 use crate::render::{self, Report, count};
+use crate::rule_name::RuleName;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -28,13 +29,13 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t = Format::Full)]
     output_format: Format,
     /// Report this rule as an error.
-    #[arg(long, value_name = "RULE")]
+    #[arg(long, value_name = "RULE", value_parser = RuleName::Any, hide_possible_values = true)]
     error: Vec<String>,
     /// Report this rule as a warning.
-    #[arg(long, value_name = "RULE")]
+    #[arg(long, value_name = "RULE", value_parser = RuleName::Warning, hide_possible_values = true)]
     warn: Vec<String>,
     /// Do not report this rule.
-    #[arg(long, value_name = "RULE")]
+    #[arg(long, value_name = "RULE", value_parser = RuleName::Warning, hide_possible_values = true)]
     ignore: Vec<String>,
     /// Exit with 1 on warnings too.
     #[arg(long)]
@@ -92,6 +93,11 @@ enum Format {
 }
 
 impl Format {
+    /// Whether it has the fixes of findings.
+    fn shows_fixes(self) -> bool {
+        matches!(self, Format::Full | Format::Json | Format::JsonLines | Format::Sarif)
+    }
+
     /// Whether it is for people, who are told the sums as well.
     fn is_prose(self) -> bool {
         matches!(self, Format::Full | Format::Concise)
@@ -107,7 +113,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         watch::run(&paths, |projects| once(arguments, projects, false, quiet).map(|_| ()))?;
     }
     let from_stdin = overlay.is_some();
-    let mut projects = project::load(&paths, overlay)?;
+    let mut projects = project::load(&paths, overlay.into_iter().collect())?;
     once(arguments, &mut projects, from_stdin, quiet)
 }
 
@@ -132,9 +138,12 @@ fn once(arguments: &Arguments, projects: &mut [Loaded], from_stdin: bool, quiet:
     }
     let mut files: Vec<String> = Vec::new();
     let mut reports = Vec::new();
-    for project in &*projects {
+    for project in &mut *projects {
         files.extend(project.wanted_files());
         let mut found = project.findings(&options);
+        if fixes || arguments.statistics || arguments.output_format.shows_fixes() {
+            project.withdraw_flawed_fixes(&options, &mut found);
+        }
         let confirmed = if arguments.confirm { confirm::all(project, &mut found) } else { vec![None; found.len()] };
         let found = found.into_iter().zip(confirmed).map(|(finding, confirmed)| Report::new(project, finding).confirmed(confirmed));
         reports.extend(found.filter(Report::is_wanted));
@@ -164,6 +173,13 @@ fn once(arguments: &Arguments, projects: &mut [Loaded], from_stdin: bool, quiet:
         if fixes {
             let would = if arguments.diff { "would change" } else { "changed" };
             eprintln!("{} mended, {} {would}", count(mended.findings, "finding"), count(mended.files(), "file"));
+            for left in mended.left() {
+                eprintln!("left alone: {left}");
+            }
+            let unsafely = reports.iter().filter(|report| !report.finding.fixes.is_empty()).count();
+            if unsafely > 0 && !arguments.unsafe_fixes {
+                eprintln!("{} more with --unsafe-fixes", count(unsafely, "finding"));
+            }
         }
         eprintln!("{}", summary(files.len(), errors, warnings));
         if known > 0 {

@@ -109,7 +109,7 @@ fn until_interrupted() -> Result<Arc<AtomicBool>, Fault> {
 }
 
 pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
-    let projects = project::load(&arguments.paths, None)?;
+    let projects = project::load(&arguments.paths, Vec::new())?;
     let stop = until_interrupted()?;
     let mut explored = Vec::new();
     let mut out = io::stdout().lock();

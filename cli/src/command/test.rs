@@ -74,12 +74,24 @@ struct Ran {
 }
 
 pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
-    let projects = project::load(&arguments.paths, None)?;
+    let projects = project::load(&arguments.paths, Vec::new())?;
     let mut ran = Vec::new();
     let mut out = io::stdout().lock();
+    let mut refused = false;
     for project in &projects {
-        if let Some(code) = refuse_errors(project, Deployments::None)? {
-            return Ok(code);
+        if arguments.output_format == Format::Full {
+            if let Some(code) = refuse_errors(project, Deployments::None)? {
+                return Ok(code);
+            }
+        } else {
+            // The output is for a program, which gets what was run: nothing of this project.
+            let errors = errors(project, Deployments::None);
+            if !errors.is_empty() {
+                render::concise::write(&mut io::stderr().lock(), &errors)?;
+                eprintln!("{} in the patterns: nothing of them was run", render::count(errors.len(), "error"));
+                refused = true;
+                continue;
+            }
         }
         let program = Arc::new(lower::lower(&project.db));
         for test in program.tests.iter().filter(|t| arguments.filter.as_ref().is_none_or(|f| t.name.contains(f.as_str()))) {
@@ -94,7 +106,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
             ran.push(result);
         }
     }
-    if let (true, Some(filter)) = (ran.is_empty(), &arguments.filter) {
+    if let (true, false, Some(filter)) = (ran.is_empty(), refused, &arguments.filter) {
         return Err(Fault::Use(format!("no test has `{filter}` in its name; `patternc test` without --filter shows their names")));
     }
     let failed = ran.iter().filter(|r| !r.report.passed()).count();
@@ -115,21 +127,26 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         }
     }
     out.flush()?;
-    Ok(if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if failed > 0 || refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Patterns with errors, also those that they have only where they are to run, are not run: their findings are shown instead.
 pub fn refuse_errors(project: &Loaded, deployments: Deployments) -> Result<Option<ExitCode>, Fault> {
-    let findings = project.findings(&CheckOptions { deployments, ..CheckOptions::default() }).into_iter();
-    let errors =
-        findings.filter(|f| f.level == Level::Error && locate(&project.db, f.primary.at).is_none_or(|(file, _)| project.concerns(file)));
-    let errors: Vec<Report> = errors.map(|finding| Report::new(project, finding)).collect();
+    let errors = errors(project, deployments);
     if errors.is_empty() {
         return Ok(None);
     }
     render::full::write(&mut io::stdout().lock(), &errors)?;
     eprintln!("{} in the patterns: nothing was run", render::count(errors.len(), "error"));
     Ok(Some(ExitCode::FAILURE))
+}
+
+/// The errors that stand in the way of what was asked for.
+fn errors(project: &Loaded, deployments: Deployments) -> Vec<Report> {
+    let findings = project.findings(&CheckOptions { deployments, ..CheckOptions::default() }).into_iter();
+    let errors =
+        findings.filter(|f| f.level == Level::Error && locate(&project.db, f.primary.at).is_none_or(|(file, _)| project.concerns(file)));
+    errors.map(|finding| Report::new(project, finding)).collect()
 }
 
 fn run_test(

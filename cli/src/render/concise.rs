@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::Report;
+use super::{Report, visible};
 
 pub fn write(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
     for report in reports {
@@ -11,12 +11,12 @@ pub fn write(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
         writeln!(
             out,
             "{}:{}:{}: {}[{}] {}{}",
-            place.path,
+            visible::line(&place.path),
             place.start.line,
             place.start.column,
             finding.level.name(),
             finding.rule,
-            finding.message,
+            visible::line(&finding.message),
             report.confirmed.as_ref().map_or_else(String::new, |confirmed| format!(" ({})", confirmed.name()))
         )?;
     }

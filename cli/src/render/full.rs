@@ -1,21 +1,31 @@
 //! Findings drawn with their source by miette, every place of a clash in view.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, Severity, SourceCode};
 use patternc_compiler::diagnostic::Level;
 
-use super::excerpt::Excerpt;
+use super::excerpt::{Excerpt, Shown};
+use super::visible;
 use super::{Place, Report};
+
+/// Files as they are shown, by path.
+type Files = HashMap<String, Arc<Shown>>;
+
+/// Of a place with more lines than this, the first is shown.
+const LINES: usize = 12;
 
 /// Draws for the standard output: colours only on a terminal that wants them.
 pub fn write(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
     let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let handler = handler(colours);
+    let mut files = Files::new();
     for report in reports {
         let mut text = String::new();
-        handler.render_report(&mut text, &Drawing::of(report)).map_err(io::Error::other)?;
+        handler.render_report(&mut text, &Drawing::of(report, &mut files)).map_err(io::Error::other)?;
         writeln!(out, "{}", text.trim_end())?;
         writeln!(out)?;
     }
@@ -40,37 +50,50 @@ struct Drawing {
 }
 
 impl Drawing {
-    fn of(report: &Report) -> Self {
+    fn of(report: &Report, files: &mut Files) -> Self {
         let finding = &report.finding;
         let first = &report.places[0];
-        let mut drawing = Drawing::frame(first, finding.level, finding.message.clone());
+        let mut drawing = Drawing::frame(first, files, finding.level, visible::line(&finding.message).into_owned());
         drawing.rule = Some(format!("{}[{}]", finding.level.name(), finding.rule));
         for (i, place) in report.places.iter().enumerate() {
             if place.path == first.path {
-                drawing.labels.push(label(place, i == 0));
-            } else if let Some(other) = drawing.elsewhere.iter_mut().find(|d| d.source.path == place.path) {
-                other.labels.push(label(place, false));
-            } else {
-                let mut other = Drawing::frame(place, Level::Info, format!("and in {}", place.path));
-                other.labels.push(label(place, true));
-                drawing.elsewhere.push(other);
+                let label = label(place, &drawing.source, i == 0);
+                drawing.labels.push(label);
+                continue;
             }
+            let name = visible::line(&place.path);
+            let known = drawing.elsewhere.iter().position(|other| other.source.name() == name);
+            let at = known.unwrap_or_else(|| {
+                drawing.elsewhere.push(Drawing::frame(place, files, Level::Info, format!("and in {name}")));
+                drawing.elsewhere.len() - 1
+            });
+            let other = &mut drawing.elsewhere[at];
+            let label = label(place, &other.source, known.is_none());
+            other.labels.push(label);
         }
-        let mut lines = finding.notes.clone();
-        lines.extend(finding.help.clone());
-        lines.extend(finding.fixes.iter().map(|f| format!("fix: {}", f.title)));
+        let fixes = finding.fixes.iter().map(|fix| format!("fix: {}", visible::line(&fix.title)));
+        let said = finding.notes.iter().chain(&finding.help).map(|line| visible::line(line).into_owned());
+        let lines: Vec<String> = said.chain(fixes).collect();
         drawing.help = (!lines.is_empty()).then(|| lines.join("\n"));
         drawing
     }
 
-    fn frame(place: &Place, level: Level, message: String) -> Self {
-        Drawing { rule: None, level, message, help: None, source: Excerpt::of(place), labels: Vec::new(), elsewhere: Vec::new() }
+    fn frame(place: &Place, files: &mut Files, level: Level, message: String) -> Self {
+        let file = files.entry(place.path.clone()).or_insert_with(|| Arc::new(Shown::of(place)));
+        let source = Excerpt::of(Arc::clone(file));
+        Drawing { rule: None, level, message, help: None, source, labels: Vec::new(), elsewhere: Vec::new() }
     }
 }
 
-fn label(place: &Place, primary: bool) -> LabeledSpan {
-    let text = (!place.label.is_empty()).then(|| place.label.clone());
-    let span = (place.span.start as usize, (place.span.end - place.span.start) as usize);
+fn label(place: &Place, source: &Excerpt, primary: bool) -> LabeledSpan {
+    let text = (!place.label.is_empty()).then(|| visible::line(&place.label).into_owned());
+    let covered = place.span.slice(&place.text);
+    let end = match covered.lines().nth(LINES) {
+        Some(_) => place.span.start as usize + covered.lines().next().map_or(0, str::len),
+        None => place.span.end as usize,
+    };
+    let start = source.place(place.span.start as usize);
+    let span = (start, source.place(end) - start);
     if primary { LabeledSpan::new_primary_with_span(text, span) } else { LabeledSpan::new_with_span(text, span) }
 }
 

@@ -16,6 +16,7 @@ pub mod sarif;
 pub mod statistics;
 pub mod story;
 pub mod value;
+mod visible;
 
 use std::sync::Arc;
 

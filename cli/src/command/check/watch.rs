@@ -12,7 +12,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// Checks now and after every change, until the process is ended.
 pub fn run(paths: &[PathBuf], mut check: impl FnMut(&mut [project::Loaded]) -> Result<(), Fault>) -> Result<(), Fault> {
-    let mut projects = project::load(paths, None)?;
+    let mut projects = project::load(paths, Vec::new())?;
     loop {
         clear()?;
         check(&mut projects)?;

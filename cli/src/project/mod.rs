@@ -4,29 +4,26 @@
 //! files are loaded, so that imports and uses across files are known; findings are shown for the paths that were asked for. A folder with
 //! a `patternc.yaml` inside another is a project of its own.
 
+mod files;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
-use ignore::WalkBuilder;
 use patternc_compiler::check::{self, CheckOptions};
-use patternc_compiler::config::{self, Config};
 use patternc_compiler::db::{Database, Project, SourceFile};
-use patternc_compiler::diagnostic::Diagnostic;
+use patternc_compiler::diagnostic::{Diagnostic, Safety};
+use patternc_compiler::fixes::{self, Choice, Followed};
 use patternc_compiler::ide::complete::Scratch;
+use patternc_compiler::location::locate;
 use patternc_compiler::project_names::duplicates;
-use patternc_compiler::resolve::{imported_path, scope};
+use patternc_compiler::resolve::scope;
 use patternc_compiler::rules::syntax;
-use patternc_grammar::syntax::{ItemKind, Span};
+use patternc_grammar::syntax::Span;
 
+pub use self::files::{BYTE_ORDER_MARK, CONFIG, Overlay, PatternFile, pattern_files, without_mark};
+use self::files::{Files, current_folder, found, imports, normal, read, root_of, slashed};
 use crate::fault::Fault;
-
-/// The name of the configuration file.
-pub const CONFIG: &str = "patternc.yaml";
-
-/// What may stand before the text of a file, and is no part of it.
-pub const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// A loaded project.
 pub struct Loaded {
@@ -43,19 +40,12 @@ pub struct Loaded {
     pub scratch: Scratch,
 }
 
-/// Text that stands for a file: `-` with `--stdin-filename`.
-pub struct Overlay {
-    pub path: PathBuf,
-    pub bytes: Vec<u8>,
-}
-
 /// Loads the projects that the paths belong to and those below them, each once. Without a `patternc.yaml`, files that nothing connects and
 /// that declare the same names are projects of their own.
-pub fn load(paths: &[PathBuf], overlay: Option<Overlay>) -> Result<Vec<Loaded>, Fault> {
+pub fn load(paths: &[PathBuf], overlays: Vec<Overlay>) -> Result<Vec<Loaded>, Fault> {
     let here = current_folder()?;
-    let overlay = overlay.map(|o| Overlay { path: normal(&here.join(&o.path)), bytes: o.bytes });
     let mut loaded = Vec::new();
-    for (root, wanted, files) in found(&here, paths, overlay.as_ref())? {
+    for (root, wanted, files) in found(&here, paths, overlays)? {
         loaded.extend(separate(assemble(&here, root, &wanted, files)));
     }
     Ok(loaded)
@@ -63,11 +53,10 @@ pub fn load(paths: &[PathBuf], overlay: Option<Overlay>) -> Result<Vec<Loaded>, 
 
 /// Loads projects again of which some are loaded already. Those that are there still are taken out of `known`: what has not changed in them
 /// stays known to their databases.
-pub fn load_again(paths: &[PathBuf], overlay: Option<Overlay>, known: &mut Vec<Loaded>) -> Result<Vec<Loaded>, Fault> {
+pub fn load_again(paths: &[PathBuf], overlays: Vec<Overlay>, known: &mut Vec<Loaded>) -> Result<Vec<Loaded>, Fault> {
     let here = current_folder()?;
-    let overlay = overlay.map(|o| Overlay { path: normal(&here.join(&o.path)), bytes: o.bytes });
     let mut loaded = Vec::new();
-    for (root, wanted, files) in found(&here, paths, overlay.as_ref())? {
+    for (root, wanted, files) in found(&here, paths, overlays)? {
         // Without a configuration, what a folder's files declare says how many projects they are.
         let same = known.iter().position(|project| project.folder == root && files.config.is_some());
         match same.map(|same| known.swap_remove(same)) {
@@ -84,7 +73,7 @@ pub fn load_again(paths: &[PathBuf], overlay: Option<Overlay>, known: &mut Vec<L
 /// Brings loaded projects up to what is on disk now; whether anything had changed. What has not stays known to their databases.
 pub fn refresh(paths: &[PathBuf], projects: &mut Vec<Loaded>) -> Result<bool, Fault> {
     let here = current_folder()?;
-    let fresh = found(&here, paths, None)?;
+    let fresh = found(&here, paths, Vec::new())?;
     let changed = |project: &Loaded, files: &Files| {
         let known = Project::get(&project.db).files(&project.db);
         let config = Project::get(&project.db).config(&project.db).map(|file| file.text(&project.db));
@@ -96,7 +85,7 @@ pub fn refresh(paths: &[PathBuf], projects: &mut Vec<Loaded>) -> Result<bool, Fa
     let as_before = fresh.len() == projects.len()
         && fresh.iter().zip(projects.iter()).all(|((root, ..), project)| *root == normal(&here.join(&project.root)));
     if !as_before {
-        let now = load(paths, None)?;
+        let now = load(paths, Vec::new())?;
         let texts = |projects: &[Loaded]| -> Vec<(String, String)> {
             let files = projects.iter().flat_map(|p| {
                 let config = Project::get(&p.db).config(&p.db);
@@ -118,65 +107,9 @@ pub fn refresh(paths: &[PathBuf], projects: &mut Vec<Loaded>) -> Result<bool, Fa
         }
     }
     if any && projects.iter().any(|p| Project::get(&p.db).config(&p.db).is_none() && !duplicates(&p.db, Project::get(&p.db)).is_empty()) {
-        *projects = load(paths, None)?;
+        *projects = load(paths, Vec::new())?;
     }
     Ok(any)
-}
-
-/// A pattern file on disk.
-pub struct PatternFile {
-    /// As it is best shown: relative to the current folder where that is possible.
-    pub path: PathBuf,
-    /// The text, or where it stops being UTF-8.
-    pub text: Result<String, usize>,
-}
-
-/// The pattern files that were asked for, in the order of their projects and paths.
-pub fn pattern_files(paths: &[PathBuf]) -> Result<Vec<PatternFile>, Fault> {
-    let here = current_folder()?;
-    let mut all = Vec::new();
-    for (root, wanted, mut files) in found(&here, paths, None)? {
-        for (name, text) in std::mem::take(&mut files.texts) {
-            let path = root.join(&name);
-            if wanted.iter().any(|wanted| path.starts_with(wanted)) {
-                let text = files.not_text.get(&name).map_or(Ok(text), |&at| Err(at));
-                all.push(PatternFile { path: path.strip_prefix(&here).map(Path::to_path_buf).unwrap_or(path), text });
-            }
-        }
-    }
-    Ok(all)
-}
-
-fn current_folder() -> Result<PathBuf, Fault> {
-    std::env::current_dir().map_err(|source| Fault::Read { path: ".".into(), source })
-}
-
-/// The projects that the paths belong to and those below them: where they are, what was asked for there, and their files.
-type Found = Vec<(PathBuf, Vec<PathBuf>, Files)>;
-
-fn found(here: &Path, paths: &[PathBuf], overlay: Option<&Overlay>) -> Result<Found, Fault> {
-    let mut wanted: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
-    for path in paths {
-        let full = normal(&here.join(path));
-        if overlay.is_none_or(|o| o.path != full) && !full.exists() {
-            return Err(Fault::Use(format!("there is no {}", path.display())));
-        }
-        let folder = if full.is_dir() { full.clone() } else { full.parent().unwrap_or(Path::new("/")).to_path_buf() };
-        wanted.entry(root_of(&folder)).or_default().push(full);
-    }
-    let mut all = Vec::new();
-    let mut done = BTreeSet::new();
-    while let Some((root, wanted_here)) = wanted.pop_first() {
-        if !done.insert(root.clone()) {
-            continue;
-        }
-        let (files, nested) = read(&root, &wanted_here, overlay)?;
-        for root in nested.into_iter().filter(|n| wanted_here.iter().any(|w| n.starts_with(w))) {
-            wanted.entry(root.clone()).or_default().push(root);
-        }
-        all.push((root, wanted_here, files));
-    }
-    Ok(all)
 }
 
 /// Loads the one project that the path belongs to, all its files together.
@@ -189,120 +122,11 @@ pub fn load_one(path: &Path) -> Result<Loaded, Fault> {
     let folder = if full.is_dir() { full.clone() } else { full.parent().unwrap_or(Path::new("/")).to_path_buf() };
     let root = root_of(&folder);
     let wanted = vec![full.clone()];
-    let (mut files, _) = read(&root, &wanted, None)?;
+    let (mut files, _) = read(&root, &wanted, &[])?;
     if full.is_file() && files.config.is_none() {
         files.keep_connected(&slashed(full.strip_prefix(&root).unwrap_or(&full)));
     }
     Ok(assemble(&here, root, &wanted, files))
-}
-
-/// The texts of a project by path, relative to its root.
-#[derive(Default)]
-struct Files {
-    texts: BTreeMap<String, String>,
-    config: Option<String>,
-    /// Where files stop being UTF-8, by path.
-    not_text: BTreeMap<String, usize>,
-}
-
-impl Files {
-    /// Adds a file. Bytes that are no text are replaced, and remembered for a finding.
-    fn add(&mut self, path: String, bytes: Vec<u8>) {
-        let mut text = String::from_utf8(bytes).unwrap_or_else(|error| {
-            self.not_text.insert(path.clone(), error.utf8_error().valid_up_to());
-            String::from_utf8_lossy(error.as_bytes()).into_owned()
-        });
-        // Some editors mark UTF-8 with it.
-        if text.starts_with(BYTE_ORDER_MARK) {
-            text.drain(..BYTE_ORDER_MARK.len_utf8());
-        }
-        self.texts.insert(path, text);
-    }
-
-    /// Leaves the file and what it imports, directly or not.
-    fn keep_connected(&mut self, file: &str) {
-        let mut connected = BTreeSet::new();
-        let mut open = vec![file.to_string()];
-        while let Some(path) = open.pop() {
-            let Some(text) = self.texts.get(&path) else { continue };
-            if connected.insert(path.clone()) {
-                open.extend(imports(&path, text));
-            }
-        }
-        self.texts.retain(|path, _| connected.contains(path));
-    }
-}
-
-/// The paths that a file imports.
-fn imports(path: &str, text: &str) -> Vec<String> {
-    let items = patternc_grammar::parse(text).file.items;
-    let uses = items.iter().filter_map(|item| match &item.kind {
-        ItemKind::Use(import) => Some(&import.path.value),
-        _ => None,
-    });
-    uses.filter_map(|import| imported_path(path, import)).collect()
-}
-
-/// Reads the files of the project at `root`, and finds the projects nested in it.
-fn read(root: &Path, wanted: &[PathBuf], overlay: Option<&Overlay>) -> Result<(Files, Vec<PathBuf>), Fault> {
-    let config_path = root.join(CONFIG);
-    let config = match std::fs::read_to_string(&config_path) {
-        Ok(text) => Some(text),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-        Err(source) => return Err(Fault::Read { path: config_path, source }),
-    };
-    let patterns = config.as_ref().map_or_else(Config::default, |text| config::parse(text).0).patterns;
-    let included = globs(&patterns).map_err(|e| Fault::Use(format!("{}: `patterns`: {e}", config_path.display())))?;
-
-    let mut files = Files { config, ..Files::default() };
-    let nested = Arc::new(Mutex::new(Vec::new()));
-    let (found, top) = (nested.clone(), root.to_path_buf());
-    let walk = WalkBuilder::new(root)
-        .require_git(false)
-        .filter_entry(move |entry| {
-            let is_nested = entry.path() != top && entry.file_type().is_some_and(|t| t.is_dir()) && entry.path().join(CONFIG).is_file();
-            if is_nested {
-                found.lock().expect("nothing panics while it holds the list").push(entry.path().to_path_buf());
-            }
-            !is_nested
-        })
-        .build();
-    for entry in walk {
-        let entry = match entry {
-            Ok(entry) => entry,
-            // The folder of a file that an editor has not written yet, or one that went away meanwhile.
-            Err(error) if error.io_error().is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound) => continue,
-            Err(error) => return Err(Fault::Use(format!("cannot read the project: {error}"))),
-        };
-        let Ok(relative) = entry.path().strip_prefix(root) else { continue };
-        if entry.file_type().is_some_and(|t| t.is_file()) && included.is_match(relative) {
-            match std::fs::read(entry.path()) {
-                Ok(bytes) => files.add(slashed(relative), bytes),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(source) => return Err(Fault::Read { path: entry.path().to_path_buf(), source }),
-            }
-        }
-    }
-    // A file that was asked for by name is checked even where the project leaves it out.
-    for path in wanted.iter().filter(|p| p.is_file()) {
-        if let Ok(relative) = path.strip_prefix(root) {
-            let name = slashed(relative);
-            if name != CONFIG && !files.texts.contains_key(&name) {
-                files.add(name, read_bytes(path)?);
-            }
-        }
-    }
-    if let Some(overlay) = overlay
-        && let Ok(relative) = overlay.path.strip_prefix(root)
-    {
-        let home = root_of(overlay.path.parent().unwrap_or(root));
-        let is_nested = home != root && home.join(CONFIG).is_file();
-        if !is_nested {
-            files.add(slashed(relative), overlay.bytes.clone());
-        }
-    }
-    let nested = std::mem::take(&mut *nested.lock().expect("nothing panics while it holds the list"));
-    Ok((files, nested))
 }
 
 fn assemble(here: &Path, root: PathBuf, wanted: &[PathBuf], files: Files) -> Loaded {
@@ -384,8 +208,36 @@ impl Loaded {
         no_text.chain(check::check(&self.db, options)).collect()
     }
 
+    /// Follows the fixes of what was asked for, in the database only.
+    pub fn follow_fixes(&mut self, options: &CheckOptions, also_unsafe: bool) -> Followed {
+        let project = Project::get(&self.db);
+        let files = || project.files(&self.db).iter().copied().chain(project.config(&self.db));
+        let wanted: BTreeSet<SourceFile> = files().filter(|file| self.is_wanted(*file)).collect();
+        let text: BTreeSet<SourceFile> = files().filter(|file| self.is_text(*file)).collect();
+        fixes::follow(&mut self.db, options, |db, finding, fix| {
+            (also_unsafe || fix.safety == Safety::Safe)
+                && locate(db, finding.primary.at).is_some_and(|(file, _)| wanted.contains(&file))
+                && fix.edits.iter().all(|edit| text.contains(&edit.file))
+        })
+    }
+
+    /// Takes fixes that do not work out of the findings of what was asked for.
+    pub fn withdraw_flawed_fixes(&mut self, options: &CheckOptions, findings: &mut [Diagnostic]) {
+        let mut choices = Vec::new();
+        for (index, finding) in findings.iter_mut().enumerate() {
+            if locate(&self.db, finding.primary.at).is_some_and(|(file, _)| self.is_wanted(file)) {
+                finding.fixes.retain(|fix| fix.edits.iter().all(|edit| self.is_text(edit.file)));
+                choices.extend((0..finding.fixes.len()).map(|fix| Choice { finding: index, fix }));
+            }
+        }
+        if !choices.is_empty() {
+            let flaws = fixes::flaws(&mut self.db, options, findings, choices);
+            fixes::withdraw(findings, &flaws);
+        }
+    }
+
     /// Whether the file is text; what is not cannot be written back.
-    pub fn is_text(&self, file: SourceFile) -> bool {
+    fn is_text(&self, file: SourceFile) -> bool {
         !self.not_text.contains_key(&**file.path(&self.db))
     }
 
@@ -483,48 +335,4 @@ impl Loaded {
         let files = Project::get(&self.db).files(&self.db);
         files.iter().find(|f| &**f.path(&self.db) == path).map_or_else(|| Arc::from(""), |f| f.text(&self.db).clone())
     }
-}
-
-/// The nearest folder upwards that has a configuration, or the folder itself.
-fn root_of(folder: &Path) -> PathBuf {
-    folder.ancestors().find(|f| f.join(CONFIG).is_file()).unwrap_or(folder).to_path_buf()
-}
-
-fn globs(patterns: &[Box<str>]) -> Result<GlobSet, globset::Error> {
-    let mut set = GlobSetBuilder::new();
-    for pattern in patterns {
-        set.add(Glob::new(pattern)?);
-    }
-    set.build()
-}
-
-fn read_bytes(path: &Path) -> Result<Vec<u8>, Fault> {
-    std::fs::read(path).map(without_mark).map_err(|source| Fault::Read { path: path.to_path_buf(), source })
-}
-
-/// The text without the mark (U+FEFF) that some editors put before UTF-8: nobody sees it, and it says nothing.
-pub fn without_mark(mut bytes: Vec<u8>) -> Vec<u8> {
-    if bytes.starts_with("\u{feff}".as_bytes()) {
-        bytes.drain(.."\u{feff}".len());
-    }
-    bytes
-}
-
-/// The path without `.` and `..`, by name only.
-fn normal(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
-}
-
-fn slashed(path: &Path) -> String {
-    path.components().map(|c| c.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/").replacen("//", "/", 1)
 }

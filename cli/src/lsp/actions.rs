@@ -1,56 +1,103 @@
-//! Quick fixes: those that findings carry.
+//! Quick fixes: those of the findings that work.
 
 use std::collections::BTreeMap;
 
 use patternc_compiler::check::{self, CheckOptions};
+use patternc_compiler::db::SourceFile;
 use patternc_compiler::diagnostic::{Diagnostic, Fix, Location, Safety};
+use patternc_compiler::fixes::{self, Choice};
+use patternc_compiler::location::locate;
 use serde_json::{Value, json};
 
-use super::navigation::Places;
-use super::position::Lines;
+use super::findings::Ticket;
+use super::formatting;
+use super::position::{Encoding, Lines};
+use super::uri;
+use crate::project::Loaded;
 
-/// The fixes of the findings in a range, and one of all safe fixes of the file where that is asked for.
-pub fn actions(places: &Places<'_>, params: &Value) -> Value {
-    let (db, file) = (places.at.db(), places.at.file);
-    let lines = Lines::new(places.at.text(), places.encoding);
-    let Some(range) = lines.span(&params["range"]) else { return json!([]) };
+/// Which fixes work, as far as they were tried, in one state of one project: an editor asks whenever the cursor moves.
+#[derive(Default)]
+pub struct Tried {
+    state: Option<Ticket>,
+    works: BTreeMap<Choice, bool>,
+}
+
+/// What is asked about.
+pub struct Asked<'a> {
+    pub state: Ticket,
+    pub file: SourceFile,
+    pub encoding: Encoding,
+    pub params: &'a Value,
+}
+
+/// The fixes of the findings in a range, and all safe fixes of the file in one where that is asked for.
+pub fn actions(loaded: &mut Loaded, tried: &mut Tried, asked: &Asked<'_>) -> Value {
+    let params = asked.params;
     let only: Vec<&str> = params["context"]["only"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let wants = |kind: &str| only.is_empty() || only.iter().any(|one| kind == *one || kind.starts_with(&format!("{one}.")));
-    let options = CheckOptions::default();
-    let findings: Vec<Diagnostic> = check::check_file(db, file)
-        .iter()
-        .filter_map(|finding| check::at_level(db, finding, &options))
-        .filter(|finding| !finding.fixes.is_empty())
-        .collect();
-    let mut actions = Vec::new();
-    if wants("quickfix") {
-        for finding in &findings {
-            let Location::Span(at, span) = finding.primary.at else { continue };
-            if at != file || span.end < range.start || span.start > range.end {
-                continue;
-            }
-            let reported = reported(params, finding.rule, &lines.range(span));
-            for (index, fix) in finding.fixes.iter().enumerate() {
-                let mut action = json!({
-                    "title": fix.title,
-                    "kind": "quickfix",
-                    "isPreferred": index == 0 && fix.safety == Safety::Safe,
-                    "edit": edit(places, std::iter::once(fix)),
-                });
-                if let Some(reported) = &reported {
-                    action["diagnostics"] = json!([reported]);
-                }
-                actions.push(action);
-            }
-        }
-    }
+    let mut actions = if wants("quickfix") { quick_fixes(loaded, tried, asked) } else { Vec::new() };
     if only.iter().any(|kind| kind.starts_with("source")) && wants("source.fixAll") {
-        let safe = disjoint(findings.iter().filter_map(|finding| finding.fixes.iter().find(|fix| fix.safety == Safety::Safe)));
-        if !safe.is_empty() {
-            actions.push(json!({ "title": "apply all safe fixes", "kind": "source.fixAll", "edit": edit(places, safe.into_iter()) }));
-        }
+        actions.extend(all_safe_fixes(loaded, asked));
     }
     actions.into()
+}
+
+fn quick_fixes(loaded: &mut Loaded, tried: &mut Tried, asked: &Asked<'_>) -> Vec<Value> {
+    let lines = Lines::new(asked.file.text(&loaded.db), asked.encoding);
+    let Some(range) = lines.span(&asked.params["range"]) else { return Vec::new() };
+    let findings = check::check(&loaded.db, &CheckOptions::default());
+    let at = |finding: &Diagnostic| match finding.primary.at {
+        Location::Span(file, span) if file == asked.file => Some(span).filter(|span| span.start <= range.end && range.start <= span.end),
+        _ => None,
+    };
+    let here = findings.iter().enumerate().filter(|(_, finding)| at(finding).is_some());
+    let choices: Vec<Choice> = here.flat_map(|(finding, found)| (0..found.fixes.len()).map(move |fix| Choice { finding, fix })).collect();
+    if tried.state != Some(asked.state) {
+        *tried = Tried { state: Some(asked.state), works: BTreeMap::new() };
+    }
+    let unknown: Vec<Choice> = choices.iter().copied().filter(|choice| !tried.works.contains_key(choice)).collect();
+    if !unknown.is_empty() {
+        let flaws = fixes::flaws(&mut loaded.db, &CheckOptions::default(), &findings, unknown.iter().copied());
+        tried.works.extend(unknown.into_iter().map(|choice| (choice, !flaws.contains_key(&choice))));
+    }
+    let lines = Lines::new(asked.file.text(&loaded.db), asked.encoding);
+    let mut preferred = None;
+    let mut actions = Vec::new();
+    for choice in choices.into_iter().filter(|choice| tried.works[choice]) {
+        let (finding, fix) = (&findings[choice.finding], &findings[choice.finding].fixes[choice.fix]);
+        // The first of each finding, if nothing can be lost by it.
+        let is_first = preferred.replace(choice.finding) != Some(choice.finding);
+        let mut action = json!({
+            "title": fix.title,
+            "kind": "quickfix",
+            "isPreferred": is_first && fix.safety == Safety::Safe,
+            "edit": edit(loaded, asked.encoding, fix),
+        });
+        let range = at(finding).map(|span| lines.range(span)).unwrap_or_default();
+        if let Some(reported) = reported(asked.params, finding.rule, &range) {
+            action["diagnostics"] = json!([reported]);
+        }
+        actions.push(action);
+    }
+    actions
+}
+
+/// All safe fixes of the file that work, followed to the end.
+fn all_safe_fixes(loaded: &mut Loaded, asked: &Asked<'_>) -> Option<Value> {
+    let of_file = |db: &patternc_compiler::db::Database, finding: &Diagnostic, fix: &Fix| {
+        fix.safety == Safety::Safe && locate(db, finding.primary.at).is_some_and(|(file, _)| file == asked.file)
+    };
+    let followed = fixes::follow(&mut loaded.db, &CheckOptions::default(), of_file);
+    let mut changes: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for (file, old) in followed.before {
+        let lines = Lines::new(&old, asked.encoding);
+        let edits = formatting::edits(&old, file.text(&loaded.db));
+        let edits = edits.into_iter().map(|(span, new)| json!({ "range": lines.range(span), "newText": new })).collect();
+        changes.insert(uri(loaded, file), edits);
+        // The editor makes the change, and tells of it.
+        loaded.db.set_text(file, &old);
+    }
+    (!changes.is_empty()).then(|| json!({ "title": "apply all safe fixes", "kind": "source.fixAll", "edit": { "changes": changes } }))
 }
 
 /// The finding as the editor sent it along.
@@ -59,29 +106,15 @@ fn reported(params: &Value, rule: &str, range: &Value) -> Option<Value> {
     all.iter().find(|one| one["code"] == rule && one["range"] == *range).cloned()
 }
 
-/// Of fixes that touch the same text, the first.
-fn disjoint<'f>(fixes: impl Iterator<Item = &'f Fix>) -> Vec<&'f Fix> {
-    let mut taken: Vec<&Fix> = Vec::new();
-    for fix in fixes {
-        let touches = |other: &&Fix| {
-            other
-                .edits
-                .iter()
-                .any(|a| fix.edits.iter().any(|b| a.file == b.file && a.span.start <= b.span.end && b.span.start <= a.span.end))
-        };
-        if !taken.iter().any(touches) {
-            taken.push(fix);
-        }
-    }
-    taken
-}
-
-fn edit<'f>(places: &Places<'_>, fixes: impl Iterator<Item = &'f Fix>) -> Value {
-    let db = places.at.db();
+fn edit(loaded: &Loaded, encoding: Encoding, fix: &Fix) -> Value {
     let mut changes: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for edit in fixes.flat_map(|fix| &fix.edits) {
-        let range = Lines::new(edit.file.text(db), places.encoding).range(edit.span);
-        changes.entry(places.uri(edit.file)).or_default().push(json!({ "range": range, "newText": edit.text }));
+    for edit in &fix.edits {
+        let range = Lines::new(edit.file.text(&loaded.db), encoding).range(edit.span);
+        changes.entry(uri(loaded, edit.file)).or_default().push(json!({ "range": range, "newText": edit.text }));
     }
     json!({ "changes": changes })
+}
+
+fn uri(loaded: &Loaded, file: SourceFile) -> String {
+    uri::of_path(&loaded.folder().join(&**file.path(&loaded.db)))
 }

@@ -21,7 +21,7 @@ pub fn formatting(text: &str, lines: &Lines<'_>) -> Result<Value, Refusal> {
 }
 
 /// What turns `old` into `new`, by whole lines.
-fn edits(old: &str, new: &str) -> Vec<(Span, String)> {
+pub(super) fn edits(old: &str, new: &str) -> Vec<(Span, String)> {
     let diff = TextDiff::from_lines(old, new);
     let starts = |lines: &[&str]| {
         let mut starts = vec![0];

@@ -72,6 +72,16 @@ impl<'t> Lines<'t> {
         json!({ "start": self.position(span.start), "end": self.position(span.end) })
     }
 
+    /// What stands on a line, counted from 1; past the end, the last.
+    pub fn line(&self, number: usize) -> Value {
+        let line = number.clamp(1, self.starts.len()) - 1;
+        let start = self.starts[line] as usize;
+        let end = self.starts.get(line + 1).map_or(self.text.len(), |next| *next as usize);
+        let content = self.text[start..end].trim_end();
+        let indent = content.len() - content.trim_start().len();
+        self.range(Span::new(start + indent, start + content.len()))
+    }
+
     /// The byte at a position of the protocol. Past the end of a line is its end; past the last line, the end of the text. `None` if it is no
     /// position.
     pub fn offset(&self, position: &Value) -> Option<u32> {

@@ -37,7 +37,7 @@ pub struct Workspace {
 impl Workspace {
     /// Loads the projects in and below a folder that are not loaded yet.
     pub fn add_folder(&mut self, folder: &Path) -> Result<(), Fault> {
-        let found = project::load(std::slice::from_ref(&folder.to_path_buf()), None)?;
+        let found = project::load(std::slice::from_ref(&folder.to_path_buf()), self.overlays())?;
         self.add(found);
         Ok(())
     }
@@ -51,6 +51,12 @@ impl Workspace {
         self.projects.append(&mut found);
     }
 
+    /// The patterns that are open: what is in the editor counts, not what is on disk.
+    fn overlays(&self) -> Vec<Overlay> {
+        let patterns = self.documents.iter().filter(|(path, _)| path.file_name().is_some_and(|name| name != CONFIG));
+        patterns.map(|(path, document)| Overlay { path: path.clone(), bytes: document.text.clone().into_bytes() }).collect()
+    }
+
     /// Opens a text; its project is loaded if it was not.
     pub fn open(&mut self, path: PathBuf, document: Document) -> Result<(), Fault> {
         let text = document.text.clone();
@@ -59,31 +65,30 @@ impl Workspace {
             self.set_text(&path, &text);
             return Ok(());
         }
-        self.load_with(path, text)
+        self.load_with(path)
     }
 
-    /// Loads the project of a text that is not on disk, or not known to be. The project itself may be loaded, and the file new in it.
-    fn load_with(&mut self, path: PathBuf, text: String) -> Result<(), Fault> {
-        let overlay = || Some(Overlay { path: path.clone(), bytes: text.clone().into_bytes() });
+    /// Loads the project of an open text that is not on disk, or not known to be. The project itself may be loaded, and the file new in it.
+    fn load_with(&mut self, path: PathBuf) -> Result<(), Fault> {
         let around = self.projects.iter().map(|loaded| loaded.folder()).filter(|folder| path.starts_with(folder));
         let around: BTreeSet<PathBuf> = around.map(Path::to_path_buf).collect();
         if !around.is_empty() {
-            self.load_again(&around, overlay())?;
+            self.load_again(&around)?;
         }
         if self.find(&path).is_none() {
-            let found = project::load(std::slice::from_ref(&path), overlay())?;
+            let found = project::load(std::slice::from_ref(&path), self.overlays())?;
             self.add(found);
         }
         Ok(())
     }
 
     /// Loads the projects again that were loaded from some folders.
-    fn load_again(&mut self, folders: &BTreeSet<PathBuf>, overlay: Option<Overlay>) -> Result<(), Fault> {
+    fn load_again(&mut self, folders: &BTreeSet<PathBuf>) -> Result<(), Fault> {
         let mut stale: Vec<Loaded> = self.projects.extract_if(.., |loaded| folders.contains(loaded.folder())).collect();
         // Those below others are found from there.
         let is_below = |folder: &PathBuf| folder.ancestors().skip(1).any(|above| folders.contains(above));
         let paths: Vec<PathBuf> = folders.iter().filter(|folder| folder.is_dir() && !is_below(folder)).cloned().collect();
-        match project::load_again(&paths, overlay, &mut stale) {
+        match project::load_again(&paths, self.overlays(), &mut stale) {
             Ok(found) => self.add(found),
             Err(fault) => {
                 // What is known is better than nothing.
@@ -102,7 +107,7 @@ impl Workspace {
             self.set_text(path, text);
             return Ok(false);
         }
-        self.load_again(&folders, Some(Overlay { path: path.to_path_buf(), bytes: text.as_bytes().to_vec() }))?;
+        self.load_again(&folders)?;
         Ok(true)
     }
 
@@ -141,16 +146,10 @@ impl Workspace {
         let may_have = |root: &Path| folders.iter().any(|folder| folder.starts_with(root) || root.starts_with(folder));
         let roots = self.projects.iter().map(|loaded| loaded.folder()).filter(|root| may_have(root));
         let all: BTreeSet<PathBuf> = roots.chain(folders.iter().copied()).map(Path::to_path_buf).collect();
-        self.load_again(&all, None)?;
+        self.load_again(&all)?;
         // What is open and not on disk.
         let lost: Vec<PathBuf> = self.documents.iter().map(|(path, _)| path.clone()).filter(|path| self.find(path).is_none()).collect();
-        for path in lost {
-            if let Some(document) = self.documents.get(&path) {
-                let text = document.text.clone();
-                self.load_with(path, text)?;
-            }
-        }
-        Ok(())
+        lost.into_iter().try_for_each(|path| self.load_with(path))
     }
 
     /// The pattern files of a project that are open.

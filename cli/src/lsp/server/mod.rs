@@ -1,16 +1,19 @@
 //! What the server knows, and how messages are answered.
 
+mod notifications;
+mod publishing;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, Write};
 use std::panic::AssertUnwindSafe;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender};
 
 use patternc_compiler::ide::complete::complete;
 use serde_json::{Value, json};
 
-use super::documents::{Changed, Document};
+use super::actions::{Asked, Tried};
 use super::findings::{Job, Published, Ticket};
 use super::navigation::Places;
 use super::position::{Encoding, Lines};
@@ -33,11 +36,8 @@ pub enum Event {
         ticket: Ticket,
         found: Option<Published>,
     },
-    /// A run of a test ended: what to tell.
-    Tested {
-        passed: bool,
-        said: String,
-    },
+    /// A run of tests ended.
+    Tested(tests::Outcome),
 }
 
 impl From<Incoming> for Event {
@@ -100,6 +100,9 @@ pub struct Server<W> {
     shown: Published,
     /// Which version of each open text the editor knows the findings of.
     versions: BTreeMap<PathBuf, i64>,
+    tried: Tried,
+    /// Tests that failed, by their file and name: where, and what is shown there.
+    failed: BTreeMap<(PathBuf, String), (PathBuf, Value)>,
 }
 
 impl<W: Write> Server<W> {
@@ -120,6 +123,8 @@ impl<W: Write> Server<W> {
             found: BTreeMap::new(),
             shown: Published::new(),
             versions: BTreeMap::new(),
+            tried: Tried::default(),
+            failed: BTreeMap::new(),
         }
     }
 
@@ -146,9 +151,7 @@ impl<W: Write> Server<W> {
                 }
                 Some(Event::First { ticket, found }) => self.first(ticket, found)?,
                 Some(Event::Found { ticket, found }) => self.found(ticket, found)?,
-                Some(Event::Tested { passed, said }) => {
-                    self.out.notify("window/showMessage", json!({ "type": if passed { 3 } else { 1 }, "message": said }))?;
-                }
+                Some(Event::Tested(outcome)) => self.tested(outcome)?,
                 None => {}
             }
         }
@@ -226,6 +229,7 @@ impl<W: Write> Server<W> {
             "workspace/executeCommand" => tests::execute(params, &self.events),
             "completionItem/resolve" => Ok(params.clone()),
             "textDocument/completion" => self.complete(params),
+            "textDocument/codeAction" => self.actions(params),
             method => self.about_a_file(method, params),
         }
     }
@@ -247,7 +251,6 @@ impl<W: Write> Server<W> {
             "semanticTokens/full",
             "semanticTokens/range",
             "formatting",
-            "codeAction",
             "codeLens",
         ];
         let unknown = || Refusal { code: transport::METHOD_NOT_FOUND, reason: format!("`{method}` is not known here") };
@@ -255,8 +258,8 @@ impl<W: Write> Server<W> {
         let path = document_path(params)?;
         let Some(at) = self.workspace.find(&path) else { return Ok(Value::Null) };
         if path.file_name().is_some_and(|name| name == CONFIG) {
-            // It is no pattern: it has findings, and their fixes.
-            return Ok(if name == "codeAction" { actions::actions(&self.places(at), params) } else { Value::Null });
+            // It is no pattern: all that there is to it are findings, and their fixes.
+            return Ok(Value::Null);
         }
         let lines = Lines::new(at.text(), self.encoding);
         let places = self.places(at);
@@ -276,7 +279,6 @@ impl<W: Write> Server<W> {
             "semanticTokens/full" => tokens::tokens(at, &lines, None),
             "semanticTokens/range" => tokens::tokens(at, &lines, lines.span(&params["range"])),
             "formatting" => formatting::formatting(at.text(), &lines)?,
-            "codeAction" => actions::actions(&places, params),
             "codeLens" => tests::lenses(at, &lines, &path),
             _ => return Err(unknown()),
         })
@@ -298,6 +300,15 @@ impl<W: Write> Server<W> {
         let offset = lines.offset(&params["position"]).ok_or_else(|| Refusal::parameters("`position` is missing or no position"))?;
         let found = complete(&mut loaded.db, &mut loaded.scratch, file, offset);
         Ok(completion::items(found, &lines, self.client))
+    }
+
+    fn actions(&mut self, params: &Value) -> Result<Value, Refusal> {
+        let path = document_path(params)?;
+        let Some(At { project, file, .. }) = self.workspace.find(&path) else { return Ok(Value::Null) };
+        let revision = self.revisions.get(project).copied().unwrap_or_default();
+        let state = Ticket { generation: self.generation, project, revision };
+        let asked = Asked { state, file, encoding: self.encoding, params };
+        Ok(actions::actions(&mut self.workspace.projects[project], &mut self.tried, &asked))
     }
 
     fn initialize(&mut self, params: &Value) -> Value {
@@ -332,204 +343,12 @@ impl<W: Write> Server<W> {
                 "codeLensProvider": {},
                 "renameProvider": { "prepareProvider": true },
                 "completionProvider": { "triggerCharacters": [".", "@"] },
-                "signatureHelpProvider": { "triggerCharacters": ["(", ","] },
+                "signatureHelpProvider": { "triggerCharacters": ["(", ",", "{"] },
                 "semanticTokensProvider": { "legend": tokens::legend(), "full": true, "range": true },
                 "executeCommandProvider": { "commands": [tests::RUN] },
                 "workspace": { "workspaceFolders": { "supported": true, "changeNotifications": true } },
             },
         })
-    }
-
-    fn notification(&mut self, method: &str, params: &Value) -> Result<(), Fault> {
-        match method {
-            "initialized" => {
-                if self.client.watches_files {
-                    let watchers = json!([{ "globPattern": "**/*.pattern" }, { "globPattern": format!("**/{CONFIG}") }]);
-                    let options = json!({ "watchers": watchers });
-                    let registration = json!({ "id": "files", "method": "workspace/didChangeWatchedFiles", "registerOptions": options });
-                    self.out.request("client/registerCapability", json!({ "registrations": [registration] }))?;
-                }
-                for folder in self.folders.clone() {
-                    let added = self.workspace.add_folder(&folder);
-                    self.loaded();
-                    added?;
-                }
-            }
-            "workspace/didChangeWorkspaceFolders" => {
-                for folder in params["event"]["added"].as_array().into_iter().flatten() {
-                    if let Some(path) = folder["uri"].as_str().and_then(uri::to_path) {
-                        let added = self.workspace.add_folder(&path);
-                        self.loaded();
-                        added?;
-                    }
-                }
-            }
-            "textDocument/didOpen" => {
-                let document = &params["textDocument"];
-                let (Some(uri), Some(text)) = (document["uri"].as_str(), document["text"].as_str()) else { return Ok(()) };
-                let Some(path) = uri::to_path(uri) else { return Ok(()) };
-                let before = self.workspace.projects.len();
-                let known = self.workspace.find(&path).is_some();
-                let document = Document { uri: uri.to_owned(), version: document["version"].as_i64(), text: text.to_owned() };
-                let opened = self.workspace.open(path.clone(), document);
-                if known && before == self.workspace.projects.len() {
-                    self.edited(&path);
-                } else {
-                    self.loaded();
-                }
-                opened?;
-            }
-            "textDocument/didChange" => {
-                let document = &params["textDocument"];
-                let Some(path) = document["uri"].as_str().and_then(uri::to_path) else { return Ok(()) };
-                let version = document["version"].as_i64();
-                let changed = self.workspace.documents.change(&path, version, &params["contentChanges"], self.encoding);
-                if let Some(Changed { text, understood }) = changed {
-                    let text = text.to_owned();
-                    let edited = self.workspace.edit(&path, &text);
-                    match edited {
-                        Ok(false) => self.edited(&path),
-                        Ok(true) | Err(_) => self.loaded(),
-                    }
-                    edited?;
-                    if !understood {
-                        let message = format!("a change of {} could not be understood: close it and open it again", path.display());
-                        self.out.notify("window/showMessage", json!({ "type": 2, "message": message }))?;
-                    }
-                }
-            }
-            "textDocument/didClose" => {
-                if let Some(path) = params["textDocument"]["uri"].as_str().and_then(uri::to_path) {
-                    self.versions.remove(&path);
-                    let closed = self.workspace.close(&path);
-                    self.loaded();
-                    closed?;
-                }
-            }
-            "textDocument/didSave" => {
-                let path = params["textDocument"]["uri"].as_str().and_then(uri::to_path);
-                if let Some(path) = path.filter(|path| path.file_name().is_some_and(|name| name == CONFIG)) {
-                    let changed = self.workspace.changed_on_disk(&BTreeSet::from([path]));
-                    self.loaded();
-                    changed?;
-                }
-            }
-            "workspace/didChangeWatchedFiles" => {
-                let changes = params["changes"].as_array().into_iter().flatten();
-                let paths: BTreeSet<PathBuf> = changes.filter_map(|change| uri::to_path(change["uri"].as_str()?)).collect();
-                let changed = self.workspace.changed_on_disk(&paths);
-                self.loaded();
-                changed?;
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// A file was edited: the findings of its projects are out of date.
-    fn edited(&mut self, path: &Path) {
-        for (project, loaded) in self.workspace.projects.iter().enumerate() {
-            if loaded.source(path).is_some() {
-                self.revisions[project] += 1;
-                self.dirty.insert(project);
-            }
-        }
-    }
-
-    /// Projects came, went or were read again: nothing that is known of them counts.
-    fn loaded(&mut self) {
-        self.generation += 1;
-        self.revisions = vec![0; self.workspace.projects.len()];
-        self.dirty = (0..self.workspace.projects.len()).collect();
-        self.found.clear();
-    }
-
-    /// Looks for findings in a project that was changed, unless a search is under way.
-    fn search(&mut self) {
-        if self.searching {
-            return;
-        }
-        let Some(project) = self.dirty.pop_first() else { return };
-        let Some(loaded) = self.workspace.projects.get(project) else { return };
-        let ticket = Ticket { generation: self.generation, project, revision: self.revisions[project] };
-        let first = (!self.found.contains_key(&project)).then(|| self.workspace.open_patterns(project));
-        let job = Job { ticket, folder: loaded.folder().to_path_buf(), db: loaded.db.clone(), encoding: self.encoding, first };
-        self.searching = self.jobs.send(job).is_ok();
-    }
-
-    /// Shows what is found in the files that somebody looks at; the rest of the project follows, and with it the versions that all is of.
-    fn first(&mut self, ticket: Ticket, found: Published) -> io::Result<()> {
-        let current = ticket.generation == self.generation && self.revisions.get(ticket.project) == Some(&ticket.revision);
-        if !current {
-            return Ok(());
-        }
-        let paths: Vec<PathBuf> = found.keys().cloned().collect();
-        self.found.insert(ticket.project, found);
-        let shown = paths.iter().try_for_each(|path| self.publish(path, None));
-        // All else of the project is still unknown.
-        self.found.remove(&ticket.project);
-        shown
-    }
-
-    fn found(&mut self, ticket: Ticket, found: Option<Published>) -> io::Result<()> {
-        self.searching = false;
-        if ticket.generation != self.generation {
-            return Ok(());
-        }
-        let current = self.revisions.get(ticket.project) == Some(&ticket.revision);
-        match found.filter(|_| current) {
-            Some(found) => {
-                let before = self.found.insert(ticket.project, found);
-                let mut paths: BTreeSet<PathBuf> =
-                    before.iter().chain(self.found.get(&ticket.project)).flat_map(|found| found.keys().cloned()).collect();
-                if self.dirty.is_empty() {
-                    // What is shown of files that no project has any more.
-                    paths.extend(self.shown.keys().cloned());
-                }
-                paths.retain(|path| self.workspace.documents.get(path).is_none());
-                paths.iter().try_for_each(|path| self.publish(path, None))?;
-                // Last, so that who waits for the findings of a version has those of other files too.
-                let loaded = &self.workspace.projects[ticket.project];
-                let open = self.workspace.documents.iter().map(|(path, _)| path).filter(|path| loaded.source(path).is_some());
-                let open: Vec<PathBuf> = open.cloned().collect();
-                open.iter().try_for_each(|path| {
-                    let version = self.workspace.documents.get(path).and_then(|document| document.version);
-                    self.publish(path, version)
-                })?;
-            }
-            None => {
-                self.dirty.insert(ticket.project);
-            }
-        }
-        Ok(())
-    }
-
-    /// Shows what all projects find in a file, if it is not shown already as what they find in this version.
-    fn publish(&mut self, path: &Path, version: Option<i64>) -> io::Result<()> {
-        let mut of_projects = self.found.values().filter_map(|found| found.get(path));
-        let mut all: Vec<Value> = of_projects.next().cloned().unwrap_or_default();
-        for finding in of_projects.flatten() {
-            if !all.contains(finding) {
-                all.push(finding.clone());
-            }
-        }
-        let document = self.workspace.documents.get(path);
-        let newer = version.is_some() && version != self.versions.get(path).copied();
-        if self.shown.get(path).map(Vec::as_slice).unwrap_or_default() == all.as_slice() && !newer {
-            return Ok(());
-        }
-        let uri = document.map_or_else(|| uri::of_path(path), |document| document.uri.clone());
-        let mut params = json!({ "uri": uri, "diagnostics": all });
-        if let Some(version) = version {
-            params["version"] = version.into();
-            self.versions.insert(path.to_path_buf(), version);
-        }
-        if all.is_empty() {
-            self.shown.remove(path);
-        } else {
-            self.shown.insert(path.to_path_buf(), all);
-        }
-        self.out.notify("textDocument/publishDiagnostics", params)
     }
 }
 

@@ -1,0 +1,120 @@
+//! What the editor tells: texts that are opened, changed and closed, files and folders that come and go.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::Server;
+use crate::fault::Fault;
+use crate::lsp::documents::{Changed, Document};
+use crate::lsp::uri;
+use crate::project::CONFIG;
+
+impl<W: Write> Server<W> {
+    pub(super) fn notification(&mut self, method: &str, params: &Value) -> Result<(), Fault> {
+        match method {
+            "initialized" => {
+                if self.client.watches_files {
+                    let watchers = json!([{ "globPattern": "**/*.pattern" }, { "globPattern": format!("**/{CONFIG}") }]);
+                    let options = json!({ "watchers": watchers });
+                    let registration = json!({ "id": "files", "method": "workspace/didChangeWatchedFiles", "registerOptions": options });
+                    self.out.request("client/registerCapability", json!({ "registrations": [registration] }))?;
+                }
+                for folder in self.folders.clone() {
+                    let added = self.workspace.add_folder(&folder);
+                    self.loaded();
+                    added?;
+                }
+            }
+            "workspace/didChangeWorkspaceFolders" => {
+                for folder in params["event"]["added"].as_array().into_iter().flatten() {
+                    if let Some(path) = folder["uri"].as_str().and_then(uri::to_path) {
+                        let added = self.workspace.add_folder(&path);
+                        self.loaded();
+                        added?;
+                    }
+                }
+            }
+            "textDocument/didOpen" => {
+                let document = &params["textDocument"];
+                let (Some(uri), Some(text)) = (document["uri"].as_str(), document["text"].as_str()) else { return Ok(()) };
+                let Some(path) = uri::to_path(uri).filter(|path| !path.is_dir()) else { return Ok(()) };
+                let before = self.workspace.projects.len();
+                let known = self.workspace.find(&path).is_some();
+                let document = Document { uri: uri.to_owned(), version: document["version"].as_i64(), text: text.to_owned() };
+                let opened = self.workspace.open(path.clone(), document);
+                if known && before == self.workspace.projects.len() {
+                    self.edited(&path);
+                } else {
+                    self.loaded();
+                }
+                opened?;
+            }
+            "textDocument/didChange" => {
+                let document = &params["textDocument"];
+                let Some(path) = document["uri"].as_str().and_then(uri::to_path) else { return Ok(()) };
+                let version = document["version"].as_i64();
+                let changed = self.workspace.documents.change(&path, version, &params["contentChanges"], self.encoding);
+                if let Some(Changed { text, understood }) = changed {
+                    let text = text.to_owned();
+                    self.forget_tests(&path);
+                    let edited = self.workspace.edit(&path, &text);
+                    match edited {
+                        Ok(false) => self.edited(&path),
+                        Ok(true) | Err(_) => self.loaded(),
+                    }
+                    edited?;
+                    if !understood {
+                        let message = format!("a change of {} could not be understood: close it and open it again", path.display());
+                        self.out.notify("window/showMessage", json!({ "type": 2, "message": message }))?;
+                    }
+                }
+            }
+            "textDocument/didClose" => {
+                if let Some(path) = params["textDocument"]["uri"].as_str().and_then(uri::to_path) {
+                    self.versions.remove(&path);
+                    let closed = self.workspace.close(&path);
+                    self.loaded();
+                    closed?;
+                }
+            }
+            "textDocument/didSave" => {
+                let path = params["textDocument"]["uri"].as_str().and_then(uri::to_path);
+                if let Some(path) = path.filter(|path| path.file_name().is_some_and(|name| name == CONFIG)) {
+                    let changed = self.workspace.changed_on_disk(&BTreeSet::from([path]));
+                    self.loaded();
+                    changed?;
+                }
+            }
+            "workspace/didChangeWatchedFiles" => {
+                let changes = params["changes"].as_array().into_iter().flatten();
+                let paths: BTreeSet<PathBuf> = changes.filter_map(|change| uri::to_path(change["uri"].as_str()?)).collect();
+                let changed = self.workspace.changed_on_disk(&paths);
+                self.loaded();
+                changed?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A file was edited: the findings of its projects are out of date.
+    fn edited(&mut self, path: &Path) {
+        for (project, loaded) in self.workspace.projects.iter().enumerate() {
+            if loaded.source(path).is_some() {
+                self.revisions[project] += 1;
+                self.dirty.insert(project);
+            }
+        }
+    }
+
+    /// Projects came, went or were read again: nothing that is known of them counts.
+    fn loaded(&mut self) {
+        self.generation += 1;
+        self.revisions = vec![0; self.workspace.projects.len()];
+        self.dirty = (0..self.workspace.projects.len()).collect();
+        self.found.clear();
+    }
+}

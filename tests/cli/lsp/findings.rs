@@ -1,0 +1,198 @@
+//! Findings, their fixes, and which files they are of.
+
+use serde_json::{Value, json};
+
+use super::{Editor, PEOPLE, change_all, covered, opened, project};
+
+#[test]
+fn findings_come_with_related_places_and_fixes() {
+    let (mut editor, _folder) = opened();
+    let uri = editor.uri("people.pattern");
+    let text = PEOPLE.replace(" writes Person.members, Person.name", "");
+    change_all(&mut editor, "people.pattern", 2, &text);
+    let found = editor.findings[&uri].clone();
+    let finding = found.as_array().expect("a list").iter().find(|one| one["code"] == "undeclared-write").expect("it is found").clone();
+    assert_eq!(finding["severity"], 1);
+    let params = json!({ "textDocument": { "uri": uri }, "range": finding["range"], "context": { "diagnostics": [finding] } });
+    let actions = editor.request("textDocument/codeAction", params);
+    let action = actions.as_array().expect("a list").iter().find(|one| one["kind"] == "quickfix").expect("a way out").clone();
+    assert_eq!(action["diagnostics"][0]["code"], "undeclared-write");
+    let mut edits = action["edit"]["changes"][&uri].as_array().expect("edits").clone();
+    edits.iter_mut().for_each(|edit| edit["text"] = edit["newText"].take());
+    editor.notify("textDocument/didChange", json!({ "textDocument": { "uri": uri, "version": 3 }, "contentChanges": edits }));
+    editor.settled("people.pattern", 3);
+    let left: Vec<&Value> = editor.findings[&uri].as_array().expect("a list").iter().filter(|one| one["severity"] == 1).collect();
+    assert!(left.is_empty(), "{left:?}");
+
+    // What an edit breaks in another file is shown there.
+    let text = PEOPLE.replace("cell name: Text", "cell title: Text");
+    change_all(&mut editor, "people.pattern", 4, &text);
+    let notes = editor.uri("notes.pattern");
+    assert_eq!(editor.findings[&notes][0]["code"], "unknown-name");
+    change_all(&mut editor, "people.pattern", 5, PEOPLE);
+    assert_eq!(editor.findings[&notes], json!([]));
+    assert_eq!(editor.end(), Some(0));
+}
+
+#[test]
+fn the_configuration_has_findings_too() {
+    let (mut editor, folder) = opened();
+    editor.open("patternc.yaml", 1, "project: people\nrules: { no-such-rule: warn }\n");
+    let uri = editor.uri("patternc.yaml");
+    assert_eq!(editor.findings[&uri][0]["source"], "patternc", "{:?}", editor.findings);
+
+    // Files that come and go on disk.
+    std::fs::write(folder.path().join("more.pattern"), "record R in nowhere { }\n").expect("there is room");
+    let more = editor.uri("more.pattern");
+    editor.notify("workspace/didChangeWatchedFiles", json!({ "changes": [{ "uri": more, "type": 1 }] }));
+    change_all(&mut editor, "people.pattern", 2, PEOPLE);
+    assert_eq!(editor.findings[&more][0]["code"], "unknown-name");
+    std::fs::remove_file(folder.path().join("more.pattern")).expect("it is there");
+    editor.notify("workspace/didChangeWatchedFiles", json!({ "changes": [{ "uri": more, "type": 3 }] }));
+    change_all(&mut editor, "people.pattern", 3, PEOPLE);
+    assert_eq!(editor.findings[&more], json!([]));
+    assert_eq!(editor.end(), Some(0));
+}
+
+/// Texts as bad editors and bad disks leave them: each is answered about, in its own counting.
+#[test]
+fn texts_of_every_kind_are_counted_as_editors_count() {
+    let folder = project();
+    // On disk, with a mark before the text and lines that end as on Windows.
+    std::fs::write(folder.path().join("marked.pattern"), format!("\u{feff}{}", "record R in nowhere { }\r\n")).expect("there is room");
+    for encodings in [json!(["utf-16"]), json!(["utf-8", "utf-16"]), json!(["utf-32"])] {
+        let mut editor = Editor::start(folder.path());
+        let answer = editor.initialize(json!({ "general": { "positionEncodings": encodings } }));
+        let bytes = answer["capabilities"]["positionEncoding"] == "utf-8";
+        assert_eq!(bytes, encodings[0] == "utf-8");
+        for (version, end) in ["\n", "\r\n", "\r"].into_iter().enumerate() {
+            let text = ["space home", "", "enum Kind { a }", "record P in home { cell t: Text = \"ü😀\" cell u: Nope }"].join(end);
+            let version = version as i64;
+            if version == 0 {
+                editor.open("kinds.pattern", version, &text);
+            } else {
+                change_all(&mut editor, "kinds.pattern", version, &text);
+            }
+            let uri = editor.uri("kinds.pattern");
+            let found = editor.findings[&uri].as_array().expect("a list").clone();
+            let unknown = found.iter().find(|one| one["code"] == "unknown-name").unwrap_or_else(|| panic!("{found:?}"));
+            let before = "record P in home { cell t: Text = \"ü😀\" cell u: ";
+            let character = if bytes { before.len() } else { before.encode_utf16().count() };
+            assert_eq!(unknown["range"]["start"], json!({ "line": 3, "character": character }), "{end:?}");
+        }
+        let marked = editor.uri("marked.pattern");
+        let found = editor.findings[&marked].as_array().expect("a list").clone();
+        assert_eq!(found[0]["range"]["start"], json!({ "line": 0, "character": 12 }), "{found:?}");
+        assert_eq!(editor.end(), Some(0));
+    }
+}
+
+/// Where nobody said which files belong together, an import that is typed says it, and one that is taken back no longer does.
+#[test]
+fn an_import_brings_files_together_that_were_apart() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let apart = "space home\n\nrecord R in home {\n  cell n: Int = 0\n}\n";
+    for (name, text) in [("a.pattern", "space away\n\nrecord Q in away { }\n\nrecord R in away { }\n"), ("b.pattern", apart)] {
+        std::fs::write(folder.path().join(name), text).expect("there is room");
+    }
+    let mut editor = Editor::start(folder.path());
+    editor.initialize(json!({}));
+    editor.open("b.pattern", 1, apart);
+    let uri = editor.uri("b.pattern");
+    let joined = "use \"a.pattern\" { Q }\n\nspace home\n\nrecord S in home {\n  cell q: Q?\n}\n";
+    let codes =
+        |editor: &Editor| editor.findings[&uri].as_array().expect("a list").iter().map(|one| one["code"].clone()).collect::<Vec<_>>();
+    for version in [2, 4] {
+        change_all(&mut editor, "b.pattern", version, joined);
+        assert_eq!(codes(&editor), Vec::<Value>::new(), "version {version}");
+        change_all(&mut editor, "b.pattern", version + 1, &joined.replace("a.pattern", "c.pattern"));
+        assert!(codes(&editor).contains(&json!("unresolved-import")), "version {version}");
+    }
+    assert_eq!(editor.end(), Some(0));
+}
+
+/// An editor offers what `--fix` follows, and all of it at once where it is asked for that.
+#[test]
+fn fixes_that_do_not_work_are_not_offered() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let text = "space home\n\nrecord R in home {\n  cell l: List<Text> = []\n  cell m: List<Text> = []\n\n  handler go(each: Text) {\n    \
+                self.l = self.l + self.m\n    self.m = self.m + [each]\n    self.m = self.m + [\"x\"]\n  }\n}\n";
+    std::fs::write(folder.path().join("a.pattern"), text).expect("there is room");
+    std::fs::write(folder.path().join("patternc.yaml"), "project: a\n").expect("there is room");
+    let mut editor = Editor::start(folder.path());
+    editor.initialize(json!({}));
+    editor.open("a.pattern", 1, text);
+    let uri = editor.uri("a.pattern");
+    let whole = json!({ "start": { "line": 0, "character": 0 }, "end": { "line": 99, "character": 0 } });
+    let ask = |editor: &mut Editor, only: Value| {
+        let params = json!({ "textDocument": { "uri": uri }, "range": whole, "context": { "diagnostics": [], "only": only } });
+        editor.request("textDocument/codeAction", params)
+    };
+    let offered = ask(&mut editor, json!(["quickfix"]));
+    let titles: Vec<&str> = offered.as_array().expect("a list").iter().filter_map(|action| action["title"].as_str()).collect();
+    assert_eq!(titles, ["write `+=`", "write `+=`"], "not to add the elements one by one: `each` is taken");
+    assert_eq!(ask(&mut editor, json!(["quickfix"])), offered, "asked again");
+    let all = ask(&mut editor, json!(["source.fixAll"]));
+    let edits = all[0]["edit"]["changes"][&uri].as_array().expect("edits").clone();
+    assert_eq!(edits.len(), 1, "{all}");
+    assert_eq!(edits[0]["newText"], "    self.m += each\n    self.m += \"x\"\n");
+    // Nothing of it was done.
+    assert_eq!(editor.findings[&uri].as_array().map(Vec::len), Some(3));
+    change_all(&mut editor, "a.pattern", 2, text);
+    assert_eq!(editor.findings[&uri].as_array().map(Vec::len), Some(3));
+    assert_eq!(editor.end(), Some(0));
+}
+
+/// What is typed in one file and not saved says, with what is typed in others, which files belong together.
+#[test]
+fn texts_that_are_not_saved_count_where_files_are_brought_together() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let (first, second) = ("space one\n\nrecord R in one { }\n", "space two\n\nrecord R in two { }\n");
+    for (name, text) in [("a.pattern", first), ("b.pattern", second), ("c.pattern", "space three\n\nrecord R in three { }\n")] {
+        std::fs::write(folder.path().join(name), text).expect("there is room");
+    }
+    let mut editor = Editor::start(folder.path());
+    editor.initialize(json!({}));
+    editor.open("a.pattern", 1, first);
+    editor.open("b.pattern", 1, second);
+    // Typed in one, and not saved; then the other imports it.
+    change_all(&mut editor, "a.pattern", 2, "space one\n\nrecord Q in one { }\n");
+    change_all(&mut editor, "b.pattern", 2, "use \"a.pattern\" { Q }\n\nspace two\n\nrecord S in two {\n  cell q: Q?\n}\n");
+    let uri = editor.uri("b.pattern");
+    assert_eq!(editor.findings[&uri], json!([]), "`Q` is there, though not on disk");
+    assert_eq!(editor.end(), Some(0));
+}
+
+#[test]
+fn a_test_that_fails_is_shown_where_it_failed() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let text =
+        "space home\n\nrecord R in home {\n  cell n: Int = 0\n}\n\ntest \"one\" {\n  let r = create R in home { }\n  expect r.n == 1\n}\n";
+    std::fs::write(folder.path().join("a.pattern"), text).expect("there is room");
+    let mut editor = Editor::start(folder.path());
+    editor.initialize(json!({}));
+    editor.open("a.pattern", 1, text);
+    let uri = editor.uri("a.pattern");
+    let run = |editor: &mut Editor| {
+        let lenses = editor.request("textDocument/codeLens", json!({ "textDocument": { "uri": uri } }));
+        let command = &lenses[0]["command"];
+        editor.request("workspace/executeCommand", json!({ "command": command["command"], "arguments": command["arguments"] }));
+        editor.told("window/showMessage")["params"].clone()
+    };
+    let told = run(&mut editor);
+    assert_eq!(
+        (told["type"].as_u64(), told["message"].as_str().map(|said| said.starts_with("0 passed, 1 failed\none (line 9): "))),
+        (Some(1), Some(true)),
+        "{told}"
+    );
+    let shown = editor.findings[&uri].clone();
+    assert_eq!((shown[0]["code"].as_str(), covered(text, &shown[0]["range"]).as_str()), (Some("test"), "expect r.n == 1"), "{shown}");
+    // It holds until the text is edited.
+    let mended = text.replace("n == 1", "n == 0");
+    change_all(&mut editor, "a.pattern", 2, &mended);
+    assert_eq!(editor.findings[&uri], json!([]));
+    std::fs::write(folder.path().join("a.pattern"), &mended).expect("there is room");
+    assert_eq!(run(&mut editor)["type"], 3);
+    assert_eq!(editor.findings[&uri], json!([]));
+    assert_eq!(editor.end(), Some(0));
+}

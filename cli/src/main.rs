@@ -15,6 +15,7 @@ mod project;
 mod query;
 mod reconciliation;
 mod render;
+mod rule_name;
 mod scene;
 mod stores;
 

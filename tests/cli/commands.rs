@@ -205,3 +205,56 @@ fn a_byte_order_mark_before_a_file_says_nothing() {
     assert_eq!(call(folder.path(), &["check"]).status.code(), Some(0));
     assert_eq!(call(folder.path(), &["fmt", "--check"]).status.code(), Some(0));
 }
+
+#[test]
+fn a_new_project_needs_a_folder_without_files() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let make = |place: &std::path::Path, name: &str| {
+        let output = patternc(place).args(["new", name]).output().expect("the binary of the test starts");
+        (output.status.code(), seen(&output))
+    };
+    // In the current folder, which version control has been at.
+    let here = folder.path().join("my shelf");
+    std::fs::create_dir_all(here.join(".git")).expect("there is room");
+    std::fs::write(here.join(".gitignore"), "*.bak").expect("there is room");
+    let (code, said) = make(&here, ".");
+    assert_eq!((code, said.contains("cd "), said.starts_with("Made my shelf.")), (Some(0), false, true), "{said}");
+    assert!(std::fs::read_to_string(here.join("patternc.yaml")).is_ok_and(|text| text.starts_with("project: \"my shelf\"\n")));
+    assert_eq!(std::fs::read_to_string(here.join(".gitignore")).ok().as_deref(), Some("*.bak\n.patternc/\n"));
+    let tested = patternc(&here).arg("test").output().expect("the binary of the test starts");
+    assert!(tested.status.success(), "{}", seen(&tested));
+
+    // Through a path, into a folder that is there and empty; its name is the project's.
+    std::fs::create_dir(folder.path().join("empty")).expect("there is room");
+    let (code, said) = make(folder.path(), "empty/../empty/.");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(std::fs::read_to_string(folder.path().join("empty/patternc.yaml")).is_ok_and(|text| text.starts_with("project: \"empty\"\n")));
+
+    // What is there stays as it is.
+    let before = std::fs::read(here.join("library.pattern")).expect("it was made");
+    for (name, reason) in
+        [(".", "is not empty, it has events.jsonl"), ("library.pattern", "library.pattern is a file"), ("/", "names no folder")]
+    {
+        let (code, said) = make(&here, name);
+        assert_eq!((code, said.contains(reason)), (Some(2), true), "{name}: {said}");
+    }
+    assert_eq!(std::fs::read(here.join("library.pattern")).ok(), Some(before));
+}
+
+#[test]
+fn shells_complete_the_names_of_rules() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let output = patternc(folder.path()).args(["completions", "bash"]).output().expect("the binary of the test starts");
+    let script = String::from_utf8_lossy(&output.stdout).into_owned();
+    let after = |option: &str| {
+        let check = &script[script.find("patternc__subcmd__check)").expect("check has its completions")..];
+        let at = check.find(&format!("{option})")).unwrap_or_else(|| panic!("{option} has completions"));
+        check[at..].lines().nth(1).unwrap_or_default().to_owned()
+    };
+    assert!(after("--error").contains("cross-space-write") && after("--error").contains("late-check"));
+    assert!(!after("--ignore").contains("cross-space-write") && after("--ignore").contains("late-check"));
+    let help = patternc(folder.path()).args(["check", "--help"]).output().expect("the binary of the test starts");
+    assert!(!seen(&help).contains("cross-space-write"), "all the names would be too many there");
+    let wrong = patternc(folder.path()).args(["check", "--ignore", "late-chek"]).output().expect("the binary of the test starts");
+    assert!(seen(&wrong).contains("did you mean `late-check`?"), "{}", seen(&wrong));
+}

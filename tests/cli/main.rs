@@ -1,5 +1,6 @@
 //! Suites over the built `patternc`.
 
+mod ci;
 mod commands;
 mod crash;
 mod deployments;

@@ -8,11 +8,12 @@ use patternc_compiler::resolve::did_you_mean;
 use patternc_compiler::rules::{self, Fixes, Rule};
 
 use crate::fault::Fault;
+use crate::rule_name::RuleName;
 
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The name of the rule.
-    #[arg(required_unless_present = "list")]
+    #[arg(required_unless_present = "list", value_parser = RuleName::Any, hide_possible_values = true)]
     rule: Option<String>,
     /// Every rule, a line each.
     #[arg(long)]

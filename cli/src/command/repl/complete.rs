@@ -141,7 +141,7 @@ impl Known {
 
     /// What can follow the `.` after a path of names; of any record where its type is not known.
     fn members(&self, path: &str) -> Vec<(String, String)> {
-        let start = path.rfind(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '?'))).map_or(0, |at| at + 1);
+        let start = path.trim_end_matches(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '?')).len();
         let path = path.get(start..).unwrap_or_default();
         if let Some(of) = self.program.enums.iter().find(|of| of.name == path) {
             return of.variants.iter().map(|variant| (variant.name.to_string(), "variant".to_owned())).collect();

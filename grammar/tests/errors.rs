@@ -231,7 +231,6 @@ fn what_is_missing_or_too_much() {
             "let x = \"a {b c} d\"",
             "§ = 3",
             "é = 3",
-            "é foo",
             "let x = a @ b",
         ],
         "\n  }\n}\n",

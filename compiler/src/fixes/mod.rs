@@ -21,7 +21,7 @@ pub struct Choice {
 }
 
 impl Choice {
-    fn of<'f>(self, findings: &'f [Diagnostic]) -> (&'f Diagnostic, &'f Fix) {
+    fn of(self, findings: &[Diagnostic]) -> (&Diagnostic, &Fix) {
         let finding = &findings[self.finding];
         (finding, &finding.fixes[self.fix])
     }

@@ -100,8 +100,8 @@ fn judge(
             Once::Idempotent => {
                 // Who hears of the failure puts right what it wrote; of what was written before, or if another handler hears of it, each record
                 // has to show at least that something came in between.
-                let strict = own.iter().copied().filter(|write| call.told && !is_part_of_created(write, &own, created));
-                let open = strict.filter(|write| !callable.is_told(write.site()) && !settled(write)).next_back();
+                let mut strict = own.iter().copied().filter(|write| call.told && !is_part_of_created(write, &own, created));
+                let open = strict.rfind(|write| !callable.is_told(write.site()) && !settled(write));
                 let pooled: Vec<&WriteEffect> = written.iter().copied().filter(|write| !is_part_of_created(write, &own, created)).collect();
                 let before = if call.told {
                     earlier.iter().filter_map(|Earlier(writes)| unsettled(&writes.iter().collect::<Vec<_>>(), &settled)).next_back()
@@ -137,7 +137,7 @@ fn is_part_of_created(write: &WriteEffect, all: &[&WriteEffect], created: Option
 /// A write to a record of which nothing is put right.
 fn unsettled<'w>(writes: &[&'w WriteEffect], settled: &impl Fn(&WriteEffect) -> bool) -> Option<&'w WriteEffect> {
     let of_record = |write: &WriteEffect| writes.iter().any(|other| (other.record, &other.target) == (write.record, &write.target) && settled(other));
-    writes.iter().copied().filter(|write| !of_record(write)).next_back()
+    writes.iter().copied().rfind(|write| !of_record(write))
 }
 
 fn finding(

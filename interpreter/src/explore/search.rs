@@ -89,6 +89,7 @@ pub(super) struct Search<'p> {
     /// The room that attempts use.
     room: Execution,
     /// Points that nobody goes on from: their room serves others.
+    #[expect(clippy::vec_box, reason = "a point moves between here and the queue without being copied")]
     rooms: Vec<Box<Point<'p>>>,
     /// Of the point that is looked at, by the key of each event in the engine: what it has to go on.
     events: Vec<(u64, u128)>,

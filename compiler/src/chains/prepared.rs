@@ -93,7 +93,7 @@ impl<'a> Prepared<'a> {
                 }
                 let mut known = access.facts.iter().chain(next.iter().flat_map(|condition| condition.facts.iter()));
                 // Of what is needed, and is known whole by that, no more is seen.
-                if !piece.refused && !(chain.writes() && known.any(|fact| tells_all(fact, access))) {
+                if !(piece.refused || chain.writes() && known.any(|fact| tells_all(fact, access))) {
                     reads.push(thing);
                 }
                 continue;

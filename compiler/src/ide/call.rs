@@ -1,5 +1,7 @@
 //! The call around a place.
 
+use patternc_program::Method;
+
 use super::complete::{built_in_call, built_in_function};
 use super::cursor::{Open, around};
 use super::definition::Definition;
@@ -56,8 +58,9 @@ fn built_in(db: &dyn Db, file: SourceFile, open: &Open) -> Option<Call> {
         return Some(built_in_signature(label, what, open.commas));
     };
     let end = base.strip_suffix('?').unwrap_or(base).len() as u32;
-    let ty = types(db, file).into_iter().find(|(span, _)| span.end == end).map(|(_, ty)| ty)?;
-    let method = methods_of(present(ty)).iter().find(|method| method.name() == name)?;
+    // Where the call cannot be understood yet, its value may have no type.
+    let ty = types(db, file).into_iter().find(|(span, _)| span.end == end).map(|(_, ty)| present(ty));
+    let method = Method::named(name).filter(|method| ty.is_none_or(|ty| methods_of(ty).contains(method)))?;
     let (label, what) = built_in_call(method.name());
     Some(built_in_signature(label, what, open.commas))
 }

@@ -11,7 +11,7 @@ mod words;
 
 use patternc_grammar::syntax::{Name, Span};
 
-use super::cursor::around;
+use super::cursor::{Around, around};
 use super::describe::type_name;
 use super::names::{locals_at, names, record_at};
 use crate::bodies::bodies;
@@ -93,49 +93,38 @@ pub fn complete(db: &mut Database, scratch: &mut Scratch, file: SourceFile, at: 
         return Completions { replaced: Span::new(open, at), items };
     }
     let path = file.path(db).clone();
-    let with = |marker: &str| format!("{}{marker}{}", &text[..at], &text[at..]);
+    let readings = readings(&text, at, &around);
+    let plain = &readings[0].text;
     let scratch = match scratch.0 {
         Some(scratch) => {
-            db.set_scratch(scratch, &path, &with(MARKER));
+            db.set_scratch(scratch, &path, plain);
             scratch
         }
-        None => *scratch.0.insert(SourceFile::new(db, path.clone(), with(MARKER).as_str().into())),
+        None => *scratch.0.insert(SourceFile::new(db, path.clone(), plain.as_str().into())),
     };
     let (mut site, mut understood) = site::find(db, scratch, start as u32, &around);
-    if !understood && around.open.last().is_some_and(|open| open.bracket == b'{') && !text[at..].trim_start().starts_with(':') {
-        // Between the braces of a struct or record, a name alone is nothing: it has a value.
-        db.set_scratch(scratch, &path, &with(&format!("{MARKER}: none,")));
-        let (second, found) = site::find(db, scratch, start as u32, &around);
-        if found && matches!(second.position, Position::Field { .. }) {
-            (site, understood) = (second, true);
-        } else {
-            db.set_scratch(scratch, &path, &with(MARKER));
+    let mut read = plain;
+    for reading in &readings[1..] {
+        if understood {
+            break;
         }
-    }
-    let before_brace = around.open.last().filter(|open| open.bracket == b'{').map_or("", |open| {
-        let start = text[..open.at].rfind(['\n', '{', '}']).map_or(0, |newline| newline + 1);
-        &text[start..open.at]
-    });
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if !understood && before_brace.split(|c| !is_part(c)).any(|word| word == "match") {
-        // An arm is one with what follows it.
-        db.set_scratch(scratch, &path, &with(&format!("{MARKER} => {{ }},")));
+        db.set_scratch(scratch, &path, &reading.text);
         let (second, found) = site::find(db, scratch, start as u32, &around);
-        if found && matches!(second.position, Position::Pattern(_)) {
-            (site, understood) = (second, true);
+        if found && (reading.makes)(&second.position) {
+            (site, understood, read) = (second, true, &reading.text);
         } else {
-            db.set_scratch(scratch, &path, &with(MARKER));
+            db.set_scratch(scratch, &path, plain);
         }
     }
     if let (true, Position::Member { base: base @ Ty::Error, span, .. }) = (understood, &mut site.position) {
         // A value without such a member is not understood; without the `.` it is.
         let dot = text[..start].rfind('.').unwrap_or(start);
         let blank = " ".repeat(at - dot);
-        db.set_scratch(scratch, &path, &format!("{}{blank}{}", &text[..dot], &text[at..]));
+        db.set_scratch(scratch, &path, &format!("{}{blank}{}", &read[..dot], &read[at + MARKER.len()..]));
         if let Some(ty) = super::names::types(db, scratch).get(span) {
             *base = (*ty).clone();
         }
-        db.set_scratch(scratch, &path, &with(MARKER));
+        db.set_scratch(scratch, &path, read);
     }
     let replaced = match site.position {
         // The names of rules have words with `-` between.
@@ -153,6 +142,54 @@ pub fn complete(db: &mut Database, scratch: &mut Scratch, file: SourceFile, at: 
     items.sort_by(|a, b| (a.rank, &a.label).cmp(&(b.rank, &b.label)));
     items.dedup_by(|a, b| a.label == b.label && a.kind == b.kind);
     Completions { replaced, items }
+}
+
+/// A half-written text as it may go on.
+struct Reading {
+    text: String,
+    /// Whether it is what was meant: the place that it makes of the marker.
+    makes: fn(&Position) -> bool,
+}
+
+/// The text with the marker as it stands, and then as it can be read where it is not understood so.
+fn readings(text: &str, at: usize, around: &Around) -> Vec<Reading> {
+    let before = |brace: usize| {
+        let start = text[..brace].rfind(['\n', '{', '}']).map_or(0, |newline| newline + 1);
+        text[start..brace].trim()
+    };
+    let braces = || around.open.iter().filter(|open| open.bracket == b'{').map(|open| open.at);
+    let mut readings: Vec<Reading> = Vec::new();
+    let mut add = |behind: &str, makes| {
+        let mut read = format!("{}{MARKER}{behind}{}", &text[..at], &text[at..]);
+        // A `try` without its `catch` is nothing: as long as it is not there, it is read as another block.
+        for brace in braces().filter(|&brace| !readings.is_empty() && before(brace) == "try" && text[..brace].ends_with(' ')) {
+            let word = text[..brace].trim_end().len() - "try".len();
+            read.replace_range(word..brace, &format!("{:<1$}", "if 1", brace - word));
+        }
+        readings.push(Reading { text: read, makes });
+    };
+    add("", |_| true);
+    let innermost = around.open.last().filter(|open| open.bracket == b'{').map(|open| before(open.at));
+    if innermost.is_some() && !text[at..].trim_start().starts_with(':') {
+        // Between the braces of a struct or record, a name alone is nothing: it has a value.
+        add(": none,", |position| matches!(position, Position::Field { .. }));
+    }
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if innermost.is_some_and(|header| header.split(|c| !is_part(c)).any(|word| word == "match")) {
+        // An arm is one with what follows it.
+        add(" => { },", |position| matches!(position, Position::Pattern(_)));
+    }
+    let line = text[..at].rfind(['\n', '{', '}']).map_or(0, |newline| newline + 1);
+    match text[line..at].split_whitespace().next() {
+        // Their blocks come after what they look at.
+        Some("if" | "else" | "for" | "match") => add(" { }", |_| true),
+        Some("let") if text[line..at].contains(':') => add(" = none", |position| matches!(position, Position::Type | Position::Place)),
+        _ => {}
+    }
+    if braces().any(|brace| before(brace) == "try") {
+        add("", |_| true);
+    }
+    readings
 }
 
 /// The files that a `use` can name, while its path is written.

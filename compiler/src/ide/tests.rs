@@ -259,6 +259,42 @@ fn nothing_is_offered_in_comments_and_texts() {
 }
 
 #[test]
+fn what_is_typed_from_left_to_right_is_understood_at_each_point() {
+    let inside = |line: &str| offered(&format!("record R in home {{\n  handler h(p: Person) {{\n    {line}\n  }}\n}}"));
+    for line in [
+        "if p.|",
+        "if p.n|",
+        "for x in p.|",
+        "match p.|",
+        "if true { } else if p.|",
+        "try {\n p.|\n }",
+        "try {\n if p.|\n }",
+        "require p.|",
+        "let q = p.|",
+    ] {
+        let offered = inside(line);
+        assert!(offered.contains(&"name".into()) && !offered.contains(&"self".into()), "{line}: {offered:?}");
+    }
+    for line in ["for x in |", "for x in p|", "if |", "match |"] {
+        let offered = inside(line);
+        assert!(offered.contains(&"p".into()) && !offered.contains(&"home".into()), "{line}: {offered:?}");
+    }
+    let types = |offered: Vec<String>, line: &str| {
+        assert!(offered.contains(&"Person".into()) && offered.contains(&"List".into()), "{line}: {offered:?}");
+        assert!(!offered.iter().any(|label| ["self", "p", "caller", "create", "false"].contains(&label.as_str())), "{line}: {offered:?}");
+    };
+    for line in ["let q: |", "let q: L|", "let q: Person = p\n let r: |"] {
+        types(inside(line), line);
+    }
+    for line in ["fn z(p: |", "fn z(p: Person) -> |", "fn z(p: Person, q: |", "fn z(p: Person) -> |\n\nspace other"] {
+        types(offered(line), line);
+    }
+    for line in ["handler g(q: |\n", "handler g(q: |) { }", "handler g() -> |\n", "internal handler g(q: |\n"] {
+        types(offered(&format!("record R in home {{\n  {line}\n}}")), line);
+    }
+}
+
+#[test]
 fn a_call_knows_which_argument_is_written() {
     let text =
         "use \"people.pattern\" { payments, home }\nrecord R in home {\n  handler h() {\n    send payments.charge(\"a, (\", |)\n  }\n}";

@@ -26,7 +26,14 @@ pub(super) fn by_brackets(text: &str, at: usize, around: &Around) -> Site {
             Position::Nothing
         }
         _ if last == "create" => Position::Record,
+        _ if last == "in" && line.starts_with("for ") => Position::Expression,
         _ if last == "in" => Position::Space { of: None },
+        _ if line.trim_end().ends_with("->") => Position::Type,
+        _ if line.starts_with("let ") && line.contains(':') && !line.contains('=') => Position::Type,
+        (Some(b'('), "fn" | "handler" | "internal" | "saga") => match line.rsplit(['(', ',']).next() {
+            Some(param) if param.contains(':') => Position::Type,
+            _ => Position::Nothing,
+        },
         (None, _) if line.is_empty() => Position::Item,
         (None, _) => Position::Nothing,
         (Some(b'{'), "record") if line.is_empty() => Position::RecordMember,

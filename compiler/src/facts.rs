@@ -118,19 +118,19 @@ fn changed_in(db: &dyn Db, file: SourceFile) -> Changed {
 }
 
 #[salsa::tracked(returns(ref))]
-fn changed(db: &dyn Db) -> (FxHashSet<CellId>, FxHashSet<(ItemId, BodyOwner)>) {
-    let (mut cells, mut deleted) = (FxHashSet::default(), FxHashSet::default());
-    for &file in files(db) {
-        let changed = changed_in(db, file);
-        cells.extend(changed.cells.iter().copied());
-        deleted.extend(changed.deleted.iter().copied());
-    }
-    (cells, deleted)
+fn changed_cells(db: &dyn Db) -> FxHashSet<CellId> {
+    files(db).iter().flat_map(|&file| &changed_in(db, file).cells).copied().collect()
+}
+
+/// Apart from what is changed: a write that comes or goes changes nothing for who asks about deletions.
+#[salsa::tracked(returns(ref))]
+fn deletions(db: &dyn Db) -> FxHashSet<(ItemId, BodyOwner)> {
+    files(db).iter().flat_map(|&file| &changed_in(db, file).deleted).copied().collect()
 }
 
 /// Whether some body of the project writes the cell after the creation of its record.
 pub fn is_changed(db: &dyn Db, cell: CellId) -> bool {
-    changed(db).0.contains(&cell)
+    changed_cells(db).contains(&cell)
 }
 
 /// Whether some body of the project, other than this one, deletes records of this type.
@@ -140,7 +140,7 @@ pub fn is_deleted_elsewhere(db: &dyn Db, record: ItemId, than: BodyOwner) -> boo
 
 /// A body of the project, other than this one, that deletes records of this type.
 pub fn deleter(db: &dyn Db, record: ItemId, than: BodyOwner) -> Option<BodyOwner> {
-    changed(db).1.iter().filter(|(deleted, by)| *deleted == record && *by != than).map(|(_, by)| *by).min()
+    deletions(db).iter().filter(|(deleted, by)| *deleted == record && *by != than).map(|(_, by)| *by).min()
 }
 
 pub fn files(db: &dyn Db) -> &[SourceFile] {

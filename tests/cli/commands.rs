@@ -46,6 +46,22 @@ fn exit_statuses_tell_findings_from_wrong_use() {
 }
 
 #[test]
+fn an_event_that_is_not_utf8_is_refused_and_those_around_it_are_taken() {
+    let files = folder(&[("a.pattern", b"space home\nrecord K in home { cell t: Text = \"\" handler set(x: Text) { self.t = x } }\n")]);
+    let events = b"{\"id\":\"k\",\"create\":\"K\",\"as\":\"k\"}\n\
+        {\"id\":\"e\xff\",\"to\":\"K/k\",\"handler\":\"set\",\"args\":{\"x\":\"one\"}}\n\
+        {\"id\":\"e\",\"to\":\"K/k\",\"handler\":\"set\",\"args\":{\"x\":\"two\"}}\n\
+        {\"read\":\"K/k\"}\n";
+    std::fs::write(files.path().join("events.jsonl"), events).expect("there is room for a file");
+    let output = call(files.path(), &["run", "--events", "events.jsonl"]);
+    let said = seen(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let lines: Vec<&str> = said.lines().filter(|line| line.starts_with('{')).collect();
+    assert!(lines[1].contains(r#""line":2,"outcome":"invalid""#) && lines[1].contains("not UTF-8 from byte 9 on"), "{said}");
+    assert!(lines[2].contains("committed") && lines[3].contains("two"), "{said}");
+}
+
+#[test]
 fn json_findings_count_from_one_in_characters() {
     let files = folder(&[("a.pattern", "// ü\nrecord A in nowhere { }\n".as_bytes())]);
     let output = call(files.path(), &["check", "--output-format", "json"]);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use patternc_compiler::lower;
 use patternc_interpreter::engine::Stage;
 use patternc_interpreter::failure::{Failure, FailureKind};
-use patternc_interpreter::json::{self, CellName, Form, InvalidLine, Keys, Names, Reader, Request};
+use patternc_interpreter::json::{self, CellName, Form, InvalidLine, JsonError, Keys, Names, Reader, Request};
 use patternc_interpreter::runtime::Runtime;
 use patternc_interpreter::store::StoreError;
 use patternc_interpreter::value::{RecordRef, SpaceRef, Value};
@@ -78,6 +78,11 @@ pub fn run(arguments: &Arguments, voice: Voice) -> Result<ExitCode, Fault> {
     let stopped = loop {
         let (number, text) = match input.next() {
             Line::Text(number, text) => (number, text),
+            Line::NotText(line, at) => {
+                let message = format!("this line is not UTF-8 from byte {} on: write the events as UTF-8", at + 1);
+                printer.print(Answer::Invalid { line, id: None, error: JsonError { path: String::new(), message } });
+                continue;
+            }
             Line::End => break false,
             Line::Stop => break true,
             Line::Broken(source) => return Err(Fault::Read { path: arguments.events.clone().unwrap_or_else(|| "-".into()), source }),

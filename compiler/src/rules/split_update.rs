@@ -9,9 +9,9 @@ use crate::effects::depth::{Level, bottom_up};
 use crate::effects::always;
 use crate::effects::{self, BlockId, CallEffect, Effects, Entry, FailureCause, Frame, Site, Target, WriteEffect, WriteKind};
 use crate::facts;
-use crate::hir::{Block, BodyOwner, Stmt, StmtKind};
-use crate::signature::HandlerSig;
-use crate::types::{ItemId, LocalId, Ty};
+use crate::hir::{Block, BodyOwner, ExprKind, Stmt, StmtKind};
+use crate::types::{ItemId, LocalId};
+use crate::visit;
 
 pub static RULE: Rule = Rule {
     name: "split-update",
@@ -39,7 +39,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
             }
         }
         for piece in pieces.iter().copied() {
-            for call in &piece.calls {
+            for call in piece.calls.iter().filter(|call| !is_told(callable, call)) {
                 if let Some((undone, stays, invariant)) = split_by_call(callable, piece, call) {
                     findings.push(call_finding(context, callable, call, &Split { undone: &undone, stays, invariant }));
                 }
@@ -145,12 +145,9 @@ fn tears(db: &dyn Db, owner: BodyOwner) -> &[Tear] {
 #[salsa::tracked(returns(deref), cycle_result = no_tears)]
 fn tears_of<'db>(db: &'db dyn Db, key: Torn<'db>) -> Vec<Tear> {
     let owner = key.owner(db);
-    let tells = |sig: &HandlerSig| sig.result != Ty::Unit;
-    let Some(callable) = Callable::of(db, owner) else { return Vec::new() };
-    // Who has a result can say in it what became of it.
-    if !matches!(owner, BodyOwner::Handler(_) | BodyOwner::Create(_)) || callable.handler().is_some_and(tells) {
+    let Some(callable) = Callable::of(db, owner).filter(|_| matches!(owner, BodyOwner::Handler(_) | BodyOwner::Create(_))) else {
         return Vec::new();
-    }
+    };
     let level = Level::enter();
     if level.is_deep() {
         for callee in bottom_up(owner, |owner| effects::own(db, owner).map(|body| callees(&body.own)).unwrap_or_default()) {
@@ -173,7 +170,7 @@ fn tears_of<'db>(db: &'db dyn Db, key: Torn<'db>) -> Vec<Tear> {
         let undone = piece.writes.iter().filter(|write| callable.is_in(write.here(), of)).cloned();
         found.extend(undone.map(|undone| Tear { undone, repairs: repairs.clone() }));
     }
-    for call in &piece.calls {
+    for call in piece.calls.iter().filter(|call| !is_told(&callable, call)) {
         found.extend(tears(db, call.callee).iter().map(|tear| seen(db, owner, call, tear)));
     }
     found
@@ -185,6 +182,17 @@ fn no_tears<'db>(_: &'db dyn Db, _: salsa::Id, _: Torn<'db>) -> Vec<Tear> {
 
 fn callees(effects: &Effects) -> Vec<BodyOwner> {
     effects.calls.iter().map(|call| call.callee).collect()
+}
+
+/// Whether a caller looks at what a called handler returns, which can say there what became of it.
+fn is_told(callable: &Callable<'_>, call: &CallEffect) -> bool {
+    let result = callable.statements().into_iter().find_map(|stmt| match &stmt.kind {
+        StmtKind::LetCall { local, call: made } if made.span == callable.span(call.site) => Some(*local),
+        _ => None,
+    });
+    let mut looks = false;
+    visit::body(callable.body, &mut |part| looks |= matches!(part.kind, ExprKind::Local(local) if Some(local) == result));
+    looks
 }
 
 /// A tear of a callee as its caller sees it.

@@ -36,7 +36,7 @@ impl Machine<'_> {
                 Ok(Value::Bool(true)) => self.tx.remember(invariant, record, reads),
                 Ok(_) => return fail(FailureKind::Invariant, describe(self)),
                 Err(stop) => match *stop {
-                    Stop::Failure(Failure { kind: FailureKind::Rejected | FailureKind::Missing | FailureKind::Overflow, message }) => {
+                    Stop::Failure(Failure { kind: FailureKind::Rejected | FailureKind::Missing, message }) => {
                         return fail(FailureKind::Invariant, format!("{}: {message}", describe(self)));
                     }
                     stop => return Err(Box::new(stop)),

@@ -12,6 +12,8 @@ use crate::fault::Fault;
 pub enum Line {
     /// A line, counted from 1.
     Text(u64, String),
+    /// A line that is not UTF-8 from this byte on.
+    NotText(u64, usize),
     /// There is no more.
     End,
     /// Ctrl-C: finish what runs.
@@ -74,11 +76,13 @@ fn read(mut reader: impl BufRead, sender: &SyncSender<Line>) {
         let mut bytes = Vec::new();
         let line = match reader.read_until(b'\n', &mut bytes) {
             Ok(0) => Line::End,
-            // What is not UTF-8 is no JSON either: the line is answered as invalid.
-            Ok(_) => Line::Text(number, String::from_utf8_lossy(&bytes).into_owned()),
+            Ok(_) => match String::from_utf8(bytes) {
+                Ok(text) => Line::Text(number, text),
+                Err(error) => Line::NotText(number, error.utf8_error().valid_up_to()),
+            },
             Err(error) => Line::Broken(error),
         };
-        let is_last = !matches!(line, Line::Text(..));
+        let is_last = !matches!(line, Line::Text(..) | Line::NotText(..));
         if sender.send(line).is_err() || is_last {
             return;
         }

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::patternc::{patternc, seen};
+use crate::patternc::{patternc, repository, seen};
 
 const LINKS: &str = r#"space left
 space right
@@ -113,12 +113,20 @@ fn steps(violation: &Value) -> Vec<&str> {
     steps.iter().map(|step| step["what"].as_str().expect("a step says what happens")).collect()
 }
 
-fn fails_again(pattern: &str, violation: &Value) {
+/// A project with the test that is printed fails alike, by the command that is printed with it. `config`: its patternc.yaml, if it has one.
+fn fails_again(pattern: &str, config: Option<&str>, violation: &Value) -> tempfile::TempDir {
     let test = violation["test"].as_str().expect("a violation has a test");
-    let folder = project(&[("it.pattern", &format!("{pattern}\n{test}"))]);
-    let output = run(folder.path(), &["test", "--runs", "3"]);
+    let command = violation["command"].as_str().expect("a violation has a command");
+    let text = format!("{pattern}\n{test}");
+    let folder = project(&[("it.pattern", &text)]);
+    if let Some(config) = config {
+        std::fs::write(folder.path().join("patternc.yaml"), config).expect("there is room for a file");
+    }
+    let arguments: Vec<&str> = command.split(' ').skip(1).chain(["--runs", "3"]).collect();
+    let output = run(folder.path(), &arguments);
     let said = seen(&output);
     assert!(output.status.code() == Some(1) && said.contains("does not hold"), "{said}\n{test}");
+    folder
 }
 
 #[test]
@@ -134,7 +142,7 @@ fn made_up_events_part_the_two_ends_of_a_link() {
     // One alone does no harm: all of those were tried first.
     assert_eq!((&explored["generated"]["events"], &explored["generated"]["at_once"]), (&Value::from(2), &Value::from(2)));
     assert_eq!((&all["bounds"]["events"], &all["bounds"]["records"]), (&Value::from(2), &Value::from(1)));
-    fails_again(LINKS, violation);
+    fails_again(LINKS, None, violation);
 }
 
 #[test]
@@ -145,7 +153,7 @@ fn made_up_events_leave_a_claim_dangling() {
     let violation = &all["tests"][0]["violation"];
     assert_eq!(violation["kind"], "eventually", "{}", seen(&output));
     assert_eq!(steps(violation).len(), 5, "{violation:#}");
-    fails_again(CLAIM, violation);
+    fails_again(CLAIM, None, violation);
 }
 
 #[test]
@@ -154,6 +162,20 @@ fn made_up_events_let_both_doctors_leave_where_two_stores_keep_them() {
     let steps = steps(&violation);
     let (reads, commits): (Vec<&str>, Vec<&str>) = steps.iter().partition(|step| step.ends_with(" reads"));
     assert!(reads.len() == 2 && commits.len() == 2 && steps[..2] == reads, "{steps:?}");
+    assert_eq!(violation["command"], "patternc test --deployment two");
+    let folder = fails_again(DOCTORS, Some(TWO_STORES), &violation);
+    // The default deployment says so too, and stores may be files.
+    for arguments in [&["test"][..], &["test", "--store", "sqlite"]] {
+        let output = run(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(1), "{}", seen(&output));
+    }
+    // One store validates what it has read: who comes second is told.
+    let one = "project: doctors\ndeployments:\n  one:\n    stores: { a: { kind: memory } }\n    spaces: { east: a, west: a }\n";
+    std::fs::write(folder.path().join("patternc.yaml"), one).expect("there is room for a file");
+    let output = run(folder.path(), &["test", "--deployment", "one"]);
+    assert!(output.status.success(), "{}", seen(&output));
+    let unknown = run(folder.path(), &["test", "--deployment", "two"]);
+    assert_eq!(unknown.status.code(), Some(2), "{}", seen(&unknown));
     let folder = project(&[("it.pattern", DOCTORS)]);
     let together = run(folder.path(), &["explore", "--events", "2", "--records", "1"]);
     let said = seen(&together);
@@ -202,6 +224,80 @@ record Wallet in home {
     assert_eq!(generated["events"], 28, "{all:#}");
     let left_out = generated["left_out"].to_string();
     assert!(left_out.contains("Wallet.when is not sent: it needs a value that cannot be made up"), "{left_out}");
+}
+
+#[test]
+fn records_that_cannot_be_made_are_left_out_with_what_needs_them() {
+    let pattern = r#"space home
+record Page in home {
+  cell address: Text
+  create { require self.address.starts_with("at://") else "no address" }
+  handler touch() { self.address = self.address }
+}
+record Job in home {
+  cell pending: Bool = true
+  handler end() { self.pending = false }
+}
+record Reader in home {
+  cell pages: Int = 0
+  handler read(_page: Page) { self.pages += 1 }
+  handler turn() { self.pages += 1 }
+}
+eventually invariant ended(j: Job) { !j.pending }
+"#;
+    let folder = project(&[("it.pattern", pattern)]);
+    let output = run(folder.path(), &["explore", "--events", "2", "--records", "1", "--output-format", "json"]);
+    assert!(output.status.success(), "{}", seen(&output));
+    let all = json(&output);
+    let generated = &all["tests"][0]["generated"];
+    // Reader.turn is what is left.
+    assert_eq!(generated["events"], 1, "{all:#}");
+    let left_out = generated["left_out"].to_string();
+    for said in [
+        "no Page is made: create Page failed: rejected: no address",
+        "no Job is made: nothing is on its way, and the invariant ended does not hold",
+        "Reader.read is not sent: there is no record for `_page`",
+    ] {
+        assert!(left_out.contains(said), "{left_out}");
+    }
+    let nothing = run(&repository(), &["explore", "--events", "2", "--records", "1", "patterns/permissioned_spaces"]);
+    let said = seen(&nothing);
+    assert!(nothing.status.success() && said.contains("left out: no SpaceRecord is made") && said.starts_with("none"), "{said}");
+}
+
+const ASKS: &str = r#"space home
+extern shop { order(id: Text) -> Int idempotent }
+record Buyer in home {
+  cell refused: Int = 0
+  cell bought: Int = 0
+  handler buy() {
+    send shop.order("tea") then { ok(n) => { self.bought += n } err(_e) => { self.refused += 1 } }
+  }
+}
+test "the first is refused" {
+  given shop.order(_id) => 1
+  given shop.order fails "sold out" 1 times
+  let ann = create Buyer in home { }
+  ann.buy()
+  ann.buy()
+  expect ann.refused == REFUSED && ann.bought == 1
+}
+"#;
+
+#[test]
+fn a_call_that_comes_again_is_answered_as_before() {
+    let explore = |text: &str, arguments: &[&str]| {
+        let folder = project(&[("it.pattern", text)]);
+        run(folder.path(), &[&["explore"][..], arguments].concat())
+    };
+    let right = explore(&ASKS.replace("REFUSED", "1"), &["--crashes", "2"]);
+    assert!(right.status.success(), "{}", seen(&right));
+    // Nor does a crash hide what is wrong.
+    let wrong = explore(&ASKS.replace("REFUSED", "0"), &["--crashes", "2"]);
+    assert_eq!(wrong.status.code(), Some(1), "{}", seen(&wrong));
+    let seeds = run(&repository(), &["explore", "patterns/token_refresh"]);
+    let said = seen(&seeds);
+    assert!(seeds.status.success() && said.contains("7 tests explored, 0 violations"), "{said}");
 }
 
 /// The verdicts on the findings of a rule.

@@ -80,6 +80,8 @@ pub struct Explored {
     /// Where the violation is, and a test that shows it again.
     pub violation_at: Option<(String, Position)>,
     pub again: Option<String>,
+    /// What runs that test over the same stores: "patternc test --deployment two".
+    pub command: String,
     /// For tests that are made up: how many there were of how many, and what was left out.
     pub made: Option<Made>,
 }
@@ -215,7 +217,17 @@ fn own_tests<'a>(
         let text = project.text_of(&program.files[test.at.file.index()]);
         let again = outcome.violation.as_ref().map(|(_, story)| again(&text, test, &story.orders));
         let seconds = began.elapsed().as_secs_f64();
-        Some(Ok(Explored { name: test.name.clone(), path, start, outcome, seconds, violation_at, again, made: None }))
+        Some(Ok(Explored {
+            name: test.name.clone(),
+            path,
+            start,
+            outcome,
+            seconds,
+            violation_at,
+            again,
+            command: searcher.command(),
+            made: None,
+        }))
     })
 }
 
@@ -231,6 +243,12 @@ impl Searcher<'_> {
     fn bounds(&self) -> Bounds {
         let Arguments { crashes, duplicates, failures, states, depth, .. } = *self.arguments;
         Bounds { crashes, duplicates, failures, states, depth }
+    }
+
+    /// What runs a test that is printed.
+    fn command(&self) -> String {
+        let deployment = self.arguments.deployment.as_ref().map(|name| format!(" --deployment {name}"));
+        format!("patternc test{}", deployment.unwrap_or_default())
     }
 
     fn explore(&self, program: &Arc<Program>, test: &Test, name: &str, bounds: Bounds) -> Result<Outcome, Fault> {

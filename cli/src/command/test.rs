@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 use patternc_compiler::check::{CheckOptions, Deployments};
+use patternc_compiler::config;
 use patternc_compiler::diagnostic::Level;
 use patternc_compiler::location::locate;
 use patternc_compiler::lower;
@@ -15,6 +16,7 @@ use patternc_interpreter::store::postgres::Scratch;
 use patternc_program::{Program, Source};
 use serde_json::{Value, json};
 
+use crate::deployment;
 use crate::fault::Fault;
 use crate::project::{self, Loaded};
 use crate::render::junit::{Case, Failure, Suite};
@@ -34,6 +36,9 @@ pub struct Arguments {
     /// With how many seeds each test is run.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
+    /// Which spaces share a store: as in this deployment. Without one, all of them do.
+    #[arg(long, value_name = "NAME")]
+    deployment: Option<String>,
     /// Where the data of a test is kept.
     #[arg(long, value_enum, default_value_t = Store::Memory)]
     store: Store,
@@ -46,7 +51,7 @@ pub struct Arguments {
 enum Store {
     Memory,
     Sqlite,
-    /// The database at DATABASE_URL; each test has a schema of its own there, which is dropped afterwards.
+    /// The database at DATABASE_URL; each store of a test has a schema of its own there, which is dropped afterwards.
     Postgres,
 }
 
@@ -79,13 +84,17 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     let mut out = io::stdout().lock();
     let mut refused = false;
     for project in &projects {
+        // What is asked of all projects alike may leave open which deployment is meant; a store for all spaces does for tests then.
+        let default = || config::config(&project.db).default_deployment().map(|(name, _)| name);
+        let deployment = arguments.deployment.as_deref().or_else(default);
+        let judged = || deployment.map_or(Ok(Deployments::None), |name| deployment::judged(project, Some(name)));
         if arguments.output_format == Format::Full {
-            if let Some(code) = refuse_errors(project, Deployments::None)? {
+            if let Some(code) = refuse_errors(project, judged()?)? {
                 return Ok(code);
             }
         } else {
             // The output is for a program, which gets what was run: nothing of this project.
-            let errors = errors(project, Deployments::None);
+            let errors = errors(project, judged()?);
             if !errors.is_empty() {
                 render::concise::write(&mut io::stderr().lock(), &errors)?;
                 eprintln!("{} in the patterns: nothing of them was run", render::count(errors.len(), "error"));
@@ -94,12 +103,14 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
             }
         }
         let program = Arc::new(lower::lower(&project.db));
+        let places = deployment.map(|name| deployment::places(project, &program, Some(name))).transpose()?;
+        let places = places.map_or_else(Vec::new, |(places, _)| places);
         for test in program.tests.iter().filter(|t| arguments.filter.as_ref().is_none_or(|f| t.name.contains(f.as_str()))) {
             let place = place(project, &program, test.at);
             if !project.is_path_wanted(Path::new(&*program.files[test.at.file.index()])) {
                 continue;
             }
-            let result = run_test(arguments, project, &program, test, place)?;
+            let result = run_test(arguments, project, &program, &places, test, place)?;
             if arguments.output_format == Format::Full && (!quiet || !result.report.passed()) {
                 write_full(&mut out, &result)?;
             }
@@ -153,26 +164,30 @@ fn run_test(
     arguments: &Arguments,
     project: &Loaded,
     program: &Arc<Program>,
+    places: &[usize],
     test: &patternc_program::Test,
     (path, start): (String, Position),
 ) -> Result<Ran, Fault> {
     let mut runs = 0;
     let mut conflicts = 0;
+    let stores = places.iter().max().map_or(1, |most| most + 1);
     loop {
         let seed = arguments.seed.wrapping_add(runs);
-        let mut options = Options::seeded(seed);
-        let (folder, scratch);
+        let mut options = Options { places: places.to_vec(), ..Options::seeded(seed) };
+        let (folder, scratches);
         if arguments.store == Store::Sqlite {
             folder = tempfile::tempdir().map_err(|e| Fault::Use(format!("cannot make a folder for the store of a test: {e}")))?;
-            options.disk = Some(Box::new(simulate::sqlite_disk(program, &options.limits, folder.path(), 1)));
+            options.disk = Some(Box::new(simulate::sqlite_disk(program, &options.limits, folder.path(), stores)));
         }
         if arguments.store == Store::Postgres {
             let url = std::env::var("DATABASE_URL").map_err(|_| {
                 let message = "--store postgres needs a database: set DATABASE_URL to its address (postgres://user:password@host/database)";
                 Fault::Use(message.to_owned())
             })?;
-            scratch = Scratch::new(&url).map_err(|error| Fault::Use(error.message))?;
-            options.disk = Some(Box::new(simulate::postgres_disk(program, &options.limits, &[scratch.url()])));
+            let made: Result<Vec<Scratch>, _> = (0..stores).map(|_| Scratch::new(&url)).collect();
+            scratches = made.map_err(|error| Fault::Use(error.message))?;
+            let urls: Vec<&str> = scratches.iter().map(Scratch::url).collect();
+            options.disk = Some(Box::new(simulate::postgres_disk(program, &options.limits, &urls)));
         }
         let report = simulate::run_test(program, test, options);
         runs += 1;

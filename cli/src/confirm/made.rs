@@ -14,7 +14,7 @@ use patternc_interpreter::explore::{Bounds, End, Explorer, Kind};
 use patternc_program::Program;
 
 use super::{Confirmed, STATES};
-use crate::generate::{self, Files, Generated, Meeting};
+use crate::generate::{Files, Generated, Meeting};
 use crate::project::Loaded;
 use crate::render::count;
 
@@ -143,8 +143,7 @@ fn made(project: &Loaded) -> Result<(Arc<Program>, Generated), String> {
         return Err(format!("the patterns have other errors: {}", error.message));
     }
     let program = Arc::new(lower::lower(&project.db));
-    let mut generated = generate::generate(&project.db, &program, 2);
-    Files::new(project, &program).refuse(&mut generated)?;
+    let generated = Files::new(project, &program).generate(2)?;
     Ok((program, generated))
 }
 

@@ -21,6 +21,8 @@ pub struct Generated {
     /// The statements that make the records and say what the outside answers.
     setup: String,
     calls: Vec<Call>,
+    /// The types of which records are made, in this order.
+    pub types: Vec<RecordId>,
     /// What is left out, a line each.
     pub left_out: Vec<String>,
 }
@@ -47,16 +49,16 @@ struct Made {
     space: String,
 }
 
-/// Makes up `records` of each type, and the calls of each handler that can be sent from outside.
-pub fn generate(db: &Database, program: &Program, records: usize) -> Generated {
+/// Makes up `records` of each type that is wanted, and the calls of each handler that can be sent from outside.
+pub fn generate(db: &Database, program: &Program, records: usize, is_wanted: &dyn Fn(RecordId) -> bool) -> Generated {
     let scene = Scene { db, program };
     let mut generator = Generator { scene, literals: literals(db), made: Vec::new(), left_out: Vec::new() };
-    let mut setup = generator.make(records);
+    let (mut setup, types) = generator.make(records, is_wanted);
     for of in &program.externs {
         generator.answers(of, &mut setup);
     }
     let calls = generator.calls();
-    Generated { setup, calls, left_out: generator.left_out }
+    Generated { setup, calls, types, left_out: generator.left_out }
 }
 
 impl Generated {
@@ -128,20 +130,22 @@ struct Generator<'a> {
 }
 
 impl Generator<'_> {
-    /// The statements that make the records: a type after those that it needs.
-    fn make(&mut self, records: usize) -> String {
+    /// The statements that make the records: a type after those that it needs. With the types, in this order.
+    fn make(&mut self, records: usize, is_wanted: &dyn Fn(RecordId) -> bool) -> (String, Vec<RecordId>) {
         let program = self.scene.program;
         let mut setup = String::new();
         let types = (0..program.records.len()).map(|index| RecordId(index as u32));
         // What the runtime keeps for mirrors, nobody creates.
         let kept = |of: RecordId| program.mirrors.iter().any(|mirror| mirror.ledger == of || mirror.tokens == Some(of));
-        let mut waiting: Vec<RecordId> = types.filter(|of| !kept(*of)).collect();
+        let mut waiting: Vec<RecordId> = types.filter(|of| !kept(*of) && is_wanted(*of)).collect();
+        let mut made = Vec::new();
         loop {
             let before = waiting.len();
             let mut why = Vec::new();
             waiting.retain(|&of| match self.make_type(of, records) {
                 Ok(lines) => {
                     setup.push_str(&lines);
+                    made.push(of);
                     false
                 }
                 Err(reason) => {
@@ -151,7 +155,7 @@ impl Generator<'_> {
             });
             if waiting.is_empty() || waiting.len() == before {
                 self.left_out.append(&mut why);
-                return setup;
+                return (setup, made);
             }
         }
     }
@@ -208,7 +212,12 @@ impl Generator<'_> {
             let sagas = declared.sagas.iter().map(|id| &program.sagas[id.index()]).map(|saga| (saga.name, &saga.params));
             for (name, params) in handlers.chain(sagas) {
                 match self.arguments(made, params) {
-                    Ok(lists) if lists.is_empty() => {}
+                    Ok(lists) if lists.is_empty() => {
+                        let none = |field: &&Field| matches!(field.ty, Type::Record(of, _) if !self.made.iter().any(|made| made.of == of));
+                        if let Some(field) = params.iter().find(none).filter(|_| made.number == 0) {
+                            left_out.push(format!("{}.{name} is not sent: there is no record for `{}`", declared.name, field.name));
+                        }
+                    }
                     Ok(mut lists) => {
                         if lists.len() > CALLS {
                             left_out.push(format!("{}.{name}: {CALLS} of {} lists of arguments", made.name, lists.len()));
@@ -354,6 +363,7 @@ mod tests {
         let generated = Generated {
             setup: String::new(),
             calls: ["a", "b", "c"].map(|text| Call { text: text.into(), handler: text.into() }).into(),
+            types: Vec::new(),
             left_out: Vec::new(),
         };
         for size in 1..4 {

@@ -10,9 +10,9 @@ use patternc_compiler::diagnostic::{Diagnostic, Level};
 use patternc_compiler::location::locate;
 use patternc_compiler::lower;
 use patternc_interpreter::explore::{Bounds, Explorer};
-use patternc_program::Program;
+use patternc_program::{Program, RecordId};
 
-pub use self::events::{Generated, Meeting, count, generate};
+pub use self::events::{Generated, Meeting, count};
 use crate::project::Loaded;
 use crate::scene::Scene;
 
@@ -61,23 +61,46 @@ impl<'a> Files<'a> {
         Scene { db: &self.project.db, program: self.program }
     }
 
-    /// Leaves out the events that a test cannot send.
+    /// Makes up `records` of each type and the events that a test can send to them. A type whose records cannot be made, or leave the data not as
+    /// it must be, is left out, and what needs it.
     ///
     /// # Errors
-    /// Why the records that the events need cannot be made.
-    pub fn refuse(&mut self, generated: &mut Generated) -> Result<(), String> {
-        let cannot = |why: String| Err(format!("the records that the events need cannot be made up: {why}"));
-        if let Some(error) = self.errors(generated, &Meeting::default()) {
-            return cannot(error);
+    /// Why nothing can be made up.
+    pub fn generate(&mut self, records: usize) -> Result<Generated, String> {
+        let (db, program) = (&self.project.db, self.program);
+        let mut out: Vec<(RecordId, String)> = Vec::new();
+        let mut generated = loop {
+            let all = events::generate(db, program, records, &|of| out.iter().all(|(other, _)| *other != of));
+            let Some(why) = self.trouble(&all)? else { break all };
+            let mut blamed = None;
+            for (at, of) in all.types.iter().enumerate() {
+                let first = events::generate(db, program, records, &|of| all.types[..=at].contains(&of));
+                if let Some(why) = self.trouble(&first)? {
+                    blamed = Some((*of, why));
+                    break;
+                }
+            }
+            out.push(blamed.ok_or_else(|| format!("the records that the events need cannot be made up: {why}"))?);
+        };
+        for (of, why) in out.into_iter().rev() {
+            generated.left_out.insert(0, format!("no {} is made: {why}", program.record(of).name));
         }
         let alone = |call| Meeting { before: Vec::new(), at_once: vec![call] };
         let bad: Vec<(usize, String)> =
-            (0..generated.events()).filter_map(|call| Some((call, self.errors(generated, &alone(call))?))).collect();
+            (0..generated.events()).filter_map(|call| Some((call, self.errors(&generated, &alone(call))?))).collect();
         generated.leave_out(bad);
+        Ok(generated)
+    }
+
+    /// What is not as it must be when the records are made and nothing comes.
+    fn trouble(&mut self, generated: &Generated) -> Result<Option<String>, String> {
+        if let Some(error) = self.errors(generated, &Meeting::default()) {
+            return Ok(Some(error));
+        }
         let compiled = self.compile(generated, &[Meeting::default()]);
         let explorer = Explorer::new(compiled.program.clone(), Vec::new(), Bounds { crashes: 0, duplicates: 0, ..Bounds::default() });
         let idle = explorer.explore(&compiled.program.tests[0], &mut |_| {}).map_err(|error| error.message)?;
-        idle.violation.map_or(Ok(()), |(violation, _)| cannot(violation.failure.message))
+        Ok(idle.violation.map(|(violation, _)| violation.failure.message))
     }
 
     /// What is wrong with a test.

@@ -16,6 +16,7 @@ pub fn write(out: &mut impl Write, explored: &Explored) -> io::Result<()> {
     let outcome = &explored.outcome;
     let mark = match (&outcome.violation, outcome.complete) {
         (Some(_), _) => "FOUND",
+        _ if explored.made.as_ref().is_some_and(|made| made.events == 0) => "none",
         (None, true) => "ok",
         (None, false) => "bound",
     };
@@ -47,7 +48,7 @@ pub fn write(out: &mut impl Write, explored: &Explored) -> io::Result<()> {
     }
     timeline(out, story)?;
     if let Some(again) = &explored.again {
-        writeln!(out, "\n       A test that shows it again:\n")?;
+        writeln!(out, "\n       A test that shows it again, with `{}`:\n", explored.command)?;
         for line in again.lines() {
             writeln!(out, "{line}")?;
         }
@@ -142,6 +143,7 @@ pub fn json(explored: &Explored) -> Value {
             "column": at.column,
             "steps": steps(story),
             "test": explored.again,
+            "command": explored.command,
         });
     }
     object

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::point::{Group, Player, Point};
-use crate::engine::{InFlight, Stage as FlightStage, Waiting};
+use crate::engine::{CallAnswer, InFlight, Stage as FlightStage, Waiting};
 use crate::event::{Action, Outcome, OutgoingState, PendingArm, Received};
+use crate::simulate::answers::Answers;
 use crate::simulate::stage::Stage;
 use crate::store::state::State;
 use crate::store::{CommitRequest, InboxChange, OutboxChange, Stores, Write};
@@ -117,14 +118,14 @@ impl Canonical<'_> {
             let state = stores.get(store).in_memory().expect("explored stores are in memory");
             hash.wide(self.state(state));
         }
-        hash.wide(self.flights(&world.in_flight(), event));
+        hash.wide(self.flights(&world.in_flight(), Some(&point.script.outside), event));
         let waiting: Vec<Waiting<'_>> = world.engine().waiting().collect();
         for group in &point.groups {
             hash.wide(self.group(point, group, &waiting, event));
         }
         hash.word(point.script.late().len() as u64);
         hash.wide(point.answers.unwrap_or(0));
-        point.script.outside.left().for_each(|left| hash.word(left));
+        point.script.outside.givens.left().for_each(|left| hash.word(left));
         hash.finish()
     }
 
@@ -133,7 +134,7 @@ impl Canonical<'_> {
         let mut hash = Hash::new();
         let engine = point.script.world.engine();
         hash.wide(self.records(engine.stores()));
-        hash.wide(self.flights(&point.script.world.in_flight(), &mut |_, _| {}));
+        hash.wide(self.flights(&point.script.world.in_flight(), None, &mut |_, _| {}));
         hash.wide(point.answers.unwrap_or(0));
         hash.finish()
     }
@@ -183,7 +184,7 @@ impl Canonical<'_> {
         tables
     }
 
-    fn flights(&self, flights: &[InFlight<'_>], event: &mut dyn FnMut(u64, u128)) -> u128 {
+    fn flights(&self, flights: &[InFlight<'_>], answers: Option<&Answers>, event: &mut dyn FnMut(u64, u128)) -> u128 {
         let mut sum: u128 = 0;
         for flight in flights {
             let mut hash = Hash::new();
@@ -218,6 +219,17 @@ impl Canonical<'_> {
             }
             if let Some(outcome) = flight.outcome {
                 self.outcome(&mut hash, outcome);
+            }
+            match answers.and_then(|answers| answers.told(&outgoing.event.id)) {
+                Some(CallAnswer::Value(value)) => {
+                    hash.word(1);
+                    self.value(&mut hash, value);
+                }
+                Some(CallAnswer::Rejected(why)) => {
+                    hash.word(2);
+                    hash.text(why);
+                }
+                _ => hash.word(0),
             }
             self.prepared(&mut hash, flight.prepared);
             let hash = hash.finish();

@@ -205,10 +205,11 @@ impl<'p> Point<'p> {
                 say(Move::Session(at as u16));
             }
         }
-        for at in 0..world.calls().len() {
+        for (at, call) in world.calls().iter().enumerate() {
             any = true;
             say(Move::Answer(at as u16, Reply::Given));
-            if self.used.failures < bounds.failures {
+            // What was answered once is answered alike when it is asked again.
+            if self.script.outside.told(&call.event).is_none() && self.used.failures < bounds.failures {
                 say(Move::Answer(at as u16, Reply::Refuses));
             }
             if self.used.duplicates < bounds.duplicates {
@@ -282,7 +283,9 @@ impl<'p> Point<'p> {
             }
             Reply::Refuses => {
                 self.used.failures += 1;
-                CallAnswer::Rejected(format!("{name}.{operation} refuses"))
+                let answer = CallAnswer::Rejected(format!("{name}.{operation} refuses"));
+                self.script.outside.answered(&call, &answer);
+                answer
             }
             Reply::Lost => {
                 self.used.duplicates += 1;

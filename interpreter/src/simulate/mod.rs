@@ -2,6 +2,7 @@
 //!
 //! The same program, test and seed give the same history, byte for byte.
 
+pub(crate) mod answers;
 mod disk;
 pub(crate) mod order;
 mod report;

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use patternc_program::{Answer, Expr, Program, Source, Test, TestEvent, TestStmt, Type};
 
+use super::answers::Answers;
 use super::order::Item;
 use super::report::{TestFailure, TestReport};
 use super::session::{Awaited, End, Thread, Waits, is_known};
 use super::stage::Stage;
-use super::world::{Outside, World};
-use crate::engine::{CallAnswer, Engine, ExternCall, Session};
+use super::world::World;
+use crate::engine::Session;
 use crate::event::Outcome;
 use crate::expectation;
 use crate::failure::Failure;
-use crate::given::{Given, GivenAnswer, Givens};
+use crate::given::{Given, GivenAnswer};
 use crate::json;
 use crate::value::Value;
 
@@ -21,7 +22,7 @@ use crate::value::Value;
 pub(crate) struct Script<'p, W> {
     program: Arc<Program>,
     pub world: W,
-    pub outside: Givens,
+    pub outside: Answers,
     next_session: u64,
     expectations: u64,
     /// Events whose answers come after their statement: held, or decided by something delayed.
@@ -209,7 +210,7 @@ impl<'p> Script<'p, World> {
 
 impl<'p, W: Stage> Script<'p, W> {
     pub fn new(program: Arc<Program>, world: W) -> Self {
-        Script { program, world, outside: Givens::default(), next_session: 1, expectations: 0, late: Vec::new() }
+        Script { program, world, outside: Answers::default(), next_session: 1, expectations: 0, late: Vec::new() }
     }
 
     /// The same test as far in another world.
@@ -433,7 +434,7 @@ impl<'p, W: Stage> Script<'p, W> {
                         GivenAnswer::Fails { message, left }
                     }
                 };
-                self.outside.push(Given { of: *of, operation: *operation, answer });
+                self.outside.givens.push(Given { of: *of, operation: *operation, answer });
             }
             TestStmt::As { caller, body } => {
                 let Value::Text(name) = self.value(thread, caller, None)? else { return Ok(Moved::On) };
@@ -579,17 +580,6 @@ impl<'p, W: Stage> Script<'p, W> {
             }
         }
         Ok(())
-    }
-}
-
-impl Outside for Givens {
-    fn call(&mut self, engine: &mut Engine, call: &ExternCall) -> Result<CallAnswer, String> {
-        let answer = self.answer(engine, call).ok_or_else(|| {
-            let of = &engine.program().externs[call.of.index()];
-            let (name, operation) = (of.name, of.operations[call.operation as usize].name);
-            format!("{name}.{operation} was called, and the test does not say what it answers: add `given {name}.{operation}(…) => …`")
-        })?;
-        answer.map_err(|why| format!("what a `given` answers has no value: {why}"))
     }
 }
 

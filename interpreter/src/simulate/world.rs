@@ -54,6 +54,9 @@ struct Asked {
 pub trait Outside {
     /// The answer, or why the simulation cannot go on.
     fn call(&mut self, engine: &mut Engine, call: &ExternCall) -> Result<CallAnswer, String>;
+
+    /// The call was answered so, whatever it would have said.
+    fn answered(&mut self, _call: &ExternCall, _answer: &CallAnswer) {}
 }
 
 /// See the module's documentation.

@@ -18,10 +18,9 @@ const TESTS: usize = 256;
 /// Tries every set of at most so many events. Ends with the sets of the smallest size that has a violation, and gives the shortest.
 pub(super) fn explore(searcher: &Searcher<'_>, project: &Loaded, program: &Arc<Program>, events: u8) -> Result<Option<Explored>, Fault> {
     let began = Instant::now();
-    let mut generated = generate::generate(&project.db, program, usize::from(searcher.arguments.records));
     let mut files = Files::new(project, program);
-    files.refuse(&mut generated).map_err(Fault::Use)?;
-    if generated.events() == 0 {
+    let generated = files.generate(usize::from(searcher.arguments.records)).map_err(Fault::Use)?;
+    if generated.events() == 0 && generated.left_out.is_empty() {
         return Ok(None);
     }
     let sizes = 1..=usize::from(events);
@@ -89,6 +88,7 @@ pub(super) fn explore(searcher: &Searcher<'_>, project: &Loaded, program: &Arc<P
         seconds,
         violation_at,
         again,
+        command: searcher.command(),
         made: Some(made),
     }))
 }

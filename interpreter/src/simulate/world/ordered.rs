@@ -43,6 +43,9 @@ impl World {
                 None => self.answer_given(call, outside),
                 Some(answer) => {
                     let call = self.calls.remove(call);
+                    if let CallAnswer::Rejected(_) = answer {
+                        outside.answered(&call, &answer);
+                    }
                     self.engine_mut().answer(&call.event, call.attempt, answer);
                 }
             }

@@ -10,37 +10,45 @@ use crate::items::{ItemHead, items};
 use crate::signature::{invariant_sig, mirror_sig};
 use crate::types::{CellId, ItemId};
 
-/// Invariants, and the cells that each reads.
+/// What an invariant can look at: a cell, or which records of a type there are.
+type Seen = (ItemId, Option<CellId>);
+
+/// Invariants, and what each looks at.
 #[salsa::tracked(returns(ref))]
-fn invariants_of(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, Vec<CellId>)> {
+fn invariants_of(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, Vec<Seen>)> {
     let mut found = Vec::new();
     for (index, head) in items(db, file).heads.iter().enumerate() {
         if matches!(head, ItemHead::Invariant { .. }) {
             let item = ItemId { file, index: index as u32 };
-            let mut cells: Vec<CellId> =
-                effects::effects(db, BodyOwner::Invariant(item)).reads.iter().filter_map(|read| read.cell).collect();
-            cells.sort_unstable();
-            cells.dedup();
-            found.push((item, cells));
+            let reads = &effects::effects(db, BodyOwner::Invariant(item)).reads;
+            let mut seen: Vec<Seen> = reads.iter().map(|read| (read.record, read.cell)).collect();
+            seen.sort_unstable();
+            seen.dedup();
+            found.push((item, seen));
         }
     }
     found
 }
 
 #[salsa::tracked(returns(ref))]
-fn invariants_by_cell(db: &dyn Db) -> FxHashMap<CellId, Vec<ItemId>> {
-    let mut by_cell: FxHashMap<CellId, Vec<ItemId>> = FxHashMap::default();
+fn invariants_by_seen(db: &dyn Db) -> FxHashMap<Seen, Vec<ItemId>> {
+    let mut by_seen: FxHashMap<Seen, Vec<ItemId>> = FxHashMap::default();
     for &file in files(db) {
-        for (invariant, cells) in invariants_of(db, file) {
-            cells.iter().for_each(|cell| by_cell.entry(*cell).or_default().push(*invariant));
+        for (invariant, seen) in invariants_of(db, file) {
+            seen.iter().for_each(|seen| by_seen.entry(*seen).or_default().push(*invariant));
         }
     }
-    by_cell
+    by_seen
 }
 
 /// The invariants that read a cell, also the `eventually` ones.
 pub fn invariants_on(db: &dyn Db, cell: CellId) -> &[ItemId] {
-    invariants_by_cell(db).get(&cell).map(Vec::as_slice).unwrap_or_default()
+    invariants_over(db, cell.record, Some(cell))
+}
+
+/// The invariants that read a cell, or, without one, look which records of the type there are.
+pub fn invariants_over(db: &dyn Db, record: ItemId, cell: Option<CellId>) -> &[ItemId] {
+    invariants_by_seen(db).get(&(record, cell)).map(Vec::as_slice).unwrap_or_default()
 }
 
 /// Whether an invariant holds at every commit, and not only when nothing is in flight.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use patternc_interpreter::host::Random;
 
-use crate::generate::{Tape, chain_set, wide_chain_set};
+use crate::generate::{Tape, chain_set, making_chain_set, wide_chain_set};
 
 /// What a piece does to its record, from what commutes to what does not. `v` differs from event to event, so that the order shows.
 const OPERATIONS: [&str; 8] = [
@@ -29,6 +29,11 @@ pub struct System {
 /// One of the systems with conditions and arms of sends that belongs to this seed.
 pub fn guarded(seed: u64) -> System {
     by_chance(seed, 80, chain_set)
+}
+
+/// One of the systems with records that are made and looked for that belongs to this seed.
+pub fn making(seed: u64) -> System {
+    by_chance(seed, 40, making_chain_set)
 }
 
 /// One of the systems of everything that belongs to this seed. It may not pass the rules.

@@ -515,3 +515,114 @@ fn what_decides_over_a_blind_write_counts() {
     fine(&still.replace("CHECK", "if self.still * 2 > 6 { self.n += 1 }"));
     fine(&still.replace("CHECK", "require self.still < 6 else \"no\"  self.n += 1"));
 }
+
+/// What is looked for before something is created in another space.
+const BOOKINGS: &str = r#"
+space xs
+space ys
+record Note in ys { cell text: Text }
+record Booking in ys {
+  cell room: Text index
+  cell who: Text
+}
+record Room in xs {
+  cell name: Text key
+  handler book(who: Text) {
+    require LOOKED.all.filter(b => BY).is_empty() else "full"
+    send create Booking in ys { room: self.name, who: who }
+  }
+}
+"#;
+
+#[test]
+fn two_look_before_either_has_created() {
+    let text = BOOKINGS.replace("LOOKED", "Booking").replace("BY", "b.room == self.name");
+    let story = cycle(&text);
+    assert!(story.contains("`b.book(who)` reads `Booking`") && story.contains("sent by `b.book(who)`, creates a `Booking`"), "{story}");
+    // Both write: that is not the in-between that it accepts.
+    cycle(&(text + "eventually invariant one(r: Room) { Booking.where(b => b.room == r.name).len() <= 1 }\n"));
+    // Nobody creates what is looked for.
+    fine(&BOOKINGS.replace("LOOKED", "Note").replace("BY", "b.text == self.name"));
+}
+
+/// A number of records beside the records.
+const COUNTED: &str = r#"
+space xs
+space ys
+record Tag in ys { cell name: Text }
+record Album in xs {
+  cell n: Int = 0
+  handler add(name: Text) {
+    self.n += 1
+    send create Tag in ys { name: name }
+  }
+  handler other() -> Int { return self.n }
+  READER
+}
+"#;
+
+#[test]
+fn who_counts_sees_a_creation_that_is_under_way() {
+    let text = COUNTED.replace("READER", "handler gap() -> Int { return self.n - Tag.all.len() }");
+    let story = cycle(&text);
+    assert!(story.contains("`a.gap()` sees `a.n` with what `a.add(name)` did, and `Tag` without it"), "{story}");
+    fine(&(text + "eventually invariant counted(a: Album) { a.n == Tag.all.len() }\n"));
+    // Creations change places, and nobody looks at both sides.
+    fine(&COUNTED.replace("READER", ""));
+}
+
+#[test]
+fn what_is_created_while_a_door_closes_is_missed_by_who_closes_it() {
+    let text = r#"
+space xs
+space ys
+record Child in ys {
+  cell parent: Parent
+  cell told: Bool = false
+  internal handler tell() { self.told = true }
+}
+record Parent in xs {
+  cell open: Bool = true
+  handler close() {
+    self.open = false
+    for c in Child.where(c => c.parent == self) { send c.tell() }
+  }
+  handler add() {
+    require self.open else "closed"
+    send create Child in ys { parent: self }
+  }
+}
+"#;
+    let story = cycle(text);
+    assert!(story.contains("by `a.open`, `a.add()` came before `a.close()`; by `Child`, after"), "{story}");
+}
+
+#[test]
+fn each_creates_since_it_sees_none_of_the_others_in_another_store() {
+    let text = r#"
+space north
+space south
+record Hold in north { cell name: Text }
+record Booking in south { cell name: Text }
+record Desk in south {
+  cell name: Text
+  handler book() {
+    require Hold.all.is_empty() else "held"
+    create Booking in south { name: self.name }
+  }
+}
+record Room in north {
+  cell name: Text
+  handler hold() {
+    require Booking.all.is_empty() else "booked"
+    create Hold in north { name: self.name }
+  }
+}
+"#;
+    let found = stale(text, Some(TWO_STORES));
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found[0].contains("`Desk.book` writes a record by what it read in `Hold`"), "{found:#?}");
+    assert_eq!(stale(text, Some(ONE_STORE)), [""; 0]);
+    // Nobody creates what the desk looks for then.
+    assert_eq!(stale(&text.replace("    create Hold in north { name: self.name }\n", ""), Some(TWO_STORES)), [""; 0]);
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use patternc_interpreter::explore::{Bounds, Explorer};
 use patternc_program::Program;
-use patternc_tests::chains::{System, guarded, of_text, system, wide, with_tests};
+use patternc_tests::chains::{System, guarded, making, of_text, system, wide, with_tests};
 use patternc_tests::verdicts::{is_stale_on_two_stores, verdicts};
 use patternc_tests::world::compile;
 
@@ -146,6 +146,11 @@ fn what_is_called_safe_is_never_broken() {
 #[test]
 fn what_is_called_safe_is_never_broken_with_conditions_and_arms() {
     says_something(&tally("guarded", systems(40), guarded));
+}
+
+#[test]
+fn what_is_called_safe_is_never_broken_with_creations_and_who_looks_for_them() {
+    says_something(&tally("making", systems(40), making));
 }
 
 #[test]

@@ -70,6 +70,13 @@ impl<'a> Bindings<'a> {
         self.agrees()
     }
 
+    /// Says that the records which two events start on are different.
+    pub(super) fn start_apart(&mut self, one: usize, other: usize) -> bool {
+        let pair = (self.node(one, &Target::SelfRecord), self.node(other, &Target::SelfRecord));
+        self.apart.push(pair);
+        self.agrees()
+    }
+
     /// Says that two classes are one; false if they cannot be.
     pub(super) fn same(&mut self, one: Class, other: Class) -> bool {
         self.union(one.0, other.0) && self.agrees()

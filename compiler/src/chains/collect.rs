@@ -9,8 +9,8 @@ use super::{Access, Answers, Chain, Decides, Piece, Rejection, Way};
 use crate::db::{Db, Project, SourceFile};
 use crate::effects::known::{Const, Fact, Known};
 use crate::effects::{
-    self, Argument, CallEffect, EffectSpace, Effects, Entry, FailureCause, FailureEffect, Frame, Layout, Made, SendRole, SendTarget, Site,
-    Target, Told, Value,
+    self, Argument, CallEffect, EffectSpace, Effects, Entry, FailureCause, FailureEffect, Frame, Grain, Layout, Made, SendRole, SendTarget,
+    Site, Target, Told, Value, WriteKind,
 };
 use crate::hir::BodyOwner;
 use crate::signature::{HandlerKind, Home, cell_sig, enum_sig, handler_sig, record_sig};
@@ -264,6 +264,7 @@ impl Collector<'_> {
             None => Rejection::Open,
         };
         accesses.extend(demanded);
+        accesses.extend(created(body, &way, space));
         let rejects = rejections(effects).next().map(|failure| failure.site);
         for known in layout.iter().flat_map(|layout| &layout.known) {
             // An event that demands it and finds it otherwise does nothing.
@@ -364,6 +365,33 @@ impl Collector<'_> {
             _ => vec![fact],
         }
     }
+}
+
+/// The record that a piece is the creation of: the `create` block and the defaults, which are all that its body has, do not say so.
+fn created(body: BodyOwner, way: &Way, space: EffectSpace) -> Option<Access> {
+    let BodyOwner::Create(record) = body else { return None };
+    let site = match way {
+        Way::Sent { at, .. } | Way::Undo { at } => *at,
+        Way::Start => Site { body, index: 0 },
+        Way::Arm { .. } => return None,
+    };
+    Some(Access {
+        record,
+        cell: None,
+        target: Target::Fresh,
+        space,
+        grain: Grain::Whole,
+        write: Some(WriteKind::Create),
+        value: None,
+        fixed: false,
+        // What its cells are given can have been read.
+        blind: false,
+        made: None,
+        site,
+        always: true,
+        facts: Arc::default(),
+        decides: Decides::Nothing,
+    })
 }
 
 /// Where an entry happens in the text of the piece itself: the effect, or the direct call that leads to it.

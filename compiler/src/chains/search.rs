@@ -143,7 +143,12 @@ impl<'a, 'n> Search<'a, 'n> {
     fn begin(&self, event: usize, chain: usize, bindings: &mut Bindings<'_>) -> bool {
         let chain = self.near.chains[chain];
         let single = !chain.single || record_of(chain.root).is_none_or(|record| bindings.single(event, record));
-        single && chain.apart.iter().all(|(one, other)| bindings.apart(event, one, other))
+        // No record is made twice.
+        let alike = |stop: &Open<'_, '_>| matches!(chain.root, BodyOwner::Create(_)) && self.near.chains[stop.chain].root == chain.root;
+        let made = || self.stops.iter().enumerate().filter(|(_, stop)| alike(stop)).map(|(other, _)| other);
+        single
+            && made().all(|other| bindings.start_apart(other, event))
+            && chain.apart.iter().all(|(one, other)| bindings.apart(event, one, other))
     }
 
     /// Goes on from a port of the last stop.
@@ -260,7 +265,7 @@ impl<'a, 'n> Search<'a, 'n> {
     fn is_meant(&self, stops: &[Stop<'_>]) -> bool {
         let (exit, entry) = (self.near.access(stops[0].exit), self.near.access(stops[0].entry));
         let looks = stops[1..].iter().any(|stop| !stop.chain.writes());
-        if looks && exit.cell.zip(entry.cell).is_some_and(|(one, other)| is_accepted(self.db, one, other)) {
+        if looks && is_accepted(self.db, exit, entry) {
             return true;
         }
         let chain = stops[0].chain;
@@ -284,11 +289,11 @@ fn same_cell(one: &Access, other: &Access) -> bool {
     one.cell.is_some() && one.cell == other.cell && one.target == other.target
 }
 
-/// Whether an `eventually invariant` reads both cells: in between they may disagree.
-fn is_accepted(db: &dyn Db, one: CellId, other: CellId) -> bool {
-    let others = facts::invariants_on(db, other);
+/// Whether an `eventually invariant` looks at what both are about: in between they may disagree.
+fn is_accepted(db: &dyn Db, one: &Access, other: &Access) -> bool {
+    let over = |access: &Access| facts::invariants_over(db, access.record, access.cell);
     let eventually = |item: &&ItemId| invariant_sig(db, **item).is_some_and(|sig| sig.eventually);
-    facts::invariants_on(db, one).iter().filter(eventually).any(|item| others.contains(item))
+    over(one).iter().filter(eventually).any(|item| over(other).contains(item))
 }
 
 /// Makes what a conflict needs to be the same the same.

@@ -35,7 +35,7 @@ pub struct Stale {
 
 /// Whether a piece reads elsewhere than where it writes.
 pub(super) fn looks_away(piece: &Piece) -> bool {
-    let away = |access: &Access| access.reads() && access.cell.is_some() && access.space != EffectSpace::Here;
+    let away = |access: &Access| access.reads() && access.space != EffectSpace::Here;
     piece.accesses.iter().any(away) && piece.accesses.iter().any(|access| !access.reads())
 }
 
@@ -77,8 +77,7 @@ fn cut(db: &dyn Db, deployed: Deployed<'_>, chain: &Chain, piece: &Piece) -> Opt
     let home = home_of(db, chain.root);
     // What is written there as well is validated there, or the write is refused.
     let written = |access: &Access| piece.accesses.iter().any(|write| !write.reads() && write.space == access.space);
-    let unvalidated =
-        |access: &Access| access.reads() && access.cell.is_some() && !written(access) && is_elsewhere(db, deployed, home, access);
+    let unvalidated = |access: &Access| access.reads() && !written(access) && is_elsewhere(db, deployed, home, access);
     let (away, here): (Vec<Access>, Vec<Access>) = piece.accesses.iter().cloned().partition(unvalidated);
     if away.is_empty() || here.iter().all(Access::reads) {
         return None;

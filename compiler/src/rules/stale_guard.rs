@@ -7,7 +7,7 @@ use super::context::Context;
 use crate::chains::{Stale, Story, chains, stale_guards};
 use crate::deployment::deployments;
 use crate::diagnostic::{Diagnostic, Level, Location};
-use crate::effects::describe::{body_name, cell_path};
+use crate::effects::describe::{body_name, cell_path, record_name};
 use crate::hir::BodyOwner;
 use crate::location::owner_item;
 
@@ -32,7 +32,7 @@ fn finding(context: &Context<'_>, stale: &Stale) -> Option<Diagnostic> {
     let deployment = deployments(context.db).nth(stale.deployment as usize)?.name;
     let story = Story::of(context.db, &stale.cycle);
     let body = stale.cycle.witness.order.iter().find(|turn| turn.event == 0).map_or(chain.root, |turn| turn.body);
-    let read = stale.read.cell.map_or_else(String::new, |cell| cell_path(context.db, cell));
+    let read = stale.read.cell.map_or_else(|| record_name(context.db, stale.read.record), |cell| cell_path(context.db, cell));
     let written = stale.write.cell.map_or_else(|| "a record".to_owned(), |cell| format!("`{}`", cell_path(context.db, cell)));
     let message = format!(
         "under the deployment `{deployment}`, `{}` writes {written} by what it read in `{read}`, which another store keeps: that may have changed before \

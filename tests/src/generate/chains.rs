@@ -32,6 +32,50 @@ pub fn chain_set(tape: &mut Tape<'_>) -> String {
     )
 }
 
+/// The text of a pattern like those of [`chain_set`], about records that are made, and looked for, on the other side: `Note` in `right`.
+pub fn making_chain_set(tape: &mut Tape<'_>) -> String {
+    let guards = [
+        "",
+        "",
+        "    require self.open else \"closed\"\n",
+        "    require Note.all.is_empty() else \"noted\"\n",
+        "    require Note.where(note => note.n == self.n).len() < 1 else \"noted\"\n",
+    ];
+    let operations = [
+        "    self.n += 1\n",
+        "    self.n = 5\n",
+        "    self.open = false\n",
+        "    self.n = Note.all.len()\n",
+        "    if Note.all.is_empty() { self.n += 1 }\n",
+        "",
+    ];
+    let makes =
+        ["    send create Note in right { n: 1 }\n", "    send create Note in right { n: self.n }\n", "    send other.take0(self)\n"];
+    let one = |tape: &mut Tape<'_>, of: &[&'static str]| of[tape.below(of.len())];
+    let mut left = String::new();
+    for number in 0..tape.between(1, 2) {
+        let (guard, operation, make) = (one(tape, &guards), one(tape, &operations), one(tape, &makes));
+        left.push_str(&format!("  handler go{number}(other: Right) {{\n{guard}{operation}{make}  }}\n"));
+    }
+    let mut right = String::new();
+    let beside = ["    create Note { n: self.n }\n", "    create Note { n: 1 }\n    self.n += 1\n", "    self.n = Note.all.len()\n"];
+    right.push_str(&format!("  internal handler take0(_other: Left) {{\n{}{}  }}\n", one(tape, &guards), one(tape, &beside)));
+    if tape.one_in(2) {
+        right.push_str(&format!("  handler do0(_other: Left) {{\n{}{}  }}\n", one(tape, &guards), one(tape, &beside)));
+    }
+    if tape.one_in(2) {
+        left.push_str("  handler look0(other: Right) -> Int { return self.n + Note.all.len() }\n");
+    }
+    if tape.one_in(2) {
+        left.push_str(&format!("  handler do0(_other: Right) {{\n{}{}  }}\n", one(tape, &guards), one(tape, &operations)));
+    }
+    let cells = "  cell n: Int = 1\n  cell open: Bool = true\n";
+    format!(
+        "space left\nspace right\n\nrecord Left in left {{\n{cells}{left}}}\n\nrecord Right in right {{\n{cells}{right}}}\n\nrecord Note in right \
+         {{\n  cell n: Int = 0\n}}\n"
+    )
+}
+
 fn cells(other: &str) -> String {
     format!("  cell n: Int = 1\n  cell open: Bool = true\n  cell held: {other}?\n  cell all: Set<{other}> = Set[]\n")
 }

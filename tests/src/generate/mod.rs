@@ -8,7 +8,7 @@ mod statement;
 mod tape;
 mod wide_chains;
 
-pub use chains::chain_set;
+pub use chains::{chain_set, making_chain_set};
 pub use tape::Tape;
 pub use wide_chains::wide_chain_set;
 

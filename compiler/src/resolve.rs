@@ -430,7 +430,12 @@ pub fn unknown_name<'a>(db: &dyn Db, file: SourceFile, name: Ident, what: &str, 
         Some(meant) => {
             finding.help(format!("did you mean `{meant}`?")).replace(format!("write `{meant}`"), Safety::Unsafe, file, name.span, meant)
         }
-        None => finding,
+        None if what == "name" => {
+            finding.help("give it with `let`, or as a parameter; what another file declares is imported: `use \"file.pattern\" { … }`")
+        }
+        None => {
+            finding.help(format!("declare the {what}, or import it from the file that does: `use \"file.pattern\" {{ {} }}`", name.name))
+        }
     }
 }
 

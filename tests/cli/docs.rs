@@ -45,6 +45,11 @@ fn run_page(text: &str, project: Option<&Path>) -> Vec<String> {
         {
             wrong.push(format!("{at}: {error}"));
         }
+        // One value, or one on each line.
+        let is_json = |text: &str| serde_json::from_str::<serde_json::Value>(text).is_ok();
+        if block.language() == "json" && !is_json(&block.text) && !block.text.lines().all(is_json) {
+            wrong.push(format!("{at}: this is no JSON"));
+        }
         if let Some(name) = block.attribute("file") {
             let path = place.join(name);
             std::fs::create_dir_all(path.parent().expect("it lies in the folder")).expect("there is room");

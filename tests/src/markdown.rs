@@ -136,6 +136,12 @@ impl Case {
                     && expected.line == line
                     && finding.message.contains(&expected.text)
             });
+            // What does not fit says in its message what would.
+            let says = matches!(finding.rule, "type-mismatch" | "wrong-arguments") || !finding.notes.is_empty();
+            if !says && finding.help.is_none() && finding.fixes.is_empty() {
+                let at = self.place(path, line);
+                let _ = writeln!(difference, "  {at}: [{}] {:?} says no way out", finding.rule, finding.message);
+            }
             if let Some(index) = matching {
                 expected.remove(index);
                 continue;

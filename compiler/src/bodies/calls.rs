@@ -199,12 +199,17 @@ impl Checker<'_> {
                     self.push(finding);
                 } else if place == self.cx.here {
                     let at = self.show_place(place);
-                    let finding = self.warn("constant-condition", span, "this is always true").saying(format!("it is {at} in any case"));
+                    let finding = self
+                        .warn("constant-condition", span, "this is always true")
+                        .saying(format!("it is {at} in any case"))
+                        .help("take the test away");
                     self.push(finding);
                 } else if let (Place::Plain(_), Place::Plain(_)) = (place, self.cx.here) {
                     let (at, here) = (self.show_place(place), self.show_place(self.cx.here));
-                    let finding =
-                        self.warn("constant-condition", span, "this is never true").saying(format!("it is {at}, and this is {here}"));
+                    let finding = self
+                        .warn("constant-condition", span, "this is never true")
+                        .saying(format!("it is {at}, and this is {here}"))
+                        .help("take it away, with what it guards: to write there, `send`");
                     self.push(finding);
                 }
             }

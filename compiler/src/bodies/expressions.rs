@@ -219,7 +219,11 @@ impl Checker<'_> {
             ("require" | "expect", false) => format!("this `{word}` never holds, so nothing after it ever runs"),
             (_, always) => format!("this condition is always {always}"),
         };
-        let finding = self.warn("constant-condition", cond.span, what).saying(format!("always {always}"));
+        let help = match word {
+            "require" | "expect" => "take it away, or let it ask about what can be different",
+            _ => "take the condition away, with the branch that never runs, or let it ask about what can be different",
+        };
+        let finding = self.warn("constant-condition", cond.span, what).saying(format!("always {always}")).help(help);
         self.push(finding);
     }
 

@@ -121,7 +121,8 @@ impl Checker<'_> {
         let always = op == BinaryOp::Ne;
         let finding = self
             .warn("constant-condition", value.span, format!("this is never `none`, so the comparison is always {always}"))
-            .saying(format!("{found}, not optional"));
+            .saying(format!("{found}, not optional"))
+            .help("take the comparison away, or declare what it compares as optional");
         self.push(finding);
     }
 
@@ -210,7 +211,8 @@ impl Checker<'_> {
             let finding = self
                 .warn("constant-condition", op_span, "the left side is never `none`, so what stands after `??` is never used")
                 .saying("always gives the left side")
-                .label(self.at(left.span), format!("{found}, not optional"));
+                .label(self.at(left.span), format!("{found}, not optional"))
+                .help("take the `??` and what follows away");
             self.push(finding);
         }
         let inner = if left.ty == Ty::None { Ty::Unknown } else { unwrap(&left.ty).0.clone() };

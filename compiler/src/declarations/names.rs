@@ -173,7 +173,8 @@ fn imports(checker: &mut Checker<'_>, seen: &mut Names) {
             continue;
         };
         if from == file {
-            checker.report(Diagnostic::error("unresolved-import", file, tree.path.span, "a file cannot import from itself"));
+            let finding = Diagnostic::error("unresolved-import", file, tree.path.span, "a file cannot import from itself");
+            checker.report(finding.help("take the import away: what the file declares is known in all of it"));
             continue;
         }
         for (written, (name, found)) in tree.names.iter().zip(&import.names) {
@@ -197,6 +198,8 @@ fn imports(checker: &mut Checker<'_>, seen: &mut Names) {
                     written.span,
                     meant,
                 );
+            } else {
+                finding = finding.help("take it out of the import, or declare it there");
             }
             checker.report(finding);
         }

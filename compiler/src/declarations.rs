@@ -165,7 +165,8 @@ fn mirror(checker: &mut Checker<'_>, decl: &MirrorDecl) {
         };
         if let Some(first) = decl.clauses[..index].iter().find(|earlier| earlier.name.name == clause.name.name) {
             checker.report(
-                Diagnostic::error("duplicate-name", file, clause.name.span, format!("mirror `{}` says `{name}` twice", decl.name.name)).help("keep one of them")
+                Diagnostic::error("duplicate-name", file, clause.name.span, format!("mirror `{}` says `{name}` twice", decl.name.name))
+                    .help("keep one of them")
                     .label(Location::Span(file, first.name.span), "the first"),
             );
         }

@@ -140,7 +140,7 @@ fn chat_survives_conflicts_crashes_and_renames_in_memory() {
 #[test]
 fn chat_survives_conflicts_crashes_and_renames_on_sqlite() {
     let program = chat();
-    for seed in 0..4 {
+    for seed in 0..12 {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         let path = folder.path().join("chat.db");
         let opened = program.clone();

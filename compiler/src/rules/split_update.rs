@@ -310,6 +310,9 @@ The same happens where the `try` stands in a handler that this one calls directl
 
 If an invariant reads both sides, the commit is refused when it runs, every time; then this is an error.
 
+Looked at are writes. What a failed `try` takes back of its sends is not: where the other half of an update is sent, send it outside the `try`, or
+let the `catch` fail.
+
 ## Bad
 
 ```pattern

@@ -9,7 +9,7 @@ use crate::effects::describe::cell_path;
 use crate::effects;
 use crate::facts;
 use crate::signature::cell_sig;
-use crate::hir::{Block, BodyKind, BodyOwner, Expr, ExprKind, Send, Stmt, StmtKind, Write, WriteOp};
+use crate::hir::{Block, BodyKind, BodyOwner, Expr, ExprKind, HandlerCall, Send, Stmt, StmtKind, Write, WriteOp};
 use crate::types::{CellId, LocalId, Ty};
 use crate::visit;
 use patternc_grammar::syntax::{AssignOp, BinaryOp, Span};
@@ -64,7 +64,9 @@ impl Walk<'_, '_> {
         match &stmt.kind {
             StmtKind::Let { local, value } => self.bind([*local], value),
             StmtKind::LetElse { local, value, .. } => self.bind([*local], value),
+            StmtKind::Call(call) => self.call(call),
             StmtKind::LetCall { local, call } => {
+                self.call(call);
                 let callee = effects::effects(self.context.db, BodyOwner::Handler(call.handler));
                 let read = callee.reads.iter().filter_map(|read| read.cell).find(|cell| self.can_change(*cell));
                 if let Some(cell) = read {
@@ -147,13 +149,32 @@ impl Walk<'_, '_> {
     }
 
     fn write(&mut self, write: &Write, span: Span) {
-        let WriteOp::Assign { op, value } = &write.op else { return };
-        // Adding, appending and inserting change what is there now.
-        let replaces = *op == AssignOp::Set || write.key.is_some() || matches!(value.ty, Ty::Float | Ty::Text);
-        if self.depth == 0 || !replaces {
-            return;
+        if let Some(stale) = replaced_by(write).and_then(|value| self.stale(value)) {
+            self.report(span, write.cell, stale);
         }
-        let mut stale: Option<(LocalId, Origin)> = None;
+    }
+
+    /// A handler that is called directly writes in this transaction what it is given.
+    fn call(&mut self, call: &HandlerCall) {
+        let Some(callee) = Callable::of(self.context.db, BodyOwner::Handler(call.handler)) else { return };
+        for (param, arg) in call.args.iter().enumerate() {
+            let Some(stale) = self.stale(arg) else { continue };
+            let is_param = |part: &Expr| part.kind == ExprKind::Local(LocalId(param as u32));
+            let written = callee.statements().into_iter().find_map(|stmt| {
+                let StmtKind::Write(write) = &stmt.kind else { return None };
+                let mut given = false;
+                visit::expr(replaced_by(write)?, &mut |part| given |= is_param(part));
+                given.then_some(write.cell)
+            });
+            if let Some(cell) = written {
+                self.report(call.span, cell, stale);
+            }
+        }
+    }
+
+    /// A name in a value that was captured when something was sent, and computed from cells.
+    fn stale(&self, value: &Expr) -> Option<(LocalId, Origin)> {
+        let mut stale = None;
         visit::expr(value, &mut |part| {
             if let ExprKind::Local(local) = part.kind
                 && let Some(origin) = self.origins.get(&local)
@@ -164,11 +185,14 @@ impl Walk<'_, '_> {
                 stale.get_or_insert((local, *origin));
             }
         });
-        let Some((local, origin)) = stale else { return };
+        stale
+    }
+
+    fn report(&mut self, span: Span, written: CellId, (local, origin): (LocalId, Origin)) {
         let (callable, file) = (self.callable, self.context.file);
         let words = callable.words();
         let name = words.local(local);
-        let (cell, written) = (cell_path(self.context.db, origin.cell), cell_path(self.context.db, write.cell));
+        let (cell, written) = (cell_path(self.context.db, origin.cell), cell_path(self.context.db, written));
         let message = format!(
             "`{}` writes `{written}` from `{name}`, which was computed from `{cell}` before the send: what changed `{cell}` in between is lost",
             callable.name(),
@@ -182,6 +206,13 @@ impl Walk<'_, '_> {
                 .help(format!("read `{cell}` again inside the arm, or change what is there with `+=`")),
         );
     }
+}
+
+/// The value that a write puts in the place of what is there: adding, appending and inserting change that instead.
+fn replaced_by(write: &Write) -> Option<&Expr> {
+    let WriteOp::Assign { op, value } = &write.op else { return None };
+    let replaces = *op == AssignOp::Set || write.key.is_some() || matches!(value.ty, Ty::Float | Ty::Text);
+    replaces.then_some(value)
 }
 
 fn is_link(ty: &Ty) -> bool {

@@ -17,16 +17,25 @@ use crate::{allow, config, cycles, declarations, fixes, rules, unused};
 /// What is found in one file, at the levels of the rules.
 #[salsa::tracked(returns(ref))]
 pub fn check_file(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
+    let mut findings = own_findings(db, file).clone();
+    rules::run_in_project(db, file, &mut findings);
+    cycles::check(db, file, &mut findings);
+    unused::declarations(db, file, &mut findings);
+    allow::apply(db, file, &mut findings);
+    fixes::temper(db, file, &mut findings);
+    findings
+}
+
+/// What is found in one file without a look at the whole project, so that edits elsewhere do not ask for it.
+#[salsa::tracked(returns(ref))]
+fn own_findings(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
     let errors = parsed(db, file).errors.iter().filter(|error| !is_told_by_body(db, file, error));
     let mut findings: Vec<Diagnostic> = errors.map(|error| syntax_finding(file, error)).collect();
     findings.extend_from_slice(signature_diagnostics(db, file));
     findings.extend_from_slice(&bodies(db, file).diagnostics);
-    findings.extend(rules::run(db, file));
+    rules::run_on_file(db, file, &mut findings);
     declarations::check(db, file, &mut findings);
-    cycles::check(db, file, &mut findings);
-    unused::check(db, file, &mut findings);
-    allow::apply(db, file, &mut findings);
-    fixes::temper(db, file, &mut findings);
+    unused::imports(db, file, &mut findings);
     findings
 }
 

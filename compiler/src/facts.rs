@@ -126,14 +126,21 @@ fn changed_in(db: &dyn Db, file: SourceFile) -> Changed {
 }
 
 #[salsa::tracked(returns(ref))]
+fn changed(db: &dyn Db) -> (FxHashSet<CellId>, FxHashSet<(ItemId, BodyOwner)>) {
+    let changed = files(db).iter().map(|&file| changed_in(db, file));
+    let cells = changed.clone().flat_map(|changed| &changed.cells).copied().collect();
+    (cells, changed.flat_map(|changed| &changed.deleted).copied().collect())
+}
+
+#[salsa::tracked(returns(ref))]
 fn changed_cells(db: &dyn Db) -> FxHashSet<CellId> {
-    files(db).iter().flat_map(|&file| &changed_in(db, file).cells).copied().collect()
+    changed(db).0.clone()
 }
 
 /// Apart from what is changed: a write that comes or goes changes nothing for who asks about deletions.
 #[salsa::tracked(returns(ref))]
 fn deletions(db: &dyn Db) -> FxHashSet<(ItemId, BodyOwner)> {
-    files(db).iter().flat_map(|&file| &changed_in(db, file).deleted).copied().collect()
+    changed(db).1.clone()
 }
 
 /// Whether some body of the project writes the cell after the creation of its record.

@@ -125,9 +125,8 @@ fn unused(db: &dyn Db, file: SourceFile) -> Unused {
     unused
 }
 
-/// The findings about unused declarations and imports of one file.
-pub fn check(db: &dyn Db, file: SourceFile, findings: &mut Vec<Diagnostic>) {
-    imports(db, file, findings);
+/// The findings about unused declarations of one file.
+pub fn declarations(db: &dyn Db, file: SourceFile, findings: &mut Vec<Diagnostic>) {
     let unused = unused(db, file);
     for &id in &unused.items {
         let Some(head) = crate::items::head(db, id) else { continue };
@@ -154,8 +153,8 @@ pub fn check(db: &dyn Db, file: SourceFile, findings: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Imports that nothing in the file uses.
-fn imports(db: &dyn Db, file: SourceFile, findings: &mut Vec<Diagnostic>) {
+/// The findings about imports that nothing in the file uses.
+pub fn imports(db: &dyn Db, file: SourceFile, findings: &mut Vec<Diagnostic>) {
     let scope = scope(db, file);
     if scope.imports.is_empty() {
         return;

@@ -1,10 +1,11 @@
 //! Which queries run again after an edit: an edit inside one body stays inside one file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use patternc_compiler::check::{CheckOptions, check};
 use patternc_compiler::db::{Database, Project, SourceFile};
+use patternc_compiler::resolve::files_by_path;
 
 const A: &str = r#"
 space home
@@ -123,6 +124,38 @@ impl Watched {
     }
 }
 
+/// How many results of each query an edit has looked at again, in a project with that many files that have nothing to do with the edited one.
+fn looked_at_again(others: usize) -> BTreeMap<String, usize> {
+    let looked = Arc::new(Mutex::new(Vec::new()));
+    let listener = {
+        let looked = Arc::clone(&looked);
+        move |event: salsa::Event| {
+            if let salsa::EventKind::DidValidateMemoizedValue { database_key } = event.kind {
+                looked.lock().expect("no test panics while it holds the lock").push(format!("{database_key:?}"));
+            }
+        }
+    };
+    let mut db = Database::watched(Box::new(listener));
+    let own_names =
+        |n: usize| ["front", "back", "Left", "Right"].iter().fold(D.to_owned(), |text, name| text.replace(name, &format!("{name}{n}")));
+    let others: Vec<(String, String)> = (0..others).map(|n| (format!("other{n}.pattern"), own_names(n))).collect();
+    let mut files: Vec<(&str, &str)> = others.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    files.extend([("a.pattern", A), ("b.pattern", B)]);
+    db.set_project(&files, None);
+    let file = files_by_path(&db)["a.pattern"];
+    db.open(file);
+    assert_eq!(check(&db, &CheckOptions::default()).len(), 0);
+    db.set_text(file, &A.replace("a name is needed", "a name is needed, please"));
+    looked.lock().expect("no test panics while it holds the lock").clear();
+    assert_eq!(check(&db, &CheckOptions::default()).len(), 0);
+    let mut counts = BTreeMap::new();
+    for query in looked.lock().expect("no test panics while it holds the lock").drain(..) {
+        let name = query.split('(').next().unwrap_or_default().to_owned();
+        *counts.entry(name).or_insert(0) += 1;
+    }
+    counts
+}
+
 /// Queries of one file among those that ran.
 fn of_file(ran: &BTreeSet<String>, path: &str) -> Vec<String> {
     ran.iter().filter(|query| query.contains(&format!("({path})"))).cloned().collect()
@@ -153,7 +186,11 @@ fn an_error_in_a_body_is_found_and_gone_without_other_files() {
     watched.edit("a.pattern", "self.name = to", "self.name = 5");
     let ran = watched.take();
     // What a handler writes is part of the chains of who calls it; they come out as before, so nothing else of that file runs.
-    assert_eq!(of_file(&ran, "b.pattern"), ["chains(b.pattern)"], "{ran:#?}");
+    assert_eq!(
+        of_file(&ran, "b.pattern"),
+        ["chains(b.pattern)", "own_within_reach(b.pattern)", "owners_within_reach(b.pattern)"],
+        "{ran:#?}"
+    );
     assert_eq!(of_file(&ran, "c.pattern"), [""; 0], "{ran:#?}");
     assert_eq!(watched.edit("a.pattern", "self.name = 5", "self.name = to"), [""; 0]);
 }
@@ -231,4 +268,13 @@ fn chains_are_judged_again_only_where_an_edit_touches_what_they_do() {
     watched.edit("d.pattern", "self.x = self.x * 5 + 1", "self.x += 1");
     let ran = watched.take();
     assert_eq!(judges(&ran), ["chains(d.pattern)", "neighbours(d.pattern)", "verdicts(d.pattern)"], "{ran:#?}");
+}
+
+#[test]
+fn an_edit_looks_at_few_results_of_each_other_file() {
+    let (few, more) = (looked_at_again(10), looked_at_again(20));
+    let of_each: BTreeMap<&String, usize> =
+        more.iter().map(|(query, count)| (query, (count - few.get(query).unwrap_or(&0)) / 10)).collect();
+    // Of a query that is asked of every body of a file, there would be several.
+    assert!(of_each.values().all(|count| *count <= 1), "{of_each:#?}");
 }

@@ -8,6 +8,7 @@ use super::rejection::{demanded, rejection, rejections};
 use super::{Access, Answers, Chain, Decides, Piece, Rejection, Way};
 use crate::db::{Db, Project, SourceFile};
 use crate::effects::known::{Const, Fact, Known};
+use crate::effects::within_reach::{Bodies, within_reach};
 use crate::effects::{
     self, Argument, CallEffect, EffectSpace, Effects, Entry, FailureCause, FailureEffect, Frame, Grain, Layout, Made, SendRole, SendTarget,
     Site, Target, Told, Value, WriteKind,
@@ -19,12 +20,13 @@ use crate::types::{CellId, HandlerId, ItemId, LocalId, Ty};
 /// The chains that start in a file.
 #[salsa::tracked(returns(ref))]
 pub fn chains(db: &dyn Db, file: SourceFile) -> Vec<Chain> {
-    let bodies = &effects::file_effects(db, file).bodies;
-    bodies.iter().filter(|body| starts(db, body.owner)).filter_map(|body| chain(db, body.owner)).collect()
+    let bodies = within_reach(db, file);
+    let own = effects::file_effects(db, file).bodies.iter().map(|body| body.owner);
+    own.filter(|owner| starts(db, bodies, *owner)).filter_map(|owner| chain(db, bodies, owner)).collect()
 }
 
 /// Whether a body runs for an event from outside, or for a timer.
-fn starts(db: &dyn Db, owner: BodyOwner) -> bool {
+fn starts(db: &dyn Db, bodies: Bodies<'_>, owner: BodyOwner) -> bool {
     match owner {
         BodyOwner::Handler(handler) => {
             handler_sig(db, handler).is_some_and(|sig| sig.kind == HandlerKind::Public) || timed(db).contains(&handler)
@@ -32,7 +34,7 @@ fn starts(db: &dyn Db, owner: BodyOwner) -> bool {
         BodyOwner::Saga(_) | BodyOwner::Create(_) => true,
         // Reading such a cell from outside looks at several records at once.
         BodyOwner::Derived(_) => {
-            let reads = &effects::effects(db, owner).reads;
+            let reads = &bodies.effects(owner).reads;
             let stored = |cell: Option<CellId>| cell.and_then(|cell| cell_sig(db, cell)).is_some_and(|sig| !sig.derived);
             let mut others = reads.iter().filter(|read| stored(read.cell) && read.target != Target::SelfRecord);
             others.next().is_some()
@@ -62,13 +64,14 @@ fn timed(db: &dyn Db) -> FxHashSet<HandlerId> {
     files.iter().flat_map(|&file| timed_in(db, file)).copied().collect()
 }
 
-fn chain(db: &dyn Db, root: BodyOwner) -> Option<Chain> {
-    let effects = effects::effects(db, root);
+fn chain(db: &dyn Db, bodies: Bodies<'_>, root: BodyOwner) -> Option<Chain> {
+    let effects = bodies.effects(root);
     if effects.recursive || (effects.reads.is_empty() && !effects.acts()) {
         return None;
     }
     let mut collector = Collector {
         db,
+        bodies,
         home: effects::home(db, root),
         chain: Chain {
             root,
@@ -96,7 +99,7 @@ fn chain(db: &dyn Db, root: BodyOwner) -> Option<Chain> {
         blind: true,
         seen: None,
     });
-    collector.chain.single = is_single(db, &first);
+    collector.chain.single = is_single(db, bodies, &first);
     collector.chain.pieces.push(first);
     collector.go_on(0, root, effects, None);
     Some(collector.chain)
@@ -122,14 +125,14 @@ fn answers(db: &dyn Db, root: BodyOwner, effects: &Effects) -> Answers {
 }
 
 /// Whether the first piece shows that there is only one record of its type: the creation in a plain space that demands a constant under a key.
-fn is_single(db: &dyn Db, first: &Piece) -> bool {
+fn is_single(db: &dyn Db, bodies: Bodies<'_>, first: &Piece) -> bool {
     let record = match first.body {
         BodyOwner::Handler(handler) | BodyOwner::Saga(handler) => handler.record,
         BodyOwner::Create(record) => record,
         _ => return false,
     };
     let Some(sig) = record_sig(db, record).filter(|sig| matches!(sig.home, Home::Plain(_)) && sig.has_create) else { return false };
-    let Some(body) = effects::body(db, BodyOwner::Create(record)) else { return false };
+    let Some(body) = bodies.own(BodyOwner::Create(record)) else { return false };
     let whole = body.layout.blocks(|kind| kind == effects::BlockKind::Body).next();
     body.layout.known.iter().any(|known| match &known.fact {
         Fact::Holds { target: Target::SelfRecord, cell, value: Const::Literal(_), is: true } => {
@@ -142,6 +145,7 @@ fn is_single(db: &dyn Db, first: &Piece) -> bool {
 
 pub(super) struct Collector<'db> {
     pub db: &'db dyn Db,
+    pub bodies: Bodies<'db>,
     pub home: Option<ItemId>,
     pub chain: Chain,
     /// The bodies that are being followed.
@@ -170,7 +174,7 @@ impl Collector<'_> {
     pub(super) fn piece(&mut self, opening: Opening<'_>) -> Piece {
         let Opening { body, effects, parent, way, on, space, outcomes, turn, blind, seen } = opening;
         self.chain.incomplete |= effects.incomplete || effects.recursive;
-        let layout = effects::body(self.db, body).map(|own| Arc::clone(&own.layout));
+        let layout = self.bodies.own(body).map(|own| Arc::clone(&own.layout));
         let frame = seen.map(|call| Frame { call, home: self.home });
         let stored = |cell: Option<CellId>| cell.is_none_or(|cell| cell_sig(self.db, cell).is_some_and(|sig| !sig.derived));
         let facts = |site: Site| match &layout {
@@ -178,7 +182,7 @@ impl Collector<'_> {
             _ => Arc::default(),
         };
         let always = |site: Site| layout.as_ref().is_some_and(|layout| site.body == body && layout.is_unconditional(site));
-        let inside = |entry: &dyn Entry| is_sure_inside(self.db, entry, seen);
+        let inside = |entry: &dyn Entry| is_sure_inside(self.bodies, entry, seen);
         let decides = |read: &effects::Read| {
             let Some(layout) = &layout else { return Decides::All };
             let site = own_site(read, seen);
@@ -228,7 +232,7 @@ impl Collector<'_> {
             decides: decides(read),
         });
         let writes = effects.writes.iter().map(|write| {
-            let written_by = effects::body(self.db, write.site().body).map(|own| &own.layout);
+            let written_by = self.bodies.own(write.site().body).map(|own| &own.layout);
             // Of several only the first is listed: what the last one writes is not known.
             let value = written_by.filter(|_| !write.several).and_then(|layout| layout.written(write.site()).cloned());
             // Of another body the parameters are not known here.
@@ -258,7 +262,7 @@ impl Collector<'_> {
             }
         });
         let mut accesses: Vec<Access> = reads.chain(writes).collect();
-        let demanded = demanded(self.db, body, &way, &on, space, &accesses);
+        let demanded = demanded(self.db, self.bodies, body, &way, &on, space, &accesses);
         let rejection = match layout.as_ref().filter(|_| demanded.is_empty()) {
             Some(layout) => rejection(layout, effects, seen),
             None => Rejection::Open,
@@ -285,7 +289,7 @@ impl Collector<'_> {
 
     /// The only thing that a piece demands of what it reads, if that is all that decides whether it is rejected.
     pub(super) fn only_demand(&self, piece: &Piece, effects: &Effects, seen: Option<&CallEffect>) -> Option<Fact> {
-        let layout = &effects::body(self.db, piece.body)?.layout;
+        let layout = &self.bodies.own(piece.body)?.layout;
         let site = rejections(effects).next()?.site;
         let mut demanded = layout.demanded_at(site).filter(|known| !matches!(known.fact, Fact::Apart(..)));
         let (fact, None) = (&demanded.next()?.fact, demanded.next()) else { return None };
@@ -350,7 +354,7 @@ impl Collector<'_> {
         match &fact {
             Fact::Holds { target, cell, value: Const::Bool(value), is } if cell_sig(self.db, *cell).is_some_and(|sig| sig.derived) => {
                 let owner = BodyOwner::Derived(*cell);
-                let Some(own) = effects::body(self.db, owner) else { return Vec::new() };
+                let Some(own) = self.bodies.own(owner) else { return Vec::new() };
                 let truth = if value == is { &own.layout.truth.0 } else { &own.layout.truth.1 };
                 let site = Site { body: owner, index: 0 };
                 let space = EffectSpace::Here;
@@ -402,11 +406,11 @@ pub(super) fn own_site(entry: &dyn Entry, seen: Option<&CallEffect>) -> Site {
 }
 
 /// Whether an entry that comes through direct calls happens whenever the first of them does.
-pub(super) fn is_sure_inside(db: &dyn Db, entry: &dyn Entry, seen: Option<&CallEffect>) -> bool {
+pub(super) fn is_sure_inside(bodies: Bodies<'_>, entry: &dyn Entry, seen: Option<&CallEffect>) -> bool {
     let calls = entry.path().get(usize::from(seen.is_some())..).unwrap_or_default();
     let last = (!calls.is_empty()).then(|| entry.site());
     let mut inner = calls.iter().skip(1).copied().chain(last);
-    inner.all(|site| effects::body(db, site.body).is_some_and(|own| own.layout.is_unconditional(site)))
+    inner.all(|site| bodies.own(site.body).is_some_and(|own| own.layout.is_unconditional(site)))
 }
 
 fn is_named(target: &Target) -> bool {

@@ -41,7 +41,7 @@ impl Collector<'_> {
             return self.steps(piece, effects, seen);
         }
         let own = self.chain.pieces[piece].outcomes.clone();
-        let layout = effects::body(self.db, body).map(|own| Arc::clone(&own.layout));
+        let layout = self.bodies.own(body).map(|own| Arc::clone(&own.layout));
         let sends: Vec<&SendEffect> = effects.sends.iter().filter(|send| !send.delayed).collect();
         // Of those in two branches of one decision only one goes out.
         let mut outcomes = vec![own.clone(); sends.len()];
@@ -92,7 +92,7 @@ impl Collector<'_> {
         seen: Option<&CallEffect>,
     ) {
         let site = own_site(send, seen);
-        let Some(layout) = effects::body(self.db, body).map(|own| Arc::clone(&own.layout)).filter(|_| site.body == body) else { return };
+        let Some(layout) = self.bodies.own(body).map(|own| Arc::clone(&own.layout)).filter(|_| site.body == body) else { return };
         let frame = seen.map(|call| Frame { call, home: self.home });
         let facts = self.facts(&layout, site, effects, frame.as_ref());
         let stored = |read: &&effects::Read| read.cell.is_none_or(|cell| cell_sig(self.db, cell).is_some_and(|sig| !sig.derived));
@@ -102,9 +102,9 @@ impl Collector<'_> {
             let own = entries.iter().map(|entry| (*entry, own_site(*entry, seen))).enumerate();
             own.filter(|(_, (entry, at))| at.body == body && judge(*entry, *at)).map(|(index, _)| index).collect::<Vec<usize>>()
         };
-        let with = of(&|entry, at| layout.happens_with(at, site) && is_sure_inside(self.db, entry, seen));
+        let with = of(&|entry, at| layout.happens_with(at, site) && is_sure_inside(self.bodies, entry, seen));
         let without = of(&|_, at| layout.excludes(at, site));
-        let always = layout.is_unconditional(site) && is_sure_inside(self.db, send, seen);
+        let always = layout.is_unconditional(site) && is_sure_inside(self.bodies, send, seen);
         self.chain.pieces[piece].conditions.push(Condition { to, facts, always, with, without });
     }
 
@@ -126,7 +126,7 @@ impl Collector<'_> {
         let sender = &self.chain.pieces[sender];
         let (on, space, blind) = (sender.on.clone(), sender.space, sender.blind);
         let way = Way::Arm { of: send.site, ok: end.ok, answer: send.role == SendRole::Answer };
-        let always_fails = effects::body(self.db, body).is_some_and(|own| {
+        let always_fails = self.bodies.own(body).is_some_and(|own| {
             rejections(arm).any(|failure| own_site(failure, seen) == failure.site && own.layout.always_fails(failure.site))
         });
         let turn = self.turn_after(&end);
@@ -186,7 +186,7 @@ impl Collector<'_> {
         }
         let call =
             CallEffect { callee, target: send.target.clone(), space: send.space, args: send.args.clone(), site: send.site, caught: false };
-        let effects = Frame { call: &call, home: self.home }.each(effects::effects(self.db, callee));
+        let effects = Frame { call: &call, home: self.home }.each(self.bodies.effects(callee));
         let from = self.chain.pieces[after].on.clone();
         let way = match send.role {
             SendRole::Undo => Way::Undo { at: send.site },

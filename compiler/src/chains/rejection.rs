@@ -6,7 +6,8 @@ use super::collect::own_site;
 use super::{Access, Decides, Piece, Rejection, Way};
 use crate::db::Db;
 use crate::effects::known::Fact;
-use crate::effects::{self, CallEffect, EffectSpace, Effects, FailureCause, FailureEffect, Grain, Layout, Target, Told};
+use crate::effects::within_reach::Bodies;
+use crate::effects::{CallEffect, EffectSpace, Effects, FailureCause, FailureEffect, Grain, Layout, Target, Told};
 use crate::facts;
 use crate::hir::BodyOwner;
 use crate::types::LocalId;
@@ -30,7 +31,15 @@ pub(super) fn rejection(layout: &Layout, effects: &Effects, seen: Option<&CallEf
 }
 
 /// What a piece looks at before it commits without saying so: whether its record is still there, and what invariants say of what it writes.
-pub(super) fn demanded(db: &dyn Db, body: BodyOwner, way: &Way, on: &Target, space: EffectSpace, accesses: &[Access]) -> Vec<Access> {
+pub(super) fn demanded(
+    db: &dyn Db,
+    bodies: Bodies<'_>,
+    body: BodyOwner,
+    way: &Way,
+    on: &Target,
+    space: EffectSpace,
+    accesses: &[Access],
+) -> Vec<Access> {
     let mut found: Vec<Access> = Vec::new();
     let home = match body {
         BodyOwner::Handler(handler) | BodyOwner::Saga(handler) => Some(handler.record),
@@ -46,7 +55,7 @@ pub(super) fn demanded(db: &dyn Db, body: BodyOwner, way: &Way, on: &Target, spa
     for write in accesses.iter().filter(|access| !access.reads() && access.target != Target::Fresh) {
         let Some(cell) = write.cell else { continue };
         for &invariant in facts::invariants_on(db, cell).iter().filter(|invariant| facts::holds_always(db, **invariant)) {
-            for read in &effects::effects(db, BodyOwner::Invariant(invariant)).reads {
+            for read in &bodies.effects(BodyOwner::Invariant(invariant)).reads {
                 let Some(cell) = read.cell.filter(|cell| facts::is_changed(db, *cell)) else { continue };
                 let same = read.target == Target::Local(LocalId(0)) && cell.record == write.record;
                 let target = if same { write.target.clone() } else { Target::Unknown };

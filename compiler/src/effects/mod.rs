@@ -13,6 +13,7 @@ mod infer;
 pub mod known;
 mod layout;
 mod resolve;
+pub mod within_reach;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -23,9 +24,11 @@ use crate::bodies;
 use crate::db::{Db, SourceFile};
 use crate::hir::BodyOwner;
 use crate::location::owner_item;
+use crate::signature::{HandlerKind, handler_sig};
 use crate::types::{CellId, HandlerId, ItemId, LocalId, OperationId};
 
 pub use layout::{Block, BlockId, BlockKind, Decision, Layout, Made, Told};
+use resolve::shared_effects;
 pub use resolve::{Frame, body, effects, home};
 
 /// A place in a body, counted rather than located.
@@ -264,6 +267,18 @@ pub struct BodyEffects {
     pub own: Arc<Effects>,
     /// How its sites lie to each other.
     pub layout: Arc<Layout>,
+}
+
+/// The body that a send runs; `None` for an extern.
+pub fn receiver(db: &dyn Db, send: &SendEffect) -> Option<BodyOwner> {
+    match send.to {
+        SendTarget::Handler(handler) => match handler_sig(db, handler)?.kind {
+            HandlerKind::Saga => Some(BodyOwner::Saga(handler)),
+            HandlerKind::Public | HandlerKind::Internal => Some(BodyOwner::Handler(handler)),
+        },
+        SendTarget::Create(record) => Some(BodyOwner::Create(record)),
+        SendTarget::Extern(_) | SendTarget::Unknown => None,
+    }
 }
 
 /// The file's effects with the places of their sites, which change with every edit.

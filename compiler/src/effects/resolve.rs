@@ -25,11 +25,16 @@ struct BodyKey<'db> {
 /// Everything that `owner` does: itself, and through direct calls, functions, derived cells, `create` blocks and defaults. Empty for a body
 /// that does not exist. [`BodyOwner::Create`] stands for the `create` block of a record, if any, and the defaults of its cells.
 pub fn effects(db: &dyn Db, owner: BodyOwner) -> &Effects {
+    shared_effects(db, owner)
+}
+
+/// As [`effects`], for who keeps them.
+pub(super) fn shared_effects(db: &dyn Db, owner: BodyOwner) -> &Arc<Effects> {
     resolved(db, BodyKey::new(db, owner))
 }
 
 // Body by body, so that a body whose text changed and whose effects did not goes no further.
-#[salsa::tracked(returns(deref), cycle_result = in_cycle)]
+#[salsa::tracked(returns(ref), cycle_result = in_cycle)]
 fn resolved<'db>(db: &'db dyn Db, key: BodyKey<'db>) -> Arc<Effects> {
     let owner = key.owner(db);
     let level = Level::enter();

@@ -10,7 +10,7 @@ use crate::check::{CheckOptions, check};
 use crate::db::{Database, SourceFile};
 use crate::diagnostic::{Diagnostic, Edit, Fix, Level};
 use crate::location::locate;
-use crate::rules;
+use crate::rules::{self, Check};
 
 /// Rules about the text itself: what they report could not be parsed.
 const OF_TEXT: &[&str] = &[rules::syntax::RULE.name, rules::wrong_case::RULE.name, rules::nesting_limit::RULE.name];
@@ -126,7 +126,8 @@ pub(super) fn judge(db: &Database, before: &[Diagnostic], after: &[Diagnostic], 
     if ended.iter().any(|(what, number)| is.get(what).is_some_and(|left| left + number > was[what])) {
         return Some(Flaw::Stays);
     }
-    let understands = |name: &str| rules::named(name).is_some_and(|rule| rule.check.is_none() && rule.level == Level::Error);
+    let understands =
+        |name: &str| rules::named(name).is_some_and(|rule| matches!(rule.check, Check::InPassing) && rule.level == Level::Error);
     let reveals = batch.iter().any(|choice| understands(choice.of(before).0.rule));
     let matters = |finding: &&Diagnostic| finding.level >= Level::Warn && (!reveals || OF_TEXT.contains(&finding.rule));
     // By rule and file, which do not move with the text.

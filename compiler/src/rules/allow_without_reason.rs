@@ -1,6 +1,6 @@
 //! `allow-without-reason`: an `@allow` that does not say why. Reported where names, types or text are understood, not from effects.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
@@ -9,7 +9,7 @@ pub static RULE: Rule = Rule {
     summary: "an `@allow` that does not say why",
     fixes: Fixes::None("the reason only its author knows"),
     page: PAGE,
-    check: None,
+    check: Check::InPassing,
 };
 
 const PAGE: &str = r##"

@@ -1,6 +1,6 @@
 //! `configuration`: a mistake in `patternc.yaml`. Found where that file is read, not from effects.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
@@ -9,7 +9,7 @@ pub static RULE: Rule = Rule {
     summary: "a mistake in `patternc.yaml`",
     fixes: Fixes::None("where the data is to be kept only who runs it knows"),
     page: PAGE,
-    check: None,
+    check: Check::InPassing,
 };
 
 const PAGE: &str = r##"

@@ -1,6 +1,6 @@
 //! `constant-condition`: a condition that is always true or always false. Reported where names, types or text are understood, not from effects.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
@@ -9,7 +9,7 @@ pub static RULE: Rule = Rule {
     summary: "a condition that is always true or always false",
     fixes: Fixes::None("whether the condition or what it guards is wrong only its author knows"),
     page: PAGE,
-    check: None,
+    check: Check::InPassing,
 };
 
 const PAGE: &str = r##"

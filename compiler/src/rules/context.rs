@@ -7,6 +7,7 @@ use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Location};
 use crate::effects::always::Loops;
 use crate::effects::describe::{Describe, body_name};
+use crate::effects::within_reach::{Bodies, within_reach};
 use crate::effects::{self, BlockId, BlockKind, CallPath, Effects, Entry, Layout, SendEffect, Site};
 use crate::hir::{Block, Body, BodyKind, BodyOwner, Stmt, StmtKind};
 use crate::location::owner_item;
@@ -18,6 +19,8 @@ pub struct Context<'db> {
     pub file: SourceFile,
     /// All bodies but tests.
     pub callables: Vec<Callable<'db>>,
+    /// These, and those that they lead to.
+    pub bodies: Bodies<'db>,
 }
 
 /// A body with its effects.
@@ -36,15 +39,13 @@ pub struct Callable<'db> {
 
 impl<'db> Context<'db> {
     pub(super) fn new(db: &'db dyn Db, file: SourceFile) -> Self {
-        let bodies = bodies::bodies(db, file);
-        let found = &effects::file_effects(db, file).bodies;
-        let callables = found.iter().filter_map(|found| {
-            let body = &**bodies.get(found.owner)?;
-            // Most bodies call nothing: then there is nothing to ask for.
-            let effects = if found.own.is_open() { effects::effects(db, found.owner) } else { &*found.own };
+        let texts = bodies::bodies(db, file);
+        let bodies = within_reach(db, file);
+        let callables = effects::file_effects(db, file).bodies.iter().filter_map(|found| {
+            let (body, effects) = (&**texts.get(found.owner)?, bodies.effects(found.owner));
             Some(Callable { db, body, own: &found.own, effects, pieces: own_pieces(effects), layout: &found.layout })
         });
-        Context { db, file, callables: callables.collect() }
+        Context { db, file, callables: callables.collect(), bodies }
     }
 
     /// The bodies that run as transactions: handlers and `create` blocks.

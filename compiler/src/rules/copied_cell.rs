@@ -1,6 +1,6 @@
 //! `copied-cell`: a cell of a linked record copied into a struct that is stored.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::{Callable, Context};
 use super::edits;
 use crate::diagnostic::{Diagnostic, Level, Location};
@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
     summary: "copying a cell of a linked record into a stored struct, where a link would always show the current value",
     fixes: Fixes::None("whether the value is meant as it was then, only its author knows"),
     page: PAGE,
-    check: Some(check),
+    check: Check::Project(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

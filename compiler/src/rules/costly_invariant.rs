@@ -2,7 +2,7 @@
 
 use patternc_grammar::syntax::{BinaryOp, Span};
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::{Callable, Context, with_path};
 use super::missing_key::equality;
 use crate::diagnostic::{Diagnostic, Level, Location};
@@ -19,7 +19,7 @@ pub static RULE: Rule = Rule {
     summary: "an invariant that reads all records of a type",
     fixes: Fixes::None("what the invariant could look at instead is another invariant"),
     page: PAGE,
-    check: Some(check),
+    check: Check::File(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

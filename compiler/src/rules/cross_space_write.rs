@@ -3,7 +3,7 @@
 use patternc_grammar::syntax::AssignOp;
 
 use super::context::{Callable, Context, with_path};
-use super::{edits, unused_write, Fixes, Rule};
+use super::{Check, Fixes, Rule, edits, unused_write};
 use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
 use crate::effects::describe::record_name;
 use crate::effects::{self, EffectSpace, Effects, Entry, SendEffect, Site, Target, WriteEffect, WriteKind};
@@ -18,7 +18,7 @@ pub static RULE: Rule = Rule {
     summary: "a write, create, delete or direct call whose effects fall outside the space of `self`",
     fixes: Fixes::Unsafe,
     page: PAGE,
-    check: Some(check),
+    check: Check::File(check),
 };
 
 /// What happens outside the space of `self`.
@@ -90,7 +90,7 @@ fn is_reported_in_callee(context: &Context<'_>, outside: &Outside<'_>) -> bool {
         return false;
     }
     let callee = path.get(1).map_or(site.body, |next| next.body);
-    let effects = effects::effects(context.db, callee);
+    let effects = context.bodies.effects(callee);
     let refused = |space| !is_allowed(context, callee, space);
     match outside {
         Outside::Write(_) => effects.writes.iter().any(|write| write.site == site && refused(write.space)),
@@ -274,7 +274,7 @@ fn send_instead(context: &Context<'_>, write: &Write) -> Option<(String, Vec<Edi
 fn handler_that_writes(context: &Context<'_>, record: &RecordSig, cell: CellId, value: &Ty) -> Option<(String, bool)> {
     let writes = |index: usize| {
         let handler = HandlerId { record: cell.record, index: index as u32 };
-        let effects = effects::effects(context.db, BodyOwner::Handler(handler));
+        let effects = context.bodies.effects(BodyOwner::Handler(handler));
         let writes = |piece: &&Effects| piece.writes.iter().any(|write| write.cell == Some(cell) && write.target == Target::SelfRecord);
         effects.pieces().iter().any(writes)
     };

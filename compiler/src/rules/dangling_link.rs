@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::context::{Callable, Context, blocks_of, with_path};
-use super::{reach, Fixes, Rule};
+use super::{Check, Fixes, Rule, reach};
 use crate::bodies::bodies;
 use crate::db::{Db, Project, SourceFile};
 use crate::diagnostic::{Diagnostic, Level, Location};
@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
     summary: "deleting a record that others link to without `inverse`, and read through that link without `?.` or `exists()`",
     fixes: Fixes::None("what is shown of a record that is gone, only its author knows"),
     page: PAGE,
-    check: Some(check),
+    check: Check::Project(check),
 };
 
 /// A cell that links to records, and a body that reads through it as if what it links to were always there.

@@ -1,6 +1,6 @@
 //! `derived-cycle`: a derived cell that depends on itself. Reported where names, types or text are understood, not from effects.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
@@ -9,7 +9,7 @@ pub static RULE: Rule = Rule {
     summary: "a derived cell that depends on itself",
     fixes: Fixes::None("which of the cells is to be stored only their author knows"),
     page: PAGE,
-    check: None,
+    check: Check::InPassing,
 };
 
 const PAGE: &str = r##"

@@ -1,6 +1,6 @@
 //! `derived-write`: a write to a derived cell. Reported where names, types or text are understood, not from effects.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
@@ -9,7 +9,7 @@ pub static RULE: Rule = Rule {
     summary: "a write to a derived cell",
     fixes: Fixes::None("whether the cell is to be stored, or the write belongs to what it is derived from, only its author knows"),
     page: PAGE,
-    check: None,
+    check: Check::InPassing,
 };
 
 const PAGE: &str = r##"

@@ -1,6 +1,6 @@
 //! `dropped-failure`: a send that can fail, without an `err` arm, beside something that is done all the same.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::{Callable, Context, with_path};
 use super::edits;
 use super::reach::{self, Failing};
@@ -19,7 +19,7 @@ pub static RULE: Rule = Rule {
     summary: "a `send` to something that can fail, without an `err` arm, from a handler that writes or sends more",
     fixes: Fixes::Unsafe,
     page: PAGE,
-    check: Some(check),
+    check: Check::Project(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
@@ -43,7 +43,7 @@ fn chain<'a>(context: &Context<'_>, callable: &Callable<'_>, piece: &'a Effects,
     done.writes.extend(&piece.writes);
     // A send through a direct call is reported where it stands, if there are writes there.
     let writes = |site: Site| {
-        piece.calls.iter().any(|call| call.site == site && !effects::effects(context.db, call.callee).writes.is_empty())
+        piece.calls.iter().any(|call| call.site == site && !context.bodies.effects(call.callee).writes.is_empty())
     };
     let nearest = |send: &&SendEffect| send.path.is_empty() || !writes(send.here());
     let dropping = piece.sends.iter().filter(|send| send.role == SendRole::Send && send.err.is_none());

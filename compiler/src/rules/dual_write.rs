@@ -1,6 +1,6 @@
 //! `dual-write`: cells and the outside changed by one handler, with nothing that keeps them equal.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::{Callable, Context, with_path};
 use super::reach::{self, Once, OutsideCall};
 use super::steps;
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
     summary: "a handler that writes cells and sends a call that changes the outside, with nothing that keeps the two equal (an error if the call is not idempotent)",
     fixes: Fixes::None("what keeps the two equal (a mirror, a saga, an arm that asks again) is a design"),
     page: PAGE,
-    check: Some(check),
+    check: Check::Project(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

@@ -1,6 +1,6 @@
 //! `early-answer`: relying on a handler that has answered before what it set going is done.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::{Callable, Context};
 use super::reach;
 use super::read_after_send::{is_known, same_cell};
@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     summary: "an `ok` arm or saga step that reads what the handler before it only sent for, without returning that send",
     fixes: Fixes::Unsafe,
     page: PAGE,
-    check: Some(check),
+    check: Check::File(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

@@ -1,6 +1,6 @@
 //! `fallible-after-pivot`: a step that may be rejected when there is no way back.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::Context;
 use super::steps;
 use crate::diagnostic::{Diagnostic, Level};
@@ -11,7 +11,7 @@ pub static RULE: Rule = Rule {
     summary: "a step of a saga after the pivot that may be rejected",
     fixes: Fixes::None("which step is the one that decides only its author knows"),
     page: PAGE,
-    check: Some(check),
+    check: Check::Project(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

@@ -1,6 +1,6 @@
 //! `fallible-undo`: what takes a step back may be rejected itself.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::Context;
 use super::reach;
 use super::steps::{self, Rejecting};
@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     summary: "an `undo` of a saga that may be rejected",
     fixes: Fixes::None("what an `undo` does when it cannot be done only its author knows"),
     page: PAGE,
-    check: Some(check),
+    check: Check::Project(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::{Callable, Context};
 use super::{reach, repairs};
 use super::steps::{self, Change, Rejecting};
@@ -20,7 +20,7 @@ pub static RULE: Rule = Rule {
     summary: "a step of a saga, or its `undo`, that may fail after some of it was done, or counts as done before all of it is",
     fixes: Fixes::None("the rejection has to come before the write, or what was written has to be undone: a question of what the step means"),
     page: PAGE,
-    check: Some(check),
+    check: Check::Project(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

@@ -1,7 +1,7 @@
 //! `impure-expression`: a write, send or handler call where only a value may be computed. Reported where names, types or text are understood; only what
 //! the functions that a mirror calls read is known from effects.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::{Context, with_path};
 use crate::diagnostic::{Diagnostic, Level};
 use crate::effects::Entry;
@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     summary: "a write, send or handler call where only a value may be computed",
     fixes: Fixes::Unsafe,
     page: PAGE,
-    check: Some(check),
+    check: Check::File(check),
 };
 
 /// The clauses of a mirror give values only to the functions that they call: what those read, nobody sees a change of.

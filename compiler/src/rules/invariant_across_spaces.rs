@@ -1,7 +1,7 @@
 //! `invariant-across-spaces`: an invariant that reads more than one space.
 
 use super::context::{Context, with_path};
-use super::{edits, Fixes, Rule};
+use super::{Check, Fixes, Rule, edits};
 use crate::diagnostic::{Diagnostic, Level, Location, Safety};
 use crate::effects::describe::{cell_path, record_name};
 use crate::effects::{EffectSpace, Entry, Read};
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
     summary: "an `invariant` that reads more than one space",
     fixes: Fixes::Unsafe,
     page: PAGE,
-    check: Some(check),
+    check: Check::File(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

@@ -1,6 +1,6 @@
 //! `inverse-across-spaces`: an `inverse` whose ends may lie in different spaces. Reported where names, types or text are understood, not from effects.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
@@ -9,7 +9,7 @@ pub static RULE: Rule = Rule {
     summary: "an `inverse` whose ends may lie in different spaces",
     fixes: Fixes::None("which end decides, and what it sends to the other, is the design of the link"),
     page: PAGE,
-    check: None,
+    check: Check::InPassing,
 };
 
 const PAGE: &str = r##"

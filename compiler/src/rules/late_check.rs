@@ -1,6 +1,6 @@
 //! `late-check`: a `require` after the first write.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::{Callable, Context};
 use super::edits;
 use crate::diagnostic::{Diagnostic, Edit, Fix, Level, Safety};
@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     summary: "a `require` after the first write, where everything could be checked first and written then",
     fixes: Fixes::Unsafe,
     page: PAGE,
-    check: Some(check),
+    check: Check::File(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

@@ -1,6 +1,6 @@
 //! `missing-cell`: a `create` or struct that leaves out a cell or field without a default. Reported where names, types or text are understood, not from effects.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
@@ -9,7 +9,7 @@ pub static RULE: Rule = Rule {
     summary: "a `create` or struct that leaves out a cell or field without a default",
     fixes: Fixes::None("the value only its author knows"),
     page: PAGE,
-    check: None,
+    check: Check::InPassing,
 };
 
 const PAGE: &str = r##"

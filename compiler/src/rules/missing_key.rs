@@ -4,7 +4,7 @@ use patternc_grammar::syntax::BinaryOp;
 use patternc_program::Method;
 
 use super::context::{Callable, Context};
-use super::{edits, Fixes, Rule};
+use super::{Check, Fixes, Rule, edits};
 use crate::diagnostic::{Diagnostic, Level, Location, Safety};
 use crate::effects::Grain;
 use crate::effects::describe::{cell_name, record_name};
@@ -19,7 +19,7 @@ pub static RULE: Rule = Rule {
     summary: "searching all records of a type for the one with some value: a `key` finds it at once",
     fixes: Fixes::Safe,
     page: PAGE,
-    check: Some(check),
+    check: Check::File(check),
 };
 
 /// A search for one record by the value of a cell.

@@ -1,6 +1,6 @@
 //! `missing-undo`: a step of a saga that cannot be taken back.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::Context;
 use super::steps::{self, Change};
 use crate::diagnostic::{Diagnostic, Level, Location};
@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     summary: "a step of a saga before the pivot that changes something and has no `undo`",
     fixes: Fixes::None("what takes a step back only its author knows"),
     page: PAGE,
-    check: Some(check),
+    check: Check::File(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

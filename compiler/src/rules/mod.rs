@@ -108,8 +108,19 @@ pub struct Rule {
     /// tests: a bad one reports this rule and no other (but those behind `ignore=`), a good one nothing. Blocks of one section that start with
     /// `// file: name.pattern` are one project.
     pub page: &'static str,
-    /// Looks at one file. `None` for rules that are found while names, types or text are understood.
-    pub check: Option<fn(&Context<'_>, &mut Vec<Diagnostic>)>,
+    pub check: Check,
+}
+
+/// How the findings of a rule are found.
+#[derive(Clone, Copy, Debug)]
+pub enum Check {
+    /// While names, types or text are understood.
+    InPassing,
+    /// By looking at a file, and at what it uses.
+    File(fn(&Context<'_>, &mut Vec<Diagnostic>)),
+    /// By looking at a file with what is so in the whole project: what others write, delete, demand. Such a rule is asked whether it has to look
+    /// again after every edit of any file.
+    Project(fn(&Context<'_>, &mut Vec<Diagnostic>)),
 }
 
 /// What the compiler knows of the way out of the findings of a rule.
@@ -135,17 +146,29 @@ pub fn named(name: &str) -> Option<&'static Rule> {
     ALL.iter().copied().find(|rule| rule.name == name)
 }
 
-/// What the rules over effects find in one file, at their default levels; `@allow` and configuration come later.
-pub fn run(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
-    let context = Context::new(db, file);
-    let mut findings = Vec::new();
+/// What the rules that look at files find in one, at their default levels; `@allow` and configuration come later.
+pub fn run_on_file(db: &dyn Db, file: SourceFile, findings: &mut Vec<Diagnostic>) {
+    run(&Context::new(db, file), findings, |check| match check {
+        Check::File(check) => Some(check),
+        Check::Project(_) | Check::InPassing => None,
+    });
+}
+
+/// What the rules that look at the project find in one file, as [`run_on_file`].
+pub fn run_in_project(db: &dyn Db, file: SourceFile, findings: &mut Vec<Diagnostic>) {
+    run(&Context::new(db, file), findings, |check| match check {
+        Check::Project(check) => Some(check),
+        Check::File(_) | Check::InPassing => None,
+    });
+}
+
+fn run(context: &Context<'_>, findings: &mut Vec<Diagnostic>, which: impl Fn(Check) -> Option<fn(&Context<'_>, &mut Vec<Diagnostic>)>) {
     if context.callables.is_empty() {
-        return findings;
+        return;
     }
-    for check in ALL.iter().filter_map(|rule| rule.check) {
-        check(&context, &mut findings);
+    for check in ALL.iter().filter_map(|rule| which(rule.check)) {
+        check(context, findings);
     }
-    findings
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `nesting-limit`: expressions or blocks nested too deeply. Reported where names, types or text are understood, not from effects.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
@@ -9,7 +9,7 @@ pub static RULE: Rule = Rule {
     summary: "expressions or blocks nested too deeply",
     fixes: Fixes::None("what the inner parts are called only their author knows"),
     page: PAGE,
-    check: None,
+    check: Check::InPassing,
 };
 
 const PAGE: &str = r##"

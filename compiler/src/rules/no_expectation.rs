@@ -1,6 +1,6 @@
 //! `no-expectation`: a test that expects nothing. Reported where names, types or text are understood, not from effects.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
@@ -9,7 +9,7 @@ pub static RULE: Rule = Rule {
     summary: "a test that expects nothing",
     fixes: Fixes::None("what the test expects only its author knows"),
     page: PAGE,
-    check: None,
+    check: Check::InPassing,
 };
 
 const PAGE: &str = r##"

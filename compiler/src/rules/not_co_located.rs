@@ -1,7 +1,7 @@
 //! `not-co-located`: a co-write over spaces that a deployment cannot commit at once. Judged per deployment.
 
 use super::context::{Callable, Context};
-use super::{edits, Fixes, Rule};
+use super::{Check, Fixes, Rule, edits};
 use crate::deployment::{self, Deployed, Keeper};
 use crate::diagnostic::{Diagnostic, Level, Location};
 use crate::hir::BodyOwner;
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
     summary: "`across` over spaces that a deployment keeps in different stores, or in one that cannot commit them at once",
     fixes: Fixes::None("which space moves to another store, or which handler becomes a saga, is decided with who runs the stores"),
     page: PAGE,
-    check: Some(check),
+    check: Check::File(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

@@ -4,7 +4,7 @@ use patternc_grammar::syntax::{AssignOp, BinaryOp, Span};
 use patternc_program::Method;
 
 use super::context::{Callable, Context, blocks_of};
-use super::{edits, Fixes, Rule};
+use super::{Check, Fixes, Rule, edits};
 use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
 use crate::effects::{Grain, WriteEffect, WriteKind};
 use crate::hir::{Arg, Block, BodyKind, Expr, ExprKind, Stmt, StmtKind, Write, WriteOp};
@@ -18,7 +18,7 @@ pub static RULE: Rule = Rule {
     summary: "`x = x + [e]`: a read and a write of the whole collection, where `+=` appends",
     fixes: Fixes::Safe,
     page: PAGE,
-    check: Some(check),
+    check: Check::File(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

@@ -4,7 +4,7 @@ use patternc_grammar::syntax::BinaryOp;
 
 use super::context::{Callable, Context};
 use super::overwrite_append::{Replacement, is_same_cell, replacements};
-use super::{edits, Fixes, Rule};
+use super::{Check, Fixes, Rule, edits};
 use crate::diagnostic::{Diagnostic, Edit, Level, Safety};
 use crate::hir::{Expr, ExprKind};
 use crate::types::Ty;
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
     summary: "`n = n + 1`: a read and a write of the number, where `+=` adds",
     fixes: Fixes::Safe,
     page: PAGE,
-    check: Some(check),
+    check: Check::File(check),
 };
 
 /// A statement that could be an operation.

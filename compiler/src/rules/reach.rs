@@ -10,20 +10,10 @@ use crate::effects::depth::{Level, bottom_up};
 use crate::effects::{self, CallEffect, Effects, FailureCause, Frame, Read, SendEffect, SendRole, SendTarget, Site, Target, WriteEffect};
 use crate::facts;
 use crate::hir::BodyOwner;
-use crate::signature::{CellSig, HandlerKind, handler_sig, operation_sig, record_sig};
+use crate::signature::{CellSig, operation_sig, record_sig};
 use crate::types::{CellId, ItemId, OperationId, Ty};
 
-/// The body that a send runs; `None` for an extern.
-pub fn receiver(db: &dyn Db, send: &SendEffect) -> Option<BodyOwner> {
-    match send.to {
-        SendTarget::Handler(handler) => match handler_sig(db, handler)?.kind {
-            HandlerKind::Saga => Some(BodyOwner::Saga(handler)),
-            HandlerKind::Public | HandlerKind::Internal => Some(BodyOwner::Handler(handler)),
-        },
-        SendTarget::Create(record) => Some(BodyOwner::Create(record)),
-        SendTarget::Extern(_) | SendTarget::Unknown => None,
-    }
-}
+pub use crate::effects::receiver;
 
 /// The effects of the receiver as seen from the body that sends: its `self` is the target, its parameters are the arguments. Entries have
 /// the send at the start of their path.

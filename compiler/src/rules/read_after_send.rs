@@ -1,6 +1,6 @@
 //! `read-after-send`: reading what a send just made should change, in the same handler.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::{Callable, Context, with_path};
 use super::reach;
 use crate::diagnostic::{Diagnostic, Level, Location};
@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     summary: "reading, in the same handler, what a send before it should change",
     fixes: Fixes::None("what reads the answer has to move into an arm, with all that depends on it"),
     page: PAGE,
-    check: Some(check),
+    check: Check::File(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

@@ -1,6 +1,6 @@
 //! `read-then-append`: looking through a whole list before appending to it.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::{Context, with_path};
 use crate::diagnostic::{Diagnostic, Level};
 use crate::effects::{Entry, Grain, WriteKind};
@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     summary: "a membership test on a whole list before appending to it: use a Set, a Map or a key",
     fixes: Fixes::None("another type of the cell changes data that is stored"),
     page: PAGE,
-    check: Some(check),
+    check: Check::File(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

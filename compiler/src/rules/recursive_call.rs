@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::Context;
 use crate::diagnostic::{Diagnostic, Level, Location, Safety};
 use crate::effects::describe::body_name;
@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
     summary: "a handler that calls itself, directly or through others",
     fixes: Fixes::Unsafe,
     page: PAGE,
-    check: Some(check),
+    check: Check::File(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

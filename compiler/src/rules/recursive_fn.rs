@@ -1,6 +1,6 @@
 //! `recursive-fn`: a function that calls itself, directly or through others. Reported where names, types or text are understood, not from effects.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
@@ -9,7 +9,7 @@ pub static RULE: Rule = Rule {
     summary: "a function that calls itself, directly or through others",
     fixes: Fixes::None("what it computes has to be said in another way"),
     page: PAGE,
-    check: None,
+    check: Check::InPassing,
 };
 
 const PAGE: &str = r##"

@@ -8,7 +8,7 @@ use petgraph::graphmap::DiGraphMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::context::{Context, blocks_of};
-use super::{reach, Fixes, Rule};
+use super::{Check, Fixes, Rule, reach};
 use crate::bodies::bodies;
 use crate::db::{Db, Project, SourceFile};
 use crate::diagnostic::{Diagnostic, Level, Location};
@@ -25,7 +25,7 @@ pub static RULE: Rule = Rule {
     summary: "events that trigger one another for ever, without a timer, an arm or a condition in between",
     fixes: Fixes::None("what ends the circle is a condition that only its author knows"),
     page: PAGE,
-    check: Some(check),
+    check: Check::Project(check),
 };
 
 /// A send or direct call that happens whenever the body runs.
@@ -207,9 +207,6 @@ fn circles_of(db: &dyn Db, file: SourceFile) -> Vec<Vec<Step>> {
 }
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
-    if steps(context.db, context.file).is_empty() {
-        return;
-    }
     for circle in circles_of(context.db, context.file) {
         let first = circle[0];
         let names: Vec<String> = circle.iter().map(|step| format!("`{}`", body_name(context.db, step.from))).collect();

@@ -3,7 +3,7 @@
 use patternc_grammar::syntax::BinaryOp;
 use rustc_hash::FxHashMap;
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::Context;
 use crate::bodies::bodies;
 use crate::chains::{Access, Chain, chains};
@@ -26,7 +26,7 @@ pub static RULE: Rule = Rule {
     summary: "a chain that writes one record's part of an `eventually` invariant and never the other's",
     fixes: Fixes::None("what the other side has to become is not said anywhere yet"),
     page: PAGE,
-    check: Some(check),
+    check: Check::Project(check),
 };
 
 /// The cells that an `eventually` invariant reads of the record it is about, and of others, leaving out what is compared by size: there

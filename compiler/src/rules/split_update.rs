@@ -1,6 +1,6 @@
 //! `split-update`: a `try` that can undo one of two records' writes while the other's stays.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::{Callable, Context, with_path};
 use super::edits;
 use crate::db::Db;
@@ -19,7 +19,7 @@ pub static RULE: Rule = Rule {
     summary: "a `try` that can undo the write of one record while that of another, outside it, stays (an error if an invariant covers both)",
     fixes: Fixes::Unsafe,
     page: PAGE,
-    check: Some(check),
+    check: Check::Project(check),
 };
 
 /// A `try` of a piece with the two writes it can tear apart.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::Context;
 use crate::chains::{Stale, Story, chains, stale_guards};
 use crate::deployment::deployments;
@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
     summary: "a write decided by a value read in another space that a deployment keeps in another store, where it may have changed before the commit",
     fixes: Fixes::None("the way out moves the decision into the other space, or both spaces into one store"),
     page: PAGE,
-    check: Some(check),
+    check: Check::Project(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

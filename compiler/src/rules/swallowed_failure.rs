@@ -1,6 +1,6 @@
 //! `swallowed-failure`: a `catch` that does nothing about what went wrong.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::{Callable, Context};
 use super::split_update;
 use crate::diagnostic::{Diagnostic, Level, Location, Safety};
@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     summary: "a `catch` that neither fails, answers, writes nor sends",
     fixes: Fixes::Unsafe,
     page: PAGE,
-    check: Some(check),
+    check: Check::File(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

@@ -1,6 +1,6 @@
 //! `syntax`: text that is not a pattern, with a hint for habits of other languages. Reported where names, types or text are understood, not from effects.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
@@ -9,7 +9,7 @@ pub static RULE: Rule = Rule {
     summary: "text that is not a pattern, with a hint for habits of other languages",
     fixes: Fixes::Safe,
     page: PAGE,
-    check: None,
+    check: Check::InPassing,
 };
 
 const PAGE: &str = r##"

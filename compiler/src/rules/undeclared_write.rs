@@ -1,7 +1,7 @@
 //! `undeclared-write`: a write to another record that the signature does not tell.
 
 use super::context::{Callable, Context, with_path};
-use super::{edits, Fixes, Rule};
+use super::{Check, Fixes, Rule, edits};
 use crate::diagnostic::{Diagnostic, Level, Location, Safety};
 use crate::effects::{Entry, Target, WriteEffect, WriteKind};
 use crate::hir::BodyOwner;
@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     summary: "a write to another record that the `writes` clause of the handler lacks",
     fixes: Fixes::Safe,
     page: PAGE,
-    check: Some(check),
+    check: Check::File(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

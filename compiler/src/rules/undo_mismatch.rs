@@ -1,6 +1,6 @@
 //! `undo-mismatch`: an `undo` that does not take back what its step did.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::Context;
 use super::{reach, steps};
 use crate::db::Db;
@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     summary: "an `undo` that writes nothing of what its step writes, or does to a cell what cannot take back what the step did to it",
     fixes: Fixes::None("what takes a step back only its author knows"),
     page: PAGE,
-    check: Some(check),
+    check: Check::File(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::Context;
 use crate::diagnostic::{Diagnostic, Level, Location};
 use crate::facts;
@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
     summary: "a cell that a mirror leaves out of its facts, but a call made by hand carries to the same extern",
     fixes: Fixes::None("whether the cell is a fact to be mirrored only its author knows"),
     page: PAGE,
-    check: Some(check),
+    check: Check::Project(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

@@ -1,6 +1,6 @@
 //! `unresolved-import`: a `use` of a file or name that does not exist. Reported where names, types or text are understood, not from effects.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use crate::diagnostic::Level;
 
 pub static RULE: Rule = Rule {
@@ -9,7 +9,7 @@ pub static RULE: Rule = Rule {
     summary: "a `use` of a file or name that does not exist",
     fixes: Fixes::Unsafe,
     page: PAGE,
-    check: None,
+    check: Check::InPassing,
 };
 
 const PAGE: &str = r##"

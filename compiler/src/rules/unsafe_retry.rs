@@ -1,6 +1,6 @@
 //! `unsafe-retry`: an operation that must not be repeated, where the runtime has to repeat it.
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::{Callable, Context};
 use super::reach::{self, Once, OutsideCall};
 use super::steps;
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
     summary: "an extern operation that is neither `readonly` nor `idempotent` where it must be safe to repeat: a mirror, an `undo`, a step that is not the pivot",
     fixes: Fixes::None("whether the outside may hear a call twice is a fact about the outside"),
     page: PAGE,
-    check: Some(check),
+    check: Check::Project(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

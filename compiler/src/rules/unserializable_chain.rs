@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Fixes, Rule};
+use super::{Check, Fixes, Rule};
 use super::context::Context;
 use super::overwrite_count::counts;
 use crate::chains::{Access, Chain, Cycle, Piece, Story, Verdict, Way, WayOut, chains, verdicts};
@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
     summary: "a chain of sends or saga steps that others can see, or break, half way, or that a rejection leaves half done",
     fixes: Fixes::Unsafe,
     page: PAGE,
-    check: Some(check),
+    check: Check::Project(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

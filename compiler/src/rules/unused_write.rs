@@ -4,7 +4,7 @@ use patternc_grammar::syntax::Span;
 
 use super::context::{Callable, Context};
 use super::undeclared_write::{covers, entry, needs_entry};
-use super::{edits, Fixes, Rule};
+use super::{Check, Fixes, Rule, edits};
 use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
 use crate::effects::{Entry, Target, WriteEffect, WriteKind};
 use crate::hir::BodyOwner;
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
     summary: "an entry of a `writes` clause that the handler never writes",
     fixes: Fixes::Safe,
     page: PAGE,
-    check: Some(check),
+    check: Check::File(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

@@ -132,6 +132,7 @@ fn result(outcome: &Outcome) -> Option<RecordRef> {
     }
 }
 
+/// The outcomes of these actions, and whether as much happened as comes before the mishap.
 fn disturbed(
     world: &mut World,
     actions: Vec<Action>,
@@ -139,7 +140,8 @@ fn disturbed(
     point: usize,
     faults: &dyn Fn(usize, Fault),
 ) -> (Vec<Option<Outcome>>, bool) {
-    let requests = world.begin(actions);
+    let requests = world.begin(actions.clone());
+    let ids: Vec<_> = requests.iter().map(|request| world.event_id(*request)).collect();
     let reached = (0..point).all(|_| world.step());
     if reached {
         match mishap {
@@ -154,7 +156,20 @@ fn disturbed(
             Mishap::Store(store, fault) => faults(store, fault),
         }
     }
-    (world.end(requests), reached)
+    let mut outcomes = world.end(requests);
+    if matches!(mishap, Mishap::Store(..)) {
+        // What failed for good works again for the next process.
+        world.crash();
+        world.end(Vec::new());
+    }
+    for ((outcome, id), action) in outcomes.iter_mut().zip(ids).zip(actions) {
+        // Whoever is not told what became of it asks again.
+        if outcome.as_ref().is_none_or(|outcome| failed_with(outcome, FailureKind::Unavailable)) {
+            let again = world.send_again(id.expect("it had no outcome yet"), action);
+            *outcome = world.end(vec![again]).remove(0);
+        }
+    }
+    (outcomes, reached)
 }
 
 /// Every point at which the mishap can come.

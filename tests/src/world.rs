@@ -8,7 +8,7 @@ use patternc_compiler::db::Database;
 use patternc_compiler::diagnostic::{Diagnostic, Level};
 use patternc_compiler::lower;
 use patternc_interpreter::engine::{CallAnswer, Engine, Entry, ExternCall, Session};
-use patternc_interpreter::event::{Action, EventId, Outcome};
+use patternc_interpreter::event::{Action, Event, EventId, Outcome};
 use patternc_interpreter::failure::FailureKind;
 use patternc_interpreter::limits::Limits;
 use patternc_interpreter::simulate::{self, Disk, Mishaps, Outside, Request};
@@ -123,6 +123,12 @@ impl World {
         let action = self.action(to, handler, args);
         self.sessions += 1;
         self.simulated.send(Session(self.sessions), None, action)
+    }
+
+    /// Sends an event once more, with its id.
+    pub fn send_again(&mut self, id: EventId, action: Action) -> Request {
+        self.sessions += 1;
+        self.simulated.send_event(Session(self.sessions), Event { id, caller: None, action })
     }
 
     /// Lets one thing happen; `false` if nothing more can.

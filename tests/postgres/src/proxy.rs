@@ -31,7 +31,7 @@ pub struct Packet {
 #[derive(Default)]
 struct Plan {
     cut: Option<Cut>,
-    /// Of so many commits one.
+    /// Of so many commits one; 0: the next, and no other.
     every: usize,
     commits: usize,
     cuts: usize,
@@ -75,6 +75,11 @@ impl Proxy {
         (plan.cut, plan.every, plan.commits) = (Some(cut), nth, 0);
     }
 
+    /// Cuts the next commit, and no other.
+    pub fn cut_next(&self, cut: Cut) {
+        self.cut_every(0, cut);
+    }
+
     /// Cuts nothing any more.
     pub fn rest(&self) {
         lock(&self.plan).cut = None;
@@ -113,8 +118,10 @@ impl Plan {
         let has = |what: &[u8]| packet.windows(what.len()).any(|window| window == what);
         let cut = self.cut.filter(|_| has(ENTRY))?;
         self.commits += 1;
-        if !self.commits.is_multiple_of(self.every) {
-            return None;
+        match self.every {
+            0 => self.cut = None,
+            every if !self.commits.is_multiple_of(every) => return None,
+            _ => {}
         }
         self.cuts += 1;
         self.last = Packet { bytes: packet.len(), commits: has(b"COMMIT\0") };

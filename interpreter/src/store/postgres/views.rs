@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use super::link::{Answer, Link};
 use crate::store::format::schema::{Kind, Shape, StoredCell, StoredSchema, StoredType, quoted};
 
-/// The views of the store: those that read its tables.
-const VIEWS: &str = "SELECT table_name::TEXT FROM information_schema.views WHERE table_schema = current_schema() \
-     AND view_definition LIKE '%_patternc_record%'";
+/// The views of the store: those that read its tables. The definitions of other schemas are not looked at: they may be dropped meanwhile,
+/// which would be an error here.
+const VIEWS: &str = "SELECT table_name::TEXT FROM information_schema.views \
+     WHERE CASE WHEN table_schema = current_schema() THEN view_definition LIKE '%_patternc_record%' END";
 
 /// Drops all views.
 pub(super) fn drop(link: &Link) -> Answer<()> {

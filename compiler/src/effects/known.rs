@@ -3,7 +3,7 @@
 //! Only comparisons with constants, membership in a Set, and records being different are understood; everything else says nothing. What is
 //! known holds when the transaction starts, unless the body itself changed it before.
 
-use super::{BlockId, Layout, Made, Site, Target, Value};
+use super::{BlockId, Given, Layout, Made, Site, Target, Value};
 use crate::types::{CellId, ItemId};
 
 /// Something that is so.
@@ -75,9 +75,15 @@ impl Layout {
         self.blind.contains(&site.index)
     }
 
+    /// What a write adds to its cell, or sets it to, where something is known of it.
+    pub fn given(&self, site: Site) -> Option<&Given> {
+        self.given.iter().find(|(index, _)| *index == site.index).map(|(_, given)| given)
+    }
+
     /// Whether a write that adds to its cell makes it greater, where that is known.
     pub fn adds(&self, site: Site) -> Option<bool> {
-        self.added.iter().find(|(index, _)| *index == site.index).map(|(_, more)| *more)
+        let given = self.given(site)?;
+        matches!(&given.value, Some(Value::Literal(number)) if &**number != "0").then_some(!given.less)
     }
 
     /// What the value of a write is made of, beside what is read, if that is known.

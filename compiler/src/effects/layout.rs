@@ -62,6 +62,15 @@ pub struct Made {
     pub copy: bool,
 }
 
+/// What a write adds to its cell, or sets it to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// `None`: it is computed, of parameters or of what is read.
+    pub value: Option<Value>,
+    /// It is taken away.
+    pub less: bool,
+}
+
 /// The blocks of a body, and the block of each of its sites.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Layout {
@@ -71,8 +80,8 @@ pub struct Layout {
     pub known: Vec<Known>,
     /// The writes that give their cell a constant, by [`Site::index`].
     pub written: Vec<(u32, Const)>,
-    /// The writes that add a literal to their cell, and whether the cell is greater then. By [`Site::index`].
-    pub added: Vec<(u32, bool)>,
+    /// What writes add to their cell, or set it to. By [`Site::index`].
+    pub given: Vec<(u32, Given)>,
     /// The writes whose value is what a send was answered with. By [`Site::index`].
     pub told: Vec<u32>,
     /// The writes whose value depends on nothing that is read: literals, parameters, the clock. By [`Site::index`].

@@ -9,6 +9,7 @@ pub(crate) mod edits;
 pub(crate) mod reach;
 mod repairs;
 mod steps;
+mod taken_back;
 
 use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Level, Location};

@@ -1,113 +1,113 @@
 //! `undo-mismatch`: an `undo` that does not take back what its step did.
 
-use super::{Check, Fixes, Rule};
-use super::context::Context;
-use super::{reach, steps};
+use super::context::{Callable, Context};
+use super::taken_back::{self, Mismatch, Why};
+use super::{Check, Fixes, Rule, steps};
 use crate::db::Db;
 use crate::diagnostic::{Diagnostic, Level, Location};
 use crate::effects::describe::{body_name, cell_path, record_name};
-use crate::effects::{self, SendEffect, WriteEffect, WriteKind};
+use crate::effects::{SendEffect, WriteEffect, WriteKind};
 
 pub static RULE: Rule = Rule {
     name: "undo-mismatch",
     level: Level::Warn,
-    summary: "an `undo` that writes nothing of what its step writes, or does to a cell what cannot take back what the step did to it",
+    summary: "an `undo` that leaves something of what its step did, or takes back something else",
     fixes: Fixes::None("what takes a step back only its author knows"),
     page: PAGE,
-    check: Check::File(check),
+    check: Check::Project(check),
 };
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     for (callable, saga) in steps::sagas(context) {
         for step in &saga.steps {
-            let Some(undo) = step.undo else { continue };
-            // What happens outside is the business of the outside.
-            let (Some(done), Some(taken_back)) = (writes(context.db, step.action), writes(context.db, undo)) else { continue };
-            let Some((write, mismatch)) = mismatch(&done, &taken_back) else { continue };
-            let what = match write.cell {
-                Some(cell) => format!("`{}`", cell_path(context.db, cell)),
-                None => format!("a `{}`", record_name(context.db, write.record)),
-            };
-            let name = step.name(callable);
-            let (message, label, other) = match mismatch {
-                Mismatch::Nothing => (
-                    format!(
-                        "what undoes `{name}` in the saga `{}` writes nothing of what the step writes: what the step did to {what} stays",
-                        callable.name()
-                    ),
-                    "takes nothing back".to_owned(),
-                    None,
-                ),
-                Mismatch::Kind(other) => {
-                    let (did, does) = (doing(write.kind), doing(other.kind));
-                    (
-                        format!(
-                            "`{name}` in the saga `{}` {did} {what}, and what undoes it {does}: that does not give back what there was before, \
-                             nor keep what others did meanwhile",
-                            callable.name()
-                        ),
-                        format!("{does}, after the step {did}"),
-                        Some(other),
-                    )
-                }
-            };
-            let mut finding = steps::at(&RULE, callable, undo, &label, message);
-            finding = finding.label(callable.place(step.action.site), "the step");
-            if write.site.body != callable.body.owner {
-                finding = finding.label(Location::Site(write.site), format!("written in `{}`", body_name(context.db, write.site.body)));
+            if let Some(undo) = step.undo
+                && let Some(mismatch) = taken_back::mismatch(callable, step, undo)
+            {
+                findings.push(finding(context.db, callable, step, undo, &mismatch));
             }
-            if let Some(other) = other {
-                finding = finding.label(Location::Site(other.site), format!("written in `{}`", body_name(context.db, other.site.body)));
-            }
-            findings.push(finding.help("take back exactly what the step did: remove what it inserted, subtract what it added, set back what it set"));
         }
     }
 }
 
-/// What an event writes, itself and through what it sends in its arms; `None` if not all of it is known.
-fn writes<'db>(db: &'db dyn Db, send: &SendEffect) -> Option<Vec<&'db WriteEffect>> {
-    let owner = reach::receiver(db, send)?;
-    let effects = effects::effects(db, owner);
-    let pieces = effects.pieces();
-    let known = pieces.iter().all(|piece| !piece.incomplete && !piece.recursive && piece.sends.is_empty());
-    known.then(|| pieces.iter().flat_map(|piece| &piece.writes).collect())
+fn finding(db: &dyn Db, callable: &Callable<'_>, step: &steps::SagaStep<'_>, undo: &SendEffect, mismatch: &Mismatch<'_>) -> Diagnostic {
+    let Mismatch { write, other, why } = mismatch;
+    let Said { message, label, help } = said(db, write, *other, why, &format!("`{}` in the saga `{}`", step.name(callable), callable.name()));
+    let mut finding = steps::at(&RULE, callable, undo, &label, message).label(callable.place(step.action.site), "the step");
+    for write in [Some(*write), *other].into_iter().flatten().filter(|write| write.site.body != callable.body.owner) {
+        finding = finding.label(Location::Site(write.site), format!("written in `{}`", body_name(db, write.site.body)));
+    }
+    finding.help(help)
 }
 
-enum Mismatch<'a> {
-    /// Nothing of it is written.
-    Nothing,
-    /// By something that does not take it back.
-    Kind(&'a WriteEffect),
+/// What a finding says.
+struct Said {
+    message: String,
+    label: String,
+    help: String,
 }
 
-fn mismatch<'a>(done: &[&'a WriteEffect], taken_back: &[&'a WriteEffect]) -> Option<(&'a WriteEffect, Mismatch<'a>)> {
-    let same = |a: &WriteEffect, b: &WriteEffect| match (a.cell, b.cell) {
-        (Some(a), Some(b)) => a == b,
-        // A record is created: it may also be emptied. It is deleted: another takes its place.
-        _ => a.record == b.record,
+fn said(db: &dyn Db, write: &WriteEffect, other: Option<&WriteEffect>, why: &Why, step: &str) -> Said {
+    let what = match write.cell {
+        Some(cell) => format!("`{}`", cell_path(db, cell)),
+        None => format!("a `{}`", record_name(db, write.record)),
     };
-    if !done.iter().any(|write| taken_back.iter().any(|other| same(write, other))) {
-        return done.first().map(|write| (*write, Mismatch::Nothing));
-    }
-    done.iter().find_map(|write| {
-        let others: Vec<&&WriteEffect> = taken_back.iter().filter(|other| write.cell.is_some() && other.cell == write.cell).collect();
-        let restores = others.iter().any(|other| restores(write.kind, other.kind));
-        match others.first() {
-            Some(other) if !restores => Some((*write, Mismatch::Kind(other))),
-            _ => None,
+    let did = doing(write.kind);
+    let does = other.map_or("", |other| doing(other.kind));
+    let exactly = "take back exactly what the step did: remove what it inserted, subtract what it added, set back what it set";
+    let (message, label, help) = match why {
+        Why::Nothing => (
+            format!("what undoes {step} writes nothing of what the step writes: what the step did to {what} stays"),
+            "takes nothing back".to_owned(),
+            exactly.to_owned(),
+        ),
+        Why::Stays => (
+            format!("what undoes {step} leaves what the step did to {what}"),
+            format!("does not write {what}"),
+            "take that back as well; if it may stay, say so with `@allow(undo-mismatch, \"…\")` on the saga".to_owned(),
+        ),
+        Why::Kind => (
+            format!(
+                "{step} {did} {what}, and what undoes it {does}: that does not give back what there was before, nor keep what others did meanwhile"
+            ),
+            format!("{does}, after the step {did}"),
+            exactly.to_owned(),
+        ),
+        Why::Record => (
+            format!("{step} {did} {what} of one record, and what undoes it {does} that of another one"),
+            "acts on another record than the step".to_owned(),
+            "undo at the record that the step was sent to".to_owned(),
+        ),
+        Why::Other => (
+            format!("{step} {did} {what}, and what undoes it does not take back just that: it gives another amount, element or entry"),
+            "takes back something else than the step did".to_owned(),
+            "give the undo what the step was given".to_owned(),
+        ),
+        Why::NoChange => {
+            let (before, back, after) = match write.kind {
+                WriteKind::Remove => ("what may not be in it", "puts it in", "it is in it afterwards, which it was not before"),
+                _ => ("what may be in it already", "takes it out", "what was there before the saga is gone"),
+            };
+            (
+                format!("{step} {did} {what} {before}, and what undoes it {back} all the same: then {after}"),
+                format!("{back}, whether or not the step changed anything"),
+                "let the step be rejected where it would change nothing (`require`), or answer with what it found, and undo by that".to_owned(),
+            )
         }
-    })
-}
-
-/// Whether the second can take back the first and leave what others did in between.
-fn restores(step: WriteKind, undo: WriteKind) -> bool {
-    match step {
-        WriteKind::Insert | WriteKind::Append => undo == WriteKind::Remove,
-        WriteKind::Remove => matches!(undo, WriteKind::Insert | WriteKind::Append | WriteKind::Set),
-        WriteKind::Add => undo == WriteKind::Add,
-        WriteKind::Set => matches!(undo, WriteKind::Set | WriteKind::Remove),
-        WriteKind::Create | WriteKind::Delete => true,
-    }
+        Why::Before => (
+            format!("{step} sets {what}, and what undoes it does not set it back to what it held before"),
+            "sets it to something else".to_owned(),
+            "set it to what it held before the step: what the step demands (`require`), or what it answers with".to_owned(),
+        ),
+        Why::Reread(cell) => {
+            let cell = cell_path(db, *cell);
+            (
+                format!("what undoes {step} reads `{cell}` again, which may have changed since the step: then it takes back something else"),
+                format!("reads `{cell}` again"),
+                "read it once, before the steps (`let … = …`), and give it to both".to_owned(),
+            )
+        }
+    };
+    Said { message, label, help }
 }
 
 fn doing(kind: WriteKind) -> &'static str {
@@ -125,8 +125,18 @@ fn doing(kind: WriteKind) -> &'static str {
 const PAGE: &str = r##"
 ## What goes wrong
 
-An `undo` is there to take back what its step did, and nothing else. One that writes other cells leaves the step done; one that sets a number
-which the step had added to also takes back what others added in between.
+An `undo` is there to take back what its step did, and nothing else. One that does less leaves the step half done; one that does more, or
+something else, also takes back what others did, or what was there before. Reported is an `undo` that
+
+- writes none of the cells that the step writes, or leaves one of them as the step has set it;
+- does what cannot take it back: it sets a number to which the step has added, and with that takes back what others added in between;
+- acts on another record, or with another amount, element or entry: `-= 1` for `+= n`;
+- removes from a Set, or a Map, what may have been there before the step, or inserts what may not have been: the step changes nothing then, and
+  the `undo` does;
+- sets a cell to something else than what the step demands that it held before, or to what the step sets it to;
+- reads a cell again that says which record or how much, and that may have changed since the step.
+
+What a step or its `undo` sends further, and how much it is where that is computed, is not compared.
 
 ## Bad
 
@@ -152,6 +162,29 @@ record Agent in claims {
 }
 ```
 
+What may have been there before is not to be taken away:
+
+```pattern
+space guests
+space rooms
+record Room in rooms {
+  cell open: Bool = true
+  internal handler book() {
+    require self.open else "booked"
+    self.open = false
+  }
+}
+record Guest in guests {
+  cell wishes: Set<Room@rooms> = Set[]
+  internal handler wish(room: Room@rooms) { self.wishes += room }
+  internal handler forget(room: Room@rooms) { self.wishes -= room }
+  saga reserve(room: Room@rooms) {
+    step self.wish(room) undo self.forget(room)
+    step room.book()
+  }
+}
+```
+
 ## Good
 
 ```pattern
@@ -172,6 +205,35 @@ record Agent in claims {
   saga claim(bounty: Bounty) {
     step self.hold() undo self.release()
     step bounty.reserve(self.name)
+  }
+}
+```
+
+The step answers with what it found, and its `undo` goes by that:
+
+```pattern
+space guests
+space rooms
+record Room in rooms {
+  cell open: Bool = true
+  internal handler book() {
+    require self.open else "booked"
+    self.open = false
+  }
+}
+record Guest in guests {
+  cell wishes: Set<Room@rooms> = Set[]
+  internal handler wish(room: Room@rooms) -> Bool {
+    let is_new = !(room in self.wishes)
+    self.wishes += room
+    return is_new
+  }
+  internal handler forget(room: Room@rooms, is_new: Bool) {
+    if is_new { self.wishes -= room }
+  }
+  saga reserve(room: Room@rooms) {
+    step is_new = self.wish(room) undo self.forget(room, is_new)
+    step room.book()
   }
 }
 ```

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use patternc_grammar::syntax::BinaryOp;
+use patternc_grammar::syntax::{BinaryOp, UnaryOp};
 
-use crate::effects::{Target, Value};
+use crate::effects::{Given, Target, Value};
 use crate::hir::{Expr, ExprKind};
 use crate::types::CellId;
+use crate::visit;
 
 /// Cells that a path may go through before it is given up.
 const LONGEST_PATH: usize = 4;
@@ -58,4 +59,18 @@ pub(super) fn value_of(known: &[Option<Target>], value: &Expr) -> Option<Value> 
         },
         _ => None,
     }
+}
+
+/// What is known of a value that is added (`less`: taken away) or set; `None` if it is a constant that is computed.
+pub(super) fn given(known: &[Option<Target>], value: &Expr, less: bool) -> Option<Given> {
+    if let ExprKind::Unary { op: UnaryOp::Neg, operand } = &value.kind {
+        return given(known, operand, !less);
+    }
+    let value_known = value_of(known, value);
+    let mut varies = value_known.is_some();
+    visit::expr(value, &mut |part| {
+        varies |=
+            matches!(part.kind, ExprKind::Local(_) | ExprKind::SelfRef | ExprKind::Cell { .. } | ExprKind::All { .. } | ExprKind::Now);
+    });
+    varies.then_some(Given { value: value_known, less })
 }

@@ -2,23 +2,14 @@
 
 use std::sync::Arc;
 
-use patternc_grammar::syntax::{AssignOp, Span, UnaryOp};
+use patternc_grammar::syntax::{AssignOp, Span};
 
 use super::conditions::{constant_for, constant_of, is_blind, made_of};
-use super::values::extended;
+use super::values::{extended, given};
 use super::{Walk, record_of};
 use crate::effects::{CallPath, EffectSpace, FailureCause, Grain, Target, WriteEffect, WriteKind};
-use crate::hir::{BodyOwner, Create, Expr, ExprKind, SpaceExpr, Write, WriteOp};
+use crate::hir::{BodyOwner, Create, Expr, SpaceExpr, Write, WriteOp};
 use crate::types::{CellId, ItemId, Ty};
-
-/// Whether a literal Int, other than zero, is above it.
-fn sign(value: &Expr) -> Option<bool> {
-    match &value.kind {
-        ExprKind::Int(number) if *number != 0 => Some(*number > 0),
-        ExprKind::Unary { op: UnaryOp::Neg, operand } => sign(operand).map(|above| !above),
-        _ => None,
-    }
-}
 
 impl Walk<'_, '_> {
     pub(super) fn write(&mut self, write: &Write, span: Span) {
@@ -65,11 +56,11 @@ impl Walk<'_, '_> {
         {
             self.layout.written.push((site.index, value));
         }
-        if kind == WriteKind::Add
+        if (kind == WriteKind::Add || kind == WriteKind::Set && !reads)
             && let WriteOp::Assign { op, value } = &write.op
-            && let Some(more) = sign(value)
+            && let Some(given) = given(&self.known, value, *op == AssignOp::Sub)
         {
-            self.layout.added.push((site.index, more == (*op == AssignOp::Add)));
+            self.layout.given.push((site.index, given));
         }
         if value.is_some_and(|value| is_blind(value, self.body.params)) && !reads {
             self.layout.blind.push(site.index);

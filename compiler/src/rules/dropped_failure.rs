@@ -54,8 +54,7 @@ fn chain<'a>(context: &Context<'_>, callable: &Callable<'_>, piece: &'a Effects,
         let writes: Vec<&WriteEffect> = done.writes.iter().copied().filter(|write| !own || write.target != Target::SelfRecord).collect();
         if !writes.is_empty() {
             findings.push(after_writes(context, callable, &writes, send, failing));
-        } else if own {
-        } else if let Some(other) = done.sends.iter().copied().next_back().or_else(|| beside(context, callable, piece, send)) {
+        } else if !own && let Some(other) = done.sends.last().copied().or_else(|| beside(context, callable, piece, send)) {
             findings.push(after_send(context, callable, other, send, failing));
         }
     }

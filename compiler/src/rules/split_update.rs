@@ -1,13 +1,16 @@
-//! `split-update`: a `try` that can undo one of two records' writes while the other's stays.
+//! `split-update`: a `try` that can undo what is done to one of two records, while what is done to the other stays.
 
 use super::{Check, Fixes, Rule};
 use super::context::{Callable, Context, with_path};
 use super::edits;
+use super::steps;
 use crate::db::Db;
 use crate::diagnostic::{Diagnostic, Edit, Level as Severity, Location, Safety};
 use crate::effects::depth::{Level, bottom_up};
-use crate::effects::always;
-use crate::effects::{self, BlockId, CallEffect, Effects, Entry, FailureCause, Frame, Site, Target, WriteEffect, WriteKind};
+use crate::effects::always::{self, Done};
+use crate::effects::{
+    self, BlockId, CallEffect, Effects, Entry, FailureCause, SendEffect, SendTarget, Site, Target, WriteEffect, WriteKind,
+};
 use crate::facts;
 use crate::hir::{Block, BodyOwner, ExprKind, Stmt, StmtKind};
 use crate::types::{ItemId, LocalId};
@@ -16,18 +19,76 @@ use crate::visit;
 pub static RULE: Rule = Rule {
     name: "split-update",
     level: Severity::Warn,
-    summary: "a `try` that can undo the write of one record while that of another, outside it, stays (an error if an invariant covers both)",
+    summary: "a `try` that can undo the write of one record, or a `send`, while that of another, outside it, stays (an error if an invariant covers both)",
     fixes: Fixes::Unsafe,
     page: PAGE,
     check: Check::Project(check),
 };
 
-/// A `try` of a piece with the two writes it can tear apart.
+/// One half of an update: a write, or an event that changes something where it arrives.
+#[derive(Clone, Copy)]
+pub enum Half<'e> {
+    Write(&'e WriteEffect),
+    Send(&'e SendEffect),
+}
+
+/// The two halves that a `try` can tear apart.
 pub struct Split<'e> {
-    pub undone: &'e WriteEffect,
-    pub stays: &'e WriteEffect,
+    pub undone: Half<'e>,
+    pub stays: Half<'e>,
     /// An invariant that reads both.
     pub invariant: Option<ItemId>,
+}
+
+impl Half<'_> {
+    fn here(self) -> Site {
+        match self {
+            Half::Write(write) => write.here(),
+            Half::Send(send) => send.here(),
+        }
+    }
+
+    fn is_send(self) -> bool {
+        matches!(self, Half::Send(_))
+    }
+
+    fn is_create(self) -> bool {
+        match self {
+            Half::Write(write) => write.kind == WriteKind::Create,
+            Half::Send(send) => matches!(send.to, SendTarget::Create(_)),
+        }
+    }
+
+    /// The type that is written, or that the event goes to.
+    fn of(self) -> Option<ItemId> {
+        match self {
+            Half::Write(write) => Some(write.record),
+            Half::Send(send) => match send.to {
+                SendTarget::Handler(handler) => Some(handler.record),
+                SendTarget::Create(record) => Some(record),
+                SendTarget::Extern(operation) => Some(operation.of),
+                SendTarget::Unknown => None,
+            },
+        }
+    }
+
+    fn target(&self) -> &Target {
+        match self {
+            Half::Write(write) => &write.target,
+            Half::Send(send) => &send.target,
+        }
+    }
+
+    /// Whether both are of the same record, as far as is known.
+    fn is_with(self, other: Half<'_>) -> bool {
+        self.of() == other.of() && self.target() == other.target() && !(self.is_create() && other.is_create())
+    }
+}
+
+/// What is written, and what is sent that changes something.
+fn halves<'e>(db: &dyn Db, writes: &'e [WriteEffect], sends: &'e [SendEffect]) -> Vec<Half<'e>> {
+    let changing = sends.iter().filter(|send| steps::change(db, send).is_some());
+    writes.iter().map(Half::Write).chain(changing.map(Half::Send)).collect()
 }
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
@@ -40,8 +101,10 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
         }
         for piece in pieces.iter().copied() {
             for call in piece.calls.iter().filter(|call| !is_told(callable, call)) {
-                if let Some((undone, stays, invariant)) = split_by_call(callable, piece, call) {
-                    findings.push(call_finding(context, callable, call, &Split { undone: &undone, stays, invariant }));
+                let tears: Vec<Tear> =
+                    tears(context.db, call.callee).iter().map(|tear| seen(context.db, callable.body.owner, call, tear)).collect();
+                if let Some(split) = split_by_call(callable, piece, call, &tears) {
+                    findings.push(call_finding(context, callable, call, &split));
                 }
             }
         }
@@ -60,75 +123,81 @@ fn is_elsewhere(write: &WriteEffect) -> bool {
     write.kind != WriteKind::Create && !matches!(write.target, Target::SelfRecord | Target::Fresh)
 }
 
-/// The writes that a `try` can tear apart.
+/// What a `try` can tear apart.
 pub fn split<'e>(callable: &Callable<'_>, piece: &'e Effects, of: BlockId) -> Option<Split<'e>> {
     let (catch, fails) = callable.catch_of(of)?;
     if fails || !can_fail(callable, piece, of) {
         return None;
     }
-    let is_in = |write: &WriteEffect, block: BlockId| callable.is_in(write.here(), block);
-    let writes = || piece.writes.iter();
+    let (inside, outside): (Vec<_>, Vec<_>) =
+        halves(callable.db, &piece.writes, &piece.sends).into_iter().partition(|half| callable.is_in(half.here(), of));
     let certain = certain(callable, catch);
     let mut found: Option<Split<'e>> = None;
-    for stays in writes().filter(|write| !is_in(write, of) && !is_in(write, catch)) {
-        for undone in writes().filter(|write| is_in(write, of)) {
+    for stays in outside.into_iter().filter(|half| !callable.is_in(half.here(), catch)) {
+        for &undone in &inside {
             let (stays_at, undone_at) = (stays.here(), undone.here());
             // What comes after the `try` happens beside a failure only where the `catch` goes on to it.
             let together = callable.can_follow(stays_at, undone_at) || callable.can_follow_catch(of, undone_at, stays_at);
-            if !together || is_of_one_record(stays, undone) || handled(callable, catch, &certain, stays, undone) {
-                continue;
-            }
-            let invariant = covering(callable, stays, undone);
-            if is_of_inverse(stays, undone) && invariant.is_none() {
-                continue;
-            }
-            if found.as_ref().is_none_or(|found| found.invariant.is_none() && invariant.is_some()) {
-                found = Some(Split { undone, stays, invariant });
+            if together && !handled(callable, catch, &certain, stays, undone) {
+                torn_apart(callable, stays, undone, &mut found);
             }
         }
     }
     found
 }
 
-/// Whether both writes are of the same record, as far as is known.
-fn is_of_one_record(one: &WriteEffect, other: &WriteEffect) -> bool {
-    let both_made = one.kind == WriteKind::Create && other.kind == WriteKind::Create;
-    one.target == other.target && one.record == other.record && !both_made
+/// Keeps two halves as what is torn apart, unless they belong to one record, or something worse was found.
+fn torn_apart<'e>(callable: &Callable<'_>, stays: Half<'e>, undone: Half<'e>, found: &mut Option<Split<'e>>) {
+    let invariant = covering(callable, stays, undone);
+    if stays.is_with(undone) || is_of_inverse(stays, undone) && invariant.is_none() {
+        return;
+    }
+    if found.as_ref().is_none_or(|found| found.invariant.is_none() && invariant.is_some()) {
+        *found = Some(Split { undone, stays, invariant });
+    }
 }
 
-/// What a `catch` writes, where what it calls writes that on every way.
-fn certain(callable: &Callable<'_>, catch: BlockId) -> Vec<WriteEffect> {
-    let pieces = callable.own.pieces();
-    let all = pieces.into_iter().flat_map(|piece| always::parts(callable.db, callable.body.owner, piece).writes);
-    all.filter(|write| callable.is_in(write.here(), catch)).collect()
+/// What a `catch` writes and sends, where what it calls does that on every way.
+fn certain(callable: &Callable<'_>, catch: BlockId) -> Done {
+    let mut certain = Done::default();
+    for piece in callable.own.pieces() {
+        let parts = always::parts(callable.db, callable.body.owner, piece);
+        certain.writes.extend(parts.writes.into_iter().filter(|write| callable.is_in(write.here(), catch)));
+        certain.sends.extend(parts.sends.into_iter().filter(|send| callable.is_in(send.here(), catch)));
+    }
+    certain
 }
 
 /// Whether every way through a `catch` settles what becomes of the two halves.
-fn handled(callable: &Callable<'_>, catch: BlockId, certain: &[WriteEffect], stays: &WriteEffect, undone: &WriteEffect) -> bool {
-    let sites: Vec<Site> = certain.iter().filter(|write| handles(write, stays, undone)).map(Entry::here).collect();
+fn handled(callable: &Callable<'_>, catch: BlockId, certain: &Done, stays: Half<'_>, undone: Half<'_>) -> bool {
+    let settling = halves(callable.db, &certain.writes, &certain.sends).into_iter().filter(|half| handles(*half, stays, undone));
+    let sites: Vec<Site> = settling.map(Half::here).collect();
     callable.always(catch, &sites)
 }
 
-/// Whether a write of a `catch` settles what becomes of the two halves: it writes the cell that stays, or the one that was undone. A note in
-/// another cell settles nothing.
-fn handles(write: &WriteEffect, stays: &WriteEffect, undone: &WriteEffect) -> bool {
+/// Whether what a `catch` does settles what becomes of the two halves: it writes the cell that stays, or the one that was undone. A note in
+/// another cell settles nothing. What an event does is done later and elsewhere, so it can settle only what an event has a part in.
+fn handles(repair: Half<'_>, stays: Half<'_>, undone: Half<'_>) -> bool {
     // What is written of a record that was made says what became of that.
-    let is_about = |half: &WriteEffect| is_of_one_record(write, half) && (half.cell.is_none() || write.cell.is_none() || write.cell == half.cell);
-    is_about(stays) || is_about(undone)
+    let is_about = |half: Half<'_>| match (repair, half) {
+        (Half::Write(write), Half::Write(half)) => half.cell.is_none() || write.cell.is_none() || write.cell == half.cell,
+        _ => stays.is_send() || undone.is_send(),
+    };
+    [stays, undone].into_iter().any(|half| repair.is_with(half) && is_about(half))
 }
 
 /// Whether one of them is the other end of an `inverse`. The runtime keeps both ends equal: half of a link is never committed, but what an
 /// invariant says of an end may be broken.
-fn is_of_inverse(stays: &WriteEffect, undone: &WriteEffect) -> bool {
-    stays.inverse || undone.inverse
+fn is_of_inverse(stays: Half<'_>, undone: Half<'_>) -> bool {
+    [stays, undone].into_iter().any(|half| matches!(half, Half::Write(write) if write.inverse))
 }
 
-/// A write that a `try` undoes without the caller of the body being told, as the body sees it.
+/// What a `try` undoes without the caller of the body being told, as the body sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Tear {
-    undone: WriteEffect,
-    /// What the `catch` writes on every way through it.
-    repairs: Vec<WriteEffect>,
+    undone: Done,
+    /// What the `catch` does on every way through it.
+    repairs: Done,
 }
 
 #[salsa::interned(debug)]
@@ -161,14 +230,20 @@ fn tears_of<'db>(db: &'db dyn Db, key: Torn<'db>) -> Vec<Tear> {
         if !can_fail(&callable, piece, of) {
             continue;
         }
-        let certain = certain(&callable, catch);
-        let everywhere = |write: &&WriteEffect| {
-            let again = certain.iter().filter(|other| always::covers(other, write)).map(Entry::here);
+        let mut repairs = certain(&callable, catch);
+        let all = repairs.writes.clone();
+        repairs.writes.retain(|write| {
+            let again = all.iter().filter(|other| always::covers(other, write)).map(Entry::here);
             callable.always(catch, &again.collect::<Vec<_>>())
+        });
+        repairs.sends.retain(|send| callable.always(catch, &[send.here()]));
+        let undone = Done {
+            writes: piece.writes.iter().filter(|write| callable.is_in(write.here(), of)).cloned().collect(),
+            sends: piece.sends.iter().filter(|send| callable.is_in(send.here(), of)).cloned().collect(),
         };
-        let repairs: Vec<WriteEffect> = certain.iter().filter(everywhere).cloned().collect();
-        let undone = piece.writes.iter().filter(|write| callable.is_in(write.here(), of)).cloned();
-        found.extend(undone.map(|undone| Tear { undone, repairs: repairs.clone() }));
+        if !undone.writes.is_empty() || !undone.sends.is_empty() {
+            found.push(Tear { undone, repairs });
+        }
     }
     for call in piece.calls.iter().filter(|call| !is_told(&callable, call)) {
         found.extend(tears(db, call.callee).iter().map(|tear| seen(db, owner, call, tear)));
@@ -197,38 +272,29 @@ fn is_told(callable: &Callable<'_>, call: &CallEffect) -> bool {
 
 /// A tear of a callee as its caller sees it.
 fn seen(db: &dyn Db, caller: BodyOwner, call: &CallEffect, tear: &Tear) -> Tear {
-    let frame = Frame { call, home: effects::home(db, caller) };
-    Tear { undone: frame.write(&tear.undone), repairs: tear.repairs.iter().map(|write| frame.write(write)).collect() }
+    Tear { undone: always::seen(db, caller, call, &tear.undone), repairs: always::seen(db, caller, call, &tear.repairs) }
 }
 
-/// The writes that a direct call can tear apart: one that it undoes and does not tell of, and one of its caller.
-fn split_by_call<'e>(
-    callable: &Callable<'_>,
-    piece: &'e Effects,
-    call: &CallEffect,
-) -> Option<(WriteEffect, &'e WriteEffect, Option<ItemId>)> {
-    let mut found: Option<(WriteEffect, &WriteEffect, Option<ItemId>)> = None;
-    for tear in tears(callable.db, call.callee) {
-        let Tear { undone, repairs } = seen(callable.db, callable.body.owner, call, tear);
-        for stays in piece.writes.iter().filter(|write| write.here() != call.site) {
-            let together = callable.can_follow(stays.here(), call.site) || callable.can_follow(call.site, stays.here());
-            if !together || is_of_one_record(stays, &undone) || repairs.iter().any(|write| handles(write, stays, &undone)) {
-                continue;
-            }
-            let invariant = covering(callable, stays, &undone);
-            if is_of_inverse(stays, &undone) && invariant.is_none() {
-                continue;
-            }
-            if found.as_ref().is_none_or(|found| found.2.is_none() && invariant.is_some()) {
-                found = Some((undone.clone(), stays, invariant));
+/// What a direct call can tear apart: something that it undoes and does not tell of, and something that its caller does.
+fn split_by_call<'e>(callable: &Callable<'_>, piece: &'e Effects, call: &CallEffect, tears: &'e [Tear]) -> Option<Split<'e>> {
+    let db = callable.db;
+    let beside = |half: &Half<'_>| half.here() != call.site && (callable.can_follow(half.here(), call.site) || callable.can_follow(call.site, half.here()));
+    let stay: Vec<Half<'e>> = halves(db, &piece.writes, &piece.sends).into_iter().filter(beside).collect();
+    let mut found: Option<Split<'e>> = None;
+    for Tear { undone, repairs } in tears {
+        let repairs = halves(db, &repairs.writes, &repairs.sends);
+        for undone in halves(db, &undone.writes, &undone.sends) {
+            for &stays in stay.iter().filter(|stays| !repairs.iter().any(|repair| handles(*repair, **stays, undone))) {
+                torn_apart(callable, stays, undone, &mut found);
             }
         }
     }
     found
 }
 
-/// An invariant that reads what both writes change.
-fn covering(callable: &Callable<'_>, one: &WriteEffect, other: &WriteEffect) -> Option<ItemId> {
+/// An invariant that reads what both change.
+fn covering(callable: &Callable<'_>, one: Half<'_>, other: Half<'_>) -> Option<ItemId> {
+    let (Half::Write(one), Half::Write(other)) = (one, other) else { return None };
     let others = facts::invariants_on(callable.db, other.cell?);
     facts::invariants_on(callable.db, one.cell?).iter().copied().find(|invariant| others.contains(invariant))
 }
@@ -236,7 +302,7 @@ fn covering(callable: &Callable<'_>, one: &WriteEffect, other: &WriteEffect) -> 
 fn finding(context: &Context<'_>, callable: &Callable<'_>, stmt: &Stmt, split: &Split<'_>) -> Diagnostic {
     let start = format!("when the `try` in `{}` fails", callable.name());
     let mut finding = torn(context, callable, &start, split);
-    finding = finding.help("write both inside the `try`, or let `catch` fail, or let it take the other write back");
+    finding = finding.help("do both inside the `try`, or let `catch` fail, or let it take back what stays");
     if let StmtKind::Try { error, catch, .. } = &stmt.kind {
         let edit = fail_in(context, callable, catch, *error);
         finding = finding.fix("let `catch` fail, so that nothing of the transaction stays", Safety::Unsafe, vec![edit]);
@@ -257,20 +323,42 @@ fn torn(context: &Context<'_>, callable: &Callable<'_>, start: &str, split: &Spl
         Some(cell) => format!("`{}`", words.cell_of(&write.target, cell)),
         None => format!("the `{}`", crate::effects::describe::record_name(context.db, write.record)),
     };
-    let (stays, undone) = (name(split.stays), name(split.undone));
-    let message = format!("{start}, its write of {undone} is undone and the write of {stays} stays: half of the update is committed");
-    let there = words.space(split.undone.space);
-    let mut finding = RULE.at(callable.place(split.undone.here()), format!("undone by a failure: writes {undone} in {there}"), message);
-    finding = with_path(finding, context.db, split.undone, "written here");
-    let here = words.space(split.stays.space);
-    finding = finding.label(callable.place(split.stays.here()), format!("stays: writes {stays} in {here}"));
-    finding = with_path(finding, context.db, split.stays, "written here");
+    let (undone, undone_here) = match split.undone {
+        Half::Write(write) => {
+            let name = name(write);
+            (format!("its write of {name} is undone"), format!("undone by a failure: writes {name} in {}", words.space(write.space)))
+        }
+        Half::Send(send) => {
+            (format!("`{}` is not sent", words.event(send)), format!("not sent after a failure, to {}", steps::reached(callable, send)))
+        }
+    };
+    let (stays, stays_here) = match split.stays {
+        Half::Write(write) => {
+            let name = name(write);
+            (format!("the write of {name} stays"), format!("stays: writes {name} in {}", words.space(write.space)))
+        }
+        Half::Send(send) => {
+            (format!("`{}` is sent all the same", words.event(send)), format!("stays: sent to {}", steps::reached(callable, send)))
+        }
+    };
+    let message = format!("{start}, {undone} and {stays}: half of the update is committed");
+    let mut finding = RULE.at(callable.place(split.undone.here()), undone_here, message);
+    finding = half_with_path(finding, context.db, split.undone);
+    finding = finding.label(callable.place(split.stays.here()), stays_here);
+    finding = half_with_path(finding, context.db, split.stays);
     if let Some(invariant) = split.invariant {
         finding.level = Severity::Error;
         let name = crate::effects::describe::body_name(context.db, BodyOwner::Invariant(invariant));
         finding = finding.label(Location::Item(invariant), format!("`{name}` reads both"));
     }
     finding
+}
+
+fn half_with_path(finding: Diagnostic, db: &dyn Db, half: Half<'_>) -> Diagnostic {
+    match half {
+        Half::Write(write) => with_path(finding, db, write, "written here"),
+        Half::Send(send) => with_path(finding, db, send, "sent here"),
+    }
 }
 
 /// Adds a `fail` at the end of a `catch`, or puts it in the place of a `return` there.
@@ -310,8 +398,8 @@ The same happens where the `try` stands in a handler that this one calls directl
 
 If an invariant reads both sides, the commit is refused when it runs, every time; then this is an error.
 
-Looked at are writes. What a failed `try` takes back of its sends is not: where the other half of an update is sent, send it outside the `try`, or
-let the `catch` fail.
+The other half may be an event: what was sent inside a `try` that fails is never delivered, and what is sent outside it is. Only events that change
+something count.
 
 ## Bad
 
@@ -344,11 +432,64 @@ record Person in home {
 
 A failure then takes back all of it, and the sender is told.
 
+## Bad
+
+```pattern
+space shop
+space stock
+record Order in shop {
+  cell item: Item@stock
+  cell amount: Int
+  cell state: Text = "new"
+  cell note: Text = ""
+  handler confirm() {
+    self.state = "confirmed"
+    try {
+      require self.amount < 100 else "ask first"
+      send self.item.reserve(self.amount)
+    } catch e {
+      self.note = e.message
+    }
+  }
+}
+record Item in stock {
+  cell reserved: Int = 0
+  handler reserve(amount: Int) { self.reserved += amount }
+}
+```
+
+## Good
+
+```pattern
+space shop
+space stock
+record Order in shop {
+  cell item: Item@stock
+  cell amount: Int
+  cell state: Text = "new"
+  cell note: Text = ""
+  handler confirm() {
+    self.state = "confirmed"
+    try {
+      require self.amount < 100 else "ask first"
+      send self.item.reserve(self.amount)
+    } catch e {
+      self.state = "to be asked"
+      self.note = e.message
+    }
+  }
+}
+record Item in stock {
+  cell reserved: Int = 0
+  handler reserve(amount: Int) { self.reserved += amount }
+}
+```
+
 ## When it is fine
 
-When the `catch` settles it, on every way through it: it fails, or takes back the write that stays, or writes the one that was undone in another way.
-A note of the failure
-in another cell settles nothing, half of the update is still there.
+When the `catch` settles it, on every way through it: it fails, or takes back the write that stays, or writes the one that was undone in another way;
+where one half is an event, sending another one to the same record settles it too. A note of the failure in another cell settles nothing, half of
+the update is still there.
 
 When the write outside the `try` means something by itself, such as a count of attempts: write it in the `try` and again in the `catch`, or write
 `@allow` with the reason. Where it is known beforehand that the second write is not to be made, ask for that with an `if` instead of a `try`.

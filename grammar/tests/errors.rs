@@ -43,6 +43,8 @@ fn habits_in_statements() {
             "let t = send mail.send(x)",
             "let t = send mail.send(x) then { ok(t) => { self.t = t } }",
             "self.t = send mail.send(x)",
+            "send mail.send(x) after -5m",
+            "send mail.send(x) then { ok(_) => { } } after -wait",
             "let x := 1",
             "x := 1",
             "let mut x = 1",

@@ -46,6 +46,33 @@ fn exit_statuses_tell_findings_from_wrong_use() {
 }
 
 #[test]
+fn where_no_patterns_are_it_says_where_it_looked() {
+    let nothing = folder(&[("notes.txt", b"none")]);
+    let here = "no pattern files found: looked in . for `**/*.pattern`, leaving out what Git ignores\n";
+    for arguments in [
+        &["check"][..],
+        &["check", "--output-format", "github"],
+        &["check", "--fix"],
+        &["fmt"],
+        &["fmt", "--check"],
+        &["test"],
+        &["run"],
+        &["graph"],
+    ] {
+        let output = call(nothing.path(), arguments);
+        assert_eq!(String::from_utf8_lossy(&output.stderr), here, "{arguments:?}");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+    }
+    assert_eq!(seen(&call(nothing.path(), &["check", "--quiet"])), "");
+    let elsewhere = folder(&[("a.pattern", b"space a\n"), ("patternc.yaml", b"patterns: [\"src/*.pattern\"]\n")]);
+    let said = seen(&call(elsewhere.path(), &["check"]));
+    let looked =
+        "no pattern files found: looked in . for `src/*.pattern` (the `patterns` of patternc.yaml), leaving out what Git ignores\n";
+    assert_eq!(said, looked);
+    assert_eq!(seen(&call(elsewhere.path(), &["check", "a.pattern"])), "1 file checked, nothing found\n");
+}
+
+#[test]
 fn an_event_that_is_not_utf8_is_refused_and_those_around_it_are_taken() {
     let files = folder(&[("a.pattern", b"space home\nrecord K in home { cell t: Text = \"\" handler set(x: Text) { self.t = x } }\n")]);
     let events = b"{\"id\":\"k\",\"create\":\"K\",\"as\":\"k\"}\n\

@@ -169,7 +169,9 @@ fn once(arguments: &Arguments, projects: &mut [Loaded], from_stdin: bool, quiet:
         write(arguments, &mut out, &files, &reports)?;
     }
     out.flush()?;
-    if !quiet && (arguments.output_format.is_prose() || fixes) {
+    if !quiet && files.is_empty() && arguments.paths.iter().all(|path| path.is_dir()) {
+        eprintln!("{}", project::no_files(&arguments.paths)?);
+    } else if !quiet && (arguments.output_format.is_prose() || fixes) {
         if fixes {
             let would = if arguments.diff { "would change" } else { "changed" };
             eprintln!("{} mended, {} {would}", count(mended.findings, "finding"), count(mended.files(), "file"));
@@ -215,7 +217,6 @@ fn write(arguments: &Arguments, out: &mut impl Write, files: &[String], reports:
 
 fn summary(files: usize, errors: usize, warnings: usize) -> String {
     match (files, errors, warnings) {
-        (0, ..) => "no pattern files found".to_string(),
         (_, 0, 0) => format!("{} checked, nothing found", count(files, "file")),
         _ => format!("{} checked: {}, {}", count(files, "file"), count(errors, "error"), count(warnings, "warning")),
     }

@@ -112,6 +112,9 @@ fn until_interrupted() -> Result<Arc<AtomicBool>, Fault> {
 
 pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     let projects = project::load(&arguments.paths, Vec::new())?;
+    if !quiet && projects.iter().all(|project| project.wanted_files().is_empty()) {
+        eprintln!("{}", project::no_files(&arguments.paths)?);
+    }
     let stop = until_interrupted()?;
     let mut explored = Vec::new();
     let mut out = io::stdout().lock();

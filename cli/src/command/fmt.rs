@@ -45,10 +45,13 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         let text = String::from_utf8(project::without_mark(bytes)).map_err(|error| error.utf8_error().valid_up_to());
         one(arguments, &PatternFile { path: "-".into(), text }, &mut tally)?;
     } else {
-        for file in project::pattern_files(&arguments.paths)? {
-            one(arguments, &file, &mut tally)?;
+        let files = project::pattern_files(&arguments.paths)?;
+        for file in &files {
+            one(arguments, file, &mut tally)?;
         }
-        if !quiet {
+        if !quiet && files.is_empty() {
+            eprintln!("{}", project::no_files(&arguments.paths)?);
+        } else if !quiet {
             eprintln!("{}", summary(&tally, arguments.check || arguments.diff));
         }
     }
@@ -121,5 +124,5 @@ fn summary(tally: &Tally, only_looked: bool) -> String {
     if tally.broken > 0 {
         parts.push(format!("{} with errors left as they are", count(tally.broken, "file")));
     }
-    if parts.is_empty() { "no pattern files found".into() } else { parts.join(", ") }
+    parts.join(", ")
 }

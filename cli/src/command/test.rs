@@ -80,6 +80,9 @@ struct Ran {
 
 pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     let projects = project::load(&arguments.paths, Vec::new())?;
+    if !quiet && projects.iter().all(|project| project.wanted_files().is_empty()) {
+        eprintln!("{}", project::no_files(&arguments.paths)?);
+    }
     let mut ran = Vec::new();
     let mut out = io::stdout().lock();
     let mut refused = false;

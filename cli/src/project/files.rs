@@ -48,6 +48,24 @@ pub fn pattern_files(paths: &[PathBuf]) -> Result<Vec<PatternFile>, Fault> {
     Ok(all)
 }
 
+/// What to say where there are no pattern files: where was looked, and for what.
+pub fn no_files(paths: &[PathBuf]) -> Result<String, Fault> {
+    let here = current_folder()?;
+    let mut looked = Vec::new();
+    for path in paths {
+        let full = normal(&here.join(path));
+        let root = root_of(&full);
+        let config = read_config(&root)?;
+        let patterns: Vec<String> = included(config.as_deref()).iter().map(|pattern| format!("`{pattern}`")).collect();
+        let of = match config {
+            Some(_) => format!(" (the `patterns` of {})", root.strip_prefix(&here).unwrap_or(&root).join(CONFIG).display()),
+            None => String::new(),
+        };
+        looked.push(format!("in {} for {}{of}", path.display(), patterns.join(", ")));
+    }
+    Ok(format!("no pattern files found: looked {}, leaving out what Git ignores", looked.join(" and ")))
+}
+
 pub(super) fn current_folder() -> Result<PathBuf, Fault> {
     std::env::current_dir().map_err(|source| Fault::Read { path: ".".into(), source })
 }
@@ -131,14 +149,9 @@ pub(super) fn imports(path: &str, text: &str) -> Vec<String> {
 
 /// Reads the files of the project at `root`, and finds the projects nested in it.
 pub(super) fn read(root: &Path, wanted: &[PathBuf], overlays: &[Overlay]) -> Result<(Files, Vec<PathBuf>), Fault> {
-    let config_path = root.join(CONFIG);
-    let config = match std::fs::read_to_string(&config_path) {
-        Ok(text) => Some(text),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-        Err(source) => return Err(Fault::Read { path: config_path, source }),
-    };
-    let patterns = config.as_ref().map_or_else(Config::default, |text| config::parse(text).0).patterns;
-    let included = globs(&patterns).map_err(|e| Fault::Use(format!("{}: `patterns`: {e}", config_path.display())))?;
+    let config = read_config(root)?;
+    let included =
+        globs(&included(config.as_deref())).map_err(|e| Fault::Use(format!("{}: `patterns`: {e}", root.join(CONFIG).display())))?;
 
     let mut files = Files { config, ..Files::default() };
     let nested = Arc::new(Mutex::new(Vec::new()));
@@ -188,6 +201,21 @@ pub(super) fn read(root: &Path, wanted: &[PathBuf], overlays: &[Overlay]) -> Res
     }
     let nested = std::mem::take(&mut *nested.lock().expect("nothing panics while it holds the list"));
     Ok((files, nested))
+}
+
+/// The text of the configuration of the project at `root`, if it has one.
+fn read_config(root: &Path) -> Result<Option<String>, Fault> {
+    let path = root.join(CONFIG);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Fault::Read { path, source }),
+    }
+}
+
+/// Which files are patterns, by the text of a configuration.
+fn included(config: Option<&str>) -> Vec<Box<str>> {
+    config.map_or_else(Config::default, |text| config::parse(text).0).patterns
 }
 
 /// The nearest folder upwards that has a configuration, or the folder itself.

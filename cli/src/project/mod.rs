@@ -21,7 +21,7 @@ use patternc_compiler::resolve::scope;
 use patternc_compiler::rules::syntax;
 use patternc_grammar::syntax::Span;
 
-pub use self::files::{BYTE_ORDER_MARK, CONFIG, Overlay, PatternFile, pattern_files, without_mark};
+pub use self::files::{BYTE_ORDER_MARK, CONFIG, Overlay, PatternFile, no_files, pattern_files, without_mark};
 use self::files::{Files, current_folder, found, imports, normal, read, root_of, slashed};
 use crate::fault::Fault;
 
@@ -251,6 +251,11 @@ impl Loaded {
     pub fn wanted_files(&self) -> Vec<String> {
         let files = Project::get(&self.db).files(&self.db).iter().copied();
         files.filter(|file| self.is_wanted(*file)).map(|file| self.shown(file)).collect()
+    }
+
+    /// Whether there are no pattern files.
+    pub fn is_empty(&self) -> bool {
+        Project::get(&self.db).files(&self.db).is_empty()
     }
 
     /// The project's folder, absolute.

@@ -321,7 +321,12 @@ impl Builder<'_> {
         while let Some(rule) = self.peek() {
             let inside = self.enter();
             if rule == Rule::after {
-                send.after = Some(self.expr());
+                let delay = self.expr();
+                if matches!(delay.kind, ExprKind::Unary { op: UnaryOp::Neg, .. }) {
+                    let help = "write how long it waits: `after 5m`; or leave `after` out: then it is sent at once";
+                    self.wrong(delay.span, "no event is delivered before it is sent", help);
+                }
+                send.after = Some(delay);
                 self.leave_open(inside);
                 continue;
             }

@@ -25,7 +25,7 @@ pub fn glance(path: &Path) -> Result<Glance, StoreError> {
         connection.execute_batch("BEGIN")?;
         Ok(connection)
     };
-    let connection = connect().map_err(|error: rusqlite::Error| fail(error.to_string()))?;
+    let connection = connect().map_err(|error: rusqlite::Error| fail(super::open::why(&error)))?;
     super::open::check_kind(&connection).map_err(fail)?;
     let stored = super::open::stored_schema(&connection).map_err(fail)?;
     overlay(&connection, &stored).map_err(|error| fail(error.to_string()))?.read().map_err(fail)

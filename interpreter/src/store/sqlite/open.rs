@@ -47,7 +47,7 @@ pub(super) fn open(path: &Path, opening: &mut Opening<'_>) -> Result<Opened, Sto
     let lock = Lock::take(path)?;
     let unopened = |error: rusqlite::Error| match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt) => damaged(path, &error.to_string()),
-        _ => fatal(format!("cannot open {shown}: {error}")),
+        _ => fatal(format!("cannot open {shown}: {}", why(&error))),
     };
     let connection = connect(path).map_err(unopened)?;
     // Also the file of a process that died before it had made its tables.
@@ -78,7 +78,7 @@ pub(super) fn look(path: &Path, opening: &mut Opening<'_>) -> Result<State, Stor
         Backup::new(&file, &mut copy)?.step(-1)?;
         Ok(copy)
     };
-    let copy = copy().map_err(|error: rusqlite::Error| unreadable(error.to_string()))?;
+    let copy = copy().map_err(|error: rusqlite::Error| unreadable(why(&error)))?;
     check_kind(&copy).map_err(unreadable)?;
     Ok(bring_up(&copy, path, "integrity_check", opening)?.state)
 }
@@ -181,14 +181,22 @@ pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// Why a file cannot be read, and the way out where it is known.
+pub(super) fn why(error: &rusqlite::Error) -> String {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => "it is no SQLite file, but something else; give another path, or move that file away".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// Whether the file is a store of a format that is known.
 pub(super) fn check_kind(connection: &Connection) -> Result<(), String> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    let application = pragma("application_id").map_err(|error| error.to_string())?;
+    let application = pragma("application_id").map_err(|error| why(&error))?;
     if application != APPLICATION_ID {
         return Err("it is an SQLite file, but not a store of this program; give another path".to_owned());
     }
-    let format = pragma("user_version").map_err(|error| error.to_string())?;
+    let format = pragma("user_version").map_err(|error| why(&error))?;
     if format > FORMAT {
         return Err(format!("its format is {format}, this program knows {FORMAT} at most; use a newer patternc"));
     }

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::{message, open, open_for, open_with_tail};
 use crate::store::Store;
 use crate::store::conformance::{append, create, writes};
+use crate::store::sqlite::glance;
 use crate::test_program::program;
 
 /// A copy of a store that has a journal: of what a killed process leaves.
@@ -99,9 +100,13 @@ fn a_broken_file_is_reported() {
         assert!(error.contains("is damaged") && error.contains("Nothing was changed"), "{error}");
         assert!(fs::read(&copy).unwrap() == *bytes, "the file is as it was");
     }
-    fs::write(&copy, "no database at all, but long enough to be taken for a header of one; it is not, however").unwrap();
-    let error = refused(&copy);
-    assert!(error.contains("file is not a database"), "{error}");
+    let other = "no database at all, but long enough to be taken for a header of one; it is not, however";
+    fs::write(&copy, other).unwrap();
+    let glanced = glance(&copy).err().unwrap().message;
+    for error in [refused(&copy), glanced] {
+        assert!(error.contains("it is no SQLite file, but something else; give another path, or move that file away"), "{error}");
+    }
+    assert_eq!(fs::read_to_string(&copy).unwrap(), other, "the file is as it was");
 }
 
 #[test]

@@ -277,6 +277,9 @@ fn seen(db: &dyn Db, caller: BodyOwner, call: &CallEffect, tear: &Tear) -> Tear 
 
 /// What a direct call can tear apart: something that it undoes and does not tell of, and something that its caller does.
 fn split_by_call<'e>(callable: &Callable<'_>, piece: &'e Effects, call: &CallEffect, tears: &'e [Tear]) -> Option<Split<'e>> {
+    if tears.is_empty() {
+        return None;
+    }
     let db = callable.db;
     let beside = |half: &Half<'_>| half.here() != call.site && (callable.can_follow(half.here(), call.site) || callable.can_follow(call.site, half.here()));
     let stay: Vec<Half<'e>> = halves(db, &piece.writes, &piece.sends).into_iter().filter(beside).collect();

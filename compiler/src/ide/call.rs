@@ -2,11 +2,11 @@
 
 use patternc_program::Method;
 
-use super::complete::{built_in_call, built_in_function};
 use super::cursor::{Open, around};
 use super::definition::Definition;
 use super::describe::{headline, params, type_name};
 use super::names::{names, present, types};
+use super::words::{Word, built_in_function, built_in_method};
 use crate::bodies::methods_of;
 use crate::db::{Db, SourceFile};
 use crate::resolve::scope;
@@ -54,15 +54,15 @@ fn built_in(db: &dyn Db, file: SourceFile, open: &Open) -> Option<Call> {
     let start = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').len();
     let name = &before[start..];
     let Some(base) = before[..start].strip_suffix('.') else {
-        let (label, what) = built_in_function(name)?;
-        return Some(built_in_signature(label, what, open.commas));
+        let Word { form, what } = built_in_function(name)?;
+        return Some(built_in_signature(form, what, open.commas));
     };
     let end = base.strip_suffix('?').unwrap_or(base).len() as u32;
     // Where the call cannot be understood yet, its value may have no type.
     let ty = types(db, file).into_iter().find(|(span, _)| span.end == end).map(|(_, ty)| present(ty));
     let method = Method::named(name).filter(|method| ty.is_none_or(|ty| methods_of(ty).contains(method)))?;
-    let (label, what) = built_in_call(method.name());
-    Some(built_in_signature(label, what, open.commas))
+    let Word { form, what } = built_in_method(method);
+    Some(built_in_signature(form, what, open.commas))
 }
 
 fn built_in_signature(label: String, what: &str, commas: usize) -> Call {

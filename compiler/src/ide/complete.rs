@@ -7,13 +7,13 @@ mod declared;
 mod members;
 mod parts;
 mod site;
-mod words;
 
 use patternc_grammar::syntax::{Name, Span};
 
 use super::cursor::{Around, around};
 use super::describe::type_name;
 use super::names::{locals_at, names, record_at};
+use super::words;
 use crate::bodies::bodies;
 use crate::db::{Database, Db, Project, SourceFile};
 use crate::items::{ItemHead, head};
@@ -21,7 +21,6 @@ use crate::resolve::{relative_path, scope};
 use crate::rules;
 use crate::signature::{ParamSig, record_sig};
 use crate::types::{ItemId, Ty};
-pub(super) use members::{built_in_call, built_in_function};
 use site::{Position, Site};
 
 /// What is put where the cursor is: part of a name, whatever stands before it, that nobody would choose.

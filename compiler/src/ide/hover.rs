@@ -1,10 +1,13 @@
 //! What is known about the name at a place.
 
 use patternc_grammar::syntax::Span;
+use patternc_program::Method;
 
+use super::cursor::around;
 use super::definition::Definition;
 use super::describe::{body_of, effect_lines, headline, place_of, type_name};
 use super::names::{names, record_at, types};
+use super::words;
 use crate::bodies::bodies;
 use crate::db::{Db, SourceFile};
 use crate::hir::{Body, LocalKind};
@@ -25,7 +28,23 @@ pub fn hover(db: &dyn Db, file: SourceFile, at: u32) -> Option<Hover> {
     if let Some(reference) = names(db, file).at(at) {
         return Some(Hover { span: reference.span, text: about(db, reference.to)? });
     }
-    rule(db, file, at).or_else(|| self_word(db, file, at)).or_else(|| expression(db, file, at))
+    rule(db, file, at).or_else(|| self_word(db, file, at)).or_else(|| word(db, file, at)).or_else(|| expression(db, file, at))
+}
+
+/// A word of the language, or the name of a built-in method.
+fn word(db: &dyn Db, file: SourceFile, at: u32) -> Option<Hover> {
+    let text = file.text(db);
+    let span = word_at(text, at).filter(|span| !around(text, span.start as usize).in_words)?;
+    let (before, name, behind) = (&text[..span.start as usize], span.slice(text), text[span.end as usize..].trim_start());
+    let word = if before.ends_with('.') {
+        words::built_in_method(Method::named(name).filter(|_| behind.starts_with('('))?)
+    } else {
+        words::word(name, behind.starts_with('{'))?
+    };
+    // A call has a type of its own, and so has a value.
+    let gives = expression(db, file, at).filter(|_| behind.starts_with('(') || matches!(name, "true" | "false" | "none"));
+    let gives = gives.map_or_else(String::new, |hover| format!("\n\nHere:\n\n{}", hover.text));
+    Some(Hover { span, text: format!("{}\n\n{}{gives}", code(&word.form), word.what) })
 }
 
 /// What is known about a definition, as Markdown.

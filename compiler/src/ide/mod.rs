@@ -9,6 +9,7 @@
 //! | `names` | every name of a file with what it means; every use of a declaration |
 //! | `describe` | types with their spaces, declarations and effects in words |
 //! | `hover` | what is known about the name at a place |
+//! | `words` | the words of the language, its methods and types, in words |
 //! | `cursor` | the brackets that are open at a place |
 //! | `complete` | what can be written at a place |
 //! | `call` | the call around a place, and which argument it is |
@@ -28,6 +29,7 @@ pub mod hover;
 pub mod names;
 pub mod outline;
 pub mod rename;
+pub mod words;
 
 #[cfg(test)]
 mod tests;

@@ -141,6 +141,29 @@ fn hover_says_type_place_effects_and_words() {
 }
 
 #[test]
+fn hover_says_what_words_and_methods_of_the_language_are() {
+    let text = "/// To send a record.\nrecord R in home {\n  cell n: Int = 0\n  create {\n    require self.n > 0 else \"send it\"\n  }\n  handler h(index: List<Text>) {\n    \
+                send self.h(index.filter(x => x.len() > index.len())) after 5m\n    create R { n: now().len() }\n  }\n}\n";
+    let imported = format!("use \"people.pattern\" {{ home }}\n{text}");
+    let (db, z, _) = project(&imported);
+    let at = |what: &str| hover::hover(&db, z, imported.find(what).expect("it is there") as u32).map(|hover| hover.text);
+    let said = |what: &str| at(what).unwrap_or_default();
+    assert!(
+        said("record R").contains("record Name in space {\n  cell name: Text\n}") && said("record R").contains("an identity in one space")
+    );
+    assert!(said("create {").contains("runs in the transaction") && said("create R").contains("a new record"), "one word, two meanings");
+    assert!(said("send self.h").contains("delivered after the commit") && said("after 5m").contains("how long the event waits"));
+    assert!(said("else \"").contains("why the event is rejected"));
+    assert!(said("Int = 0").contains("a whole number of 64 bits") && said("List<").contains("one after the other"));
+    let filter = said("filter(");
+    assert!(filter.contains("filter(x => …)") && filter.contains("those for which it holds") && filter.contains("List<Text>"), "{filter}");
+    assert!(said("now()").contains("fixed at the first attempt"));
+    assert!(said("index: List").contains("index: List<Text>") && said("index.len").contains("index: List<Text>"), "a name, not the word");
+    assert_eq!(at("send a record"), None, "a word of a comment");
+    assert_eq!(said("send it\""), "```pattern\nText\n```", "a word of a text");
+}
+
+#[test]
 fn members_are_those_of_the_type() {
     let members = offered("fn f(p: Person) -> Text { p.| }");
     assert!(members.starts_with(&["degree".into(), "members".into(), "name".into(), "status".into()]), "{members:?}");

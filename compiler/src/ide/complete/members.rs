@@ -1,10 +1,11 @@
 //! What can stand after a `.`.
 
-use super::{Completer, Completion, CompletionKind, call_snippet, words};
+use super::{Completer, Completion, CompletionKind, call_snippet};
 use crate::bodies::methods_of;
 use crate::ide::definition::Definition;
 use crate::ide::describe::{headline, type_name};
 use crate::ide::names::present;
+use crate::ide::words::built_in;
 use crate::items::{ItemHead, head};
 use crate::signature::{HandlerKind, enum_sig, extern_sig, record_sig, struct_sig};
 use crate::types::{CellId, HandlerId, ItemId, OperationId, Ty};
@@ -109,83 +110,4 @@ impl Completer<'_> {
             _ => {}
         }
     }
-}
-
-/// How a built-in method is called, and what it gives.
-pub(in crate::ide) fn built_in_call(name: &'static str) -> (String, &'static str) {
-    let (snippet, what) = built_in(name);
-    (readable(&snippet), what)
-}
-
-/// How a function of the language is called, and what it gives.
-pub(in crate::ide) fn built_in_function(name: &str) -> Option<(String, &'static str)> {
-    let (_, snippet, what) = words::FUNCTIONS.iter().find(|(known, ..)| *known == name)?;
-    Some((readable(snippet), what))
-}
-
-/// A snippet with the names of its places.
-fn readable(snippet: &str) -> String {
-    let mut out = String::new();
-    let mut rest = snippet;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        match rest.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
-            Some((place, behind)) => {
-                out.push_str(place.split_once(':').map_or(place, |(_, name)| name));
-                rest = behind;
-            }
-            None => {
-                out.push('…');
-                rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-            }
-        }
-    }
-    out.push_str(rest);
-    out
-}
-
-/// What is inserted for a built-in method, and what it gives.
-fn built_in(name: &'static str) -> (String, &'static str) {
-    let (arguments, what) = match name {
-        "len" => ("", "Int, how many"),
-        "is_empty" => ("", "Bool"),
-        "first" => ("", "the first, if there is one"),
-        "last" => ("", "the last, if there is one"),
-        "contains" => ("${1:x}", "Bool"),
-        "map" => ("${1:x} => $0", "a list of what each gives"),
-        "filter" => ("${1:x} => $0", "those for which it holds"),
-        "any" => ("${1:x} => $0", "Bool, whether it holds for one"),
-        "all" => ("${1:x} => $0", "Bool, whether it holds for each"),
-        "find" => ("${1:x} => $0", "the first for which it holds"),
-        "sort_by" => ("${1:x} => $0", "ascending by what each gives"),
-        "sum" => ("", "all together"),
-        "min" => ("", "the least, if there is one"),
-        "max" => ("", "the greatest, if there is one"),
-        "take" => ("${1:n}", "the first few"),
-        "skip" => ("${1:n}", "all but the first few"),
-        "reverse" => ("", "from the last to the first"),
-        "distinct" => ("", "each once"),
-        "join" => ("\"${1:, }\"", "Text, with this between"),
-        "fold" => ("${1:start}, (${2:all}, ${3:x}) => $0", "one value of all"),
-        "union" => ("${1:other}", "what is in either"),
-        "intersect" => ("${1:other}", "what is in both"),
-        "minus" => ("${1:other}", "what is not in the other"),
-        "keys" => ("", "the keys, in order"),
-        "values" => ("", "the values, in the order of their keys"),
-        "get" => ("${1:key}", "the value, if there is one"),
-        "upper" => ("", "Text, in capitals"),
-        "lower" => ("", "Text, in small letters"),
-        "trim" => ("", "Text, without white space around"),
-        "split" => ("\"${1:,}\"", "List<Text>"),
-        "lines" => ("", "List<Text>"),
-        "slice" => ("${1:from}, ${2:to}", "Text, a part"),
-        "starts_with" | "ends_with" => ("${1:text}", "Bool"),
-        "replace" => ("${1:what}, ${2:with}", "Text, every occurrence replaced"),
-        "to_int" => ("", "Int?"),
-        "to_float" => ("", "Float"),
-        "round" => ("", "Int, the nearest"),
-        _ => ("", ""),
-    };
-    (format!("{name}({arguments})"), what)
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::atomic;
 use crate::fault::Fault;
-use crate::render::Report;
+use crate::render::{Fingerprint, Report};
 
 const VERSION: u64 = 1;
 
@@ -29,20 +29,34 @@ pub fn write(path: &Path, reports: &[Report]) -> Result<(), Fault> {
     atomic::write(path, &(text + "\n"))
 }
 
-/// Takes the findings out that a baseline has; gives how many of its findings are no longer there.
-pub fn apply(path: &Path, reports: &mut Vec<Report>) -> Result<usize, Fault> {
-    let text = std::fs::read_to_string(path).map_err(|source| Fault::Read { path: path.to_path_buf(), source })?;
-    let mut known = read(&text).map_err(|what| {
-        Fault::Use(format!("{} is no baseline: {what}; `patternc check --write-baseline {0}` makes one", path.display()))
-    })?;
-    reports.retain(|report| match known.get_mut(&report.fingerprint.to_string()) {
-        Some(left) if *left > 0 => {
-            *left -= 1;
-            false
-        }
-        _ => true,
-    });
-    Ok(known.values().sum())
+/// What was found when the baseline was written.
+pub struct Baseline {
+    /// How often each fingerprint is in it.
+    known: HashMap<String, usize>,
+}
+
+impl Baseline {
+    /// Reads what was written.
+    pub fn read(path: &Path) -> Result<Self, Fault> {
+        let text = std::fs::read_to_string(path).map_err(|source| Fault::Read { path: path.to_path_buf(), source })?;
+        let known = read(&text).map_err(|what| {
+            Fault::Use(format!("{} is no baseline: {what}; `patternc check --write-baseline {0}` makes one", path.display()))
+        })?;
+        Ok(Baseline { known })
+    }
+
+    /// Of findings in the order in which they are shown, which are new; and how many of the baseline are no longer there.
+    pub fn new_ones(&self, found: impl Iterator<Item = Fingerprint>) -> (Vec<bool>, usize) {
+        let mut known = self.known.clone();
+        let is_new = found.map(|fingerprint| match known.get_mut(&fingerprint.to_string()) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                false
+            }
+            _ => true,
+        });
+        (is_new.collect(), known.values().sum())
+    }
 }
 
 /// How often each fingerprint is in it.

@@ -183,6 +183,52 @@ fn a_baseline_hides_what_was_there_and_nothing_else() {
 }
 
 #[test]
+fn what_a_baseline_hides_is_not_mended() {
+    let known = "space home\nrecord Log in home {\n  cell lines: List<Text> = []\n  handler add(x: Text) {\n    self.lines = self.lines + [x]\n  }\n}\n";
+    let folder = project(&[("log.pattern", known)]);
+    check(folder.path(), &["--write-baseline", "base.json"]);
+    let fixed = check(folder.path(), &["--fix", "--baseline", "base.json"]);
+    let now = || std::fs::read_to_string(folder.path().join("log.pattern")).expect("it is there");
+    assert_eq!(now(), known, "{}", seen(&fixed));
+    assert!(
+        seen(&fixed).contains("0 findings mended, 0 files changed") && seen(&fixed).contains("1 finding of the baseline not shown"),
+        "{}",
+        seen(&fixed)
+    );
+    // Of two that are alike the baseline has one: the other is reported, and mended.
+    let handler = "  handler add(x: Text) {\n    self.lines = self.lines + [x]\n  }\n";
+    let twice = known.replace(handler, &format!("{handler}{}", handler.replace("add", "append")));
+    std::fs::write(folder.path().join("log.pattern"), &twice).expect("there is room");
+    let diff = check(folder.path(), &["--diff", "--baseline", "base.json"]);
+    let fixed = check(folder.path(), &["--fix", "--baseline", "base.json"]);
+    assert!(seen(&fixed).starts_with("1 finding mended, 1 file changed\n1 file checked, nothing found\n"), "{}", seen(&fixed));
+    assert_eq!((now().matches("self.lines + [x]").count(), now().matches("self.lines += x").count()), (1, 1), "{}", now());
+    assert_eq!(seen(&diff).matches("\n+    self.lines += x").count(), 1, "{}", seen(&diff));
+}
+
+#[test]
+fn findings_that_go_with_a_fix_count_and_those_that_it_reveals_do_not() {
+    // One import mends two names.
+    let folder = project(&[
+        ("there.pattern", "space home\nrecord Person in home { cell n: Int = 0 }\n"),
+        ("here.pattern", "use \"there.pattern\" { home }\nrecord Pair in home {\n  cell one: Person\n  cell other: Person\n}\n"),
+    ]);
+    let fixed = check(folder.path(), &["--unsafe-fixes"]);
+    assert_eq!(seen(&fixed), "2 findings mended, 1 file changed\n2 files checked, nothing found\n");
+    // What is misspelt hides what is wrong with it.
+    let hidden = "space home\nrecord A in home {\n  cell n: Int = 0\n  handler h(other: A) {\n    var unused = 1\n    let also = 2\n    other.n = null\n  }\n}\n";
+    let folder = project(&[("a.pattern", hidden)]);
+    let before = seen(&check(folder.path(), &["--output-format", "concise"]));
+    assert!(before.ends_with("1 file checked: 3 errors, 1 warning\n") && !before.contains("type-mismatch"), "{before}");
+    // The four, and the `let` that nobody uses, which is not seen before it is one.
+    let fixed = seen(&check(folder.path(), &["--fix", "--output-format", "concise"]));
+    assert!(
+        fixed.contains("error[type-mismatch]") && fixed.contains("5 findings mended, 1 file changed\n1 file checked: 1 error,"),
+        "{fixed}"
+    );
+}
+
+#[test]
 fn fixes_are_shown_then_made_and_nothing_new_is_found() {
     let folder = project(&[("bad.pattern", BAD)]);
     let path = folder.path().join("bad.pattern");

@@ -12,7 +12,7 @@ use patternc_compiler::check::{CheckOptions, Deployments};
 use patternc_compiler::diagnostic::Level;
 
 use self::fix::Mended;
-use crate::baseline;
+use crate::baseline::{self, Baseline};
 use crate::confirm;
 use crate::deployment;
 use crate::fault::Fault;
@@ -123,9 +123,10 @@ fn once(arguments: &Arguments, projects: &mut [Loaded], from_stdin: bool, quiet:
     let options = CheckOptions { levels: levels(arguments)?, deployments };
     let mut out = std::io::stdout().lock();
     let fixes = arguments.fix || arguments.unsafe_fixes || arguments.diff;
+    let baseline = arguments.baseline.as_deref().map(Baseline::read).transpose()?;
     let mut mended = Mended::default();
     if fixes {
-        projects.iter_mut().for_each(|project| mended.follow(project, &options, arguments.unsafe_fixes));
+        projects.iter_mut().for_each(|project| mended.follow(project, &options, arguments.unsafe_fixes, baseline.as_ref()));
         if arguments.diff {
             mended.show(&mut out)?;
         } else if from_stdin {
@@ -157,8 +158,11 @@ fn once(arguments: &Arguments, projects: &mut [Loaded], from_stdin: bool, quiet:
     }
     let all = reports.len();
     let mut gone = 0;
-    if let Some(path) = &arguments.baseline {
-        gone = baseline::apply(path, &mut reports)?;
+    if let Some(baseline) = &baseline {
+        let (is_new, no_longer) = baseline.new_ones(reports.iter().map(|report| report.fingerprint));
+        let mut is_new = is_new.into_iter();
+        reports.retain(|_| is_new.next().unwrap_or(true));
+        gone = no_longer;
     }
     let known = all - reports.len();
     let number = |level| reports.iter().filter(|report| report.finding.level == level).count();

@@ -84,10 +84,10 @@ fn quick_fixes(loaded: &mut Loaded, tried: &mut Tried, asked: &Asked<'_>) -> Vec
 
 /// All safe fixes of the file that work, followed to the end.
 fn all_safe_fixes(loaded: &mut Loaded, asked: &Asked<'_>) -> Option<Value> {
-    let of_file = |db: &patternc_compiler::db::Database, finding: &Diagnostic, fix: &Fix| {
-        fix.safety == Safety::Safe && locate(db, finding.primary.at).is_some_and(|(file, _)| file == asked.file)
-    };
-    let followed = fixes::follow(&mut loaded.db, &CheckOptions::default(), of_file);
+    let followed = fixes::follow(&mut loaded.db, &CheckOptions::default(), |db, findings| {
+        let of_file = |finding: &Diagnostic| locate(db, finding.primary.at).is_some_and(|(file, _)| file == asked.file);
+        fixes::choices(findings, |finding, fix| fix.safety == Safety::Safe && of_file(finding))
+    });
     let mut changes: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for (file, old) in followed.before {
         let lines = Lines::new(&old, asked.encoding);

@@ -23,7 +23,9 @@ use patternc_grammar::syntax::Span;
 
 pub use self::files::{BYTE_ORDER_MARK, CONFIG, Overlay, PatternFile, no_files, pattern_files, without_mark};
 use self::files::{Files, current_folder, found, imports, normal, read, root_of, slashed};
+use crate::baseline::Baseline;
 use crate::fault::Fault;
+use crate::render::Fingerprint;
 
 /// A loaded project.
 pub struct Loaded {
@@ -208,16 +210,22 @@ impl Loaded {
         no_text.chain(check::check(&self.db, options)).collect()
     }
 
-    /// Follows the fixes of what was asked for, in the database only.
-    pub fn follow_fixes(&mut self, options: &CheckOptions, also_unsafe: bool) -> Followed {
+    /// Follows the fixes of what was asked for and is not in the baseline, in the database only.
+    pub fn follow_fixes(&mut self, options: &CheckOptions, also_unsafe: bool, baseline: Option<&Baseline>) -> Followed {
         let project = Project::get(&self.db);
         let files = || project.files(&self.db).iter().copied().chain(project.config(&self.db));
         let wanted: BTreeSet<SourceFile> = files().filter(|file| self.is_wanted(*file)).collect();
         let text: BTreeSet<SourceFile> = files().filter(|file| self.is_text(*file)).collect();
-        fixes::follow(&mut self.db, options, |db, finding, fix| {
-            (also_unsafe || fix.safety == Safety::Safe)
-                && locate(db, finding.primary.at).is_some_and(|(file, _)| wanted.contains(&file))
-                && fix.edits.iter().all(|edit| text.contains(&edit.file))
+        fixes::follow(&mut self.db, options, |db, findings| {
+            let fingerprints = findings.iter().map(|finding| Fingerprint::of_finding(db, finding));
+            let is_new = baseline.map(|baseline| baseline.new_ones(fingerprints).0);
+            let mut asked = fixes::choices(findings, |finding, fix| {
+                (also_unsafe || fix.safety == Safety::Safe)
+                    && locate(db, finding.primary.at).is_some_and(|(file, _)| wanted.contains(&file))
+                    && fix.edits.iter().all(|edit| text.contains(&edit.file))
+            });
+            asked.retain(|choice| is_new.as_ref().is_none_or(|is_new| is_new[choice.finding]));
+            asked
         })
     }
 

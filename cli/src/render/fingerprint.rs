@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+use patternc_compiler::db::Database;
+use patternc_compiler::diagnostic::Diagnostic;
+use patternc_compiler::lines::lines;
+use patternc_compiler::location::locate;
+
 /// The same for findings of the same rule that say the same about the same line of the same file, wherever that line is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint(u128);
@@ -17,6 +22,15 @@ impl Fingerprint {
             hash.add(&[0]);
         }
         Fingerprint(hash.0)
+    }
+
+    /// That of a finding of a project.
+    pub fn of_finding(db: &Database, finding: &Diagnostic) -> Self {
+        let Some((file, span)) = locate(db, finding.primary.at) else { return Fingerprint::of(finding.rule, "", &finding.message, "") };
+        let (text, lines) = (file.text(db), lines(db, file));
+        let line = lines.line(span.start.min(text.len() as u32));
+        let content = text[lines.start(line, text)..lines.start(line + 1, text)].trim_end_matches(['\r', '\n']);
+        Fingerprint::of(finding.rule, file.path(db), &finding.message, content)
     }
 }
 

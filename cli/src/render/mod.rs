@@ -66,18 +66,8 @@ impl Report {
         let places: Vec<Place> =
             labels.filter_map(|label| locate(&project.db, label.at).map(|(file, span)| place(project, file, span, &label.text))).collect();
         let edits = finding.fixes.iter().map(|f| f.edits.iter().map(|e| place(project, e.file, e.span, &e.text)).collect()).collect();
-        let located = locate(&project.db, finding.primary.at);
-        let wanted = located.is_some_and(|(file, _)| project.is_wanted(file));
-        let fingerprint = located.map_or_else(
-            || Fingerprint::of(finding.rule, "", &finding.message, ""),
-            |(file, span)| {
-                let text = file.text(&project.db);
-                let lines = lines(&project.db, file);
-                let line = lines.line(span.start.min(text.len() as u32));
-                let content = text[lines.start(line, text)..lines.start(line + 1, text)].trim_end_matches(['\r', '\n']);
-                Fingerprint::of(finding.rule, file.path(&project.db), &finding.message, content)
-            },
-        );
+        let wanted = locate(&project.db, finding.primary.at).is_some_and(|(file, _)| project.is_wanted(file));
+        let fingerprint = Fingerprint::of_finding(&project.db, &finding);
         Report { finding, places, edits, fingerprint, confirmed: None, wanted }
     }
 

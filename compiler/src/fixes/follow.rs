@@ -3,7 +3,7 @@
 //! In a round, as many are made as do not touch one another; what the others come to is seen in the next. A round that does harm is taken back
 //! and tried again with fewer; one that does harm by itself is left alone from then on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::attempt::{is_tangled, judge, make, restore};
 use super::{Choice, Flaw, together};
@@ -33,14 +33,16 @@ pub struct Left {
     pub flaw: Flaw,
 }
 
-/// Follows the fixes that `may` be followed, the first of each finding that works. Files that were in the style stay in it.
-pub fn follow(db: &mut Database, options: &CheckOptions, may: impl Fn(&Database, &Diagnostic, &Fix) -> bool) -> Followed {
+/// Follows fixes, of each finding the first that works. `asked`: of the findings of a round, the fixes that may be followed, in order. Files that
+/// were in the style stay in it.
+pub fn follow(db: &mut Database, options: &CheckOptions, asked: impl Fn(&Database, &[Diagnostic]) -> Vec<Choice>) -> Followed {
     let mut followed = Followed::default();
     let mut given_up: BTreeMap<Name, Flaw> = BTreeMap::new();
     let mut findings = check(db, options);
     let mut at_once = usize::MAX;
     for _ in 0..ROUNDS {
-        let mut batch = together(&findings, choices(db, &findings, &mut given_up, &may));
+        let asked = asked(db, &findings);
+        let mut batch = together(&findings, next(&findings, asked, &mut given_up));
         batch.truncate(at_once);
         if batch.is_empty() {
             break;
@@ -57,11 +59,11 @@ pub fn follow(db: &mut Database, options: &CheckOptions, may: impl Fn(&Database,
                 at_once = batch.len() / 2;
                 continue;
             }
-            (None, _) => {
+            (None, batch) => {
                 for (file, text) in old {
                     followed.before.entry(file).or_insert(text);
                 }
-                followed.mended += findings.len().saturating_sub(after.len());
+                followed.mended += gone(&findings, &after, batch);
                 findings = after;
             }
         }
@@ -84,25 +86,30 @@ pub fn follow(db: &mut Database, options: &CheckOptions, may: impl Fn(&Database,
 }
 
 /// The next fix of each finding.
-fn choices(
-    db: &Database,
-    findings: &[Diagnostic],
-    given_up: &mut BTreeMap<Name, Flaw>,
-    may: impl Fn(&Database, &Diagnostic, &Fix) -> bool,
-) -> Vec<Choice> {
-    let mut choices = Vec::new();
-    for (index, finding) in findings.iter().enumerate() {
-        for (position, fix) in finding.fixes.iter().enumerate().filter(|(_, fix)| may(db, finding, fix)) {
-            if is_tangled(fix) {
-                given_up.insert(name((finding, fix)), Flaw::Tangled);
-            }
-            if !given_up.contains_key(&name((finding, fix))) {
-                choices.push(Choice { finding: index, fix: position });
-                break;
-            }
+fn next(findings: &[Diagnostic], asked: Vec<Choice>, given_up: &mut BTreeMap<Name, Flaw>) -> Vec<Choice> {
+    let mut next: Vec<Choice> = Vec::new();
+    for choice in asked {
+        if next.last().is_some_and(|last| last.finding == choice.finding) {
+            continue;
+        }
+        let (finding, fix) = choice.of(findings);
+        if is_tangled(fix) {
+            given_up.insert(name((finding, fix)), Flaw::Tangled);
+        }
+        if !given_up.contains_key(&name((finding, fix))) {
+            next.push(choice);
         }
     }
-    choices
+    next
+}
+
+/// How many findings a round has ended: those whose fixes were made, and those that went with them. What could not be seen before, because
+/// it was behind them, makes them no fewer.
+fn gone(before: &[Diagnostic], after: &[Diagnostic], batch: &[Choice]) -> usize {
+    let rules: BTreeSet<&str> = before.iter().map(|finding| finding.rule).collect();
+    let of = |findings: &[Diagnostic], rule: &str| findings.iter().filter(|finding| finding.rule == rule).count();
+    let made = |rule: &str| batch.iter().filter(|choice| choice.of(before).0.rule == rule).count();
+    rules.into_iter().map(|rule| of(before, rule).saturating_sub(of(after, rule)).max(made(rule))).sum()
 }
 
 /// Knows a fix again wherever it stands by then: its rule, what is said, and its title.

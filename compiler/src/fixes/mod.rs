@@ -27,6 +27,12 @@ impl Choice {
     }
 }
 
+/// The fixes of findings for which something holds.
+pub fn choices(findings: &[Diagnostic], may: impl Fn(&Diagnostic, &Fix) -> bool) -> Vec<Choice> {
+    let all = findings.iter().enumerate().flat_map(|(finding, it)| (0..it.fixes.len()).map(move |fix| Choice { finding, fix }));
+    all.filter(|choice| may(choice.of(findings).0, choice.of(findings).1)).collect()
+}
+
 /// Of some fixes those that can be made together: one for each finding, none of whose edits touch.
 fn together(findings: &[Diagnostic], choices: impl IntoIterator<Item = Choice>) -> Vec<Choice> {
     let mut taken: Vec<&Edit> = Vec::new();

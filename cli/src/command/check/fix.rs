@@ -7,6 +7,7 @@ use patternc_compiler::check::CheckOptions;
 use patternc_compiler::location::locate;
 
 use crate::atomic;
+use crate::baseline::Baseline;
 use crate::fault::Fault;
 use crate::project::Loaded;
 use crate::render::{self, Position};
@@ -32,8 +33,8 @@ struct Changed {
 
 impl Mended {
     /// Follows the fixes of a project, in its database only.
-    pub fn follow(&mut self, project: &mut Loaded, options: &CheckOptions, also_unsafe: bool) {
-        let followed = project.follow_fixes(options, also_unsafe);
+    pub fn follow(&mut self, project: &mut Loaded, options: &CheckOptions, also_unsafe: bool, baseline: Option<&Baseline>) {
+        let followed = project.follow_fixes(options, also_unsafe, baseline);
         self.findings += followed.mended;
         for (file, old) in followed.before {
             let path = project.root.join(&**file.path(&project.db));

@@ -81,6 +81,43 @@ record R in home { // after a brace
 }
 
 #[test]
+fn comments_of_a_chain_stay_at_their_calls() {
+    let text = "record R {
+  cell b: List<Text> = []
+  derived one: Int = self.b
+    // how many
+    .len()
+  derived name: Text = self.b.first() // the first
+    // or nothing
+    ?? \"\"
+  handler x(p: R) {
+    let here = p // here
+      // its list
+      .b.filter(x => x != \"\").len()
+    let path = p.b.first()
+      // what is in it
+      ?.trim()
+    let deep = self.b.map(x =>
+      // inside
+      x.trim()
+        // in capitals
+        .upper()) // outside
+      .filter(x => x != \"\") // no empty ones
+      // some
+      .take(2)
+      // last
+      .len()
+    let grouped = (p // in brackets
+    ).b.len()
+    send self.b
+      // who
+      .first()
+  }
+}";
+    insta::assert_snapshot!(holds(text));
+}
+
+#[test]
 fn what_does_not_fit_breaks() {
     let text = r#"
 record Rather in somewhere {
@@ -196,6 +233,66 @@ fn the_examples_are_formatted() {
 fn gaps(text: &str) -> Vec<usize> {
     let blank = |at: usize| text.as_bytes().get(at).is_none_or(u8::is_ascii_whitespace);
     (0..text.len()).filter(|&at| blank(at)).collect()
+}
+
+/// Chains of one to five links from some bases, with a comment or none before each `.` and behind the last one.
+fn chain() -> impl Strategy<Value = String> {
+    let comment =
+        prop::sample::select(vec!["", "", " ", "\n", " // same line\n", "\n// own line\n", " // one\n  // two\n", "\n\n\n  // far\n"]);
+    let link = prop::sample::select(vec![
+        ".xs",
+        ".len()",
+        "?.name",
+        ".filter(x => x > 1)",
+        ".map(x => x // inside\n.len())",
+        ".map(x => {\n// in a block\nx\n})",
+        ".fold(0, // zero\n(a, b) => a + b)",
+        ".with_a_long_name_that_fills_the_line(argument_one, argument_two)",
+    ]);
+    let base = prop::sample::select(vec!["self", "xs", "Person", "Person[1]", "(a // in brackets\n+ b)", "[1, 2]"]);
+    let place = prop::sample::select(vec![
+        "let a = $",
+        "self.a = $",
+        "f($, 1)",
+        "return $",
+        "self.g($)",
+        "if $ { }",
+        "let b = 1 + $ * 2",
+        "$.done()",
+    ]);
+    (place, base, prop::collection::vec((comment.clone(), link), 1..6), comment).prop_map(|(place, base, links, last)| {
+        let links: String = links.into_iter().map(|(comment, link)| format!("{comment}{link}")).collect();
+        let last = if place.ends_with('$') { last } else { "" };
+        format!("record R {{\n  handler h() {{\n    {}{last}\n  }}\n}}\n", place.replace('$', &format!("{base}{links}")))
+    })
+}
+
+/// The comments of a text, each with what stands before and behind it but white space and other comments.
+fn placed(text: &str) -> Vec<(String, char, char)> {
+    let mut out = Vec::new();
+    let (mut before, mut waiting) = (' ', Vec::new());
+    for line in text.lines() {
+        let (code, comment) = line.find("//").map_or((line, None), |at| (&line[..at], Some(&line[at..])));
+        if let Some(first) = code.trim().chars().next() {
+            out.extend(waiting.drain(..).map(|(comment, before)| (comment, before, first)));
+            before = code.trim().chars().next_back().unwrap_or(before);
+        }
+        waiting.extend(comment.map(|comment| (comment.trim_end().to_owned(), before)));
+    }
+    out.extend(waiting.into_iter().map(|(comment, before)| (comment, before, ' ')));
+    out
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A comment in a chain stays between what it stood between, on the line it stood on or one of its own.
+    #[test]
+    fn comments_in_chains(text in chain()) {
+        prop_assume!(parse(&text).errors.is_empty());
+        let formatted = holds(&text);
+        assert_eq!(placed(&text), placed(&formatted), "formatted:\n{formatted}\nwas:\n{text}");
+    }
 }
 
 proptest! {

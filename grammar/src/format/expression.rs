@@ -127,8 +127,18 @@ impl Printer<'_> {
                     self.tok();
                 }
                 self.word();
-                self.gap(Gap::Space);
-                self.expr(body);
+                // Behind a comment it begins a line.
+                if self.has_comment_before(body.span.start) {
+                    self.layout.open();
+                    self.layout.push(Piece::Indent);
+                    self.gap(Gap::Space);
+                    self.expr(body);
+                    self.layout.push(Piece::Dedent);
+                    self.layout.close();
+                } else {
+                    self.gap(Gap::Space);
+                    self.expr(body);
+                }
             }
         }
     }
@@ -234,7 +244,10 @@ impl Printer<'_> {
         if stay == 0 && matches!(base.kind, ExprKind::TypeName(_)) {
             stay = 1;
         }
-        let breaks = calls > 1;
+        // What a comment stands before is on a line of its own, and so is what follows it.
+        let commented = links.iter().position(|link| self.has_comment_before_name(link));
+        stay = commented.map_or(stay, |first| first.min(stay));
+        let breaks = calls > 1 || commented.is_some();
         if breaks {
             self.layout.open();
         }
@@ -243,12 +256,12 @@ impl Printer<'_> {
             if breaks && index == stay {
                 self.layout.push(Piece::Indent);
             }
+            if breaks && index >= stay && (matches!(link.kind, ExprKind::Method { .. }) || self.has_comment_before_name(link)) {
+                self.gap(Gap::Soft);
+            }
             match &link.kind {
                 ExprKind::Index { index, .. } => self.list(std::slice::from_ref(&**index), Gap::Soft, Self::expr),
                 ExprKind::Method { args, .. } => {
-                    if breaks && index >= stay {
-                        self.gap(Gap::Soft);
-                    }
                     self.tok();
                     self.tok();
                     self.args(args);
@@ -263,6 +276,16 @@ impl Printer<'_> {
             self.layout.push(Piece::Dedent);
             self.layout.close();
         }
+    }
+
+    /// Whether a comment stands before the `.name` of a link.
+    fn has_comment_before_name(&self, link: &Expr) -> bool {
+        let (ExprKind::Field { name, .. } | ExprKind::Method { name, .. }) = &link.kind else { return false };
+        let index = self.tokens.partition_point(|token| token.start < name.span.start);
+        let [before, dot] = [2, 1].map(|back| index.checked_sub(back).map(|at| self.tokens[at]));
+        let (Some(before), Some(dot)) = (before, dot) else { return false };
+        let first = self.comments.partition_point(|comment| comment.start < before.end);
+        self.comments.get(first).is_some_and(|comment| comment.start < dot.start)
     }
 
     /// Operators that bind equally, each at the start of its line where they break; but `-`, which would begin a statement there, at the

@@ -239,11 +239,13 @@ fn externs(
         let Some(config) = deployment.externs.get(declared.name.as_str()) else { continue };
         let what = format!("extern `{}` of deployment `{name}`", declared.name);
         let wrong = |message: String| Fault::Use(format!("{what}: {message}"));
+        let file = |path: &Option<Template>| path.as_ref().map(|path| expand(path, &what).map(|path| project.root.join(path))).transpose();
         let callee: Arc<dyn Callee> = match config {
             ExternConfig::Http(http) => {
                 let headers = http.headers.iter().map(|(name, value)| Ok((name.to_string(), expand(value, &what)?)));
                 let headers = headers.collect::<Result<Vec<_>, Fault>>()?;
-                let mut service = Http::new(&expand(&http.base, &what)?, headers, http.timeout).map_err(wrong)?;
+                let (base, authorities) = (expand(&http.base, &what)?, file(&http.authorities)?);
+                let mut service = Http::new(&base, headers, http.timeout, authorities.as_deref()).map_err(wrong)?;
                 for (name, operation) in &http.operations {
                     let (method, path) = (operation.method.to_string(), operation.path.to_string());
                     service = service.operation(&**name, HttpOperation { method, path, reject: operation.reject.clone() });
@@ -256,7 +258,7 @@ fn externs(
                 let folder = Some(project.root.clone()).filter(|root| !root.as_os_str().is_empty());
                 Arc::new(Command { run, folder, timeout: *timeout, replays: *replays })
             }
-            ExternConfig::SpiceDb { endpoint, token, timeout, calls } => {
+            ExternConfig::SpiceDb { endpoint, token, timeout, authorities, calls } => {
                 let first = program.mirrors.iter().find(|mirror| mirror.target.index() == at && mirror.remove_first);
                 if let (None, Some(mirror)) = (calls, first) {
                     return Err(wrong(format!(
@@ -267,7 +269,8 @@ fn externs(
                 }
                 let token = token.as_ref().map(|token| expand(token, &what)).transpose()?;
                 let calls = calls.as_deref().map(str::to_owned);
-                Arc::new(SpiceDb::new(&expand(endpoint, &what)?, token, *timeout, calls).map_err(wrong)?)
+                let (endpoint, authorities) = (expand(endpoint, &what)?, file(authorities)?);
+                Arc::new(SpiceDb::new(&endpoint, token, *timeout, calls, authorities.as_deref()).map_err(wrong)?)
             }
         };
         externs.insert(ExternId(at as u32), callee);

@@ -155,6 +155,8 @@ pub enum Extern {
         endpoint: Template,
         token: Option<Template>,
         timeout: Option<Duration>,
+        /// As [`Http::authorities`].
+        authorities: Option<Template>,
         /// The object type in which calls are remembered, so that none takes effect twice; `None`: they are not.
         calls: Option<Box<str>>,
     },
@@ -169,6 +171,9 @@ pub struct Http {
     pub headers: IndexMap<Box<str>, Template>,
     /// How long one attempt may take.
     pub timeout: Option<Duration>,
+    /// A PEM file with the certificates of the authorities that are trusted instead of the public ones. Relative to the folder of
+    /// `patternc.yaml`.
+    pub authorities: Option<Template>,
     /// Whether it answers an idempotency key that it knows with what it answered first.
     pub replays: bool,
     /// By the name of the operation. One that is not named is a POST to `base/NAME`.

@@ -8,6 +8,7 @@
 pub mod adapter;
 pub mod attempt;
 pub mod audit;
+mod authorities;
 pub mod engine;
 pub mod event;
 mod expectation;

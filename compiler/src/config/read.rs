@@ -427,12 +427,13 @@ impl Reader<'_> {
         let what = format!("extern `{}`", entry.key);
         let kind = self.kind(entry, &what, &["http", "command", "spicedb"])?;
         let known: &[&str] = match kind {
-            "http" => &["kind", "base", "headers", "timeout", "replays", "operations"],
+            "http" => &["kind", "base", "headers", "timeout", "authorities", "replays", "operations"],
             "command" => &["kind", "run", "timeout", "replays"],
-            _ => &["kind", "endpoint", "token", "timeout", "calls"],
+            _ => &["kind", "endpoint", "token", "timeout", "authorities", "calls"],
         };
         let fields = self.fields(&entry.value, &format!("an extern of kind {kind}"), known);
         let field = |name: &str| fields.iter().find(|field| field.key == name).map(|field| &field.value);
+        let authorities = field("authorities").and_then(|at| self.template(at, "`authorities`"));
         let timeout = field("timeout").and_then(|at| self.duration(at, "`timeout`"));
         let replays = field("replays").is_some_and(|at| self.truth(at, "`replays`"));
         match kind {
@@ -451,7 +452,7 @@ impl Reader<'_> {
                     let read = self.operation(&operation);
                     operations.insert(operation.key.into(), read);
                 }
-                Some(Extern::Http(Http { base: base?, headers, timeout, replays, operations }))
+                Some(Extern::Http(Http { base: base?, headers, timeout, authorities, replays, operations }))
             }
             "command" => {
                 let run = field("run").map(|at| self.texts(at, "`run`"));
@@ -475,7 +476,7 @@ impl Reader<'_> {
                     Some("none") => None,
                     Some(calls) => Some(calls.into()),
                 };
-                Some(Extern::SpiceDb { endpoint, token, timeout, calls })
+                Some(Extern::SpiceDb { endpoint, token, timeout, authorities, calls })
             }
         }
     }
@@ -548,7 +549,7 @@ deployments:
     spaces: { claims: a, bounties: b, "user[*]": a }
     externs:
       oauth: { kind: http, base: "https://auth.example", operations: { refresh: { method: PUT, path: /token, reject: [400, 401] }, revoke: {} } }
-      payments: { kind: http, base: "https://pay.example", headers: { authorization: "Bearer ${PAY_TOKEN}" }, timeout: 5s }
+      payments: { kind: http, base: "https://pay.example", headers: { authorization: "Bearer ${PAY_TOKEN}" }, timeout: 5s, authorities: ca.pem }
       authz: { kind: spicedb, endpoint: "localhost:50051", token: "${SPICEDB_TOKEN}" }
       rates: { kind: command, run: ["./rates.py", 3], timeout: 250ms, replays: true }
 "#;
@@ -581,6 +582,7 @@ deployments:
         assert_eq!(&*oauth.operations["revoke"].path, "/revoke");
         let Extern::Http(payments) = &two.externs["payments"] else { panic!("http") };
         assert_eq!(payments.timeout, Some(Duration::from_secs(5)));
+        assert_eq!(payments.authorities.as_ref().map(Template::source), Some("ca.pem"));
         assert_eq!(payments.headers["authorization"].source(), "Bearer ${PAY_TOKEN}");
         let Extern::Command { run, timeout, replays } = &two.externs["rates"] else { panic!("command") };
         assert_eq!((run.len(), run[1].source(), *timeout, *replays), (2, "3", Some(Duration::from_millis(250)), true));

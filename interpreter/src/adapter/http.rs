@@ -11,13 +11,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use patternc_program::{Program, Repeat};
 use serde_json::Value as Json;
 use ureq::{Agent, Error, Timeout};
 
-use super::{LARGEST_ANSWER, arguments, message, object, operation, refused, result, time_out};
+use super::{LARGEST_ANSWER, arguments, message, object, operation, refused, result, time_out, tls};
 use crate::engine::{CallAnswer, ExternCall};
 use crate::runtime::Callee;
 
@@ -67,11 +68,12 @@ impl HttpOperation {
 }
 
 impl Http {
-    /// A service at this base, like `https://pay.example/v1`.
+    /// A service at this base, like `https://pay.example/v1`. `authorities`: a PEM file with the certificates of those who are trusted to say who
+    /// it is, instead of the public ones.
     ///
     /// # Errors
-    /// When the base is no URL or a header cannot be sent. Values of headers are never told: they may be secret.
-    pub fn new(base: &str, headers: Vec<(String, String)>, timeout: Option<Duration>) -> Result<Self, String> {
+    /// When the base is no URL, a header cannot be sent, or the certificates cannot be used. Values of headers are never told: they may be secret.
+    pub fn new(base: &str, headers: Vec<(String, String)>, timeout: Option<Duration>, authorities: Option<&Path>) -> Result<Self, String> {
         let base = base.trim_end_matches('/').to_owned();
         let uri: Result<ureq::http::Uri, _> = base.parse();
         let is_url =
@@ -87,8 +89,10 @@ impl Http {
                 return Err(format!("the value of the header {name} has characters that a header cannot have"));
             }
         }
+        let tls = tls(authorities)?;
         let agent = |idle: usize| -> Agent {
             let config = Agent::config_builder()
+                .tls_config(tls.clone())
                 .http_status_as_error(false)
                 .max_redirects(0)
                 .max_redirects_will_error(false)
@@ -179,8 +183,8 @@ impl Callee for Http {
     fn call(&self, program: &Program, call: &ExternCall) -> CallAnswer {
         match self.ask(program, call) {
             Ok(answer) => answer,
-            Err(error) if never_left(&error) => CallAnswer::NotSent(told(&error)),
-            Err(error) => CallAnswer::Unavailable(told(&error)),
+            Err(error) if never_left(&error) => CallAnswer::NotSent(told_of(&self.base, "base", &error)),
+            Err(error) => CallAnswer::Unavailable(told_of(&self.base, "base", &error)),
         }
     }
 }
@@ -207,6 +211,29 @@ pub(super) fn told(error: &Error) -> String {
         Error::BadUri(_) | Error::Http(_) => "the request cannot be made from `base`, `path` and `headers` of the extern".to_owned(),
         Error::Timeout(_) => "no answer in time".to_owned(),
         error => error.to_string(),
+    }
+}
+
+/// The same of a server at this URL, which the extern's setting of this name gives: why no secure connection to it comes about.
+pub(super) fn told_of(url: &str, setting: &str, error: &Error) -> String {
+    let why = told(error);
+    if !url.starts_with("https:") || !is_of_tls(error) {
+        return why;
+    }
+    let way_out = if why.contains("UnknownIssuer") {
+        ". Who signed its certificate is not known: name the certificate of the authority with `authorities: FILE`"
+    } else {
+        ""
+    };
+    format!("TLS with the `{setting}` of the extern fails: {why}{way_out}")
+}
+
+/// Whether no secure connection came about, as where the other end speaks no TLS or has a certificate that is not trusted.
+fn is_of_tls(error: &Error) -> bool {
+    match error {
+        Error::Tls(_) | Error::Rustls(_) => true,
+        Error::Io(error) => error.kind() == io::ErrorKind::InvalidData,
+        _ => false,
     }
 }
 

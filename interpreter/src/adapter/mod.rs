@@ -10,15 +10,19 @@ mod spicedb;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use patternc_program::{Operation, Program, Repeat, Type};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 pub use self::command::Command;
 pub use self::http::{Http, HttpOperation};
 pub use self::spicedb::SpiceDb;
+use crate::authorities;
 use crate::engine::{CallAnswer, ExternCall};
-use crate::json::{self, Form, JsonError, Names, Path, Reader};
+use crate::json::{self, Form, JsonError, Names, Reader};
 use crate::value::Value;
 
 /// Bytes that an answer may have.
@@ -79,7 +83,7 @@ fn read(program: &Program, ty: &Type, answer: &[u8]) -> Result<Value, String> {
     }
     let json = json::from_text(text).map_err(|error| format!("it is not JSON: {error}"))?;
     let reader = Reader { program, names: &Names::default(), form: Form::Outside, here: None, keys: None, limits: None };
-    reader.value(&json, ty, &Path::Root).map_err(|error| error.to_string())
+    reader.value(&json, ty, &json::Path::Root).map_err(|error| error.to_string())
 }
 
 /// The answer to a call that was refused: whether the refusal says anything of attempts before this one, which may have arrived.
@@ -108,6 +112,13 @@ fn message(said: &[u8], otherwise: impl FnOnce() -> String) -> String {
             None => said.to_owned(),
         },
     }
+}
+
+/// TLS that trusts the authorities whose certificates are in a PEM file; without one, the public ones.
+fn tls(authorities: Option<&Path>) -> Result<TlsConfig, String> {
+    let Some(file) = authorities else { return Ok(TlsConfig::default()) };
+    let certificates = authorities::read(file)?.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect();
+    Ok(TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(certificates))).build())
 }
 
 /// How long a call may take: what the adapter is given ([`crate::runtime::Callee::timeout`]), but not longer than the engine waits.

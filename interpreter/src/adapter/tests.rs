@@ -95,7 +95,7 @@ fn response(status: &str, body: &str) -> Option<String> {
 }
 
 fn http(base: &str) -> Http {
-    Http::new(base, vec![("Authorization".into(), "Bearer s3cret".into())], Some(Duration::from_millis(400))).unwrap()
+    Http::new(base, vec![("Authorization".into(), "Bearer s3cret".into())], Some(Duration::from_millis(400)), None).unwrap()
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn answers_that_cannot_be_used_are_not_asked_for_again() {
         assert!(matches!(&answer, CallAnswer::Unusable(message) if message.starts_with(expected)), "{answer:?}");
     }
     let (base, _) = server(vec![response("200 OK", &"x".repeat((16 << 20) + 1))]);
-    let slow = Http::new(&base, vec![], Some(Duration::from_secs(20))).unwrap();
+    let slow = Http::new(&base, vec![], Some(Duration::from_secs(20)), None).unwrap();
     let answer = slow.call(&program(), &charge());
     assert!(matches!(&answer, CallAnswer::Unusable(message) if message.contains("more than 16777216 bytes")), "{answer:?}");
 }
@@ -229,9 +229,9 @@ fn what_never_left_is_told_apart() {
 #[test]
 fn a_bad_configuration_is_said() {
     for base in ["", "pay.example", "ftp://pay.example", "http://", "http://a b"] {
-        assert!(Http::new(base, vec![], None).is_err(), "{base}");
+        assert!(Http::new(base, vec![], None, None).is_err(), "{base}");
     }
-    let error = Http::new("http://a", vec![("X-Key".into(), "s3cret\n".into())], None).unwrap_err();
+    let error = Http::new("http://a", vec![("X-Key".into(), "s3cret\n".into())], None, None).unwrap_err();
     assert_eq!(error, "the value of the header X-Key has characters that a header cannot have");
 }
 

@@ -56,7 +56,8 @@ struct State {
     kill: Sender<()>,
 }
 
-fn forward(server: &str, request: &Request) -> Option<Vec<u8>> {
+/// The answer of a server to a request.
+pub fn forward(server: &str, request: &Request) -> Option<Vec<u8>> {
     let mut stream = TcpStream::connect(server).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
     let text = String::from_utf8_lossy(&request.text).replacen("\r\n", "\r\nconnection: close\r\n", 1);

@@ -2,11 +2,12 @@
 //! process is killed.
 
 mod disturbed;
+mod preconditions;
 mod spicedb;
+mod tls;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Stdio};
 
@@ -195,24 +196,6 @@ fn what_the_schema_does_not_have_is_parked_with_what_it_lacks() {
     assert!(said.contains("`viewer` not found") && said.contains("patternc retry"), "{said}");
     // The others arrive.
     assert_eq!(server.facts(owner).len(), 2, "{said}");
-}
-
-#[test]
-fn an_endpoint_that_speaks_no_tls_is_told() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let address = listener.local_addr().expect("it is bound");
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            // What comes is no HTTP either.
-            let _ = stream.read(&mut [0; 4096]).and_then(|_| stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"));
-        }
-    });
-    let folder = project();
-    let (mut child, mut stdin) = start_open(folder.path(), &format!("https://{address}"), TOKEN, &["--verbose"]);
-    stdin.write_all(events("did:plc:tls").as_bytes()).expect("it reads");
-    read_until(child.stderr.take().expect("it is piped"), "TLS with the `endpoint` of the extern fails");
-    child.kill().expect("it runs");
-    child.wait().expect("it was started");
 }
 
 #[test]

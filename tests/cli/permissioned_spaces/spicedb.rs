@@ -26,7 +26,7 @@ pub struct Request {
 }
 
 /// Reads one request with its body.
-pub fn read_request(stream: &TcpStream) -> Option<Request> {
+pub fn read_request(stream: impl Read) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let (mut text, mut path, mut length) = (Vec::new(), String::new(), 0);
     loop {

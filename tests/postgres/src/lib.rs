@@ -3,6 +3,7 @@
 //! Needs PostgreSQL's server binaries: in the folder that `PATTERNC_POSTGRES_BIN` names, on the `PATH`, or where Debian puts them. A server
 //! must not run as root: started by root it runs as `nobody`.
 
+mod certificates;
 mod proxy;
 
 use std::io::Write;
@@ -17,6 +18,7 @@ use std::{env, fs, thread};
 use rustix::process::{Pid, Signal, getuid, kill_process};
 use tempfile::TempDir;
 
+pub use self::certificates::certify;
 pub use self::proxy::{Cut, Packet, Proxy};
 
 /// `nobody` and `nogroup` on Debian.

@@ -9,6 +9,7 @@
 
 mod relation;
 
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use patternc_program::{Program, Type};
@@ -16,8 +17,8 @@ use serde_json::{Value as Json, json};
 use ureq::Agent;
 
 use self::relation::Parts;
-use super::http::{never_left, told};
-use super::{LARGEST_ANSWER, message, operation, refused, result, time_out};
+use super::http::{never_left, told, told_of};
+use super::{LARGEST_ANSWER, message, operation, refused, result, time_out, tls};
 use crate::engine::{CallAnswer, ExternCall};
 use crate::json::{Form, write_value};
 use crate::runtime::Callee;
@@ -57,11 +58,17 @@ const PERMISSION_DENIED: u64 = 7;
 
 impl SpiceDb {
     /// The gateway at `endpoint`: `host:port`, or with `http://` or `https://` before it. `calls`: the object type in which calls are
-    /// remembered.
+    /// remembered. `authorities`: a PEM file with the certificates of those who are trusted to say who the gateway is, instead of the public ones.
     ///
     /// # Errors
-    /// When the endpoint is no address, or the token cannot be sent. The token itself is never told.
-    pub fn new(endpoint: &str, token: Option<String>, timeout: Option<Duration>, calls: Option<String>) -> Result<Self, String> {
+    /// When the endpoint is no address, the token cannot be sent, or the certificates cannot be used. The token itself is never told.
+    pub fn new(
+        endpoint: &str,
+        token: Option<String>,
+        timeout: Option<Duration>,
+        calls: Option<String>,
+        authorities: Option<&Path>,
+    ) -> Result<Self, String> {
         let endpoint = endpoint.trim_end_matches('/');
         let base = if endpoint.contains("://") { endpoint.to_owned() } else { format!("http://{endpoint}") };
         let uri: Result<ureq::http::Uri, _> = base.parse();
@@ -73,7 +80,11 @@ impl SpiceDb {
         {
             return Err("its `token` has characters that a header cannot have".to_owned());
         }
-        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0).max_redirects_will_error(false);
+        let config = Agent::config_builder()
+            .tls_config(tls(authorities)?)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false);
         let agent = config.user_agent("patternc").max_idle_connections(16).max_idle_connections_per_host(16).build().into();
         Ok(SpiceDb { base, token, timeout, calls, agent })
     }
@@ -209,10 +220,7 @@ impl SpiceDb {
 
     fn post(&self, call: &ExternCall, path: &str, body: &Json) -> Attempt<Vec<u8>> {
         let unreached = |error: &ureq::Error| {
-            let mut why = told(error);
-            if self.base.starts_with("https:") && is_of_tls(error) {
-                why = format!("TLS with the `endpoint` of the extern fails: {why}");
-            }
+            let why = told_of(&self.base, "endpoint", error);
             Stop::Answer(if never_left(error) { CallAnswer::NotSent(why) } else { CallAnswer::Unavailable(why) })
         };
         let mut request = ureq::http::Request::post(format!("{}{path}", self.base)).header("Content-Type", "application/json");
@@ -281,15 +289,6 @@ impl Callee for SpiceDb {
             Err(Stop::Refused(status, why)) if is_final(status) => refused(program, call, false, why),
             Err(Stop::Refused(_, why)) => CallAnswer::Unavailable(why),
         }
-    }
-}
-
-/// Whether no secure connection came about, as where the other end speaks no TLS or has a certificate that is not trusted.
-fn is_of_tls(error: &ureq::Error) -> bool {
-    match error {
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => true,
-        ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
-        _ => false,
     }
 }
 

@@ -11,6 +11,7 @@ use tokio_postgres::{Client, Config, NoTls, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::statements as sql;
+use crate::authorities;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -249,24 +250,13 @@ fn connect(address: &Address) -> Answer<(tokio::runtime::Runtime, Client)> {
 
 /// TLS that trusts the authorities of a file; without one, those of the file that `SSL_CERT_FILE` names and the public ones.
 fn tls(authorities: Option<&Path>) -> Result<MakeRustlsConnect, String> {
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject;
     let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
     let mut roots = rustls::RootCertStore::empty();
     if authorities.is_none() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
     if let Some(file) = authorities.map(Path::to_owned).or(named) {
-        let shown = file.display().to_string();
-        let unreadable = |why: String| format!("the certificates in {shown} cannot be read: {why}");
-        let certificates = CertificateDer::pem_file_iter(&file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-        let certificates = certificates.map_err(|error| unreadable(error.to_string()))?;
-        if certificates.is_empty() {
-            return Err(unreadable("it holds none (`-----BEGIN CERTIFICATE-----`)".to_owned()));
-        }
-        for certificate in certificates {
-            roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;
-        }
+        roots.add_parsable_certificates(authorities::read(&file)?);
     }
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)

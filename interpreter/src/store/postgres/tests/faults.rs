@@ -1,12 +1,10 @@
 //! What can go wrong with a server and the way to it: it is said with a way out, and nothing is lost or told that is not so.
 
-use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{MutexGuard, OnceLock};
 use std::time::Duration;
 
-use patternc_postgres_server::{Cut, Proxy, Server};
+use patternc_postgres_server::{Cut, Proxy, Server, certify};
 use tempfile::TempDir;
 
 use super::{balance, change, fresh, open, open_for, server};
@@ -181,21 +179,6 @@ fn secure() -> Option<&'static (Server, TempDir)> {
         Some((Server::start_with(&["fsync=off", "ssl=on"], &files)?, folder))
     };
     SERVER.get_or_init(start).as_ref()
-}
-
-/// Two authorities, and a certificate for `localhost` that the first has signed.
-fn certify(folder: &Path) {
-    let openssl = |arguments: &str| {
-        let output = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output().expect("openssl is installed");
-        assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
-    };
-    std::fs::write(folder.join("names"), "subjectAltName=DNS:localhost\nbasicConstraints=critical,CA:FALSE\n").expect("there is room");
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
-    for name in ["ca", "other"] {
-        openssl(&format!("req -x509 {key} -keyout {name}.key -out {name}.crt -subj /CN={name} -addext basicConstraints=critical,CA:TRUE"));
-    }
-    openssl(&format!("req {} -keyout server.key -out server.csr -subj /CN=localhost", key.trim_end_matches(" -days 2")));
-    openssl("x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -out server.crt -extfile names");
 }
 
 #[test]

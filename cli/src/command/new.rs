@@ -52,6 +52,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Fault> {
     writeln!(out, "  patternc check")?;
     writeln!(out, "  patternc test")?;
     writeln!(out, "  patternc run --events events.jsonl")?;
+    writeln!(out, "The last shows a rejection as well: its fourth event asks for a book that is lent already, so its exit status is 1.")?;
     Ok(ExitCode::SUCCESS)
 }
 

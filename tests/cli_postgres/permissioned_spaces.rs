@@ -7,7 +7,7 @@ mod spicedb;
 
 use tempfile::TempDir;
 
-use self::disturbed::{FAULTS, changed_by_hand, happens, project};
+use self::disturbed::{FAULTS, changed_by_hand, happens, pairs, project};
 use self::spicedb::Server;
 use crate::server::{database, server};
 
@@ -31,6 +31,18 @@ fn whatever_happens_to_a_call_or_the_process_the_facts_end_equal() {
             scope.spawn(move || {
                 (1..=7).for_each(|write| happens(spicedb, on(&postgres.url(&database())).path(), vec![(write, fault)], true));
             });
+        }
+    });
+}
+
+#[test]
+fn two_faults_on_the_way_end_equal_too() {
+    let Some(postgres) = server() else { return };
+    let (ours, postgres, pairs) = (&Server::alike(), &*postgres, pairs());
+    // Whoever delivers what a killed process has sent waits until that counts as dead: so many at once.
+    std::thread::scope(|scope| {
+        for part in pairs.chunks(pairs.len().div_ceil(12)) {
+            scope.spawn(move || part.iter().for_each(|faults| happens(ours, on(&postgres.url(&database())).path(), faults.clone(), true)));
         }
     });
 }

@@ -39,6 +39,12 @@ pub enum Fault {
 pub const FAULTS: [Fault; 7] =
     [Fault::CutBefore, Fault::CutAfter, Fault::Late, Fault::Doubled, Fault::Slow, Fault::KillBefore, Fault::KillAfter];
 
+/// Every fault with every other one, each time at other writes.
+pub fn pairs() -> Vec<Vec<(usize, Fault)>> {
+    let pairs = (0..FAULTS.len()).flat_map(|first| (0..FAULTS.len()).map(move |second| (first, second)));
+    pairs.map(|(first, second)| vec![(1 + (first + second) % 5, FAULTS[first]), (3 + second % 5, FAULTS[second])]).collect()
+}
+
 /// Stands between patternc and SpiceDB.
 struct Proxy {
     address: String,

@@ -13,7 +13,7 @@ use std::process::{Child, ChildStdin, Stdio};
 
 use serde_json::{Value as Json, json};
 
-use self::disturbed::{FAULTS, changed_by_hand, command, events, happens, project, wanted};
+use self::disturbed::{FAULTS, changed_by_hand, command, events, happens, pairs, project, wanted};
 use self::spicedb::{Server, TOKEN, id};
 use crate::patternc::{run_with_input, seen};
 
@@ -30,12 +30,7 @@ fn whatever_happens_to_a_call_or_the_process_the_facts_end_equal() {
 
 #[test]
 fn two_faults_on_the_way_end_equal_too() {
-    let ours = Server::alike();
-    let ours = &ours;
-    // Every fault meets every other one, each time at other writes.
-    let pairs = (0..FAULTS.len()).flat_map(|first| (0..FAULTS.len()).map(move |second| (first, second)));
-    let pairs: Vec<_> =
-        pairs.map(|(first, second)| vec![(1 + (first + second) % 5, FAULTS[first]), (3 + second % 5, FAULTS[second])]).collect();
+    let (ours, pairs) = (&Server::alike(), pairs());
     std::thread::scope(|scope| {
         for part in pairs.chunks(pairs.len().div_ceil(4)) {
             scope.spawn(move || part.iter().for_each(|faults| happens(ours, project().path(), faults.clone(), false)));

@@ -281,6 +281,39 @@ record Order in front {
     assert!(story.contains(".send_out()`"), "{story}");
 }
 
+/// A saga that closes a record while it works, and who looks whether it is open.
+const CLOSED_MEANWHILE: &str = r#"
+space front
+space back
+record Right in back {
+  cell n: Int = 1
+  internal handler take() { self.n = self.n * 2 }
+}
+record Left in front {
+  cell right: Right
+  cell open: Bool = true
+  saga work() {
+    step a = self.lock()  undo self.unlock()
+    pivot b = self.right.take()
+    step c = self.unlock()
+  }
+  internal handler lock() {
+    require self.open else "locked"
+    self.open = false
+  }
+  internal handler unlock() { self.open = true }
+  handler look() -> Int { return if self.open { 7 } else { 0 } }
+}
+"#;
+
+#[test]
+fn a_cell_that_shows_how_far_a_saga_is_shows_it_half_way() {
+    let story = cycle(CLOSED_MEANWHILE);
+    assert!(story.contains("`a.look()`"), "{story}");
+    // Who says that it does not stay so has said that it may be seen.
+    fine(&(CLOSED_MEANWHILE.to_owned() + "eventually invariant opens(l: Left) { l.open }\n"));
+}
+
 #[test]
 fn a_rejection_in_a_later_piece_needs_a_repair() {
     let text = r#"

@@ -187,3 +187,34 @@ record Right in right {
     assert!(verdicts(&system.text).iter().any(|verdict| verdict.broken.is_some()));
     assert!(matches!(broken(&system.text, &system.meetings, ONE_STORE), Some(Tried::Broken(..))));
 }
+
+/// A reader that tells by a flag, which a saga sets and clears again, how far that is.
+#[test]
+fn a_flag_that_a_saga_sets_and_clears_shows_it_half_way() {
+    let text = r#"
+space left
+space right
+record Left in left {
+  cell n: Int = 1
+  cell open: Bool = true
+  saga go0(other: Right) {
+    step a = self.lock()  undo self.unlock()
+    pivot b = other.take0(self)
+    step c = self.unlock()
+  }
+  handler look0(other: Right) -> Int { return if self.open { other.n } else { 0 } }
+  internal handler lock() {
+    require self.open else "locked"
+    self.open = false
+  }
+  internal handler unlock() { self.open = true }
+}
+record Right in right {
+  cell n: Int = 1
+  internal handler take0(_other: Left) { }
+}
+"#;
+    let system = of_text(text.to_owned());
+    assert!(verdicts(&system.text).iter().any(|verdict| verdict.broken.is_some()));
+    assert!(matches!(broken(&system.text, &system.meetings, ONE_STORE), Some(Tried::Broken(..))));
+}

@@ -12,7 +12,7 @@ use super::neighbours::neighbours;
 use super::schedule::{Stop, schedule};
 use super::told::{Cycle, record_of, told};
 use super::ways_out::ways_out;
-use super::{Access, Chain, Piece, chains};
+use super::{Access, Chain, chains};
 use crate::db::{Db, SourceFile};
 use crate::facts;
 use crate::hir::BodyOwner;
@@ -260,22 +260,10 @@ impl<'a, 'n> Search<'a, 'n> {
         hasher.finish()
     }
 
-    /// Whether what others see of the chain half way is shown on purpose: the progress that it writes down as it goes, or something that an
-    /// `eventually invariant` says need not hold in between.
+    /// Whether what others see of the chain half way need not hold in between, as an `eventually invariant` says.
     fn is_meant(&self, stops: &[Stop<'_>]) -> bool {
         let (exit, entry) = (self.near.access(stops[0].exit), self.near.access(stops[0].entry));
-        let looks = stops[1..].iter().any(|stop| !stop.chain.writes());
-        if looks && is_accepted(self.db, exit, entry) {
-            return true;
-        }
-        let chain = stops[0].chain;
-        let own = || chain.pieces.iter().flat_map(|piece| &piece.accesses).filter(|access| !access.reads());
-        let is_progress = |access: &Access| {
-            let writes = |piece: &&Piece| piece.accesses.iter().any(|other| !other.reads() && same_cell(other, access));
-            access.cell.is_some() && chain.pieces.iter().filter(writes).count() > 1
-        };
-        let mut seen = stops[1..].iter().flat_map(|stop| [stop.entry, stop.exit]).flat_map(|place| &self.near.piece(place).accesses);
-        only_look(self.near, stops) && seen.any(|read| read.reads() && own().any(|own| own.cell == read.cell && is_progress(own)))
+        stops[1..].iter().any(|stop| !stop.chain.writes()) && is_accepted(self.db, exit, entry)
     }
 }
 
@@ -283,10 +271,6 @@ impl<'a, 'n> Search<'a, 'n> {
 fn only_look(near: &Neighbourhood<'_>, stops: &[Stop<'_>]) -> bool {
     let reads = |place: Place| near.access(place).reads();
     stops[1..].iter().all(|stop| reads(stop.entry) && reads(stop.exit))
-}
-
-fn same_cell(one: &Access, other: &Access) -> bool {
-    one.cell.is_some() && one.cell == other.cell && one.target == other.target
 }
 
 /// Whether an `eventually invariant` looks at what both are about: in between they may disagree.

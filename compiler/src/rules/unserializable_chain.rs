@@ -337,8 +337,8 @@ record Person in user {
 ## When it is fine
 
 When the in-between may be seen and nobody decides by it: say so with an `eventually invariant` over what both pieces write (readers are then no
-longer reported), or with `@allow`. A cell that a chain writes more than once, such as a status, shows its progress: who reads it is not
-reported.
+longer reported), or with `@allow`. That goes for a status that shows how far the chain is as well:
+`eventually invariant ends(o: Order) { o.stage != Stage.packing }` says that who reads it may find it `packing`, and that it does not stay so.
 
 After Shasha, Llirbat, Simon and Valduriez, *Transaction Chopping* (1995), and Zhang et al., *Transaction Chains* (2013).
 "##;

@@ -358,6 +358,19 @@ fn confirmed_findings_say_so_in_every_format() {
 }
 
 #[test]
+fn two_lists_that_end_in_different_orders_are_shown_where_somebody_looks() {
+    let newest = "  handler newest() -> Text? { return self.posts.last() }\n";
+    let list = format!("  cell posts: List<Text> = []\n  internal handler put(text: Text) {{ self.posts += text }}\n{newest}");
+    let text = format!(
+        "space front\nspace back\nrecord Board in back {{\n{list}}}\nrecord Wall in back {{\n{list}}}\nrecord Poster in front {{\n  cell board: \
+         Board\n  cell wall: Wall\n  handler post(text: Text) {{\n    send self.board.put(text)\n    send self.wall.put(text)\n  }}\n}}\n"
+    );
+    let found = verdicts(project(&[("it.pattern", &text)]).path(), "unserializable-chain");
+    assert!(found.len() == 1 && found[0]["verdict"] == "shown", "{found:#?}");
+    assert_eq!(verdicts(project(&[("it.pattern", &text.replace(newest, ""))]).path(), "unserializable-chain"), [Value::Null; 0]);
+}
+
+#[test]
 fn a_guard_in_another_store_and_a_cycle_are_shown() {
     let folder = project(&[("it.pattern", DOCTORS), ("patternc.yaml", TWO_STORES)]);
     let stale = verdicts(folder.path(), "stale-guard");

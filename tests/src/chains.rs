@@ -7,7 +7,8 @@ use patternc_interpreter::host::Random;
 use crate::generate::{Tape, chain_set, making_chain_set, wide_chain_set};
 
 /// What a piece does to its record, from what commutes to what does not. `v` differs from event to event, so that the order shows.
-const OPERATIONS: [&str; 8] = [
+const OPERATIONS: [&str; 9] = [
+    "self.l += v",
     "self.x += v",
     "self.x -= v",
     "self.s += v",
@@ -77,7 +78,8 @@ pub fn system(seed: u64) -> System {
         // A quarter of the chains are one transaction, or only look.
         match random.below(8) {
             0 => {
-                let _ = writeln!(bodies[side], "  handler h{chain}(_o: {other}@{space}, _v: Int) -> Int {{ return self.x }}");
+                let looks = ["self.x", "self.l.len()", "self.l.last() ?? 0"][random.below(3)];
+                let _ = writeln!(bodies[side], "  handler h{chain}(_o: {other}@{space}, _v: Int) -> Int {{ return {looks} }}");
             }
             1 => {
                 let _ = writeln!(bodies[side], "  handler h{chain}(_o: {other}@{space}, v: Int) {{ {first} }}");
@@ -90,7 +92,7 @@ pub fn system(seed: u64) -> System {
         }
         calls.push((side, format!("h{chain}")));
     }
-    let cells = "  cell x: Int = 0\n  cell y: Int = 0\n  cell s: Set<Int> = Set[1]\n";
+    let cells = "  cell x: Int = 0\n  cell y: Int = 0\n  cell s: Set<Int> = Set[1]\n  cell l: List<Int> = []\n";
     let text =
         format!("space left\nspace right\n\nrecord A in left {{\n{cells}{}}}\n\nrecord B in right {{\n{cells}{}}}\n", bodies[0], bodies[1]);
     let call = |(side, handler): &(usize, String), own: usize, other: usize, v: usize| match side {
@@ -142,6 +144,8 @@ pub fn with_tests<'a>(text: &str, meetings: impl IntoIterator<Item = &'a String>
         let ty = ty.split(" = ").next().unwrap_or(ty);
         let _ = match ty.strip_prefix("Set<").and_then(|rest| rest.strip_suffix('>')) {
             Some(element) => writeln!(with, "  handler set_{name}(value: {element}) {{ self.{name} += value }}"),
+            // None begins with anything.
+            None if ty.starts_with("List<") => Ok(()),
             None => writeln!(with, "  handler set_{name}(value: {ty}) {{ self.{name} = value }}"),
         };
     }

@@ -281,6 +281,42 @@ record Order in front {
     assert!(story.contains(".send_out()`"), "{story}");
 }
 
+/// Who posts to a board and to a wall. Who posts is one of many, so that nothing orders what two of them send.
+const POSTS: &str = r#"
+space front
+space back
+record Board in back {
+  cell posts: List<Text> = []
+  internal handler put(text: Text) { self.posts += text }
+  READER
+}
+record Wall in back {
+  cell posts: List<Text> = []
+  internal handler put(text: Text) { self.posts += text }
+  READER
+}
+record Poster in front {
+  cell board: Board
+  cell wall: Wall
+  handler post(text: Text) {
+    send self.board.put(text)
+    send self.wall.put(text)
+  }
+}
+"#;
+
+#[test]
+fn appends_change_places_where_nobody_looks_what_comes_first() {
+    fine(&POSTS.replace("READER", ""));
+    let posted = "handler posted(text: Text) -> Bool { return text in self.posts && self.posts.len() > 1 }";
+    fine(&POSTS.replacen("READER", posted, 1).replace("READER", ""));
+    let story = cycle(&POSTS.replace("READER", "handler newest() -> Text? { return self.posts.last() }"));
+    assert!(story.contains(".posts`, `a.post(text)` came before"), "{story}");
+    // Whoever compares them looks what comes first, who compares their lengths does not.
+    cycle(&(POSTS.replace("READER", "") + "eventually invariant alike(p: Poster) { p.board.posts == p.wall.posts }\n"));
+    fine(&(POSTS.replace("READER", "") + "eventually invariant alike(p: Poster) { p.board.posts.len() == p.wall.posts.len() }\n"));
+}
+
 /// A saga that closes a record while it works, and who looks whether it is open.
 const CLOSED_MEANWHILE: &str = r#"
 space front

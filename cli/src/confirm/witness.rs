@@ -45,7 +45,12 @@ pub fn confirm(project: &Loaded, witness: &Witness) -> Confirmed {
     };
     // Where every space has a store of its own, nothing is validated that need not be.
     let places = (0..program.spaces.len()).collect();
-    let explorer = Explorer::new(program.clone(), places, Bounds { states: STATES, ..Bounds::default() });
+    let ordered = witness.ordered.iter().filter_map(|cell| {
+        let record = program.record_named(&record_name(&project.db, cell.record))?;
+        Some((record, program.record(record).cell_named(&cell_name(&project.db, *cell))?))
+    });
+    let bounds = Bounds { states: STATES, ..Bounds::default() };
+    let explorer = Explorer::new(program.clone(), places, bounds).ordering(ordered.collect());
     match explorer.compare(test, &mut |_| {}) {
         Ok(comparison) => match comparison.anomaly {
             Some(story) => Confirmed::Shown { story, end: "no order of whole events, each with all that it causes, ends so".to_owned() },

@@ -1,7 +1,10 @@
 //! Which accesses get in each other's way.
 
+use rustc_hash::FxHashSet;
+
 use super::Access;
 use crate::effects::{Grain, Target, Value, WriteKind};
+use crate::types::CellId;
 
 /// Two accesses that cannot change places, if these are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +15,9 @@ pub(super) struct Conflict<'a> {
 
 const ALWAYS: Conflict<'static> = Conflict { records: None, elements: None };
 
-/// Whether two accesses of different events get in each other's way, and what must be the same for it.
-pub(super) fn conflict<'a>(one: &'a Access, other: &'a Access) -> Option<Conflict<'a>> {
+/// Whether two accesses of different events get in each other's way, and what must be the same for it. `ordered` are the lists of which somebody
+/// looks what comes first.
+pub(super) fn conflict<'a>(one: &'a Access, other: &'a Access, ordered: &FxHashSet<CellId>) -> Option<Conflict<'a>> {
     if one.record != other.record || (one.reads() && other.reads()) {
         return None;
     }
@@ -27,7 +31,12 @@ pub(super) fn conflict<'a>(one: &'a Access, other: &'a Access) -> Option<Conflic
     if deletes(one) || deletes(other) {
         return Some(Conflict { records: records(one, other), elements: None });
     }
-    if one.cell != other.cell || one.cell.is_none() || commute(one, other) {
+    let cell = one.cell.filter(|cell| other.cell == Some(*cell))?;
+    let appends = |access: &Access| access.write == Some(WriteKind::Append);
+    if appends(one) && appends(other) {
+        return ordered.contains(&cell).then(|| Conflict { records: records(one, other), elements: None });
+    }
+    if commute(one, other) {
         return None;
     }
     Some(Conflict { records: records(one, other), elements: elements(one, other) })
@@ -46,9 +55,9 @@ fn elements<'a>(one: &'a Access, other: &'a Access) -> Option<(&'a Value, &'a Va
 
 /// Whether two accesses of one cell of one record give the same whichever comes first.
 fn commute(one: &Access, other: &Access) -> bool {
-    use WriteKind::{Add, Append, Insert, Remove, Set};
+    use WriteKind::{Add, Insert, Remove, Set};
     match (one.write, other.write) {
-        (Some(Add), Some(Add)) | (Some(Append), Some(Append)) | (Some(Insert), Some(Insert)) | (Some(Remove), Some(Remove)) => true,
+        (Some(Add), Some(Add)) | (Some(Insert), Some(Insert)) | (Some(Remove), Some(Remove)) => true,
         (Some(Set), Some(Set)) => {
             let same = one.fixed && other.fixed && one.value == other.value;
             same && one.grain == Grain::Whole && other.grain == Grain::Whole

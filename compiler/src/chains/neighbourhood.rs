@@ -2,12 +2,15 @@
 
 use std::ops::Range;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::conflict::{Conflict, conflict};
 use super::locks::Locks;
 use super::{Access, Chain, Condition, Piece};
-use crate::effects::WriteKind;
+use crate::db::Db;
+use crate::effects::{self, Grain, WriteKind};
+use crate::facts;
+use crate::hir::BodyOwner;
 use crate::types::{CellId, ItemId};
 
 /// An access by chain, piece and position, of a neighbourhood.
@@ -26,6 +29,8 @@ pub(super) struct Neighbourhood<'a> {
     pub of_chain: Vec<Range<usize>>,
     /// To which chains ways lead from each.
     pub next_to: Vec<Vec<usize>>,
+    /// Lists of which somebody looks what comes first.
+    pub ordered: FxHashSet<CellId>,
     locks: Locks,
 }
 
@@ -51,7 +56,7 @@ pub(super) struct Passage<'a> {
 }
 
 impl<'a> Neighbourhood<'a> {
-    pub(super) fn new(chains: Vec<&'a Chain>) -> Self {
+    pub(super) fn new(db: &dyn Db, chains: Vec<&'a Chain>) -> Self {
         let mut ports: Vec<Port<'a>> = Vec::new();
         let mut of_chain = Vec::new();
         // Every access that counts, with its port.
@@ -75,12 +80,13 @@ impl<'a> Neighbourhood<'a> {
             of_chain.push(first..ports.len());
         }
         let locks = Locks::of(&chains);
+        let ordered = ordered(db, &chains);
         let groups = Groups::new(&chains, &accesses);
         let access = |place: Place| &chains[place.chain].pieces[place.piece].accesses[place.access];
         for &(one, port) in &accesses {
             for &other in groups.meeting(access(one)) {
                 let (other, to) = accesses[other];
-                let Some(needs) = conflict(access(one), access(other)) else { continue };
+                let Some(needs) = conflict(access(one), access(other), &ordered) else { continue };
                 if locks.keep_out((chains[one.chain], one.piece, None), (chains[other.chain], other), &needs) {
                     continue;
                 }
@@ -98,7 +104,7 @@ impl<'a> Neighbourhood<'a> {
             to
         });
         let next_to = next_to.collect();
-        Neighbourhood { chains, ports, of_chain, next_to, locks }
+        Neighbourhood { chains, ports, of_chain, next_to, ordered, locks }
     }
 
     pub(super) fn piece(&self, place: Place) -> &'a Piece {
@@ -149,6 +155,23 @@ impl<'a> Neighbourhood<'a> {
     fn of_port(&self, port: usize) -> &'a Access {
         self.access(self.place(port))
     }
+}
+
+/// The lists to which some chain appends and of which another, or an invariant, looks what comes first: two appends do not change places then.
+fn ordered(db: &dyn Db, chains: &[&Chain]) -> FxHashSet<CellId> {
+    let accesses = || chains.iter().flat_map(|chain| &chain.pieces).flat_map(|piece| &piece.accesses);
+    let appended: FxHashSet<CellId> =
+        accesses().filter(|access| access.write == Some(WriteKind::Append)).filter_map(|access| access.cell).collect();
+    let looks = |grain: &Grain| matches!(grain, Grain::Whole | Grain::Query);
+    let mut ordered: FxHashSet<CellId> =
+        accesses().filter(|access| access.reads() && looks(&access.grain)).filter_map(|access| access.cell).collect();
+    ordered.retain(|cell| appended.contains(cell));
+    let by_invariant = |cell: &CellId| {
+        let reads = facts::invariants_on(db, *cell).iter().flat_map(|of| &effects::effects(db, BodyOwner::Invariant(*of)).reads);
+        reads.into_iter().any(|read| read.cell == Some(*cell) && looks(&read.grain))
+    };
+    ordered.extend(appended.into_iter().filter(by_invariant));
+    ordered
 }
 
 /// The accesses that can get in each other's way, by what they touch.

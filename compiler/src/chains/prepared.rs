@@ -1,5 +1,7 @@
 //! What each piece needs, looks at and changes, once it is known which records are the same.
 
+use rustc_hash::FxHashSet;
+
 use super::bindings::{Bindings, Class};
 use super::schedule::Stop;
 use super::state::Need;
@@ -26,6 +28,8 @@ pub(super) struct Change<'a> {
     pub thing: Thing,
     /// What is written is made of these, and of what was read.
     pub made: Option<Vec<Class>>,
+    /// It is an append, and somebody looks what comes first.
+    pub ordered: bool,
     pub sure: bool,
     /// Its transaction can commit without it.
     pub chosen: bool,
@@ -54,7 +58,13 @@ pub(super) struct Prepared<'a> {
 
 impl<'a> Prepared<'a> {
     /// `None` if the piece cannot do what the cycle needs of it.
-    pub(super) fn new(stop: &Stop<'a>, on_cycle: &[usize], (event, index): (usize, usize), bindings: &mut Bindings<'_>) -> Option<Self> {
+    pub(super) fn new(
+        stop: &Stop<'a>,
+        on_cycle: &[usize],
+        (event, index): (usize, usize),
+        ordered: &FxHashSet<CellId>,
+        bindings: &mut Bindings<'_>,
+    ) -> Option<Self> {
         let chain = stop.chain;
         let piece = &chain.pieces[index];
         let used: Vec<usize> = [stop.entry, stop.exit].into_iter().filter(|place| place.piece == index).map(|place| place.access).collect();
@@ -84,7 +94,7 @@ impl<'a> Prepared<'a> {
             if next.iter().any(|condition| condition.without.contains(&position)) {
                 continue;
             }
-            let thing = thing(event, access, bindings);
+            let thing = thing(event, access, ordered, bindings);
             if access.reads() {
                 match access.decides {
                     Decides::Nothing => {}
@@ -101,7 +111,8 @@ impl<'a> Prepared<'a> {
             let sure = access.always || used.contains(&position) || next.iter().any(|condition| condition.with.contains(&position));
             let when = access.facts.iter().filter_map(|fact| Need::of(event, fact, bindings)).collect();
             let made = access.made.as_ref().map(|made| made.of.iter().map(|value| bindings.value(event, value)).collect());
-            changes.push(Change { access, thing, made, sure, chosen: !access.always, when });
+            let ordered = is_ordered(access, ordered);
+            changes.push(Change { access, thing, made, ordered, sure, chosen: !access.always, when });
         }
         let sent = match &piece.way {
             Way::Sent { from, ordered: true, .. } if *from != Target::Unknown && piece.on != Target::Unknown => {
@@ -141,10 +152,14 @@ fn condition_for(chain: &Chain, parent: usize, piece: usize) -> Option<&Conditio
     chain.pieces[parent].conditions.iter().find(|condition| condition.to.contains(&piece))
 }
 
-fn thing(event: usize, access: &Access, bindings: &mut Bindings<'_>) -> Thing {
+fn is_ordered(access: &Access, ordered: &FxHashSet<CellId>) -> bool {
+    access.write == Some(WriteKind::Append) && access.cell.is_some_and(|cell| ordered.contains(&cell))
+}
+
+fn thing(event: usize, access: &Access, ordered: &FxHashSet<CellId>, bindings: &mut Bindings<'_>) -> Thing {
     let record = (!matches!(access.target, Target::Unknown | Target::Fresh)).then(|| bindings.record(event, &access.target));
     let element = match &access.grain {
-        Grain::Element(Some(element)) => Some(bindings.value(event, element)),
+        Grain::Element(Some(element)) if !is_ordered(access, ordered) => Some(bindings.value(event, element)),
         _ => None,
     };
     Thing { record, of: access.record, cell: access.cell, element, fresh: access.target == Target::Fresh }
@@ -188,7 +203,8 @@ impl Change<'_> {
     fn commutes(&self, other: &Change<'_>) -> bool {
         use WriteKind::{Add, Append, Create, Insert, Set};
         match (self.access.write, other.access.write) {
-            (Some(Add), Some(Add)) | (Some(Append), Some(Append)) | (Some(Insert), Some(Insert)) | (Some(Create), Some(Create)) => true,
+            (Some(Append), Some(Append)) => !self.ordered,
+            (Some(Add), Some(Add)) | (Some(Insert), Some(Insert)) | (Some(Create), Some(Create)) => true,
             (Some(Set), Some(Set)) => {
                 let whole = self.thing.element.is_none() && other.thing.element.is_none();
                 whole && self.access.fixed && other.access.fixed && self.access.value == other.access.value

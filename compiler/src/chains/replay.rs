@@ -247,7 +247,8 @@ impl<'a> Run<'a> {
         *held = match access.write {
             // What is made has the same in any order.
             _ if fresh => held.wrapping_add(own),
-            // In any order the same. Which element comes first in a list is not compared.
+            Some(WriteKind::Append) if change.ordered => name(&(*held, own)),
+            // In any order the same. Which element comes first in a list is not compared where nobody looks.
             Some(WriteKind::Add | WriteKind::Append | WriteKind::Create) => held.wrapping_add(own),
             // What is there already stays.
             Some(WriteKind::Insert) if decided == 0 || *held == name(&true) => name(&true),

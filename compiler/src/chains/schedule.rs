@@ -3,7 +3,7 @@
 //! A piece commits after the one that leads to it, events from one record to one record arrive in the order in which they were sent, and a
 //! transaction ends as what it has read says. Of orders that differ only by pieces that do not meet one is tried.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::bindings::{Bindings, Class};
 use super::neighbourhood::Place;
@@ -12,6 +12,7 @@ use super::replay::{Decided, Ending, Run};
 use super::state::Need;
 use super::{Access, Chain};
 use crate::effects::{Grain, Value};
+use crate::types::CellId;
 
 /// Pieces that are placed for one set of events before it is given up.
 const MOST_STEPS: u32 = 2_000;
@@ -37,8 +38,13 @@ pub(super) struct Found<'a> {
 }
 
 /// An order of the pieces in which every stop's exit comes before the next one's entry, and which leaves, or shows, what no order of whole
-/// events does. `budget` is how many pieces may be placed still.
-pub(super) fn schedule<'a>(stops: &[Stop<'a>], bindings: &mut Bindings<'_>, budget: &mut u32) -> Option<Found<'a>> {
+/// events does. `ordered` are the lists of which somebody looks what comes first. `budget` is how many pieces may be placed still.
+pub(super) fn schedule<'a>(
+    stops: &[Stop<'a>],
+    ordered: &FxHashSet<CellId>,
+    bindings: &mut Bindings<'_>,
+    budget: &mut u32,
+) -> Option<Found<'a>> {
     let on_cycle: Vec<Vec<usize>> = stops.iter().map(pieces_of).collect();
     let prepare = |bindings: &mut Bindings<'_>| -> Option<FxHashMap<Turn, Prepared<'a>>> {
         let mut pieces = FxHashMap::default();
@@ -46,7 +52,7 @@ pub(super) fn schedule<'a>(stops: &[Stop<'a>], bindings: &mut Bindings<'_>, budg
             let possible = |piece: &usize| on_cycle[event].iter().all(|other| stop.chain.can_both_happen(*piece, *other));
             for piece in 0..stop.chain.pieces.len() {
                 let on_cycle = if possible(&piece) { &on_cycle[event][..] } else { &[] };
-                pieces.insert((event, piece), Prepared::new(stop, on_cycle, (event, piece), bindings)?);
+                pieces.insert((event, piece), Prepared::new(stop, on_cycle, (event, piece), ordered, bindings)?);
             }
         }
         Some(pieces)

@@ -53,7 +53,7 @@ pub fn verdicts(db: &dyn Db, file: SourceFile) -> Vec<(u32, Verdict)> {
     let all: Vec<&Chain> = near.iter().map(|(file, index)| &chains(db, *file)[*index as usize]).collect();
     let own = near.iter().enumerate().filter(|(_, (of, _))| *of == file).map(|(position, (_, index))| (position, *index));
     let own: Vec<(usize, u32)> = own.filter(|(position, _)| all[*position].pieces.len() > 1 && !all[*position].incomplete).collect();
-    let near = Neighbourhood::new(all);
+    let near = Neighbourhood::new(db, all);
     own.into_iter()
         .filter_map(|(position, index)| {
             let mut verdict = verdict(db, &near, position)?;
@@ -217,7 +217,7 @@ impl<'a, 'n> Search<'a, 'n> {
                 continue;
             }
             let Some(stops) = self.places(way) else { continue };
-            if let Some(found) = schedule(&stops, &mut joined, &mut self.effort.placed) {
+            if let Some(found) = schedule(&stops, &near.ordered, &mut joined, &mut self.effort.placed) {
                 return Some(told(self.db, near, &stops, &found, only_look(near, &stops), &mut joined));
             }
         }

@@ -56,7 +56,7 @@ pub fn stale_guards(db: &dyn Db, file: SourceFile) -> Vec<Stale> {
                 let mut all = near.clone();
                 all.push(&cut);
                 let position = all.len() - 1;
-                let Verdict::Broken(cycle) = verdict(db, &Neighbourhood::new(all), position)? else { return None };
+                let Verdict::Broken(cycle) = verdict(db, &Neighbourhood::new(db, all), position)? else { return None };
                 let site = cycle.steps.iter().find(|step| step.event == 0 && step.write.is_none()).map(|step| step.site);
                 let reads = &cut.pieces[0].accesses;
                 let read = reads.iter().find(|read| Some(read.site) == site).or(reads.first())?.clone();

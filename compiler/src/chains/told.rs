@@ -142,7 +142,9 @@ pub(super) fn told(
         names.records[index].1.key = key;
     }
     let records = names.records.into_iter().map(|(_, record)| record).collect();
-    Cycle { witness: Witness { records, events, order }, steps, observed, ways_out: Vec::new() }
+    let mut ordered: Vec<CellId> = near.ordered.iter().copied().collect();
+    ordered.sort_unstable();
+    Cycle { witness: Witness { records, events, order, ordered }, steps, observed, ways_out: Vec::new() }
 }
 
 /// What a class of values stands for.

@@ -26,7 +26,7 @@ pub(super) fn ways_out(db: &dyn Db, near: &Neighbourhood<'_>, chain: usize, cycl
     let mut ways = if near.chains[chain].waits { Vec::new() } else { vec![WayOut::OneSpace] };
     let changed = |change: &dyn Fn(&Chain) -> Chain| near.chains.iter().map(|chain| change(chain)).collect::<Vec<Chain>>();
     let ends = |set: &[Chain]| {
-        let near = Neighbourhood::new(set.iter().collect());
+        let near = Neighbourhood::new(db, set.iter().collect());
         verdict(db, &near, chain).is_none()
     };
     let replaced = cycle.steps.iter().filter(|step| step.write == Some(WriteKind::Set)).filter_map(|step| step.cell);

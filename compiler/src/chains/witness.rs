@@ -16,6 +16,8 @@ pub struct Witness {
     pub events: Vec<Event>,
     /// The transactions in the order in which they commit. Those that are not named come before or after, as their chains allow.
     pub order: Vec<Turn>,
+    /// Lists of which somebody looks what comes first.
+    pub ordered: Vec<CellId>,
 }
 
 /// A record that the events work on.

@@ -126,6 +126,8 @@ pub enum Grain {
     Whole,
     /// One element or entry, where it is known which; for a List, a search for an element.
     Element(Option<Value>),
+    /// How many elements there are, whatever their order.
+    Size,
     /// A query over the type reads this cell of every instance.
     Query,
 }

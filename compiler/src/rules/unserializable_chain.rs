@@ -260,7 +260,7 @@ touch, they can see one half without the other, or do their own two halves in th
 in the store. The finding tells such a run, step by step.
 
 It is reported only for a run that can happen: events from one record to one record arrive in the order they were sent, operations that commute
-(`+=` on numbers, lists and sets) do not get in each other's way, conditions (`require`, `if`, `match`) that cannot be met in between are
+(`+=` on numbers and sets, and on lists of which nobody looks what comes first) do not get in each other's way, conditions (`require`, `if`, `match`) that cannot be met in between are
 respected, and so are records that are known to be different.
 
 A rejection in a later piece is reported too, when nothing repairs what the pieces before it wrote.

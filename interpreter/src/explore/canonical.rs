@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use patternc_program::{CellIndex, RecordId};
 use rustc_hash::FxHashMap;
 
 use super::point::{Group, Player, Point};
@@ -97,8 +98,8 @@ impl Renaming {
 /// What the hash of a point is made with.
 pub(super) struct Canonical<'a> {
     pub renaming: &'a Renaming,
-    /// Lists by what is in them, and records by what they hold, whatever came first: appends and creations commute.
-    pub loose: bool,
+    /// Lists by what is in them, but for these cells, and records by what they hold, whatever came first: appends and creations commute.
+    pub loose: Option<&'a [(RecordId, CellIndex)]>,
 }
 
 impl Canonical<'_> {
@@ -161,18 +162,22 @@ impl Canonical<'_> {
     /// What the records of a store hold: the same for equal data, however they came about.
     pub fn state(&self, state: &State) -> u128 {
         let mut tables: u128 = 0;
-        for (record, space, members) in state.tables() {
+        for (of, space, members) in state.tables() {
             let mut table = Hash::new();
-            table.word(u64::from(record.0));
+            table.word(u64::from(of.0));
             self.space(&mut table, space);
             let mut unordered: u128 = 0;
             for (key, cells) in members {
                 let mut record = Hash::new();
                 record.word(self.renaming.record(key));
-                for cell in cells {
-                    self.value(&mut record, cell);
+                for (index, cell) in cells.enumerate() {
+                    let ordered = |loose: &[(RecordId, CellIndex)]| loose.contains(&(of, CellIndex(index as u32)));
+                    match self.loose.is_some_and(ordered) {
+                        true => Canonical { loose: None, ..*self }.value(&mut record, cell),
+                        false => self.value(&mut record, cell),
+                    }
                 }
-                if self.loose {
+                if self.loose.is_some() {
                     unordered = unordered.wrapping_add(record.finish());
                 } else {
                     table.wide(record.finish());
@@ -446,7 +451,7 @@ impl Canonical<'_> {
             Value::List(items) => {
                 hash.word(11);
                 hash.word(items.len() as u64);
-                if self.loose {
+                if self.loose.is_some() {
                     hash.wide(items.iter().fold(0, |sum: u128, item| sum.wrapping_add(self.alone(&[item]))));
                 } else {
                     items.iter().for_each(|item| self.value(hash, item));

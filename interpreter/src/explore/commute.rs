@@ -136,7 +136,7 @@ impl Footprint {
         for write in &commit.writes {
             self.write(program, stores, write);
         }
-        let canonical = Canonical { renaming: &Renaming::default(), loose: false };
+        let canonical = Canonical { renaming: &Renaming::default(), loose: None };
         for change in &commit.outbox {
             if let OutboxChange::Add(outgoing) = change {
                 let mut pair = Hash::new();
@@ -185,6 +185,6 @@ impl Footprint {
 
 fn hash(value: &Value) -> u128 {
     let mut hash = Hash::new();
-    Canonical { renaming: &Renaming::default(), loose: false }.value(&mut hash, value);
+    Canonical { renaming: &Renaming::default(), loose: None }.value(&mut hash, value);
     hash.finish()
 }

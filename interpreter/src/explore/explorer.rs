@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use patternc_program::{Program, Test, TestStmt};
+use patternc_program::{CellIndex, Program, RecordId, Test, TestStmt};
 use rustc_hash::FxHashSet;
 
 use super::point::{Move, Point, Sessions};
@@ -102,6 +102,7 @@ pub struct Explorer {
     places: Vec<usize>,
     limits: Limits,
     bounds: Bounds,
+    ordered: Vec<(RecordId, CellIndex)>,
     every_step: bool,
     stop: Arc<AtomicBool>,
 }
@@ -109,13 +110,18 @@ pub struct Explorer {
 impl Explorer {
     /// For the tests of a program. `places`: for each declared space, the store that keeps it; spaces beyond the end are in the first.
     pub fn new(program: Arc<Program>, places: Vec<usize>, bounds: Bounds) -> Self {
-        Explorer { program, places, limits: Limits::default(), bounds, every_step: false, stop: Arc::default() }
+        Explorer { program, places, limits: Limits::default(), bounds, ordered: Vec::new(), every_step: false, stop: Arc::default() }
     }
 
     /// Takes also the steps that are known to lead where others lead: orders of steps that commute, crashes that lose nothing. It finds the
     /// same, later.
     pub fn taking_every_step(self) -> Self {
         Explorer { every_step: true, ..self }
+    }
+
+    /// Compares these lists also by what comes first in them: somebody looks.
+    pub fn ordering(self, ordered: Vec<(RecordId, CellIndex)>) -> Self {
+        Explorer { ordered, ..self }
     }
 
     /// Ends a search with what is known so far once this is set.
@@ -151,8 +157,8 @@ impl Explorer {
     }
 
     /// Whether every schedule of the test's concurrent events comes to what some order of whole events comes to, each with all that it causes
-    /// done before the next begins: in the records, in what is parked, in the answers. Appends to a list commute, and so do creations. Crashes
-    /// and duplicates are left out, as they make no schedule of their own. An event that is refused and leaves nothing is as one that was not
+    /// done before the next begins: in the records, in what is parked, in the answers. Appends to a list commute, but
+    /// for the lists of [`Explorer::ordering`], and so do creations. Crashes and duplicates are left out, as they make no schedule of their own. An event that is refused and leaves nothing is as one that was not
     /// sent: who finds something locked is told to come again.
     ///
     /// # Errors
@@ -230,8 +236,8 @@ impl Explorer {
         Ok(Ends { states: search.states(), ends, depth, complete, found, stuck, endless })
     }
 
-    fn search<'p>(&self, aim: Aim<'p>, bounds: Bounds) -> Search<'p> {
-        Search::new(aim, bounds, self.every_step, self.stop.clone())
+    fn search<'p>(&'p self, aim: Aim<'p>, bounds: Bounds) -> Search<'p> {
+        Search::new(aim, bounds, &self.ordered, self.every_step, self.stop.clone())
     }
 
     fn world(&self) -> Result<Exploring, StoreError> {

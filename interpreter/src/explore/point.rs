@@ -414,7 +414,7 @@ impl<'p> Point<'p> {
         self.plain &= matches!(waits.then, Awaited::Result(_));
         let outcome = self.script.world.take_outcome(waits.request).expect("its outcome is known");
         if let Some(answers) = self.answers.as_mut().filter(|_| top > 0) {
-            let canonical = Canonical { renaming: &Renaming::default(), loose: true };
+            let canonical = Canonical { renaming: &Renaming::default(), loose: Some(&[]) };
             let session = player.thread.session;
             let refused = matches!(outcome, Outcome::Failed(_));
             self.failed |= refused;
@@ -444,7 +444,7 @@ impl<'p> Point<'p> {
                 self.plain = false;
                 let (out, threads): (Vec<_>, Vec<_>) = threads.into_iter().partition(|thread| self.left_out.has(thread.session));
                 if let Some(answers) = &mut self.answers {
-                    let canonical = Canonical { renaming: &Renaming::default(), loose: true };
+                    let canonical = Canonical { renaming: &Renaming::default(), loose: Some(&[]) };
                     let refusals = out.iter().map(|thread| canonical.answer(thread.session.0, None));
                     *answers = refusals.fold(*answers, u128::wrapping_add);
                 }

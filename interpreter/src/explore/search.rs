@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use patternc_program::Source;
+use patternc_program::{CellIndex, RecordId, Source};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::canonical::{Canonical, Hash, Renaming};
@@ -73,6 +73,8 @@ pub(super) struct Search<'p> {
     /// What the ends come to, with [`Aim::Serial`].
     pub results: FxHashSet<u128>,
     bounds: Bounds,
+    /// Lists of which it counts what comes first, where ends are compared.
+    ordered: &'p [(RecordId, CellIndex)],
     nodes: Vec<Node>,
     /// The point at which something was found.
     end: u32,
@@ -101,7 +103,7 @@ pub(super) struct Search<'p> {
 }
 
 impl<'p> Search<'p> {
-    pub fn new(aim: Aim<'p>, bounds: Bounds, every_step: bool, stop: Arc<AtomicBool>) -> Self {
+    pub fn new(aim: Aim<'p>, bounds: Bounds, ordered: &'p [(RecordId, CellIndex)], every_step: bool, stop: Arc<AtomicBool>) -> Self {
         // What goes on with one event until all that it causes is done leaves steps out in its own way.
         let every_step = every_step || matches!(aim, Aim::Serial);
         let outcome = Outcome { states: 0, steps: 0, depth: 0, ends: 0, symmetries: 1, complete: false, violation: None };
@@ -110,6 +112,7 @@ impl<'p> Search<'p> {
             before: None,
             results: FxHashSet::default(),
             bounds,
+            ordered,
             nodes: Vec::new(),
             end: 0,
             refused: Sessions::default(),
@@ -163,7 +166,7 @@ impl<'p> Search<'p> {
     /// Whether the end of a way is what the search looks for.
     fn is_looked_for(&mut self, point: &Point<'p>) -> bool {
         self.outcome.ends += 1;
-        let canonical = Canonical { renaming: &Renaming::default(), loose: true };
+        let canonical = Canonical { renaming: &Renaming::default(), loose: Some(self.ordered) };
         match &mut self.aim {
             Aim::Violations => false,
             Aim::Ends(looked_for) => {
@@ -243,7 +246,7 @@ impl<'p> Search<'p> {
     fn add(&mut self, point: Box<Point<'p>>, parent: u32, by: Option<Move>, depth: u32, mut sleeping: Vec<Sleeper>) {
         let block = point.groups.get(1).map(|group| group.at);
         if block.is_some() && self.before.is_none() && matches!(self.aim, Aim::Ends(_)) {
-            let canonical = Canonical { renaming: &Renaming::default(), loose: true };
+            let canonical = Canonical { renaming: &Renaming::default(), loose: Some(&[]) };
             self.before = Some(canonical.records(point.script.world.engine().stores()));
         }
         // Who compares tells sessions apart.
@@ -252,8 +255,8 @@ impl<'p> Search<'p> {
         self.outcome.symmetries = self.outcome.symmetries.max(renamings.len());
         let events = &mut self.events;
         events.clear();
-        let plain = Canonical { renaming: &renamings[0], loose: false }.with_events(&point, &mut |key, hash| events.push((key, hash)));
-        let others = renamings[1..].iter().map(|renaming| Canonical { renaming, loose: false }.point(&point));
+        let plain = Canonical { renaming: &renamings[0], loose: None }.with_events(&point, &mut |key, hash| events.push((key, hash)));
+        let others = renamings[1..].iter().map(|renaming| Canonical { renaming, loose: None }.point(&point));
         let hash = others.fold(plain, u128::min);
         if renamings.len() > 1 {
             // A step of a point and the same step of one that is equal but for the names are known by different numbers.

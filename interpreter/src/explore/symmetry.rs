@@ -15,13 +15,13 @@ pub(super) fn symmetries(point: &Point<'_>) -> Vec<Renaming> {
         return found;
     }
     let records = point.records();
-    let plain = Canonical { renaming: &found[0], loose: false }.point(point);
+    let plain = Canonical { renaming: &found[0], loose: None }.point(point);
     let mut tried = 0;
     permutations(&records, &mut Vec::new(), &mut vec![false; records.len()], &mut |images| {
         tried += 1;
         if images != records.as_slice()
             && let Some(renaming) = Renaming::new(&records, images)
-            && (Canonical { renaming: &renaming, loose: false }).point(point) == plain
+            && (Canonical { renaming: &renaming, loose: None }).point(point) == plain
         {
             found.push(renaming);
         }

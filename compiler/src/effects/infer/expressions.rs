@@ -4,7 +4,7 @@ use patternc_grammar::syntax::BinaryOp;
 use patternc_program::Method;
 
 use super::{Walk, record_of};
-use crate::effects::{Argument, EffectSpace, FailureCause, Grain, Target, Value};
+use crate::effects::{Argument, EffectSpace, FailureCause, Grain, Target};
 use crate::hir::{Arg, BodyOwner, Expr, ExprKind, TextPart};
 use crate::types::Ty;
 
@@ -13,12 +13,12 @@ impl Walk<'_, '_> {
         values.into_iter().for_each(|value| self.expr(value));
     }
 
-    /// A collection of which one element or entry is looked at.
-    fn element(&mut self, collection: &Expr, element: Option<Value>) {
+    /// A collection of which a part, or how many elements it has, is looked at.
+    fn part(&mut self, collection: &Expr, grain: Grain) {
         match &collection.kind {
             ExprKind::Cell { base, cell, .. } => {
                 self.expr(base);
-                self.read(base, *cell, Grain::Element(element), collection.span);
+                self.read(base, *cell, grain, collection.span);
             }
             _ => self.expr(collection),
         }
@@ -33,12 +33,12 @@ impl Walk<'_, '_> {
             ExprKind::MapIndex { base, key } => {
                 self.expr(key);
                 let key = self.value(key);
-                self.element(base, key);
+                self.part(base, Grain::Element(key));
             }
             ExprKind::Binary { op: BinaryOp::In, left, right } => {
                 self.expr(left);
                 let element = self.value(left);
-                self.element(right, element);
+                self.part(right, Grain::Element(element));
             }
             ExprKind::Method { method, base, args, .. } => self.method(*method, base, args),
             ExprKind::Binary { op: op @ (BinaryOp::And | BinaryOp::Or), left, right } => {
@@ -147,9 +147,10 @@ impl Walk<'_, '_> {
         match (method, args.first()) {
             (Method::Contains | Method::Get, Some(Arg::Value(key))) => {
                 let key = self.value(key);
-                self.element(base, key);
+                self.part(base, Grain::Element(key));
             }
-            (Method::Any | Method::All | Method::Find, _) if list => self.element(base, None),
+            (Method::Any | Method::All | Method::Find, _) if list => self.part(base, Grain::Element(None)),
+            (Method::Len | Method::IsEmpty, _) => self.part(base, Grain::Size),
             _ => self.expr(base),
         }
         for arg in args {

@@ -144,8 +144,8 @@ pub fn with_tests<'a>(text: &str, meetings: impl IntoIterator<Item = &'a String>
         let ty = ty.split(" = ").next().unwrap_or(ty);
         let _ = match ty.strip_prefix("Set<").and_then(|rest| rest.strip_suffix('>')) {
             Some(element) => writeln!(with, "  handler set_{name}(value: {element}) {{ self.{name} += value }}"),
-            // None begins with anything.
-            None if ty.starts_with("List<") => Ok(()),
+            // No list begins with anything, and a key stays.
+            None if ty.starts_with("List<") || ty.ends_with(" key") => Ok(()),
             None => writeln!(with, "  handler set_{name}(value: {ty}) {{ self.{name} = value }}"),
         };
     }

@@ -281,6 +281,38 @@ record Order in front {
     assert!(story.contains(".send_out()`"), "{story}");
 }
 
+/// Who takes two names, one after the other.
+const NAMES: &str = r#"
+space front
+space back
+record Name in back { cell text: Text key }
+record Clerk in front {
+  handler take(one: Text, two: Text) {
+    send create Name in back { text: one }
+    send create Name in back { text: two }
+  }
+  READER
+}
+"#;
+
+#[test]
+fn of_two_creations_under_one_key_one_is_refused() {
+    let story = cycle(&NAMES.replace("READER", ""));
+    assert!(story.contains("creates a `Name` in `back`"), "{story}");
+    cycle(&NAMES.replace("READER", "").replace("text: Text key", "text: Text unique"));
+    // Creations of what has no key change places.
+    fine(&NAMES.replace("READER", "").replace("text: Text key", "text: Text"));
+}
+
+#[test]
+fn who_looks_a_key_up_sees_whether_it_was_created() {
+    let text = NAMES.replace("    send create Name in back { text: two }\n", "    self.taken += 1\n");
+    let text = text.replace("record Clerk in front {\n", "record Clerk in front {\n  cell taken: Int = 0\n");
+    fine(&text.replace("READER", "handler is_taken(name: Text) -> Bool { return Name[name] != none }"));
+    let story = cycle(&text.replace("READER", "handler gap(name: Text) -> Bool { return self.taken > 0 && Name[name] == none }"));
+    assert!(story.contains("`a.gap(name)` sees `a.taken` with what `a.take(one, two)` did, and `Name` without it"), "{story}");
+}
+
 /// Who posts to a board and to a wall. Who posts is one of many, so that nothing orders what two of them send.
 const POSTS: &str = r#"
 space front

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::rejection::{demanded, rejection, rejections};
+use super::rejection::{demanded, rejection, rejections, values_of_others};
 use super::{Access, Answers, Chain, Decides, Piece, Rejection, Way};
 use crate::db::{Db, Project, SourceFile};
 use crate::effects::known::{Const, Fact, Known};
@@ -262,13 +262,14 @@ impl Collector<'_> {
             }
         });
         let mut accesses: Vec<Access> = reads.chain(writes).collect();
-        let demanded = demanded(self.db, self.bodies, body, &way, &on, space, &accesses);
+        accesses.extend(created(body, &way, space));
+        let mut demanded = demanded(self.db, self.bodies, body, &way, &on, space, &accesses);
+        demanded.extend(values_of_others(self.db, &accesses));
         let rejection = match layout.as_ref().filter(|_| demanded.is_empty()) {
             Some(layout) => rejection(layout, effects, seen),
             None => Rejection::Open,
         };
         accesses.extend(demanded);
-        accesses.extend(created(body, &way, space));
         let rejects = rejections(effects).next().map(|failure| failure.site);
         for known in layout.iter().flat_map(|layout| &layout.known) {
             // An event that demands it and finds it otherwise does nothing.

@@ -7,10 +7,11 @@ use super::{Access, Decides, Piece, Rejection, Way};
 use crate::db::Db;
 use crate::effects::known::Fact;
 use crate::effects::within_reach::Bodies;
-use crate::effects::{CallEffect, EffectSpace, Effects, FailureCause, FailureEffect, Grain, Layout, Target, Told};
+use crate::effects::{CallEffect, EffectSpace, Effects, FailureCause, FailureEffect, Grain, Layout, Target, Told, WriteKind};
 use crate::facts;
 use crate::hir::BodyOwner;
-use crate::types::LocalId;
+use crate::signature::record_sig;
+use crate::types::{CellId, LocalId};
 
 /// The ways in which effects reject. What nobody counts on, that a number becomes too large, is left out.
 pub(super) fn rejections(effects: &Effects) -> impl Iterator<Item = &FailureEffect> {
@@ -63,6 +64,30 @@ pub(super) fn demanded(
                 if !found.contains(&read) {
                     found.push(read);
                 }
+            }
+        }
+    }
+    found
+}
+
+/// Where a value is written that no two records may have, by a creation too: which records there are, and what those hold.
+pub(super) fn values_of_others(db: &dyn Db, accesses: &[Access]) -> Vec<Access> {
+    let mut found: Vec<Access> = Vec::new();
+    for write in accesses.iter().filter(|access| !access.reads()) {
+        let Some(sig) = record_sig(db, write.record) else { continue };
+        let cells = sig.cells.iter().enumerate().filter(|(_, cell)| cell.key || cell.unique);
+        let cells = cells.map(|(index, _)| CellId { record: write.record, index: index as u32 });
+        let written: Vec<CellId> = match (write.write, write.cell) {
+            (Some(WriteKind::Create), _) => cells.collect(),
+            (Some(WriteKind::Set), Some(cell)) => cells.filter(|unique| *unique == cell).collect(),
+            _ => continue,
+        };
+        let held = written.iter().copied().filter(|cell| facts::is_changed(db, *cell)).map(Some);
+        for cell in (!written.is_empty()).then_some(None).into_iter().chain(held) {
+            let (always, facts) = (write.always, write.facts.clone());
+            let read = Access { cell, target: Target::Unknown, grain: Grain::Query, always, facts, ..look(write) };
+            if !found.contains(&read) {
+                found.push(read);
             }
         }
     }

@@ -138,16 +138,14 @@ impl<'a> Run<'a> {
     /// Ends a transaction with a piece. `before` is what decided that it is sent; gives what decided what it did.
     pub(super) fn commit(&mut self, turn: Turn, piece: &Prepared<'a>, before: Decided, chain: &Chain) -> Decided {
         let event = turn.0;
-        let mut decided = if piece.chosen { before.chosen } else { before.all };
+        // How it ends is decided alike in the runs that it is compared with, see [`Run::decisions`].
+        let decided = if piece.chosen { before.chosen } else { before.all };
         for need in piece.when.iter().chain(&piece.needs) {
-            match self.met(need) {
-                Met::No | Met::Yes => {}
-                Met::AtStart => self.assumed.push(*need),
-                Met::Unknown => decided = self.decided(decided, &need.thing()),
+            if self.met(need) == Met::AtStart {
+                self.assumed.push(*need);
             }
             self.state.learn(need);
         }
-        decided = piece.decided[0].iter().fold(decided, |decided, thing| self.decided(decided, thing));
         if piece.refused {
             self.rejected.push(turn);
             return Decided { all: decided, chosen: decided };

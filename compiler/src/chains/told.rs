@@ -74,6 +74,8 @@ pub(super) fn told(
             let access = near.access(place);
             let on = match &access.target {
                 Target::Unknown | Target::Fresh => None,
+                // Whether there is one: none to begin with.
+                Target::Key(..) if access.cell.is_none() => None,
                 target => {
                     let class = bindings.record(event, target);
                     Some(names.add(bindings.now(class), access.record))

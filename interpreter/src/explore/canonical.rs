@@ -244,7 +244,7 @@ impl Canonical<'_> {
         sum
     }
 
-    /// Sessions of one group are interchangeable.
+    /// Sessions of one group are interchangeable, but for who compares what they were answered and what they have made.
     fn group(&self, point: &Point<'_>, group: &Group<'_>, waiting: &[Waiting<'_>], event: &mut dyn FnMut(u64, u128)) -> u128 {
         let mut sum: u128 = 0;
         for player in &group.players {
@@ -265,6 +265,9 @@ impl Canonical<'_> {
             return hash.finish();
         }
         hash.word(1 + u64::from(player.rests));
+        if point.answers.is_some() {
+            hash.word(thread.session.0);
+        }
         hash.text(thread.caller.as_deref().unwrap_or(""));
         hash.word(thread.until.unwrap_or(0) as u64);
         if thread.position(|stmts, next| {

@@ -40,6 +40,7 @@ pub fn making_chain_set(tape: &mut Tape<'_>) -> String {
         "    require self.open else \"closed\"\n",
         "    require Note.all.is_empty() else \"noted\"\n",
         "    require Note.where(note => note.n == self.n).len() < 1 else \"noted\"\n",
+        "    require Tag[\"t\"] == none else \"tagged\"\n",
     ];
     let operations = [
         "    self.n += 1\n",
@@ -47,10 +48,17 @@ pub fn making_chain_set(tape: &mut Tape<'_>) -> String {
         "    self.open = false\n",
         "    self.n = Note.all.len()\n",
         "    if Note.all.is_empty() { self.n += 1 }\n",
+        "    if Tag[\"t\"] == none { self.n += 1 }\n",
         "",
     ];
-    let makes =
-        ["    send create Note in right { n: 1 }\n", "    send create Note in right { n: self.n }\n", "    send other.take0(self)\n"];
+    let makes = [
+        "    send create Note in right { n: 1 }\n",
+        "    send create Note in right { n: self.n }\n",
+        "    send other.take0(self)\n",
+        "    send create Tag in right { name: \"t\" }\n",
+        "    send create Tag in right { name: \"t\" } then { ok(_t) => { self.open = false } err(_e) => { self.n = 9 } }\n",
+        "    send create Tag in right { name: \"{self.n}\" } then { err(_e) => { self.n += 1 } }\n",
+    ];
     let one = |tape: &mut Tape<'_>, of: &[&'static str]| of[tape.below(of.len())];
     let mut left = String::new();
     for number in 0..tape.between(1, 2) {
@@ -58,7 +66,12 @@ pub fn making_chain_set(tape: &mut Tape<'_>) -> String {
         left.push_str(&format!("  handler go{number}(other: Right) {{\n{guard}{operation}{make}  }}\n"));
     }
     let mut right = String::new();
-    let beside = ["    create Note { n: self.n }\n", "    create Note { n: 1 }\n    self.n += 1\n", "    self.n = Note.all.len()\n"];
+    let beside = [
+        "    create Note { n: self.n }\n",
+        "    create Note { n: 1 }\n    self.n += 1\n",
+        "    self.n = Note.all.len()\n",
+        "    create Tag { name: \"t\" }\n",
+    ];
     right.push_str(&format!("  internal handler take0(_other: Left) {{\n{}{}  }}\n", one(tape, &guards), one(tape, &beside)));
     if tape.one_in(2) {
         right.push_str(&format!("  handler do0(_other: Left) {{\n{}{}  }}\n", one(tape, &guards), one(tape, &beside)));
@@ -72,7 +85,7 @@ pub fn making_chain_set(tape: &mut Tape<'_>) -> String {
     let cells = "  cell n: Int = 1\n  cell open: Bool = true\n";
     format!(
         "space left\nspace right\n\nrecord Left in left {{\n{cells}{left}}}\n\nrecord Right in right {{\n{cells}{right}}}\n\nrecord Note in right \
-         {{\n  cell n: Int = 0\n}}\n"
+         {{\n  cell n: Int = 0\n}}\n\nrecord Tag in right {{\n  cell name: Text key\n}}\n"
     )
 }
 

@@ -26,6 +26,7 @@ use patternc_program::{CellIndex, HandlerId, Program, RecordId, SpaceId};
 const ACCOUNTS: u64 = 1000;
 const BALANCE: i64 = 1_000_000_000;
 const IN_FLIGHT: usize = 64;
+const ROUNDS: u32 = 15;
 
 fn main() {
     let seconds: f64 = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(3.0);
@@ -35,20 +36,30 @@ fn main() {
     for (name, high) in [("low contention", false), ("high contention", true)] {
         println!("{name}");
         show("memory, one core", on_memory(&program, time, high), None);
-        let by_hand = by_hand(&folder.path().join(format!("hand-{high}.db")), time, high);
-        show("by hand, one at a time", by_hand, None);
-        let one = on_sqlite(&program, &folder.path().join(format!("one-{high}.db")), time, high, 1);
-        show("sqlite, one at a time", one, Some(by_hand));
-        let many = on_sqlite(&program, &folder.path().join(format!("many-{high}.db")), time, high, IN_FLIGHT);
-        show("sqlite, 64 in flight", many, Some(by_hand));
+        let file = |kind: &str| folder.path().join(format!("{kind}-{high}.db"));
+        let mut by_hand = by_hand(&file("hand"), high);
+        let (mut one, mut many) = (on_sqlite(&program, &file("one"), high, 1), on_sqlite(&program, &file("many"), high, IN_FLIGHT));
+        // A disk is now fast and now slow: what is compared takes turns on it.
+        let rounds: Vec<[f64; 3]> = (0..ROUNDS).map(|_| [by_hand(time / ROUNDS), one(time / ROUNDS), many(time / ROUNDS)]).collect();
+        let rate = |of: usize| median(rounds.iter().map(|round| round[of]));
+        let beside = |of: usize| median(rounds.iter().map(|round| round[of] / round[0]));
+        show("by hand, one at a time", rate(0), None);
+        show("sqlite, one at a time", rate(1), Some(beside(1)));
+        show("sqlite, 64 in flight", rate(2), Some(beside(2)));
     }
 }
 
 fn show(what: &str, rate: f64, beside: Option<f64>) {
     match beside {
-        Some(other) => println!("  {what:<26} {rate:>10.0} transfers/s   {:.2} x by hand", rate / other),
+        Some(beside) => println!("  {what:<26} {rate:>10.0} transfers/s   {beside:.2} x by hand"),
         None => println!("  {what:<26} {rate:>10.0} transfers/s"),
     }
+}
+
+fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
 }
 
 fn program() -> Program {
@@ -100,7 +111,8 @@ fn on_memory(program: &Arc<Program>, time: Duration, high: bool) -> f64 {
     done as f64 / start.elapsed().as_secs_f64()
 }
 
-fn on_sqlite(program: &Arc<Program>, path: &Path, time: Duration, high: bool, in_flight: usize) -> f64 {
+/// Transfers per second through a runtime on a store of its own, for as long as one says, again and again.
+fn on_sqlite(program: &Arc<Program>, path: &Path, high: bool, in_flight: usize) -> impl FnMut(Duration) -> f64 + use<> {
     let store: Box<dyn Store> = Box::new(Sqlite::open(path, Opening::new(program.clone(), Limits::default())).expect("a new store opens"));
     let runtime = Runtime::open(program.clone(), Config::single(store)).expect("a new store opens");
     let session = runtime.session();
@@ -109,32 +121,43 @@ fn on_sqlite(program: &Arc<Program>, path: &Path, time: Duration, high: bool, in
     }
     assert!(runtime.wait_idle(Duration::from_secs(60)));
     let accounts: Vec<RecordRef> = (0..ACCOUNTS).map(account).collect();
-    let mut open = VecDeque::new();
-    let start = Instant::now();
-    let (mut sent, mut done) = (0u64, 0u64);
-    while start.elapsed() < time {
-        while open.len() < in_flight {
-            let (from, to) = pair(sent, ACCOUNTS, high);
-            let id = EventId(format!("t{sent}").into());
-            open.push_back(runtime.submit(session, Some(id), None, transfer(&accounts[from as usize], &accounts[to as usize])));
-            sent += 1;
+    let mut sent = 0u64;
+    move |time| {
+        let mut open = VecDeque::new();
+        let start = Instant::now();
+        let mut done = 0u64;
+        while start.elapsed() < time {
+            while open.len() < in_flight {
+                let (from, to) = pair(sent, ACCOUNTS, high);
+                let id = EventId(format!("t{sent}").into());
+                open.push_back(runtime.submit(session, Some(id), None, transfer(&accounts[from as usize], &accounts[to as usize])));
+                sent += 1;
+            }
+            let (_, outcome) = open.pop_front().expect("it was filled").wait();
+            assert!(matches!(outcome, Outcome::Committed(_)), "{outcome:?}");
+            done += 1;
         }
-        let (_, outcome) = open.pop_front().expect("it was filled").wait();
-        assert!(matches!(outcome, Outcome::Committed(_)), "{outcome:?}");
-        done += 1;
+        let rate = done as f64 / start.elapsed().as_secs_f64();
+        // The next in turn has the disk for itself.
+        open.into_iter().for_each(|last| assert!(matches!(last.wait().1, Outcome::Committed(_))));
+        rate
     }
-    done as f64 / start.elapsed().as_secs_f64()
 }
 
-fn by_hand(path: &Path, time: Duration, high: bool) -> f64 {
+/// Transfers per second written by hand, as [`on_sqlite`].
+fn by_hand(path: &Path, high: bool) -> impl FnMut(Duration) -> f64 + use<> {
     let mut bank = ByHand::open(path, ACCOUNTS, BALANCE).expect("a new database opens");
-    let start = Instant::now();
-    let mut done = 0;
-    while start.elapsed() < time {
-        let (from, to) = pair(done, ACCOUNTS, high);
-        assert!(bank.transfer(&format!("t{done}"), from, to, 1).expect("a transfer works"));
-        done += 1;
+    let mut sent = 0;
+    move |time| {
+        let start = Instant::now();
+        let mut done = 0;
+        while start.elapsed() < time {
+            let (from, to) = pair(sent, ACCOUNTS, high);
+            assert!(bank.transfer(&format!("t{sent}"), from, to, 1).expect("a transfer works"));
+            (sent, done) = (sent + 1, done + 1);
+        }
+        let rate = done as f64 / start.elapsed().as_secs_f64();
+        assert_eq!(bank.total().expect("a sum works"), ACCOUNTS as i64 * BALANCE);
+        rate
     }
-    assert_eq!(bank.total().expect("a sum works"), ACCOUNTS as i64 * BALANCE);
-    done as f64 / start.elapsed().as_secs_f64()
 }

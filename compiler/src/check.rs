@@ -86,6 +86,16 @@ const FILES_A_THREAD: usize = 32;
 
 /// Looks at all files on every core of the machine, so that [`check`] has only to gather what was found. An edit cancels it.
 pub fn look_at_all(db: &Database) {
+    // First what no file waits for another with: what is so in the project is gathered from all of them, by one of the threads.
+    on_every_core(db, |db, file| {
+        own_findings(db, file);
+    });
+    on_every_core(db, |db, file| {
+        check_file(db, file);
+    });
+}
+
+fn on_every_core(db: &Database, look: impl Fn(&Database, SourceFile) + Sync) {
     let Some(project) = Project::try_get(db) else { return };
     let files = project.files(db).as_slice();
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(files.len() / FILES_A_THREAD);
@@ -95,12 +105,12 @@ pub fn look_at_all(db: &Database) {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..threads {
-            let (db, next) = (db.clone(), &next);
+            let (db, next, look) = (db.clone(), &next, &look);
             scope.spawn(move || {
                 // What an edit cancels here it cancels for who asks for the findings too, who then hears of it.
                 let _ = salsa::Cancelled::catch(AssertUnwindSafe(|| {
                     while let Some(&file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        check_file(&db, file);
+                        look(&db, file);
                     }
                 }));
             });

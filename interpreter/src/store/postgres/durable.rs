@@ -57,7 +57,7 @@ impl Shared {
         turn.reload = true;
         turn.doubt = None;
         turn.open = None;
-        turn.effects.clear();
+        turn.discard();
         let durable = self.durable.load(Ordering::Acquire);
         if turn.version > durable {
             turn.lost.push((durable + 1, turn.version));
@@ -100,9 +100,7 @@ impl Durability for Shared {
             if turn.under_way {
                 turn = wait(&self.landed, turn);
             } else if turn.open.is_some() {
-                drop(self.end(turn));
-                self.call_back();
-                turn = lock(&self.turn);
+                turn = self.end_for_waiter(turn);
             } else if self.settle(&mut turn).is_err() {
                 drop(turn);
                 std::thread::sleep(PAUSE);

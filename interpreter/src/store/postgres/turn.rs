@@ -4,7 +4,7 @@
 //! transactions as want to, and ends with another (append them as one entry, move the head, commit).
 //!
 //! A process that is alone needs no lock: its state is the newest, so a turn begins at once and costs one round trip. While an entry is on
-//! its way, the next one is gathered. Who comes waits until this process has seen it (`keeper`), and from then on all lock. None of this
+//! its way, the next one is gathered; it sets out once those whom the last one has answered have had a moment to join it. Who comes waits until this process has seen it (`keeper`), and from then on all lock. None of this
 //! is relied on: an entry is appended only if the head still is where it was, so if anyone has come between nevertheless, nothing of it
 //! and of what was gathered behind it happens.
 //!
@@ -27,6 +27,8 @@ use crate::store::{StoreError, Version};
 const LINGER: Duration = Duration::from_millis(1);
 /// One in which nothing was committed yet, after this.
 const LINGER_EMPTY: Duration = Duration::from_millis(20);
+/// The part of a round trip for which a turn that could end waits for those who have just been answered: they may have more.
+const PATIENCE: u32 = 8;
 /// Bytes of effects after which a turn ends.
 const LARGEST_TURN: usize = 32 << 20;
 
@@ -63,10 +65,14 @@ pub(super) struct Turn {
     /// What was gathered, and is not on its way yet.
     pub(super) effects: String,
     now: i64,
+    /// The commits in that.
+    gathered: u32,
     /// The newest version.
     pub(super) version: u64,
     /// An entry is on its way.
     pub(super) under_way: bool,
+    /// Commits that landed last and have had no successor since, and until when those are waited for.
+    expected: Option<(u32, Instant)>,
     /// The batch whose end was not answered, and the version that it brings.
     pub(super) doubt: Option<(String, u64)>,
     /// Why the end of a turn failed last.
@@ -83,6 +89,15 @@ pub(super) struct Turn {
     pub(super) silent: Option<(Instant, StoreError)>,
     /// The thread waits for work, however long that takes.
     rests: bool,
+}
+
+impl Turn {
+    /// What was gathered will not be sent.
+    pub(super) fn discard(&mut self) {
+        self.effects.clear();
+        self.gathered = 0;
+        self.expected = None;
+    }
 }
 
 /// A turn that has begun.
@@ -103,6 +118,14 @@ impl Held<'_> {
     /// Adds a commit to the turn.
     pub(super) fn gather(mut self, version: Version, now: i64, effects: &str) {
         self.turn.effects.push_str(effects);
+        self.turn.gathered += 1;
+        if let Some((commits, _)) = &mut self.turn.expected {
+            *commits -= 1;
+            if *commits == 0 {
+                self.turn.expected = None;
+                self.shared.landed.notify_all();
+            }
+        }
         self.turn.version = version.0;
         self.turn.now = self.turn.now.max(now);
         if self.turn.effects.len() > LARGEST_TURN {
@@ -227,6 +250,21 @@ impl Shared {
         self.raise(&mut lock(&self.turn), version);
     }
 
+    /// Ends the turn for who waits for it, once those who were answered by the last entry have had time to join it: otherwise half of them
+    /// would always wait for the other half.
+    pub(super) fn end_for_waiter<'a>(&'a self, mut turn: MutexGuard<'a, Turn>) -> MutexGuard<'a, Turn> {
+        if let Some((_, until)) = turn.expected {
+            let left = until.saturating_duration_since(Instant::now());
+            if !left.is_zero() {
+                return self.landed.wait_timeout(turn, left).unwrap_or_else(PoisonError::into_inner).0;
+            }
+            turn.expected = None;
+        }
+        drop(self.end(turn));
+        self.call_back();
+        lock(&self.turn)
+    }
+
     /// Ends the turn: what was committed in it becomes durable, or is in doubt. Others have the lock while that is on its way.
     pub(super) fn end<'a>(&'a self, mut turn: MutexGuard<'a, Turn>) -> MutexGuard<'a, Turn> {
         while turn.under_way {
@@ -248,14 +286,17 @@ impl Shared {
         // The last comma gives way to the bracket.
         let effects = format!("[{}]", turn.effects.strip_suffix(',').unwrap_or(&turn.effects));
         turn.effects.clear();
+        let commits = std::mem::take(&mut turn.gathered);
         turn.under_way = true;
         drop(turn);
+        let sent = Instant::now();
         let ended = self.append(&link, position, &batch, now, &effects, locked);
         let mut turn = lock(&self.turn);
         turn.under_way = false;
         match ended {
             Ok(true) => {
                 turn.link = Some(link);
+                turn.expected = Some((commits, Instant::now() + sent.elapsed() / PATIENCE));
                 self.has_happened(&mut turn, position, version);
             }
             Ok(false) => {

@@ -290,7 +290,7 @@ fn a_change_is_seen_while_watching() {
 #[test]
 fn completions_pages_and_version_are_there() {
     let folder = project(&[]);
-    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+    for shell in ["bash", "zsh", "fish", "nushell", "powershell", "elvish"] {
         let output = patternc(folder.path()).args(["completions", shell]).output().expect("the binary of the test starts");
         assert!(seen(&output).contains("unsafe-fixes"), "{shell}");
     }

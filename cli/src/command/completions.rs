@@ -20,8 +20,7 @@ enum Shell {
     Elvish,
     Fish,
     Nushell,
-    #[value(name = "powershell")]
-    PowerShell,
+    Powershell,
     Zsh,
 }
 
@@ -32,7 +31,7 @@ pub fn run(arguments: &Arguments, mut command: Command) -> Result<ExitCode, Faul
         Shell::Elvish => generate(shells::Elvish, &mut command, name, &mut script),
         Shell::Fish => generate(shells::Fish, &mut command, name, &mut script),
         Shell::Nushell => generate(Nushell, &mut command, name, &mut script),
-        Shell::PowerShell => generate(shells::PowerShell, &mut command, name, &mut script),
+        Shell::Powershell => generate(shells::PowerShell, &mut command, name, &mut script),
         Shell::Zsh => generate(shells::Zsh, &mut command, name, &mut script),
     }
     std::io::Write::write_all(&mut std::io::stdout().lock(), &script)?;

@@ -192,7 +192,7 @@ fn an_encrypted_connection_goes_to_the_right_server_only() {
             let version = store.commit(&writes([create("a")]), 0).expect("it commits").version;
             store.wait_durable(version).expect("the server answers");
         }
-        let sessions = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'patternc' AND";
+        let sessions = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'patternc' AND datname = 'secure' AND";
         assert_ne!(server.sql("secure", &format!("{sessions} ssl")).as_deref(), Ok("0"));
         assert_eq!(server.sql("secure", &format!("{sessions} NOT ssl")).as_deref(), Ok("0"));
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use patternc_interpreter::engine::{Stage, Trouble};
+use patternc_interpreter::engine::{FlightStatus, Stage, Trouble};
 use patternc_interpreter::event::EventId;
 use patternc_interpreter::runtime::{Caretaker, Desk, Found, Owner, Resumed, Resumption};
 use patternc_interpreter::store::StoreError;
@@ -191,9 +191,12 @@ fn answer(caretaker: &Caretaker, reconciling: &mut Reconciling, desk: &mut Desk,
 /// What only the process that runs the patterns knows of what is on its way.
 fn status(caretaker: &Caretaker) -> Option<Value> {
     let status = caretaker.status()?;
-    let troubled = status.flights.iter().filter(|flight| flight.stage != Stage::Parked);
-    let troubles: serde_json::Map<String, Value> =
-        troubled.filter_map(|flight| Some((flight.event.id.0.to_string(), flight.trouble.clone()?.into()))).collect();
+    let troubled = status.flights.into_iter().filter(|flight| flight.stage != Stage::Parked);
+    let trouble = |flight: FlightStatus| {
+        let told = json!({ "why": flight.trouble?, "since": flight.troubled_since, "next": flight.next_attempt });
+        Some((flight.event.id.0.to_string(), told))
+    };
+    let troubles: serde_json::Map<String, Value> = troubled.filter_map(trouble).collect();
     let broken: Vec<&str> = status.broken.iter().map(|(_, why)| why.as_str()).collect();
     Some(json!({ "waiting": status.waiting, "troubles": troubles, "broken": broken }))
 }

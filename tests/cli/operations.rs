@@ -120,6 +120,18 @@ fn the_process_that_runs_the_patterns_is_asked_and_does_what_others_want() {
     let retrying = until(|| Some(status()).filter(|status| status["stores"][0]["retrying"] == 1));
     let reasons: Vec<&str> = retrying["events"].as_array().expect("a list").iter().filter_map(|event| event["reason"].as_str()).collect();
     assert!(reasons.iter().any(|reason| reason.contains("the line is down")), "{retrying}");
+    // Since when, and when next: while it waits for that.
+    let waits = until(|| {
+        let status = status();
+        let event = status["events"].as_array()?.iter().find(|event| event["state"] == "retrying")?.clone();
+        event["next"].is_string().then_some(event)
+    });
+    // To the second.
+    let time = |name: &str| waits[name].as_str().and_then(|time| time.get(..19)).unwrap_or_else(|| panic!("{waits}"));
+    assert!(time("sent") <= time("since") && time("since") <= time("next"), "{waits}");
+    until(|| {
+        Some(call_with(files.path(), &["status"], "", 1)).filter(|said| said.contains(", tried next at 20") && said.contains("since 20"))
+    });
     until(|| {
         Some(running.said()).filter(|said| said.contains("rates.quote is tried again and again") && said.contains("the line is down"))
     });
@@ -131,6 +143,25 @@ fn the_process_that_runs_the_patterns_is_asked_and_does_what_others_want() {
     let exported = call_with(files.path(), &["export"], "", 0);
     assert!(exported.contains("\"record\":\"Desk/d@home\",\"cells\":{\"last\":7,"), "{exported}");
     running.end();
+}
+
+#[test]
+fn what_waits_for_someone_to_run_the_patterns_says_since_when() {
+    let files = desk();
+    std::fs::write(files.path().join("down"), "").expect("there is room");
+    let mut running = running(files.path(), &["run"]);
+    running.event("{\"create\":\"Desk\",\"as\":\"d\"}");
+    running.event("{\"to\":\"Desk/d\",\"handler\":\"ask\",\"args\":{\"agent\":\"ann\"}}");
+    running.kill();
+    let said = call_with(files.path(), &["status"], "", 0);
+    assert!(
+        said.contains("nobody uses it\n  1 on the way\n  on the way since 20") && said.contains("`patternc run` goes on with it"),
+        "{said}"
+    );
+    std::fs::write(files.path().join("rate"), "7\n").expect("there is room");
+    call_with(files.path(), &["run"], "", 0);
+    let said = call_with(files.path(), &["status"], "", 0);
+    assert!(said.contains("nothing is on its way") && !said.contains("on the way since"), "{said}");
 }
 
 const BANK: &str = r#"

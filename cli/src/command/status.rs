@@ -58,8 +58,12 @@ struct Event {
     from: String,
     what: String,
     state: State,
+    sent: Option<i64>,
     due: Option<i64>,
     reason: Option<String>,
+    /// Of one that is tried again and again: since when, and when next.
+    since: Option<i64>,
+    next: Option<i64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -134,7 +138,7 @@ fn look(place: Place) -> Result<Seen, Fault> {
         }
     };
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
-    let trouble = |id: &str| known.iter().find_map(|known| known["troubles"].get(id)).and_then(Value::as_str);
+    let trouble = |id: &str| known.iter().find_map(|known| known["troubles"].get(id));
     seen.events = glance.events.iter().map(|event| describe(event, trouble(&event.id), now)).collect();
     seen.waiting = known.iter().filter_map(|known| known["waiting"].as_u64()).sum();
     let broken = known.iter().filter_map(|known| known["broken"].as_array()).flatten().filter_map(Value::as_str);
@@ -143,7 +147,7 @@ fn look(place: Place) -> Result<Seen, Fault> {
     Ok(seen)
 }
 
-fn describe(stored: &StoredEvent, trouble: Option<&str>, now: i64) -> Event {
+fn describe(stored: &StoredEvent, known: Option<&Value>, now: i64) -> Event {
     let text = |name: &str| stored.event.get(name).and_then(Value::as_str).unwrap_or_default();
     let member = |name: &str| text(name).rsplit('.').next().unwrap_or_default().to_owned();
     let what = match (text("handler"), text("saga"), text("extern"), text("create")) {
@@ -152,8 +156,9 @@ fn describe(stored: &StoredEvent, trouble: Option<&str>, now: i64) -> Event {
         ("", ..) => format!("{}.{}", text("to"), member("saga")),
         _ => format!("{}.{}", text("to"), member("handler")),
     };
-    let due = stored.event.get("due").and_then(Value::as_i64);
-    let trouble = trouble.map(str::to_owned).or_else(|| rejections(stored));
+    let (sent, due) = (stored.event.get("at").and_then(Value::as_i64), stored.event.get("due").and_then(Value::as_i64));
+    let (since, next) = (known.and_then(|known| known["since"].as_i64()), known.and_then(|known| known["next"].as_i64()));
+    let trouble = known.and_then(|known| known["why"].as_str()).map(str::to_owned).or_else(|| rejections(stored));
     let state = match (&stored.parked, &trouble, due) {
         (Some(_), ..) => State::Parked,
         (None, Some(_), _) => State::Retrying,
@@ -161,7 +166,7 @@ fn describe(stored: &StoredEvent, trouble: Option<&str>, now: i64) -> Event {
         _ => State::OnItsWay,
     };
     let reason = stored.parked.clone().or(trouble);
-    Event { id: stored.id.clone(), from: text("from").to_owned(), what, state, due, reason }
+    Event { id: stored.id.clone(), from: text("from").to_owned(), what, state, sent, due, reason, since, next }
 }
 
 /// What the store itself knows of a step that has to be done and is rejected again and again, whether or not anyone runs the patterns.
@@ -196,6 +201,10 @@ fn write_full(out: &mut impl Write, seen: &Seen) -> io::Result<()> {
         if let Some(reason) = &event.reason {
             writeln!(out, "            {reason}")?;
         }
+        if let (State::Retrying, Some(since)) = (event.state, event.since) {
+            let next = event.next.map_or_else(|| "it is being tried now".to_owned(), |next| format!("tried next at {}", time_text(next)));
+            writeln!(out, "            since {}, {next}", time_text(since))?;
+        }
         if event.state == State::Parked {
             writeln!(out, "            take it up again with `patternc retry {}`", event.id)?;
         }
@@ -210,7 +219,12 @@ fn write_full(out: &mut impl Write, seen: &Seen) -> io::Result<()> {
             n => parts.push(format!("{n} {}", state.words())),
         }
     }
-    writeln!(out, "  {}", if parts.is_empty() { "nothing is on its way".to_owned() } else { parts.join(", ") })
+    writeln!(out, "  {}", if parts.is_empty() { "nothing is on its way".to_owned() } else { parts.join(", ") })?;
+    let waiting = || seen.events.iter().filter(|event| event.state == State::OnItsWay);
+    if let (None, Some(oldest)) = (&seen.owner, waiting().filter_map(|event| event.sent).min()) {
+        writeln!(out, "  on the way since {}: `patternc run` goes on with it, and tells what stands in its way", time_text(oldest))?;
+    }
+    Ok(())
 }
 
 fn json_store(seen: &Seen) -> Value {
@@ -240,7 +254,10 @@ fn json_event(seen: &Seen, event: &Event) -> Value {
         "from": event.from,
         "what": event.what,
         "state": event.state.name(),
+        "sent": event.sent.map(time_text),
         "due": event.due.map(time_text),
         "reason": event.reason,
+        "since": event.since.map(time_text),
+        "next": event.next.map(time_text),
     })
 }

@@ -126,7 +126,7 @@ impl Engine {
                 self.calls.queue.push_back(entry.1);
             }
             for flight in self.flights.values_mut().filter(|flight| asks(flight)) {
-                flight.trouble = None;
+                flight.goes_on();
             }
             self.begin_calls();
         }
@@ -272,10 +272,11 @@ impl Engine {
     }
 
     fn call_again(&mut self, key: FlightKey, message: String) {
+        let now = self.host.now();
         let Some(flight) = self.flights.get_mut(&key) else { return };
-        flight.trouble = Some(message);
+        flight.failed(message, now);
         let times = flight.calls;
-        let at = self.host.now().saturating_add(self.call_pause(times));
+        let at = now.saturating_add(self.call_pause(times));
         self.timers.insert((at, key));
     }
 

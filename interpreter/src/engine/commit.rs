@@ -308,7 +308,7 @@ impl Engine {
         self.set_state(key, OutgoingState::Pending);
         if let Some(flight) = self.flights.get_mut(&key) {
             flight.sent = point;
-            flight.trouble = None;
+            flight.goes_on();
             // Whoever takes it up has it in hand, also where another process has parked it.
             flight.elsewhere = false;
             self.start(key);

@@ -318,7 +318,7 @@ impl Engine {
                 Then::Commit { job, .. } => self.ready.push_back(Step::Commit(job)),
                 Then::Start(flight) => {
                     if let Some(flight) = self.flights.get_mut(&flight) {
-                        flight.trouble = None;
+                        flight.goes_on();
                     }
                     self.start(flight);
                 }

@@ -37,6 +37,8 @@ pub(super) struct Flight {
     pub saw: Vec<Value>,
     /// What went wrong last, for those who look.
     pub trouble: Option<String>,
+    /// When what is tried again and again went wrong for the first time, as far as this process knows.
+    pub troubled_since: Option<i64>,
 }
 
 /// How far an event on its way is.
@@ -76,6 +78,19 @@ enum Target {
     New(RecordId, SpaceRef),
     /// A late repetition of one call must not overtake the next.
     Extern(ExternId),
+}
+
+impl Flight {
+    /// An attempt has failed, and there will be another one.
+    pub(super) fn failed(&mut self, why: String, now: i64) {
+        self.trouble = Some(why);
+        self.troubled_since.get_or_insert(now);
+    }
+
+    /// Nothing is known to be in its way any more.
+    pub(super) fn goes_on(&mut self) {
+        (self.trouble, self.troubled_since) = (None, None);
+    }
 }
 
 impl Engine {
@@ -125,6 +140,7 @@ impl Engine {
             doubtful,
             saw: Vec::new(),
             trouble: None,
+            troubled_since: None,
         };
         let rejected = flight.outgoing.saga.as_ref().and_then(|saga| saga.rejected.as_ref());
         flight.trouble = rejected.map(|rejected| format!("it was rejected {} times, last: {}", rejected.times, rejected.last));

@@ -309,6 +309,7 @@ impl Engine {
             doubtful: false,
             saw: Vec::new(),
             trouble: None,
+            troubled_since: None,
         };
         self.flights.insert(flight_key, flight);
         self.reconciling.readers.insert(flight_key, key);

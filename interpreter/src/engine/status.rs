@@ -33,6 +33,10 @@ pub struct FlightStatus {
     pub saga: Option<String>,
     /// What went wrong last; why it is parked.
     pub trouble: Option<String>,
+    /// Since when it is tried again and again, in milliseconds since the epoch.
+    pub troubled_since: Option<i64>,
+    /// When it is tried next; `None` while it is tried, or where that is not known.
+    pub next_attempt: Option<i64>,
 }
 
 /// An event that is tried again and again.
@@ -58,6 +62,7 @@ impl Engine {
     pub fn status(&self) -> Status {
         let mut keys: Vec<&FlightKey> = self.flights.keys().collect();
         keys.sort_unstable();
+        let next_attempts = self.next_attempts();
         let flights = keys.into_iter().map(|key| {
             let flight = &self.flights[key];
             let outcome = match &flight.state {
@@ -73,6 +78,8 @@ impl Engine {
                 answers: flight.outgoing.answers.clone(),
                 saga: flight.outgoing.saga.as_ref().map(|saga| saga.describe(&self.program)),
                 trouble: flight.trouble.clone(),
+                troubled_since: flight.troubled_since,
+                next_attempt: next_attempts.get(key).copied(),
             }
         });
         let flights = flights.collect();

@@ -1,5 +1,7 @@
 //! Time: delays, the pauses between attempts, and waiting until something is durable.
 
+use rustc_hash::FxHashMap;
+
 use super::flight::{FlightKey, Stage};
 use super::job::{Job, JobKey, Kind};
 use super::{Engine, Point, Step};
@@ -61,6 +63,17 @@ impl Engine {
     pub fn next_delayed(&self) -> Option<i64> {
         let delayed = self.timers.iter().find(|(_, key)| self.flights.get(key).is_some_and(|flight| flight.stage == Stage::Timer));
         delayed.map(|&(due, _)| due)
+    }
+
+    /// When events that are on their way are tried again.
+    pub(super) fn next_attempts(&self) -> FxHashMap<FlightKey, i64> {
+        let calls = self.timers.iter().filter(|(_, key)| self.flights.get(key).is_some_and(|flight| flight.stage == Stage::Calling));
+        let calls = calls.map(|&(at, key)| (key, at));
+        let jobs = self.backoffs.iter().filter_map(|(&(at, _), job)| match self.jobs.get(job)?.kind {
+            Kind::Deliver { flight } | Kind::Settle { flight, .. } => Some((flight, at)),
+            _ => None,
+        });
+        calls.chain(jobs).collect()
     }
 
     /// Whether a job or a call pauses before its next attempt; only events from outside if `outside`.
@@ -223,10 +236,11 @@ impl Engine {
             );
             return self.give_up(job, FailureKind::Unavailable, message);
         }
+        let now = self.host.now();
         if let Kind::Deliver { flight } | Kind::Settle { flight, .. } = &job.kind
             && let Some(flight) = self.flights.get_mut(flight)
         {
-            flight.trouble = Some(error.to_string());
+            flight.failed(error.to_string(), now);
         }
         let pause = self.pause(PAUSE, job.faults);
         self.pause_job(key, job, pause);

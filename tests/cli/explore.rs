@@ -358,6 +358,25 @@ fn confirmed_findings_say_so_in_every_format() {
 }
 
 #[test]
+fn what_depends_on_numbers_at_the_start_is_shown_from_one_that_shows_it() {
+    // Where the other side has less than four, nobody is refused.
+    let text = "space front\nspace back\nrecord Right in back {\n  cell n: Int = 0\n  internal handler take() {\n    require self.n < 4 else \
+                \"much\"\n    self.n = self.n * 2\n  }\n}\nrecord Left in front {\n  cell right: Right\n  cell n: Int = 1\n  handler work() {\n    \
+                self.n = 5\n    return send self.right.take() then { err(_e) => { self.n -= 1 } }\n  }\n}\n";
+    let found = verdicts(project(&[("it.pattern", text)]).path(), "unserializable-chain");
+    assert!(found.len() == 1 && found[0]["verdict"] == "shown", "{found:#?}");
+}
+
+#[test]
+fn records_that_must_share_a_space_are_run_in_one() {
+    let text = "space team[Text]\nspace back\nrecord Log in back {\n  cell n: Int = 1\n  internal handler note(v: Int) { self.n = self.n * 3 + v \
+                }\n}\nrecord Count in team { cell n: Int = 1 }\nrecord Member in team {\n  cell count: Count\n  cell log: Log@back\n  handler \
+                work(v: Int) writes Count.n {\n    self.count.n = self.count.n * 5 + v\n    send self.log.note(v)\n  }\n}\n";
+    let found = verdicts(project(&[("it.pattern", text)]).path(), "unserializable-chain");
+    assert!(found.len() == 1 && found[0]["verdict"] == "shown", "{found:#?}");
+}
+
+#[test]
 fn two_lists_that_end_in_different_orders_are_shown_where_somebody_looks() {
     let newest = "  handler newest() -> Text? { return self.posts.last() }\n";
     let list = format!("  cell posts: List<Text> = []\n  internal handler put(text: Text) {{ self.posts += text }}\n{newest}");

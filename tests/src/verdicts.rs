@@ -3,10 +3,13 @@
 use patternc_compiler::chains;
 use std::fmt::Write as _;
 
-use patternc_compiler::chains::witness::{Given, What, Witness};
+use patternc_compiler::chains::witness::{Given, Open, What, Witness};
 use patternc_compiler::db::{Database, Project};
 use patternc_compiler::effects::describe::{body_name, cell_name, record_name};
 use patternc_compiler::effects::known::Const;
+use patternc_compiler::signature::cell_sig;
+use patternc_compiler::types::Ty;
+use patternc_interpreter::host::Random;
 
 /// The verdict on one chain of more than one piece.
 pub struct Verdict {
@@ -14,8 +17,9 @@ pub struct Verdict {
     pub chain: String,
     /// A run in which others observe or break it half way; `None`: it is as good as one transaction, whatever else of the project runs.
     pub broken: Option<Witness>,
-    /// A test of that run: its records, and its events at once. For patterns in which every cell has a default, and every record its space.
-    pub meeting: Option<String>,
+    /// Tests of that run, from several starts: its records, and its events at once. For patterns in which every cell has a default, and every
+    /// record its space.
+    pub meetings: Vec<String>,
     /// The search did not come to its end.
     pub unfinished: bool,
     /// It was too long, or not understood: nothing is said of it.
@@ -36,8 +40,11 @@ pub fn verdicts(text: &str) -> Vec<Verdict> {
                 _ => None,
             };
             let unfinished = matches!(found, Some(chains::Verdict::Unfinished(_)));
-            let meeting = broken.as_ref().map(|witness| meeting(&db, witness));
-            all.push(Verdict { meeting, chain: body_name(&db, chain.root), broken, unfinished, incomplete: chain.incomplete });
+            let starts = |witness: &Witness| {
+                (0..if witness.open.is_empty() { 1 } else { STARTS }).map(|start| meeting(&db, witness, start)).collect()
+            };
+            let meetings = broken.as_ref().map_or_else(Vec::new, starts);
+            all.push(Verdict { meetings, chain: body_name(&db, chain.root), broken, unfinished, incomplete: chain.incomplete });
         }
     }
     all
@@ -57,8 +64,13 @@ pub fn is_stale_on_two_stores(text: &str) -> bool {
 /// What different parameters are given: no value that cells start with.
 const VALUES: [&str; 8] = ["2", "7", "13", "29", "53", "101", "211", "401"];
 
-/// The statements of a test of a witness. Cells are arranged by handlers that `chains::with_tests` adds.
-fn meeting(db: &Database, witness: &Witness) -> String {
+/// How many starts of a run are tried, the first without anything that it does not say.
+const STARTS: u64 = 24;
+
+/// The statements of a test of a witness. Cells are arranged by handlers that `chains::with_tests` adds; those that may have to hold something in
+/// particular hold what comes up.
+fn meeting(db: &Database, witness: &Witness, start: u64) -> String {
+    let mut random = Random::seeded(start);
     let mut text = String::new();
     for (at, record) in witness.records.iter().enumerate() {
         let name = record_name(db, record.of);
@@ -87,6 +99,16 @@ fn meeting(db: &Database, witness: &Witness) -> String {
             let _ = writeln!(text, "  r{at}.set_{cell}({value})");
         }
     }
+    for open in witness.open.iter().filter(|_| start > 0) {
+        let held = &witness.records[open.record].holds;
+        let element = open.element.as_ref();
+        let is_open = !held.iter().any(|held| {
+            held.cell == open.cell && (element.is_none() || element.is_some_and(|element| held.what == What::Element(element.clone())))
+        });
+        if let Some(value) = is_open.then(|| any_value(db, witness, open, &mut random)).flatten() {
+            let _ = writeln!(text, "  r{}.set_{}({value})", open.record, cell_name(db, open.cell));
+        }
+    }
     text.push_str("  concurrently {\n");
     for event in &witness.events {
         let name = body_name(db, event.starts);
@@ -95,6 +117,27 @@ fn meeting(db: &Database, witness: &Witness) -> String {
     }
     text.push_str("  }\n  expect true\n");
     text
+}
+
+/// What a cell may hold; `None`: what it holds anyway.
+fn any_value(db: &Database, witness: &Witness, open: &Open, random: &mut Random) -> Option<String> {
+    let ty = &cell_sig(db, open.cell)?.ty;
+    let number = random.below(8).to_string();
+    match ty {
+        Ty::Int => Some(number),
+        Ty::Bool => Some((random.below(2) == 0).to_string()),
+        Ty::Map(..) => match &open.element {
+            Some(Given::Literal(key)) => Some(format!("Map[{key}: {number}]")).filter(|_| random.below(3) > 0),
+            _ => None,
+        },
+        Ty::Optional(_) => {
+            let of = witness.records[open.record].of;
+            let other = witness.records.iter().position(|other| other.of != of);
+            Some(other.filter(|_| random.below(2) == 0).map_or_else(|| "none".to_owned(), |other| format!("r{other}")))
+        }
+        Ty::Set(_) => open.element.as_ref().map(given).filter(|_| random.below(2) == 0),
+        _ => None,
+    }
 }
 
 fn given(given: &Given) -> String {

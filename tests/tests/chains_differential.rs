@@ -95,7 +95,8 @@ fn tally(kind: &str, systems: u64, make: fn(u64) -> System) -> Tally {
         let open = |verdict: &&patternc_tests::verdicts::Verdict| verdict.unfinished || verdict.incomplete;
         let unsettled = verdicts.iter().filter(open).count() as u64;
         tally.unsettled += unsettled;
-        let warned: Vec<_> = verdicts.iter().filter_map(|verdict| Some((&verdict.chain, verdict.meeting.as_ref()?))).collect();
+        let warned: Vec<_> =
+            verdicts.iter().filter(|verdict| verdict.broken.is_some()).map(|verdict| (&verdict.chain, &verdict.meetings)).collect();
         if warned.is_empty() && unsettled == 0 {
             tally.safe += 1;
             check_safe(&name, &system, ONE_STORE, &mut tally);
@@ -103,13 +104,13 @@ fn tally(kind: &str, systems: u64, make: fn(u64) -> System) -> Tally {
                 check_safe(&name, &system, TWO_STORES, &mut tally);
             }
         }
-        for (chain, meeting) in warned {
+        for (chain, meetings) in warned {
             tally.warnings += 1;
-            match broken(&system.text, [meeting], ONE_STORE) {
+            match broken(&system.text, meetings, ONE_STORE) {
                 Some(Tried::Broken(..)) => tally.confirmed += 1,
                 Some(Tried::TooMuch) => tally.too_much += 1,
-                Some(Tried::Never) => tally.open.push(format!("{name} {chain}\n{}\n{meeting}", system.text)),
-                None => tally.open.push(format!("{name} {chain}, which cannot be run\n{meeting}")),
+                Some(Tried::Never) => tally.open.push(format!("{name} {chain}\n{}\n{}", system.text, meetings[0])),
+                None => tally.open.push(format!("{name} {chain}, which cannot be run\n{}", meetings[0])),
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use patternc_compiler::chains::witness::{Event, Given, Record, What, Witness};
+use patternc_compiler::chains::witness::{Event, Given, Open, Record, What, Witness};
 use patternc_compiler::check::{self, CheckOptions, Deployments};
 use patternc_compiler::db::{Database, Project};
 use patternc_compiler::diagnostic::Level;
@@ -13,53 +13,87 @@ use patternc_compiler::effects::known::Const;
 use patternc_compiler::hir::BodyOwner;
 use patternc_compiler::lower;
 use patternc_interpreter::explore::{Bounds, Explorer};
+use patternc_interpreter::host::Random;
 use patternc_program::{Program, RecordId, Type};
 
 use super::{Confirmed, STATES};
 use crate::project::Loaded;
 use crate::scene::Scene;
 
-/// The file of the tests that are made; no pattern file can have that name.
+/// The file of the tests that are made, and how their names begin; no pattern file can have that name.
 const FILE: &str = "confirm";
+
+/// From how many starts a run is tried where cells decide of which it is not known what they must hold.
+const STARTS: u64 = 24;
 
 /// Runs what the witness of a finding says.
 pub fn confirm(project: &Loaded, witness: &Witness) -> Confirmed {
     let program = lower::lower(&project.db);
-    let test = match (Writer { project, program: &program, witness }).test() {
-        Ok(test) => test,
+    let apart = run(project, &Writer { project, program: &program, witness, together: false });
+    let families = program.spaces.iter().any(|space| space.key.is_some());
+    match apart {
+        // Its records may have to share a space.
+        Confirmed::Possible(why) if families => match run(project, &Writer { project, program: &program, witness, together: true }) {
+            Confirmed::Possible(_) => Confirmed::Possible(why),
+            other => other,
+        },
+        other => other,
+    }
+}
+
+/// Runs a witness from each start.
+fn run(project: &Loaded, writer: &Writer<'_>) -> Confirmed {
+    let witness = writer.witness;
+    let starts = if witness.open.is_empty() { 1 } else { STARTS };
+    let program = match tests(project, writer, starts) {
+        Ok(program) => Arc::new(program),
         Err(why) => return Confirmed::Possible(why),
     };
-    let files = Project::get(&project.db).files(&project.db);
-    let mut texts: Vec<(String, String)> =
-        files.iter().map(|file| (file.path(&project.db).to_string(), file.text(&project.db).to_string())).collect();
-    texts.push((format!("{FILE}.pattern"), test));
-    let mut db = Database::default();
-    db.set_project(&texts, None);
-    let options = CheckOptions { deployments: Deployments::None, ..CheckOptions::default() };
-    if let Some(error) = check::check(&db, &options).into_iter().find(|finding| finding.level == Level::Error) {
-        return Confirmed::Possible(format!("a test of it does not check: {}", error.message));
-    }
-    let program = Arc::new(lower::lower(&db));
-    let Some(test) = program.tests.iter().find(|test| &*test.name == FILE) else {
-        return Confirmed::Possible("a test of it is not found".to_owned());
-    };
-    // Where every space has a store of its own, nothing is validated that need not be.
-    let places = (0..program.spaces.len()).collect();
     let ordered = witness.ordered.iter().filter_map(|cell| {
         let record = program.record_named(&record_name(&project.db, cell.record))?;
         Some((record, program.record(record).cell_named(&cell_name(&project.db, *cell))?))
     });
-    let bounds = Bounds { states: STATES, ..Bounds::default() };
-    let explorer = Explorer::new(program.clone(), places, bounds).ordering(ordered.collect());
-    match explorer.compare(test, &mut |_| {}) {
-        Ok(comparison) => match comparison.anomaly {
-            Some(story) => Confirmed::Shown { story, end: "no order of whole events, each with all that it causes, ends so".to_owned() },
-            None if comparison.complete => {
-                Confirmed::NotFound(format!("all {} states of the events involved were tried", comparison.states))
-            }
-            None => Confirmed::Possible(format!("more than {STATES} states, and it was not among those tried")),
-        },
-        Err(error) => Confirmed::Possible(error.message),
+    let ordered: Vec<_> = ordered.collect();
+    let mut states = 0;
+    for (start, test) in program.tests.iter().filter(|test| test.name.starts_with(FILE)).enumerate() {
+        // Where every space has a store of its own, nothing is validated that need not be.
+        let places = (0..program.spaces.len()).collect();
+        let bounds = Bounds { states: STATES.saturating_sub(states).max(1), ..Bounds::default() };
+        let explorer = Explorer::new(program.clone(), places, bounds).ordering(ordered.clone());
+        let comparison = match explorer.compare(test, &mut |_| {}) {
+            Ok(comparison) => comparison,
+            Err(error) => return Confirmed::Possible(error.message),
+        };
+        if let Some(story) = comparison.anomaly {
+            return Confirmed::Shown { story, end: "no order of whole events, each with all that it causes, ends so".to_owned() };
+        }
+        states += comparison.states;
+        match (comparison.states, start) {
+            (0, 0) => return Confirmed::Possible("its records cannot be made".to_owned()),
+            // What an invariant does not allow is no start.
+            (0, _) => {}
+            _ if comparison.complete => {}
+            _ => return Confirmed::Possible(format!("more than {STATES} states, and it was not among those tried")),
+        }
+    }
+    let from = if starts == 1 { String::new() } else { format!(", from {starts} starts") };
+    Confirmed::NotFound(format!("all {states} states of the events involved were tried{from}"))
+}
+
+/// The project with tests of a witness, one for each start; or why there are none.
+fn tests(project: &Loaded, writer: &Writer<'_>, starts: u64) -> Result<Program, String> {
+    let written = (0..starts).map(|start| writer.test(start)).collect::<Result<String, String>>()?;
+    let text = format!("{}\n{written}", writer.scene().imports(&written));
+    let files = Project::get(&project.db).files(&project.db);
+    let mut texts: Vec<(String, String)> =
+        files.iter().map(|file| (file.path(&project.db).to_string(), file.text(&project.db).to_string())).collect();
+    texts.push((format!("{FILE}.pattern"), text));
+    let mut db = Database::default();
+    db.set_project(&texts, None);
+    let options = CheckOptions { deployments: Deployments::None, ..CheckOptions::default() };
+    match check::check(&db, &options).into_iter().find(|finding| finding.level == Level::Error) {
+        Some(error) => Err(format!("a test of it does not check: {}", error.message)),
+        None => Ok(lower::lower(&db)),
     }
 }
 
@@ -68,11 +102,16 @@ struct Writer<'a> {
     project: &'a Loaded,
     program: &'a Program,
     witness: &'a Witness,
+    /// Records of a family of spaces are all in one of them, instead of each in its own.
+    together: bool,
 }
 
 impl Writer<'_> {
-    fn test(&self) -> Result<String, String> {
-        let mut text = format!("test \"{FILE}\" {{\n");
+    /// The test from a start of this number: the first has nothing that the witness does not say.
+    fn test(&self, start: u64) -> Result<String, String> {
+        let mut random = Random::seeded(start);
+        let mut any = (start > 0).then_some(&mut random);
+        let mut text = format!("test \"{FILE} {start}\" {{\n");
         let mut made = BTreeSet::new();
         while made.len() < self.witness.records.len() {
             let rest = || (0..self.witness.records.len()).filter(|at| !made.contains(at));
@@ -80,7 +119,7 @@ impl Writer<'_> {
             let next = rest().find(|at| linked(at) && held(&self.witness.records[*at]).all(|other| made.contains(&other)));
             // Of records that hold one another the first begins without.
             let at = next.or_else(|| rest().find(linked)).ok_or("its records link to one another in a circle")?;
-            let _ = writeln!(text, "  let {} = {}", variable(at), self.create(at, &self.witness.records[at], &made)?);
+            let _ = writeln!(text, "  let {} = {}", variable(at), self.create(at, &self.witness.records[at], &made, any.as_deref_mut())?);
             made.insert(at);
         }
         text.push_str("  concurrently {\n");
@@ -88,7 +127,7 @@ impl Writer<'_> {
             let _ = writeln!(text, "    {}", self.event(event)?);
         }
         text.push_str("  }\n  expect true\n}\n");
-        Ok(format!("{}\n{text}", self.scene().imports(&text)))
+        Ok(text)
     }
 
     fn scene(&self) -> Scene<'_> {
@@ -100,10 +139,11 @@ impl Writer<'_> {
         self.program.record_named(&name).ok_or_else(|| format!("there is no record {name}"))
     }
 
-    fn create(&self, at: usize, record: &Record, made: &BTreeSet<usize>) -> Result<String, String> {
+    /// The creation of a record. `any` gives what cells hold of which it is not known what they must hold.
+    fn create(&self, at: usize, record: &Record, made: &BTreeSet<usize>, mut any: Option<&mut Random>) -> Result<String, String> {
         let id = self.record(record)?;
         let declared = self.program.record(id);
-        let space = self.scene().space(id, at)?;
+        let space = self.scene().space(id, if self.together { 0 } else { at })?;
         let mut cells = Vec::new();
         for (index, cell) in declared.cells.iter().enumerate() {
             let linked: Vec<&str> = record
@@ -116,11 +156,18 @@ impl Writer<'_> {
                 cells.push(format!("{}: {value}", cell.name));
                 continue;
             }
+            let alone = declared.key.is_some_and(|key| key.index() == index) || cell.unique;
+            if let (Some(random), [], false) = (any.as_deref_mut(), &linked[..], alone)
+                && let Some(value) = self.any(at, &cell.name, &cell.ty, random)
+            {
+                cells.push(format!("{}: {value}", cell.name));
+                continue;
+            }
             let value = match (&cell.ty, &linked[..]) {
                 (Type::Set(_), [_, ..]) => format!("Set[{}]", linked.join(", ")),
                 (Type::List(_), [_, ..]) => format!("[{}]", linked.join(", ")),
                 (_, [one, ..]) => (*one).to_owned(),
-                (_, []) if declared.key.is_some_and(|key| key.index() == index) || cell.unique => match (&record.key, &cell.ty) {
+                (_, []) if alone => match (&record.key, &cell.ty) {
                     (Some(key), Type::Text) => format!("{key:?}"),
                     _ => self.value(&cell.ty, at)?,
                 },
@@ -162,6 +209,29 @@ impl Writer<'_> {
                 _ => None,
             }
         })
+    }
+
+    /// What a cell may hold by which something is decided; `None`: what it holds anyway.
+    fn any(&self, at: usize, cell: &str, ty: &Type, random: &mut Random) -> Option<String> {
+        let is_it = |open: &&Open| open.record == at && cell_name(&self.project.db, open.cell) == cell;
+        let open = self.witness.open.iter().find(is_it)?;
+        let number = random.below(SMALL);
+        match ty {
+            Type::Bool => Some((number % 2 == 0).to_string()),
+            Type::Int => Some(number.to_string()),
+            Type::Optional(ty) if number % 2 == 0 => self.value(ty, OTHER).ok(),
+            Type::Map(_, ty) => match &open.element {
+                Some(Given::Literal(key)) => Some(format!("Map[{key}: {}]", self.value(ty, number).ok()?)),
+                _ => None,
+            },
+            Type::Enum(of, _) => {
+                let declared = &self.program.enums[of.index()];
+                let plain: Vec<_> = declared.variants.iter().filter(|variant| variant.fields.is_empty()).collect();
+                let variant = plain.get(number % plain.len().max(1))?;
+                Some(self.scene().variant(&declared.name, variant, ""))
+            }
+            _ => None,
+        }
     }
 
     fn event(&self, event: &Event) -> Result<String, String> {
@@ -212,6 +282,9 @@ fn held(record: &Record) -> impl Iterator<Item = usize> {
 
 /// The number of a value that is none of those that parameters are given.
 const OTHER: usize = 90;
+
+/// Numbers that cells hold are smaller: what is compared with them is mostly small as well.
+const SMALL: usize = 8;
 
 /// Names of the test's own, so that they shadow nothing.
 fn variable(at: usize) -> &'static str {

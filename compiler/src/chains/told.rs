@@ -1,15 +1,15 @@
 //! A cycle as plain data: who does what to whom, in the order of the commits, with names for the records.
 
-use super::Way;
 use super::bindings::{Bindings, Class};
 use super::neighbourhood::Neighbourhood;
 use super::schedule::{self, Found, Stop};
 use super::state::Need;
 use super::ways_out::WayOut;
-use super::witness::{Event, Given, Held, Record, Turn, What, Witness};
+use super::witness::{Event, Given, Held, Open, Record, Turn, What, Witness};
+use super::{Decides, Way};
 use crate::db::Db;
 use crate::effects::known::Const;
-use crate::effects::{Site, Target, WriteKind};
+use crate::effects::{Grain, Site, Target, WriteKind};
 use crate::hir::BodyOwner;
 use crate::signature::{cell_sig, handler_sig};
 use crate::types::{CellId, ItemId, LocalId, Ty};
@@ -139,6 +139,25 @@ pub(super) fn told(
             names.records[at].1.holds.push(held);
         }
     }
+    let mut open = Vec::new();
+    for &(event, piece) in &found.order {
+        for access in &stops[event].chain.pieces[piece].accesses {
+            let Some(cell) = access.cell.filter(|_| access.reads() && access.decides != Decides::Nothing) else { continue };
+            let class = match &access.target {
+                Target::Unknown | Target::Fresh => continue,
+                target => bindings.record(event, target),
+            };
+            let Some(record) = names.find(bindings.now(class)) else { continue };
+            let element = match &access.grain {
+                Grain::Element(Some(element)) => Some(given(bindings.value(event, element), &names, &mut values, bindings)),
+                _ => None,
+            };
+            let one = Open { record, cell, element };
+            if !open.contains(&one) {
+                open.push(one);
+            }
+        }
+    }
     for index in 0..names.records.len() {
         let key = bindings.literal(names.records[index].0).map(Into::into);
         names.records[index].1.key = key;
@@ -146,7 +165,7 @@ pub(super) fn told(
     let records = names.records.into_iter().map(|(_, record)| record).collect();
     let mut ordered: Vec<CellId> = near.ordered.iter().copied().collect();
     ordered.sort_unstable();
-    Cycle { witness: Witness { records, events, order, ordered }, steps, observed, ways_out: Vec::new() }
+    Cycle { witness: Witness { records, events, order, ordered, open }, steps, observed, ways_out: Vec::new() }
 }
 
 /// What a class of values stands for.

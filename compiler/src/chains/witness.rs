@@ -18,6 +18,18 @@ pub struct Witness {
     pub order: Vec<Turn>,
     /// Lists of which somebody looks what comes first.
     pub ordered: Vec<CellId>,
+    /// Cells by which something is decided on the way that constants do not tell: what they must hold for it is not known.
+    pub open: Vec<Open>,
+}
+
+/// A cell that may have to hold something in particular when the run starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// By position in [`Witness::records`].
+    pub record: usize,
+    pub cell: CellId,
+    /// The entry of a Map, or the element, that is looked at.
+    pub element: Option<Given>,
 }
 
 /// A record that the events work on.

@@ -12,7 +12,7 @@ use crate::rules::reach::receiver;
 use crate::signature::cell_sig;
 
 /// Pieces that a chain is followed through.
-const LONGEST_CHAIN: usize = 64;
+pub const LONGEST_CHAIN: usize = 64;
 
 /// A way in which an event comes out: the piece that says so, and what has come out on the way there.
 #[derive(Clone)]

@@ -55,6 +55,7 @@ use crate::hir::BodyOwner;
 use crate::types::{CellId, ItemId};
 
 pub use collect::chains;
+pub use follow::LONGEST_CHAIN;
 pub use search::{Verdict, verdicts};
 pub use stale::{Stale, stale_guards};
 pub use story::{Line, Story};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Check, Fixes, Rule};
 use super::context::Context;
 use super::overwrite_count::counts;
-use crate::chains::{Access, Chain, Cycle, Piece, Story, Verdict, Way, WayOut, chains, verdicts};
+use crate::chains::{Access, Chain, Cycle, Piece, Story, LONGEST_CHAIN, Verdict, Way, WayOut, chains, verdicts};
 use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
 use crate::effects::{Site, WriteKind, site_span};
 use crate::effects::describe::{body_name, cell_path};
@@ -26,9 +26,18 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
         return;
     }
     for (index, verdict) in verdicts(context.db, context.file) {
-        if let Verdict::Broken(cycle) = verdict {
-            findings.push(broken(context, &all[*index as usize], cycle));
+        let chain = &all[*index as usize];
+        match verdict {
+            Verdict::Broken(cycle) => findings.push(broken(context, chain, cycle)),
+            Verdict::Unfinished(events @ ..4) => {
+                findings.push(undecided(context, chain, &format!("{events} events at once have more orders than are tried")));
+            }
+            // Cycles of four are rare, and their orders often too many: all that are of three were looked at.
+            Verdict::Unfinished(_) => {}
         }
+    }
+    for chain in all.iter().filter(|chain| chain.incomplete && chain.pieces.len() >= LONGEST_CHAIN) {
+        findings.push(undecided(context, chain, &format!("it has more than {LONGEST_CHAIN} transactions")));
     }
     for chain in all.iter().filter(|chain| !chain.incomplete) {
         findings.extend(half_done(context, chain));
@@ -99,6 +108,19 @@ fn operations(context: &Context<'_>, sites: &[Site]) -> Option<Vec<Edit>> {
         edits.extend(count.edits.iter().filter(|edit| edit.file == file).cloned());
     }
     Some(edits)
+}
+
+/// A chain of which nothing was found, without having looked at everything.
+fn undecided(context: &Context<'_>, chain: &Chain, why: &str) -> Diagnostic {
+    let name = body_name(context.db, chain.root);
+    let message = format!("whether others can see, or break, `{name}` half way is not known: {why}");
+    let sent = chain.pieces.iter().filter_map(|piece| match &piece.way {
+        Way::Sent { at, .. } => Some(*at),
+        Way::Start | Way::Arm { .. } | Way::Undo { .. } => None,
+    });
+    let mut finding = RULE.at(cut(context, chain, sent), "others come in between here", message);
+    finding.level = Level::Info;
+    finding.help("try all orders of such events: `patternc explore` on a `test` that has them in `concurrently`")
 }
 
 /// How many transactions a run of a chain has, at most.
@@ -267,7 +289,8 @@ A rejection in a later piece is reported too, when nothing repairs what the piec
 
 What a receiver has read when it rejects counts as well: an `err` arm, or what undoes a step of a saga, rests on it.
 
-Up to four events at once are looked at, with a bound on the orders that are tried: where it is met before anything is found, nothing is said.
+Up to four events at once are looked at, with a bound on the orders that are tried: where it is met before all of two and three events were looked
+at, an info says so.
 `patternc explore` on a `test` with such events in `concurrently` tries all orders, within bounds that it prints.
 
 ## Bad

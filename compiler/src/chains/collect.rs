@@ -239,7 +239,16 @@ impl Collector<'_> {
             let own = written_by.filter(|_| !write.several && write.site().body == body);
             let made = own.and_then(|layout| layout.made(write.site())).and_then(|made| {
                 let seen = |value: &Value| frame.as_ref().map_or_else(|| Some(value.clone()), |frame| frame.value(value));
-                Some(Made { of: made.of.iter().map(seen).collect::<Option<_>>()?, copy: made.copy })
+                let of = made.of.iter().map(seen).collect::<Option<_>>()?;
+                let target = |target: &Target| frame.as_ref().map_or_else(|| target.clone(), |frame| frame.target(target));
+                // Of a cell that is derived, or that the piece itself changes, it is not told here what it holds; nor of which record, where that was
+                // read.
+                let told = |cell: CellId| {
+                    stored(Some(cell)) && !effects.writes.iter().any(|other| other.cell == Some(cell) && other.site() != write.site())
+                };
+                let cells = made.cells.as_ref().filter(|cells| blind && cells.iter().all(|(_, cell)| told(*cell)));
+                let cells = cells.map(|cells| cells.iter().map(|(of, cell)| (target(of), *cell)).collect());
+                Some(Made { of, copy: made.copy, cells })
             });
             Access {
                 record: write.record,

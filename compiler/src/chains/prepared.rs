@@ -28,6 +28,8 @@ pub(super) struct Change<'a> {
     pub thing: Thing,
     /// What is written is made of these, and of what was read.
     pub made: Option<Vec<Class>>,
+    /// All of what was read that it is made of, if that is known.
+    pub from: Option<Vec<Thing>>,
     /// It is an append, and somebody looks what comes first.
     pub ordered: bool,
     pub sure: bool,
@@ -111,8 +113,15 @@ impl<'a> Prepared<'a> {
             let sure = access.always || used.contains(&position) || next.iter().any(|condition| condition.with.contains(&position));
             let when = access.facts.iter().filter_map(|fact| Need::of(event, fact, bindings)).collect();
             let made = access.made.as_ref().map(|made| made.of.iter().map(|value| bindings.value(event, value)).collect());
+            let from = access.made.as_ref().and_then(|made| made.cells.as_ref()).and_then(|cells| {
+                let thing = |(target, cell): &(Target, CellId)| {
+                    let record = (*target != Target::Unknown).then(|| bindings.record(event, target))?;
+                    Some(Thing { record: Some(record), of: cell.record, cell: Some(*cell), element: None, fresh: false })
+                };
+                cells.iter().map(thing).collect()
+            });
             let ordered = is_ordered(access, ordered);
-            changes.push(Change { access, thing, made, ordered, sure, chosen: !access.always, when });
+            changes.push(Change { access, thing, made, from, ordered, sure, chosen: !access.always, when });
         }
         let sent = match &piece.way {
             Way::Sent { from, ordered: true, .. } if *from != Target::Unknown && piece.on != Target::Unknown => {

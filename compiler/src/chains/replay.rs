@@ -223,7 +223,8 @@ impl<'a> Run<'a> {
     fn write(&mut self, event: usize, change: &Change<'_>, decided: u64) {
         let Thing { record, of, cell, element, fresh } = change.thing;
         let access = change.access;
-        let read = if access.blind { 0 } else { self.read[event] };
+        let seen = || change.from.as_ref().map(|from| name(&from.iter().map(|thing| (*thing, self.value(thing))).collect::<Vec<_>>()));
+        let read = if access.blind { 0 } else { seen().unwrap_or(self.read[event]) };
         // What is computed alike from the same is the same, whoever does it.
         let own = match (&access.value, access.fixed, &change.made, &access.made) {
             (Some(value), true, ..) => name(value),

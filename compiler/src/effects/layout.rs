@@ -1,7 +1,8 @@
 //! How the sites of a body lie to each other: which can happen after which, and what is inside a `try`.
 
 use super::known::{Const, Fact, Known};
-use super::{Site, Value};
+use super::{Site, Target, Value};
+use crate::types::CellId;
 
 /// A block of a body, by position in [`Layout`]. The first one is the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,6 +61,8 @@ pub struct Made {
     pub of: Box<[Value]>,
     /// The cell holds just that.
     pub copy: bool,
+    /// All that it reads: cells of `self` or of records in parameters. `None` if it reads something else.
+    pub cells: Option<Box<[(Target, CellId)]>>,
 }
 
 /// What a write adds to its cell, or sets it to.

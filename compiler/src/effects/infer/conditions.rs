@@ -50,8 +50,17 @@ pub(super) fn is_blind(value: &Expr, params: u32) -> bool {
 /// What a value is made of, beside what it reads; `None` if that has no name, or is another one for each event: the clock, a new id.
 pub(super) fn made_of(value: &Expr, params: u32) -> Option<Made> {
     let (mut of, mut named) = (Vec::new(), true);
+    let (mut cells, mut told) = (Vec::new(), true);
     visit::expr(value, &mut |part| match &part.kind {
         ExprKind::SelfRef => of.push(Value::SelfRecord),
+        ExprKind::Cell { base, cell, .. } => match &base.kind {
+            ExprKind::SelfRef => cells.push((Target::SelfRecord, *cell)),
+            ExprKind::Local(local) if local.0 < params => cells.push((Target::Local(*local), *cell)),
+            _ => told = false,
+        },
+        ExprKind::Lookup { .. } | ExprKind::All { .. } | ExprKind::Where { .. } | ExprKind::Exists(_) | ExprKind::CallFn { .. } => {
+            told = false
+        }
         ExprKind::Local(local) if local.0 < params => of.push(Value::Local(*local)),
         ExprKind::Local(_)
         | ExprKind::Now
@@ -63,7 +72,7 @@ pub(super) fn made_of(value: &Expr, params: u32) -> Option<Made> {
         _ => {}
     });
     let copy = matches!(value.kind, ExprKind::SelfRef | ExprKind::Local(_));
-    named.then(|| Made { of: of.into(), copy })
+    named.then(|| Made { of: of.into(), copy, cells: told.then(|| cells.into()) })
 }
 
 /// That all is told, or not.

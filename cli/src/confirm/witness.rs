@@ -217,9 +217,9 @@ impl Writer<'_> {
         let open = self.witness.open.iter().find(is_it)?;
         let number = random.below(SMALL);
         match ty {
-            Type::Bool => Some((number % 2 == 0).to_string()),
+            Type::Bool => Some((number.is_multiple_of(2)).to_string()),
             Type::Int => Some(number.to_string()),
-            Type::Optional(ty) if number % 2 == 0 => self.value(ty, OTHER).ok(),
+            Type::Optional(ty) if number.is_multiple_of(2) => self.value(ty, OTHER).ok(),
             Type::Map(_, ty) => match &open.element {
                 Some(Given::Literal(key)) => Some(format!("Map[{key}: {}]", self.value(ty, number).ok()?)),
                 _ => None,

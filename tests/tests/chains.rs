@@ -5,6 +5,7 @@ use patternc_compiler::check::{CheckOptions, check};
 use patternc_compiler::db::{Database, Project};
 use patternc_compiler::diagnostic::{Diagnostic, Level};
 use patternc_compiler::effects::describe::body_name;
+use patternc_compiler::effects::{Grain, WriteKind};
 use patternc_interpreter::host::Random;
 use patternc_tests::generate::{Tape, chain_set};
 use patternc_tests::verdicts::verdicts as verdicts_of;
@@ -311,6 +312,98 @@ fn who_looks_a_key_up_sees_whether_it_was_created() {
     fine(&text.replace("READER", "handler is_taken(name: Text) -> Bool { return Name[name] != none }"));
     let story = cycle(&text.replace("READER", "handler gap(name: Text) -> Bool { return self.taken > 0 && Name[name] == none }"));
     assert!(story.contains("`a.gap(name)` sees `a.taken` with what `a.take(one, two)` did, and `Name` without it"), "{story}");
+}
+
+/// Who takes a seat, and who finds that somebody has, and that a seat is free.
+const SEATS: &str = r#"
+space front
+space back
+record Seat in back {
+  cell of: Clerk key
+}
+record Name in back {
+  cell text: Text key
+}
+record Clerk in front {
+  cell taken: Int = 0
+  cell name: Text = ""
+  TAKE
+  READER
+}
+"#;
+
+fn seats(take: &str, reader: &str) -> String {
+    SEATS.replace("TAKE", take).replace("READER", reader)
+}
+
+#[test]
+fn creations_under_other_keys_have_nothing_to_do_with_a_lookup() {
+    let take = "handler take() { self.taken += 1  send create Name in back { text: \"one\" } }";
+    let gap = "handler gap() -> Bool { return self.taken > 0 && Name[KEY] == none }";
+    cycle(&seats(take, &gap.replace("KEY", "\"one\"")));
+    fine(&seats(take, &gap.replace("KEY", "\"two\"")));
+    // Who looks at all of them meets every one.
+    cycle(&seats(take, "handler gap() -> Bool { return self.taken > 0 && Name.all.is_empty() }"));
+
+    let take = "handler take() { self.taken += 1  send create Seat in back { of: self } }";
+    cycle(&seats(take, "handler gap(other: Clerk) -> Bool { return other.taken > 0 && Seat[other] == none }"));
+    let gap = "handler gap(other: Clerk, at: Clerk) -> Bool { return other.taken > 0 && Seat[at] == none }";
+    cycle(&seats(take, gap));
+}
+
+#[test]
+fn of_two_creations_under_different_keys_none_is_refused() {
+    let text = r#"
+space front
+space back
+record Name in back { cell text: Text key  OTHER }
+record Shelf in back {
+  handler put() {
+    require Name["one"] != none else "too early"
+    create Name { text: KEY GIVEN }
+  }
+}
+record Desk in front {
+  cell id: Text key
+  cell done: Bool = false
+  create { require self.id == "desk" else "there is one" }
+  handler take() {
+    require !self.done else "done"
+    self.done = true
+    send create Name in back { text: "one" }
+    send create Name in back { text: "two" }
+  }
+}
+"#;
+    let plain = text.replace("OTHER", "").replace("GIVEN", "");
+    cycle(&plain.replace("KEY", "\"two\""));
+    fine(&plain.replace("KEY", "\"three\""));
+    // Two may not share what is `unique` either.
+    let other = text.replace("OTHER", "cell label: Text unique = \"\"").replace("KEY", "\"three\"");
+    cycle(&other.replace("GIVEN", ""));
+}
+
+/// What is known of the keys under which the chain that starts with `Clerk.take` creates a `Name`.
+fn keys(take: &str) -> Vec<Grain> {
+    let mut db = Database::default();
+    db.set_project(&[("main.pattern", &*seats(take, ""))], None);
+    let chains = Project::get(&db).files(&db).iter().flat_map(|file| chains::chains(&db, *file));
+    let takes = chains.filter(|chain| body_name(&db, chain.root) == "Clerk.take").flat_map(|chain| &chain.pieces);
+    let accesses = takes.flat_map(|piece| &piece.accesses);
+    accesses.filter(|access| access.write == Some(WriteKind::Create)).map(|access| access.grain.clone()).collect()
+}
+
+#[test]
+fn a_key_is_known_where_it_is_one_value_all_along_the_chain() {
+    let creates = |key: &str| format!("send create Name in back {{ text: {key} }}");
+    let known = |take: &str| keys(take).iter().map(|grain| matches!(grain, Grain::Element(Some(_)))).collect::<Vec<_>>();
+    assert_eq!(known(&format!("handler take() {{ {} }}", creates("\"one\""))), [true]);
+    assert_eq!(known(&format!("handler take(name: Text) {{ {} }}", creates("name"))), [true]);
+    assert_eq!(known(&format!("handler take() {{ {} }}", creates("self.name"))), [true]);
+    let renames = format!("handler take() {{ {} }}  handler rename(name: Text) {{ self.name = name }}", creates("self.name"));
+    assert_eq!(known(&renames), [false]);
+    assert_eq!(known(&format!("handler take(names: List<Text>) {{ for name in names {{ {} }} }}", creates("name"))), [false]);
+    assert_eq!(known(&format!("handler take() {{ {} }}", creates("\"{self.taken}\""))), [false]);
 }
 
 /// Who posts to a board and to a wall. Who posts is one of many, so that nothing orders what two of them send.

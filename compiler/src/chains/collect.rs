@@ -98,6 +98,7 @@ fn chain(db: &dyn Db, bodies: Bodies<'_>, root: BodyOwner) -> Option<Chain> {
         turn: 0,
         blind: true,
         seen: None,
+        created: None,
     });
     collector.chain.single = is_single(db, bodies, &first);
     collector.chain.pieces.push(first);
@@ -167,12 +168,14 @@ pub(super) struct Opening<'e> {
     pub blind: bool,
     /// How its body looks from where the chain starts; `None` for the first.
     pub seen: Option<&'e CallEffect>,
+    /// If it is a creation that was sent: which record of the type.
+    pub created: Option<&'e Grain>,
 }
 
 impl Collector<'_> {
     /// The piece that commits.
     pub(super) fn piece(&mut self, opening: Opening<'_>) -> Piece {
-        let Opening { body, effects, parent, way, on, space, outcomes, turn, blind, seen } = opening;
+        let Opening { body, effects, parent, way, on, space, outcomes, turn, blind, seen, created } = opening;
         self.chain.incomplete |= effects.incomplete || effects.recursive;
         let layout = self.bodies.own(body).map(|own| Arc::clone(&own.layout));
         let frame = seen.map(|call| Frame { call, home: self.home });
@@ -220,7 +223,10 @@ impl Collector<'_> {
             cell: read.cell,
             target: read.target.clone(),
             space: read.space,
-            grain: read.grain.clone(),
+            grain: match (read.cell, &read.target) {
+                (None, Target::Key(_, key)) => self.existence(read.record, Some(key)),
+                _ => read.grain.clone(),
+            },
             write: None,
             value: None,
             fixed: false,
@@ -255,7 +261,10 @@ impl Collector<'_> {
                 cell: write.cell,
                 target: write.target.clone(),
                 space: write.space,
-                grain: write.grain.clone(),
+                grain: match (write.kind, &write.grain) {
+                    (WriteKind::Create, Grain::Element(key)) => self.existence(write.record, key.as_ref()),
+                    _ => write.grain.clone(),
+                },
                 write: Some(write.kind),
                 fixed: value.as_ref().is_some_and(|value| self.is_fixed(value)),
                 value,
@@ -271,7 +280,7 @@ impl Collector<'_> {
             }
         });
         let mut accesses: Vec<Access> = reads.chain(writes).collect();
-        accesses.extend(created(body, &way, space));
+        accesses.extend(self.created(body, &way, space, created));
         let mut demanded = demanded(self.db, self.bodies, body, &way, &on, space, &accesses);
         demanded.extend(values_of_others(self.db, &accesses));
         let rejection = match layout.as_ref().filter(|_| demanded.is_empty()) {
@@ -314,16 +323,20 @@ impl Collector<'_> {
 
     /// Whether an argument depends on the event that starts the chain alone.
     pub(super) fn is_blind(&self, arg: &Argument) -> bool {
+        match arg {
+            Argument::Record { target: Target::SelfRecord, .. } | Argument::Value(Value::SelfRecord | Value::Literal(_)) => true,
+            Argument::Record { target: Target::Local(local), .. } | Argument::Value(Value::Local(local)) => self.is_param(*local),
+            Argument::Record { .. } | Argument::Value(Value::Cell(_)) | Argument::Unknown => false,
+        }
+    }
+
+    /// Whether a local is a parameter of the event that starts the chain.
+    pub(super) fn is_param(&self, local: LocalId) -> bool {
         let params = match self.chain.root {
             BodyOwner::Handler(handler) | BodyOwner::Saga(handler) => handler_sig(self.db, handler).map_or(0, |sig| sig.params.len()),
             _ => 0,
         };
-        let param = |local: LocalId| (local.0 as usize) < params;
-        match arg {
-            Argument::Record { target: Target::SelfRecord, .. } | Argument::Value(Value::SelfRecord | Value::Literal(_)) => true,
-            Argument::Record { target: Target::Local(local), .. } | Argument::Value(Value::Local(local)) => param(*local),
-            Argument::Record { .. } | Argument::Value(Value::Cell(_)) | Argument::Unknown => false,
-        }
+        (local.0 as usize) < params
     }
 
     /// Whether a constant is all of a value.
@@ -379,33 +392,6 @@ impl Collector<'_> {
             _ => vec![fact],
         }
     }
-}
-
-/// The record that a piece is the creation of: the `create` block and the defaults, which are all that its body has, do not say so.
-fn created(body: BodyOwner, way: &Way, space: EffectSpace) -> Option<Access> {
-    let BodyOwner::Create(record) = body else { return None };
-    let site = match way {
-        Way::Sent { at, .. } | Way::Undo { at } => *at,
-        Way::Start => Site { body, index: 0 },
-        Way::Arm { .. } => return None,
-    };
-    Some(Access {
-        record,
-        cell: None,
-        target: Target::Fresh,
-        space,
-        grain: Grain::Whole,
-        write: Some(WriteKind::Create),
-        value: None,
-        fixed: false,
-        // What its cells are given can have been read.
-        blind: false,
-        made: None,
-        site,
-        always: true,
-        facts: Arc::default(),
-        decides: Decides::Nothing,
-    })
 }
 
 /// Where an entry happens in the text of the piece itself: the effect, or the direct call that leads to it.

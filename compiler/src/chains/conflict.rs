@@ -13,8 +13,6 @@ pub(super) struct Conflict<'a> {
     pub elements: Option<(&'a Value, &'a Value)>,
 }
 
-const ALWAYS: Conflict<'static> = Conflict { records: None, elements: None };
-
 /// Whether two accesses of different events get in each other's way, and what must be the same for it. `ordered` are the lists of which somebody
 /// looks what comes first.
 pub(super) fn conflict<'a>(one: &'a Access, other: &'a Access, ordered: &FxHashSet<CellId>) -> Option<Conflict<'a>> {
@@ -22,10 +20,11 @@ pub(super) fn conflict<'a>(one: &'a Access, other: &'a Access, ordered: &FxHashS
         return None;
     }
     if one.target == Target::Fresh || other.target == Target::Fresh {
-        // Nobody else has a record that is just being made: only who looks which there are.
+        // Nobody else has a record that is just being made: only who looks which there are, or whether there is one under its key.
         let looks = |access: &Access| access.reads() && access.cell.is_none() && matches!(access.target, Target::Unknown | Target::Key(..));
         let makes = |access: &Access| access.write == Some(WriteKind::Create);
-        return ((makes(one) && looks(other)) || (makes(other) && looks(one))).then_some(ALWAYS);
+        return ((makes(one) && looks(other)) || (makes(other) && looks(one)))
+            .then(|| Conflict { records: None, elements: elements(one, other) });
     }
     let deletes = |access: &Access| access.write == Some(WriteKind::Delete);
     if deletes(one) || deletes(other) {

@@ -130,7 +130,19 @@ impl Collector<'_> {
             rejections(arm).any(|failure| own_site(failure, seen) == failure.site && own.layout.always_fails(failure.site))
         });
         let turn = self.turn_after(&end);
-        let opening = Opening { body, effects: arm, parent: Some(end.after), way, on, space, outcomes: end.outcomes, turn, blind, seen };
+        let opening = Opening {
+            body,
+            effects: arm,
+            parent: Some(end.after),
+            way,
+            on,
+            space,
+            outcomes: end.outcomes,
+            turn,
+            blind,
+            seen,
+            created: None,
+        };
         self.transaction(opening, always_fails, false)
     }
 
@@ -200,8 +212,19 @@ impl Collector<'_> {
         let blind = self.chain.pieces[after].blind && call.args.iter().all(|arg| self.is_blind(arg));
         let (on, space) = (send.target.clone(), send.space);
         let turn = self.number();
-        let opening =
-            Opening { body: callee, effects: &effects, parent: Some(after), way, on, space, outcomes, turn, blind, seen: Some(&call) };
+        let opening = Opening {
+            body: callee,
+            effects: &effects,
+            parent: Some(after),
+            way,
+            on,
+            space,
+            outcomes,
+            turn,
+            blind,
+            seen: Some(&call),
+            created: Some(&send.created),
+        };
         self.transaction(opening, false, until_taken)
     }
 

@@ -8,6 +8,7 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `collect` | where chains start, and what each piece touches, seen from there |
+//! | `existence` | which record a creation makes, and which a key looks up |
 //! | `follow` | the pieces that come of what a piece sends: receivers, arms, steps of sagas and what undoes them |
 //! | `rejection` | how a piece can be rejected, and by what it has read |
 //! | `conflict` | which accesses get in each other's way, and which records must be the same for that |
@@ -29,6 +30,7 @@
 mod bindings;
 mod collect;
 mod conflict;
+mod existence;
 mod filter;
 mod follow;
 mod locks;

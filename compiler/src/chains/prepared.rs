@@ -197,11 +197,11 @@ fn tells_all(fact: &Fact, access: &Access) -> bool {
 impl Thing {
     /// Whether both can be about the same.
     pub(super) fn overlaps(&self, other: &Thing) -> bool {
-        if self.fresh || other.fresh {
-            // Only who looks which there are sees one that is made.
-            return self.of == other.of && self.cell.is_none() && other.cell.is_none();
-        }
         let may_be = |one: Option<Class>, other: Option<Class>| one.is_none() || other.is_none() || one == other;
+        if self.fresh || other.fresh {
+            // Only who looks which there are, or whether there is one under its key, sees one that is made.
+            return self.of == other.of && self.cell.is_none() && other.cell.is_none() && may_be(self.element, other.element);
+        }
         let cell = self.cell == other.cell || self.cell.is_none() || other.cell.is_none();
         self.of == other.of && cell && may_be(self.record, other.record) && may_be(self.element, other.element)
     }

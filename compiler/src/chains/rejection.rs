@@ -82,10 +82,16 @@ pub(super) fn values_of_others(db: &dyn Db, accesses: &[Access]) -> Vec<Access> 
             (Some(WriteKind::Set), Some(cell)) => cells.filter(|unique| *unique == cell).collect(),
             _ => continue,
         };
+        // One under another key is in nobody's way, if a key is all that two may not share.
+        let grain = match (&write.grain, sig.cells.iter().any(|cell| cell.unique && !cell.key)) {
+            (Grain::Element(Some(_)), false) if write.write == Some(WriteKind::Create) => write.grain.clone(),
+            _ => Grain::Query,
+        };
         let held = written.iter().copied().filter(|cell| facts::is_changed(db, *cell)).map(Some);
         for cell in (!written.is_empty()).then_some(None).into_iter().chain(held) {
             let (always, facts) = (write.always, write.facts.clone());
-            let read = Access { cell, target: Target::Unknown, grain: Grain::Query, always, facts, ..look(write) };
+            let grain = if cell.is_none() { grain.clone() } else { Grain::Query };
+            let read = Access { cell, target: Target::Unknown, grain, always, facts, ..look(write) };
             if !found.contains(&read) {
                 found.push(read);
             }

@@ -512,9 +512,13 @@ impl Walk<'_, '_> {
                 (SendTarget::Unknown, Target::Unknown, EffectSpace::Any, Arc::default())
             }
         };
+        let created = match event {
+            SendEvent::Create(create) => self.created_under(create),
+            _ => Grain::Whole,
+        };
         let site = self.site(span);
         let (path, sender) = (CallPath::default(), EffectSpace::Here);
-        SendEffect { to, target, space, args, role, delayed: false, ok: None, err: None, site, path, sender }
+        SendEffect { to, target, space, args, created, role, delayed: false, ok: None, err: None, site, path, sender }
     }
 
     fn step(&mut self, step: &Step) {

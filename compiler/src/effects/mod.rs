@@ -124,7 +124,7 @@ pub struct Read {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Grain {
     Whole,
-    /// One element or entry, where it is known which; for a List, a search for an element.
+    /// One element or entry, where it is known which; for a List, a search for an element. Of a creation, the key.
     Element(Option<Value>),
     /// How many elements there are, whatever their order.
     Size,
@@ -194,6 +194,8 @@ pub struct SendEffect {
     /// Where the receiver is; for an extern, here.
     pub space: EffectSpace,
     pub args: Arc<[Argument]>,
+    /// Of a creation: which record of the type it is.
+    pub created: Grain,
     pub role: SendRole,
     /// `after` was given.
     pub delayed: bool,

@@ -180,7 +180,7 @@ impl Frame<'_> {
             sends: unlike(
                 callee.sends.iter().map(|send| self.send(send, merge)),
                 |send| (send.to, send.target.clone(), send.space, send.role, send.delayed, send.sender),
-                |a, b| merge && (&a.args, &a.ok, &a.err) == (&b.args, &b.ok, &b.err),
+                |a, b| merge && (&a.args, &a.created, &a.ok, &a.err) == (&b.args, &b.created, &b.ok, &b.err),
                 |_| {},
             ),
             failures: unlike(failures, |failure| (failure.cause, failure.caught), |_, _| true, |_| {}),
@@ -211,6 +211,7 @@ impl Frame<'_> {
             target: self.target(&send.target),
             space: self.space(send.space),
             args: self.args(&send.args),
+            created: self.grain(&send.created),
             ok: arm(&send.ok),
             err: arm(&send.err),
             path: self.path(send),

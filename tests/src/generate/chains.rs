@@ -58,6 +58,8 @@ pub fn making_chain_set(tape: &mut Tape<'_>) -> String {
         "    send create Tag in right { name: \"t\" }\n",
         "    send create Tag in right { name: \"t\" } then { ok(_t) => { self.open = false } err(_e) => { self.n = 9 } }\n",
         "    send create Tag in right { name: \"{self.n}\" } then { err(_e) => { self.n += 1 } }\n",
+        "    send create Tag in right { name: \"u\" }\n",
+        "    send create Seat in right { of: self }\n",
     ];
     let one = |tape: &mut Tape<'_>, of: &[&'static str]| of[tape.below(of.len())];
     let mut left = String::new();
@@ -71,10 +73,15 @@ pub fn making_chain_set(tape: &mut Tape<'_>) -> String {
         "    create Note { n: 1 }\n    self.n += 1\n",
         "    self.n = Note.all.len()\n",
         "    create Tag { name: \"t\" }\n",
+        "    create Tag { name: \"u\" }\n",
+        "    create Seat { of: other }\n",
     ];
-    right.push_str(&format!("  internal handler take0(_other: Left) {{\n{}{}  }}\n", one(tape, &guards), one(tape, &beside)));
+    right.push_str(&format!("  internal handler take0(other: Left) {{\n{}{}  }}\n", one(tape, &guards), one(tape, &beside)));
     if tape.one_in(2) {
-        right.push_str(&format!("  handler do0(_other: Left) {{\n{}{}  }}\n", one(tape, &guards), one(tape, &beside)));
+        right.push_str(&format!("  handler do0(other: Left) {{\n{}{}  }}\n", one(tape, &guards), one(tape, &beside)));
+    }
+    if tape.one_in(2) {
+        left.push_str("  handler sit0(other: Right) { if Seat[self] == none { self.n += 1 } }\n");
     }
     if tape.one_in(2) {
         left.push_str("  handler look0(other: Right) -> Int { return self.n + Note.all.len() }\n");
@@ -85,7 +92,7 @@ pub fn making_chain_set(tape: &mut Tape<'_>) -> String {
     let cells = "  cell n: Int = 1\n  cell open: Bool = true\n";
     format!(
         "space left\nspace right\n\nrecord Left in left {{\n{cells}{left}}}\n\nrecord Right in right {{\n{cells}{right}}}\n\nrecord Note in right \
-         {{\n  cell n: Int = 0\n}}\n\nrecord Tag in right {{\n  cell name: Text key\n}}\n"
+         {{\n  cell n: Int = 0\n}}\n\nrecord Tag in right {{\n  cell name: Text key\n}}\n\nrecord Seat in right {{\n  cell of: Left key\n}}\n"
     )
 }
 

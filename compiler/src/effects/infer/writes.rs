@@ -224,6 +224,18 @@ impl Walk<'_, '_> {
         create.cells.iter().for_each(|(_, value)| self.expr(value));
     }
 
+    /// Which record of the type a creation makes: the one of its key.
+    pub(super) fn created_under(&mut self, create: &Create) -> Grain {
+        let key = self.inference.record(create.record).and_then(|sig| sig.cells.iter().position(|cell| cell.key));
+        match key {
+            Some(key) => {
+                let given = create.cells.iter().find(|(cell, _)| *cell as usize == key);
+                Grain::Element(given.and_then(|(_, value)| self.value(value)))
+            }
+            None => Grain::Whole,
+        }
+    }
+
     pub(super) fn create(&mut self, create: &Create) {
         self.created_cells(create);
         self.forget_cells();
@@ -233,7 +245,7 @@ impl Walk<'_, '_> {
         };
         let site = self.site(create.span);
         let (record, path) = (create.record, CallPath::default());
-        let (kind, grain) = (WriteKind::Create, Grain::Whole);
+        let (kind, grain) = (WriteKind::Create, self.created_under(create));
         self.found.writes.push(WriteEffect {
             record,
             cell: None,

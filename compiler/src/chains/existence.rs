@@ -1,0 +1,80 @@
+//! Which record a creation makes, and which a key looks up: under keys that are known to be different, they have nothing to do with one another.
+
+use std::sync::Arc;
+
+use super::collect::Collector;
+use super::{Access, Decides, Way};
+use crate::effects::{EffectSpace, Grain, Site, Target, Value, WriteKind};
+use crate::facts;
+use crate::hir::BodyOwner;
+use crate::signature::record_sig;
+use crate::types::{CellId, ItemId};
+
+impl Collector<'_> {
+    /// Which record of a type it is that is made, or looked up, under a key. Any, where the key is not one value all along the chain.
+    pub(super) fn existence(&self, record: ItemId, key: Option<&Value>) -> Grain {
+        let keeps = |value: &&Value| self.is_kept(record) && self.is_one_value(value);
+        Grain::Element(key.filter(keeps).cloned())
+    }
+
+    /// The record that a piece is the creation of: the `create` block and the defaults, which are all that its body has, do not say so.
+    pub(super) fn created(&self, body: BodyOwner, way: &Way, space: EffectSpace, made: Option<&Grain>) -> Option<Access> {
+        let BodyOwner::Create(record) = body else { return None };
+        let site = match way {
+            Way::Sent { at, .. } | Way::Undo { at } => *at,
+            Way::Start => Site { body, index: 0 },
+            Way::Arm { .. } => return None,
+        };
+        let grain = match made {
+            Some(Grain::Element(key)) => self.existence(record, key.as_ref()),
+            _ => Grain::Whole,
+        };
+        Some(Access {
+            record,
+            cell: None,
+            target: Target::Fresh,
+            space,
+            grain,
+            write: Some(WriteKind::Create),
+            value: None,
+            fixed: false,
+            // What its cells are given can have been read.
+            blind: false,
+            made: None,
+            site,
+            always: true,
+            facts: Arc::default(),
+            decides: Decides::Nothing,
+        })
+    }
+
+    /// Whether a record stays under the key that its creation is given.
+    fn is_kept(&self, record: ItemId) -> bool {
+        let cells = record_sig(self.db, record).map(|sig| &sig.cells[..]).unwrap_or_default();
+        let mut keys = cells.iter().enumerate().filter(|(_, cell)| cell.key);
+        keys.all(|(index, _)| {
+            let key = CellId { record, index: index as u32 };
+            let own = &self.bodies.effects(BodyOwner::Create(record)).writes;
+            !facts::is_changed(self.db, key) && own.iter().all(|write| write.cell != Some(key))
+        })
+    }
+
+    /// Whether a value is the same wherever the chain names it: a local can be another one in every round of a loop, a cell can be written.
+    fn is_one_value(&self, value: &Value) -> bool {
+        match value {
+            Value::Literal(_) | Value::SelfRecord => true,
+            Value::Local(local) => self.is_param(*local),
+            Value::Cell(path) => self.is_one_record(&path.0) && !facts::is_changed(self.db, path.1),
+        }
+    }
+
+    fn is_one_record(&self, target: &Target) -> bool {
+        match target {
+            Target::SelfRecord => true,
+            Target::Local(local) => self.is_param(*local),
+            Target::Key(_, key) => self.is_one_value(key),
+            Target::Path(path) => self.is_one_record(&path.0) && !facts::is_changed(self.db, path.1),
+            Target::Fresh | Target::Unknown => false,
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! `split-invariant`: a chain that writes one record's part of an `eventually` invariant and never the other's.
 
 use patternc_grammar::syntax::BinaryOp;
+use patternc_program::Method;
 use rustc_hash::FxHashMap;
 
 use super::{Check, Fixes, Rule};
@@ -9,7 +10,7 @@ use crate::bodies::bodies;
 use crate::chains::{Access, Chain, chains};
 use crate::db::{Db, Project, SourceFile};
 use crate::diagnostic::{Diagnostic, Level, Location};
-use crate::effects::describe::{body_name, cell_path};
+use crate::effects::describe::{body_name, cell_path, record_name};
 use crate::effects::known::Const;
 use crate::effects::{self, Target, WriteKind};
 use crate::facts;
@@ -37,6 +38,9 @@ struct Parts {
     others: Vec<CellId>,
     /// The constants that cells are compared with.
     compared: Vec<(CellId, Const)>,
+    /// The types of which it counts the records. Which of them count by what they hold in a cell that is compared with a constant is left out: what
+    /// is made or deleted may be one that does not.
+    counted: Vec<ItemId>,
 }
 
 #[salsa::tracked(returns(ref))]
@@ -49,6 +53,8 @@ fn parts_in(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, Parts)> {
         let Some(body) = bodies(db, file).get(owner).filter(|_| eventually) else { continue };
         let mut slack = Vec::new();
         let mut compared = Vec::new();
+        let mut counted = Vec::new();
+        let mut bounded = Vec::new();
         visit::body(body, &mut |expr| {
             if let ExprKind::Binary { op: BinaryOp::Eq | BinaryOp::Ne, left, right } = &expr.kind {
                 for (cell, value) in [(left, right), (right, left)] {
@@ -62,10 +68,13 @@ fn parts_in(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, Parts)> {
                     if let ExprKind::Cell { cell, .. } = &part.kind {
                         slack.push(*cell);
                     }
+                    bounded.extend(counts(part));
                 });
             }
+            counted.extend(counts(expr));
         });
-        let mut parts = Parts { compared, ..Parts::default() };
+        counted.retain(|record| !bounded.contains(record) && !compared.iter().any(|(cell, _): &(CellId, Const)| cell.record == *record));
+        let mut parts = Parts { compared, counted, ..Parts::default() };
         for read in &effects::effects(db, owner).reads {
             let Some(cell) = read.cell.filter(|cell| !slack.contains(cell)) else { continue };
             let part = if read.target == Target::Local(LocalId(0)) { &mut parts.own } else { &mut parts.others };
@@ -73,11 +82,22 @@ fn parts_in(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, Parts)> {
                 part.push(cell);
             }
         }
-        if !parts.own.is_empty() && !parts.others.is_empty() {
+        if !parts.own.is_empty() && !(parts.others.is_empty() && parts.counted.is_empty()) {
             found.push((item, parts));
         }
     }
     found
+}
+
+/// The type of which an expression counts the records.
+fn counts(expr: &Expr) -> Option<ItemId> {
+    match &expr.kind {
+        ExprKind::Method { method: Method::Len | Method::IsEmpty, base, .. } => match &base.kind {
+            ExprKind::All { record } | ExprKind::Where { record, .. } => Some(*record),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn constant(value: &Expr) -> Option<Const> {
@@ -105,10 +125,18 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
             continue;
         }
         let mut reported = Vec::new();
-        for write in writes(chain) {
-            for invariant in write.cell.iter().flat_map(|cell| facts::invariants_on(context.db, *cell)) {
+        for write in chain.pieces.iter().flat_map(|piece| &piece.accesses).filter(|access| !access.reads()) {
+            let over = match write.cell {
+                Some(cell) => facts::invariants_on(context.db, cell),
+                None => facts::invariants_over(context.db, write.record, None),
+            };
+            for invariant in over {
                 let Some(parts) = parts.get(invariant).filter(|_| !reported.contains(invariant)) else { continue };
-                if let Some(missing) = missing(chain, write, parts) {
+                let missing = match write.cell {
+                    Some(cell) => missing(chain, write, cell, parts),
+                    None => uncounted(context.db, chain, write.record, parts),
+                };
+                if let Some(missing) = missing {
                     reported.push(*invariant);
                     findings.push(finding(context, chain, write, *invariant, missing));
                 }
@@ -117,15 +145,8 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The writes of a chain that can break something: what is made anew starts whole.
-fn writes(chain: &Chain) -> impl Iterator<Item = &Access> {
-    let accesses = chain.pieces.iter().flat_map(|piece| &piece.accesses);
-    accesses.filter(|access| matches!(access.write, Some(kind) if kind != WriteKind::Create && kind != WriteKind::Delete))
-}
-
 /// A cell of the other part, if the chain neither writes it nor looks at it.
-fn missing(chain: &Chain, write: &Access, parts: &Parts) -> Option<CellId> {
-    let cell = write.cell?;
+fn missing(chain: &Chain, write: &Access, cell: CellId, parts: &Parts) -> Option<CellId> {
     // A value that the invariant does not ask about makes it truer, if anything: of a state, one that is not the one that counts.
     let mut asked = parts.compared.iter().filter(|(of, _)| *of == cell).peekable();
     if let Some(value) = write.value.as_ref().filter(|value| matches!(value, Const::Variant(..)))
@@ -150,19 +171,41 @@ fn missing(chain: &Chain, write: &Access, parts: &Parts) -> Option<CellId> {
     match (parts.own.contains(&cell), parts.others.contains(&cell)) {
         // Both ends are the same cell: of two records.
         (true, true) if !touches(&parts.own, true) && !touches(&parts.others, true) => Some(cell),
-        (true, false) if !touches(&parts.others, false) => parts.others.first().copied(),
+        (true, false) if !parts.counted.iter().any(|record| makes_or_deletes(chain, *record)) && !touches(&parts.others, false) => parts.others.first().copied(),
         (false, true) if !touches(&parts.own, false) => parts.own.first().copied(),
         _ => None,
     }
 }
 
+/// A cell that keeps the count of the records of a type, if the chain makes or deletes one and neither writes that cell nor looks at it.
+fn uncounted(db: &dyn Db, chain: &Chain, record: ItemId, parts: &Parts) -> Option<CellId> {
+    if !parts.counted.contains(&record) {
+        return None;
+    }
+    let others: Vec<CellId> = parts.own.iter().chain(&parts.others).copied().filter(|cell| cell.record != record).collect();
+    // Whoever is made as well starts whole, and of whoever is deleted nothing is asked any more.
+    let starts_or_ends = others.iter().any(|cell| makes_or_deletes(chain, cell.record));
+    let touches = chain.pieces.iter().flat_map(|piece| &piece.accesses).any(|access| access.cell.is_some_and(|cell| others.contains(&cell)));
+    let kept = others.iter().find(|cell| facts::is_changed(db, **cell)).or(others.last());
+    kept.copied().filter(|_| !starts_or_ends && !touches)
+}
+
+fn makes_or_deletes(chain: &Chain, record: ItemId) -> bool {
+    let mut accesses = chain.pieces.iter().flat_map(|piece| &piece.accesses);
+    accesses.any(|access| access.record == record && matches!(access.write, Some(WriteKind::Create | WriteKind::Delete)))
+}
+
 fn finding(context: &Context<'_>, chain: &Chain, write: &Access, invariant: ItemId, missing: CellId) -> Diagnostic {
     let name = invariant_sig(context.db, invariant).map_or_else(String::new, |sig| sig.name.to_string());
-    let cell = write.cell.map_or_else(String::new, |cell| cell_path(context.db, cell));
+    let done = match (write.cell, write.write) {
+        (Some(cell), _) => format!("changes `{}`", cell_path(context.db, cell)),
+        (None, Some(WriteKind::Delete)) => format!("deletes a `{}`", record_name(context.db, write.record)),
+        (None, _) => format!("creates a `{}`", record_name(context.db, write.record)),
+    };
     let (root, other) = (body_name(context.db, chain.root), cell_path(context.db, missing));
     let where_to = if write.cell == Some(missing) { format!("the `{other}` of the other record") } else { format!("`{other}`") };
     let message = format!(
-        "`{root}` changes `{cell}` and nothing that it sets off changes {where_to}: once all is done, `{name}` can be broken, and stays so",
+        "`{root}` {done} and nothing that it sets off changes {where_to}: once all is done, `{name}` can be broken, and stays so",
     );
     let here = owner_item(write.site.body).is_some_and(|item| item.file == context.file);
     let at = match chain.root {
@@ -171,7 +214,7 @@ fn finding(context: &Context<'_>, chain: &Chain, write: &Access, invariant: Item
     };
     let mut finding = RULE.at(at, format!("one side of `{name}`"), message);
     if !here {
-        finding = finding.label(Location::Site(write.site), "written here");
+        finding = finding.label(Location::Site(write.site), "done here");
     }
     finding
         .label(Location::Item(invariant), "says that both sides agree")
@@ -203,6 +246,24 @@ record Person in user {
 eventually invariant both_ways(p: Person) { p.friends.all(q => p in q.friends) }
 ```
 
+A sale that is cancelled stays in the count:
+
+```pattern
+space shops
+record Shop in shops {
+  cell sales: Int = 0
+  handler sell() {
+    create Sale { shop: self }
+    self.sales += 1
+  }
+}
+record Sale in shops {
+  cell shop: Shop
+  handler cancel() { delete self }
+}
+eventually invariant counted(s: Shop) { s.sales == Sale.where(x => x.shop == s).len() }
+```
+
 ## Good
 
 ```pattern
@@ -223,8 +284,30 @@ record Shop in shops {
 eventually invariant agreed(s: Shop) { s.sold == s.depot.promised }
 ```
 
+A count is a side as well: a handler that creates or deletes what an `eventually invariant` counts changes the number that is kept of it.
+
+```pattern
+space shops
+record Shop in shops {
+  cell sales: Int = 0
+  handler sell() {
+    create Sale { shop: self }
+    self.sales += 1
+  }
+}
+record Sale in shops {
+  cell shop: Shop
+  handler cancel() writes Shop.sales {
+    self.shop.sales -= 1
+    delete self
+  }
+}
+eventually invariant counted(s: Shop) { s.sales == Sale.where(x => x.shop == s).len() }
+```
+
 ## When it is fine
 
 When the write can only make the invariant truer, or the handler knows that there is no other side. What is compared by size (`<=`, `>`) is not
-reported, since one side may move alone, nor a chain that reads the other side.
+reported, since one side may move alone, nor a chain that reads the other side. Of a count of those that hold a constant (`x.done == true`) no
+creation and no deletion is reported: what is created or deleted may not be one of them.
 "##;

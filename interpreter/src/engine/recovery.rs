@@ -114,14 +114,15 @@ impl Engine {
         }
         self.waiting_answer.retain(|_, waiters| !waiters.is_empty());
         let called: Vec<_> = self.flights.iter().filter(|(key, f)| f.stage == Stage::Calling && self.calls.is_made(**key)).collect();
-        let called: Vec<_> = called.into_iter().map(|(key, _)| *key).collect();
+        let mut called: Vec<_> = called.into_iter().map(|(key, _)| *key).collect();
+        called.sort_unstable();
         self.flights.retain(|key, _| called.contains(key));
         self.by_event.retain(|_, key| called.contains(key));
         self.calls.keep_made();
         self.resting = 0;
-        // Its place in the queue of its pair is the first: it was on its way.
+        // Their places in the queues of their pairs are the first: they were on their way.
         for key in called {
-            if self.flights[&key].queued {
+            if self.flights.get_mut(&key).is_some_and(|flight| std::mem::take(&mut flight.queued)) {
                 self.queue_in_pair(key);
             }
         }

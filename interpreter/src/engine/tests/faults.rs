@@ -77,3 +77,18 @@ fn a_panic_in_an_attempt_leaves_nothing_and_parks_what_came_from_inside() {
     assert_eq!((nodes.int("a0", TOTAL), nodes.log("b0")), (-5, vec![5]));
     nodes.assert_clean();
 }
+
+#[test]
+fn calls_that_are_made_while_commits_are_lost_keep_their_places() {
+    let mut nodes = Nodes::new(1, 4);
+    // The second waits for the first: they are of one pair.
+    nodes.send(0, "a0", "charge", vec![Value::Int(7)]);
+    nodes.send(1, "a0", "charge", vec![Value::Int(8)]);
+    while nodes.world.engine().calls_under_way() == 0 || nodes.world.engine().status().flights.len() < 2 {
+        assert!(nodes.world.happen(&mut nodes.bank), "the calls are made");
+    }
+    nodes.world.engine_mut().recover(0).expect("the store is read");
+    nodes.settle();
+    assert_eq!((nodes.int("a0", program::ACKS), nodes.bank.effects.len()), (2, 2));
+    nodes.assert_clean();
+}

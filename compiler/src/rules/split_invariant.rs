@@ -82,7 +82,8 @@ fn parts_in(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, Parts)> {
                 part.push(cell);
             }
         }
-        if !parts.own.is_empty() && !(parts.others.is_empty() && parts.counted.is_empty()) {
+        let has_other = !parts.others.is_empty() || !parts.counted.is_empty();
+        if has_other && !parts.own.is_empty() {
             found.push((item, parts));
         }
     }

@@ -1,5 +1,6 @@
 //! The thread that delivers, rings timers and has the outside called.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -70,8 +71,22 @@ impl Bell {
     }
 }
 
-/// Drives the engine until the bell is stopped.
-pub(super) fn drive(shared: &Arc<Shared>) {
+/// The exit code of a process whose main thread panics.
+const PANICKED: i32 = 101;
+
+/// Drives the engine until the bell is stopped. A mistake of ours ends the process: what is in memory cannot be trusted any more, who waits would
+/// wait for ever, and other processes would take this one to be at work. Ended like that, it loses nothing.
+pub(super) fn drive_or_end(shared: &Arc<Shared>) {
+    if catch_unwind(AssertUnwindSafe(|| drive(shared))).is_err() {
+        // The panic has said where.
+        eprintln!(
+            "error: patternc has made a mistake, and ends here. What was told as committed is in the stores: start it again to go on"
+        );
+        std::process::exit(PANICKED);
+    }
+}
+
+fn drive(shared: &Arc<Shared>) {
     loop {
         let mut core = lock(&shared.core);
         let Core { engine: Some(engine), givens, pending, again, alarm, idlers, .. } = &mut *core else { return };

@@ -196,7 +196,7 @@ impl Runtime {
             }));
         }
         let driven = shared.clone();
-        let driver = std::thread::Builder::new().name("patternc-driver".to_owned()).spawn(move || driver::drive(&driven));
+        let driver = std::thread::Builder::new().name("patternc-driver".to_owned()).spawn(move || driver::drive_or_end(&driven));
         let driver =
             driver.map_err(|error| StoreError { message: format!("the driver thread does not start: {error}"), transient: false })?;
         shared.bell.ring();
@@ -362,10 +362,8 @@ impl Runtime {
         // What it has not answered is told so.
         drop(lock(&self.shared.forward).take());
         self.shared.bell.stop();
-        if let Some(driver) = self.driver.take()
-            && driver.join().is_err()
-        {
-            // It has panicked, and said so; there is nothing left to stop.
+        if let Some(driver) = self.driver.take() {
+            driver.join().expect("a driver that panics ends the process");
         }
         let mut core = self.shared.lock();
         core.stopping = true;

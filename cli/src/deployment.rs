@@ -33,14 +33,24 @@ pub enum Fallback<'p> {
     Memory,
 }
 
+/// What a run of the project may use.
+pub fn limits(project: &Loaded) -> Limits {
+    let mut limits = Limits::default();
+    for (name, value) in &config::config(&project.db).limits {
+        assert!(limits.set(name, *value), "a limit of patternc.yaml is one of the runtime: {name}");
+    }
+    limits
+}
+
 /// Opens the stores of the deployment of this name (or the default one), and starts the program on them.
 pub fn open(project: &Loaded, program: &Arc<Program>, name: Option<&str>, fallback: Fallback<'_>) -> Result<Runtime, Fault> {
     start(program, parts(project, program, name, fallback)?)
 }
 
 /// The parts of a program that runs without any deployment: one store in memory, and nobody who answers its externs.
-pub fn in_memory(program: &Arc<Program>) -> RuntimeConfig {
-    RuntimeConfig::single(memory(program, &Limits::default()))
+pub fn in_memory(project: &Loaded, program: &Arc<Program>) -> RuntimeConfig {
+    let limits = limits(project);
+    RuntimeConfig { limits: limits.clone(), ..RuntimeConfig::single(memory(program, &limits)) }
 }
 
 /// Starts a program over its parts.
@@ -65,7 +75,7 @@ pub fn join(
         Some(owner) if owner::takes_events(files[0])? => owner,
         _ => return Ok((parts(project, program, name, fallback)?, None)),
     };
-    let limits = Limits::default();
+    let limits = limits(project);
     let (places, shards) = places(project, program, name)?;
     let follow = |file: &&Path| Ok(Box::new(stores::follow(program, file, &limits)?) as Box<dyn Store>);
     let stores: Result<Vec<Box<dyn Store>>, StoreError> = files.iter().map(follow).collect();
@@ -78,7 +88,7 @@ pub fn join(
 /// The opened stores of the deployment of this name (or the default one), and what answers its externs.
 pub fn parts(project: &Loaded, program: &Arc<Program>, name: Option<&str>, fallback: Fallback<'_>) -> Result<RuntimeConfig, Fault> {
     let config = config::config(&project.db);
-    let limits = Limits::default();
+    let limits = limits(project);
     match choose(config, name)? {
         Some((name, deployment)) => configured(project, program, name, deployment, limits),
         None => {

@@ -157,15 +157,14 @@ pub fn follow(program: &Arc<Program>, file: &Path, limits: &Limits) -> Result<Fo
 /// What the stores keep, as of their newest durable commits and as the program sees it. Nothing in them is changed.
 ///
 /// What several stores keep belongs together only while nobody uses them.
-pub fn look(places: &[Place], program: &Arc<Program>, to: &str) -> Result<Vec<State>, Fault> {
+pub fn look(places: &[Place], program: &Arc<Program>, limits: &Limits, to: &str) -> Result<Vec<State>, Fault> {
     unused(places, to)?;
-    let limits = Limits::default();
     let look = |place: &Place| {
         let state = match &place.site {
             Site::Memory => return Err(place.in_memory(to)),
-            Site::File(file) if file.exists() => Some(with_opening(program, place, &limits, &[], |opening| Sqlite::look(file, opening))?),
+            Site::File(file) if file.exists() => Some(with_opening(program, place, limits, &[], |opening| Sqlite::look(file, opening))?),
             Site::File(_) => None,
-            Site::Server(url) => with_opening(program, place, &limits, &[], |opening| Postgres::look(url, opening))?,
+            Site::Server(url) => with_opening(program, place, limits, &[], |opening| Postgres::look(url, opening))?,
         };
         state.ok_or_else(|| {
             let site = place.file().map_or_else(|| "its database".to_owned(), |file| file.display().to_string());
@@ -196,7 +195,7 @@ fn unused(places: &[Place], to: &str) -> Result<(), Fault> {
 
 /// Opens the stores once for the program, which may lose what is named: cells (`Person.nick`) and record types (`Person`) that the program no
 /// longer has. What opens them next finds what is left.
-pub fn discard(places: &[Place], program: &Arc<Program>, names: &[String]) -> Result<(), Fault> {
+pub fn discard(places: &[Place], program: &Arc<Program>, limits: &Limits, names: &[String]) -> Result<(), Fault> {
     if names.is_empty() {
         return Ok(());
     }
@@ -206,13 +205,12 @@ pub fn discard(places: &[Place], program: &Arc<Program>, names: &[String]) -> Re
              longer have"
         )));
     }
-    let limits = Limits::default();
     for place in places {
         match &place.site {
             Site::File(file) if file.exists() => {
-                with_opening(program, place, &limits, names, |opening| Sqlite::open(file, opening)?.close())?
+                with_opening(program, place, limits, names, |opening| Sqlite::open(file, opening)?.close())?
             }
-            Site::Server(url) => with_opening(program, place, &limits, names, |opening| Postgres::open(url, opening)?.close())?,
+            Site::Server(url) => with_opening(program, place, limits, names, |opening| Postgres::open(url, opening)?.close())?,
             Site::Memory | Site::File(_) => {}
         }
     }

@@ -27,6 +27,8 @@ pub struct Config {
     pub patterns: Vec<Box<str>>,
     /// Levels set for rules, in the order of the file.
     pub rules: IndexMap<&'static str, Level>,
+    /// What a run may use, by the names of [`LIMITS`]: times in milliseconds.
+    pub limits: IndexMap<&'static str, u64>,
     /// The deployment that commands use when none is named; a key of `deployments`.
     pub default_deployment: Option<Box<str>>,
     pub deployments: IndexMap<Box<str>, Deployment>,
@@ -38,11 +40,36 @@ impl Default for Config {
             project: None,
             patterns: vec!["**/*.pattern".into()],
             rules: IndexMap::new(),
+            limits: IndexMap::new(),
             default_deployment: None,
             deployments: IndexMap::new(),
         }
     }
 }
+
+/// What a limit is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    Count,
+    Time,
+}
+
+/// The limits that `limits` can set.
+pub const LIMITS: [(&str, Measure); 13] = [
+    ("steps", Measure::Count),
+    ("collection-length", Measure::Count),
+    ("text-length", Measure::Count),
+    ("value-nesting", Measure::Count),
+    ("transaction-size", Measure::Count),
+    ("event-size", Measure::Count),
+    ("event-nesting", Measure::Count),
+    ("queue", Measure::Count),
+    ("keep-outcomes", Measure::Time),
+    ("conflict-timeout", Measure::Time),
+    ("unavailable-timeout", Measure::Time),
+    ("extern-calls", Measure::Count),
+    ("extern-timeout", Measure::Time),
+];
 
 impl Config {
     /// The deployment that commands use when none is named: the one said to be, or the only one.

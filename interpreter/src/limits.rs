@@ -50,3 +50,28 @@ impl Default for Limits {
         }
     }
 }
+
+impl Limits {
+    /// Sets the limit of this name, of times in milliseconds; `false` if there is none of that name.
+    pub fn set(&mut self, name: &str, value: u64) -> bool {
+        let count = usize::try_from(value).unwrap_or(usize::MAX);
+        let time = i64::try_from(value).unwrap_or(i64::MAX);
+        match name {
+            "steps" => self.steps = value,
+            "collection-length" => self.collection_length = count,
+            "text-length" => self.text_length = count,
+            "value-nesting" => self.value_nesting = count,
+            "transaction-size" => self.transaction_size = count,
+            "event-size" => self.event_size = count,
+            "event-nesting" => self.event_nesting = count,
+            "queue" => self.queue = count,
+            "keep-outcomes" => self.keep_outcomes = time,
+            "conflict-timeout" => self.conflict_timeout = time,
+            "unavailable-timeout" => self.unavailable_timeout = time,
+            "extern-calls" => self.extern_calls = count,
+            "extern-timeout" => self.extern_timeout = time,
+            _ => return false,
+        }
+        true
+    }
+}

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Output;
 
+use patternc_compiler::config::{LIMITS, Measure};
+
 use crate::patternc::{patternc, run_with_input, seen};
 
 const PATTERN: &str = r#"
@@ -54,6 +56,26 @@ fn call(folder: &Path, arguments: &[&str], input: &str) -> Output {
     let mut command = patternc(folder);
     command.args(arguments);
     run_with_input(command, input)
+}
+
+#[test]
+fn a_limit_of_the_project_holds_and_every_limit_can_be_set() {
+    let folder = folder();
+    let limits = |text: &str| {
+        std::fs::write(folder.path().join("patternc.yaml"), format!("{CONFIG}limits: {text}\n")).expect("there is room for a file");
+        let input = "{\"create\":\"Bounty\",\"as\":\"b1\"}\n";
+        String::from_utf8(call(folder.path(), &["run"], input).stdout).expect("it is UTF-8")
+    };
+    let set: Vec<String> = LIMITS
+        .iter()
+        .map(|(name, measure)| match measure {
+            Measure::Count => format!("{name}: 1000"),
+            Measure::Time => format!("{name}: 1m"),
+        })
+        .collect();
+    assert!(limits(&format!("{{ {} }}", set.join(", "))).contains("\"outcome\":\"committed\""));
+    let refused = limits("{ event-size: 10 }");
+    assert!(refused.contains("`event-size`") && !refused.contains("committed"), "{refused}");
 }
 
 #[test]

@@ -10,7 +10,6 @@ use patternc_compiler::lower;
 use patternc_interpreter::audit::{Audit, audit};
 use patternc_interpreter::host::{Host, SystemHost};
 use patternc_interpreter::json::reference_text;
-use patternc_interpreter::limits::Limits;
 use patternc_program::Program;
 use serde_json::{Value, json};
 
@@ -46,10 +45,10 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         return Ok(code);
     }
     let program = Arc::new(lower::lower(&project.db));
-    let states = stores::look(&stores::places(&project, name)?, &program, "audit")?;
+    let limits = deployment::limits(&project);
+    let states = stores::look(&stores::places(&project, name)?, &program, &limits, "audit")?;
     let placement = deployment::placement(&project, &program, name)?;
-    let audited =
-        audit(&program, &states, &placement, &Limits::default(), SystemHost::new().now()).map_err(|error| Fault::Use(error.message))?;
+    let audited = audit(&program, &states, &placement, &limits, SystemHost::new().now()).map_err(|error| Fault::Use(error.message))?;
     let mut out = io::stdout().lock();
     match arguments.output_format {
         Format::Full => write_full(&mut out, &audited)?,

@@ -35,7 +35,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         return Ok(code);
     }
     let program = Arc::new(lower::lower(&project.db));
-    let states = stores::look(&stores::places(&project, name)?, &program, "export")?;
+    let states = stores::look(&stores::places(&project, name)?, &program, &deployment::limits(&project), "export")?;
     let counts = match &arguments.output {
         None => write(&program, &states, &mut BufWriter::new(io::stdout().lock())).map_err(|error| fault(error, None))?,
         Some(path) => {

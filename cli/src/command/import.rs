@@ -57,7 +57,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     let placement = deployment::placement(&project, &program, name)?;
     let requests = archive.requests(&program, places.len(), |space| placement.of(space), AT_ONCE);
     // In memory first: what does not hold there is never written.
-    let limits = Limits::default();
+    let limits = deployment::limits(&project);
     let states = Archive::rehearse(&program, &limits, &requests).map_err(|refused| wrong(refused.to_string()))?;
     let mut audited = audit(&program, &states, &placement, &limits, SystemHost::new().now()).map_err(|error| wrong(error.message))?;
     audited.findings.retain(|finding| finding.kind.is_error());

@@ -55,7 +55,7 @@ pub fn run(arguments: &Arguments, voice: Voice) -> Result<ExitCode, Fault> {
     let program = Arc::new(lower::lower(&project.db));
     deployment::require_externs(&project, &program, arguments.deployment.as_deref())?;
     let places = stores::places(&project, arguments.deployment.as_deref())?;
-    stores::discard(&places, &program, &arguments.discard)?;
+    stores::discard(&places, &program, &deployment::limits(&project), &arguments.discard)?;
     let state = project.root.join(deployment::STATE);
     let (parts, owner) = deployment::join(&project, &program, arguments.deployment.as_deref(), Fallback::File(&state))?;
     let runtime = deployment::start(&program, parts)?;
@@ -73,7 +73,7 @@ pub fn run(arguments: &Arguments, voice: Voice) -> Result<ExitCode, Fault> {
     let printer = Printer::start(program.clone());
     let session = runtime.session();
     let names = Names::new(&program);
-    let limits = patternc_interpreter::limits::Limits::default();
+    let limits = deployment::limits(&project);
     let keys = LiveKeys { runtime: &runtime, printer: &printer };
     let mut queries = Queries::new(&project.db);
     let reader = Reader { program: &program, names: &names, form: Form::Outside, here: None, keys: Some(&keys), limits: Some(&limits) };

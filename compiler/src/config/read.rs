@@ -7,7 +7,7 @@ mod values;
 use indexmap::IndexMap;
 
 use super::yaml::{Node, Part, Path, parse};
-use super::{Config, Problem, SpacePattern};
+use super::{Config, LIMITS, Measure, Problem, SpacePattern};
 use crate::diagnostic::Level;
 use crate::resolve::did_you_mean;
 use crate::rules;
@@ -64,7 +64,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn config(&mut self, at: &At<'_>) -> Config {
         let mut config = Config::default();
-        let known = ["project", "patterns", "rules", "default-deployment", "deployments"];
+        let known = ["project", "patterns", "rules", "limits", "default-deployment", "deployments"];
         let mut default = None;
         for entry in self.fields(at, "patternc.yaml", &known) {
             match entry.key {
@@ -74,6 +74,7 @@ impl Reader<'_> {
                     config.patterns = globs.iter().filter_map(|glob| self.text(glob, "a pattern of file names").map(Into::into)).collect();
                 }
                 "rules" => config.rules = self.rules(&entry.value),
+                "limits" => config.limits = self.limits(&entry.value),
                 "default-deployment" => {
                     config.default_deployment = self.text(&entry.value, "`default-deployment`").map(Into::into);
                     default = Some(entry.value.path);
@@ -97,6 +98,34 @@ impl Reader<'_> {
             config.default_deployment = None;
         }
         config
+    }
+
+    fn limits(&mut self, at: &At<'_>) -> IndexMap<&'static str, u64> {
+        let mut limits = IndexMap::new();
+        for entry in self.entries(at, "`limits`") {
+            let path = &entry.value.path;
+            let Some((name, measure)) = LIMITS.into_iter().find(|(name, _)| *name == entry.key) else {
+                let names = LIMITS.map(|(name, _)| name);
+                let meant = did_you_mean(entry.key, names.into_iter()).map(|meant| format!("did you mean `{meant}`?"));
+                let help = meant.unwrap_or_else(|| format!("there are {}", values::list(&names)));
+                self.problem(path, Part::Key, format!("there is no limit `{}`", entry.key), Some(help));
+                continue;
+            };
+            let value = match (measure, entry.value.node) {
+                (Measure::Time, _) => {
+                    let time = self.duration(&entry.value, &format!("`{name}`"));
+                    time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+                }
+                (Measure::Count, Node::Int(count @ 1..)) => u64::try_from(*count).ok(),
+                (Measure::Count, _) => {
+                    let help = Some("write a whole number from 1 on".to_owned());
+                    self.problem(path, Part::Value, format!("`{name}` is a number"), help);
+                    None
+                }
+            };
+            limits.extend(value.map(|value| (name, value)));
+        }
+        limits
     }
 
     fn rules(&mut self, at: &At<'_>) -> IndexMap<&'static str, Level> {

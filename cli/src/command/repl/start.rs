@@ -90,7 +90,7 @@ impl Settings {
             }
             None => {
                 let host = Box::new(AheadHost::new(start.ahead));
-                (RuntimeConfig { host, ..deployment::in_memory(program) }, None, Vec::new())
+                (RuntimeConfig { host, ..deployment::in_memory(project, program) }, None, Vec::new())
             }
         };
         if let Some(states) = start.kept {

@@ -96,6 +96,9 @@ fn mistakes_have_a_place_and_a_way_out() {
             "rules: { space-escape: warn }",
             "warn: `space-escape` is an error: the promise of the language would be broken, so it cannot be set lower (take the entry out)",
         ),
+        ("limits: { step: 5 }", "step: there is no limit `step` (did you mean `steps`?)"),
+        ("limits: { steps: 0 }", "0: `steps` is a number (write a whole number from 1 on)"),
+        ("limits: { keep-outcomes: 5 }", "5: `keep-outcomes` is a duration (write a number and a unit: `250ms`, `5s`, `2m`, `1h`)"),
         (
             "default-deployment: lokal\ndeployments: { local: { stores: {}, spaces: {} } }",
             "lokal: there is no deployment `lokal` (did you mean `local`?)",

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::collect::{Collector, Opening, is_sure_inside, own_site};
 use super::rejection::{refused, rejections};
 use super::{Condition, Piece, Rejection, Repeat, Way};
+use crate::effects::receiver;
 use crate::effects::{self, CallEffect, Effects, Entry, Frame, SendEffect, SendRole, SendTarget};
 use crate::hir::BodyOwner;
-use crate::rules::reach::receiver;
 use crate::signature::cell_sig;
 
 /// Pieces that a chain is followed through.

@@ -5,10 +5,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::chains::{Verdict, verdicts};
 use crate::db::{Db, Project};
 use crate::effects::describe::body_name;
+use crate::effects::receiver;
 use crate::effects::{self, Effects, SendEffect, SendRole, SendTarget, Site};
 use crate::hir::BodyOwner;
 use crate::resolve::item_name;
-use crate::rules::reach::receiver;
 use crate::signature::{HandlerKind, Home, extern_sig, handler_sig, operation_sig, record_sig};
 use crate::types::{HandlerId, ItemId, OperationId};
 

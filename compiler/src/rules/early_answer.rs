@@ -6,7 +6,7 @@ use super::reach;
 use super::read_after_send::{is_known, same_cell};
 use crate::diagnostic::{Diagnostic, Level, Location, Safety};
 use crate::effects::describe::body_name;
-use crate::effects::{Entry, Read, SendEffect, SendRole, WriteEffect};
+use crate::effects::{self, Entry, Read, SendEffect, SendRole, WriteEffect};
 
 pub static RULE: Rule = Rule {
     name: "early-answer",
@@ -51,7 +51,7 @@ fn judge(context: &Context<'_>, callable: &Callable<'_>, send: &SendEffect, read
         let words = callable.words();
         let cell = words.cell_of(&read.target, read.cell?);
         let event = words.event(send);
-        let receiver = reach::receiver(context.db, send).map_or_else(String::new, |owner| body_name(context.db, owner));
+        let receiver = effects::receiver(context.db, send).map_or_else(String::new, |owner| body_name(context.db, owner));
         let message = format!(
             "`{}` reads `{cell}` once `{event}` has answered, but `{receiver}` answers when it commits, before what it sends has changed `{cell}`",
             callable.name(),

@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::{Check, Fixes, Rule};
 use super::context::{Callable, Context};
-use super::{reach, repairs};
+use super::repairs;
 use super::steps::{self, Change, Rejecting};
 use crate::db::Db;
 use crate::diagnostic::{Diagnostic, Level, Location};
@@ -54,7 +54,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
 /// A send that an event sets going, whose rejection nobody takes and nothing waits for, and why it may be rejected. What is outside may always
 /// refuse: that is for `dual-write` and `dropped-failure`.
 fn left_open<'db>(db: &'db dyn Db, event: &SendEffect, seen: &mut FxHashSet<BodyOwner>) -> Option<(&'db SendEffect, Rejecting)> {
-    let owner = reach::receiver(db, event).filter(|owner| matches!(owner, BodyOwner::Handler(_) | BodyOwner::Create(_)))?;
+    let owner = effects::receiver(db, event).filter(|owner| matches!(owner, BodyOwner::Handler(_) | BodyOwner::Create(_)))?;
     if !seen.insert(owner) || seen.len() > MOST_SEEN {
         return None;
     }
@@ -119,7 +119,7 @@ const DEEPEST: usize = 64;
 
 fn event(db: &dyn Db, send: &SendEffect, under: &mut Vec<BodyOwner>) -> Option<Half> {
     // What a saga does is undone by the saga; what is outside, or created, is one.
-    let owner = reach::receiver(db, send).filter(|owner| matches!(owner, BodyOwner::Handler(_)))?;
+    let owner = effects::receiver(db, send).filter(|owner| matches!(owner, BodyOwner::Handler(_)))?;
     if under.contains(&owner) || under.len() >= DEEPEST {
         return None;
     }

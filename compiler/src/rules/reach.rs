@@ -13,8 +13,6 @@ use crate::hir::BodyOwner;
 use crate::signature::{CellSig, operation_sig, record_sig};
 use crate::types::{CellId, ItemId, OperationId, Ty};
 
-pub use crate::effects::receiver;
-
 /// The effects of the receiver as seen from the body that sends: its `self` is the target, its parameters are the arguments. Entries have
 /// the send at the start of their path.
 pub fn received(db: &dyn Db, sender: BodyOwner, send: &SendEffect) -> Option<Effects> {
@@ -24,7 +22,7 @@ pub fn received(db: &dyn Db, sender: BodyOwner, send: &SendEffect) -> Option<Eff
 
 /// The send as if it were a direct call of its receiver.
 pub fn as_call(db: &dyn Db, send: &SendEffect) -> Option<CallEffect> {
-    let callee = receiver(db, send)?;
+    let callee = effects::receiver(db, send)?;
     let site = crate::effects::Entry::here(send);
     Some(CallEffect { callee, target: send.target.clone(), space: send.space, args: send.args.clone(), site, caught: false })
 }
@@ -135,7 +133,7 @@ fn least_repaired(mut calls: Vec<OutsideCall>) -> Vec<OutsideCall> {
 /// The bodies that a body and its arms send to.
 fn receivers(db: &dyn Db, owner: BodyOwner) -> Vec<BodyOwner> {
     let pieces = effects::effects(db, owner).pieces();
-    pieces.iter().flat_map(|piece| &piece.sends).filter_map(|send| receiver(db, send)).collect()
+    pieces.iter().flat_map(|piece| &piece.sends).filter_map(|send| effects::receiver(db, send)).collect()
 }
 
 fn nothing_yet<'db>(_: &'db dyn Db, _: salsa::Id, _: Receiver<'db>) -> Outcome {
@@ -178,7 +176,7 @@ pub fn failing(db: &dyn Db, send: &SendEffect) -> Option<Failing> {
             outcome(db, BodyOwner::Create(record)).failing.or(taken).or_else(|| refused(db, record, send.site))
         }
         SendTarget::Handler(_) | SendTarget::Unknown => {
-            let owner = receiver(db, send)?;
+            let owner = effects::receiver(db, send)?;
             let failing = outcome(db, owner).failing;
             failing.filter(|failing| !matches!(failing, Failing::Outside(_))).or_else(|| deleted(db, send, owner)).or(failing)
         }

@@ -137,7 +137,7 @@ pub fn written(db: &dyn Db, send: &SendEffect) -> Vec<WriteEffect> {
 /// Whether an event makes a failure known to another record or to the outside, or makes the call again.
 fn tells(db: &dyn Db, send: &SendEffect, operation: OperationId) -> bool {
     let again = |to: SendTarget| to == SendTarget::Extern(operation);
-    match reach::receiver(db, send) {
+    match effects::receiver(db, send) {
         Some(owner) if send.target == Target::SelfRecord && matches!(owner, BodyOwner::Handler(_)) => {
             effects::effects(db, owner).pieces().iter().flat_map(|piece| &piece.sends).any(|send| again(send.to))
         }

@@ -8,7 +8,7 @@ use petgraph::graphmap::DiGraphMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::context::{Context, blocks_of};
-use super::{Check, Fixes, Rule, reach};
+use super::{Check, Fixes, Rule};
 use crate::bodies::bodies;
 use crate::db::{Db, Project, SourceFile};
 use crate::diagnostic::{Diagnostic, Level, Location};
@@ -71,7 +71,7 @@ fn steps_of(db: &dyn Db, body: &Body, own: &Effects) -> Vec<Step> {
     let calls = calls.zip(&walk.calls).filter(|(_, decided)| !**decided);
     let calls = calls.map(|(call, _)| Step { from: body.owner, to: call.callee, site: call.site, call: true });
     let sends = own.sends.iter().zip(&walk.sends).filter(|(send, decided)| !**decided && !send.delayed && send.role != SendRole::Undo);
-    let sends = sends.filter_map(|(send, _)| Some(Step { from: body.owner, to: reach::receiver(db, send)?, site: send.site, call: false }));
+    let sends = sends.filter_map(|(send, _)| Some(Step { from: body.owner, to: effects::receiver(db, send)?, site: send.site, call: false }));
     calls.chain(sends).collect()
 }
 

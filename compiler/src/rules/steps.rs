@@ -83,7 +83,7 @@ fn changes(db: &dyn Db, send: &SendEffect, seen: &mut FxHashSet<BodyOwner>) -> O
     if let SendTarget::Extern(operation) = send.to {
         return repeat(db, operation).filter(|repeat| *repeat != Repeat::Readonly).map(|_| Change::Outside(operation));
     }
-    let owner = reach::receiver(db, send)?;
+    let owner = effects::receiver(db, send)?;
     if let SendTarget::Create(_) = send.to {
         return Some(Change::At(send.site));
     }
@@ -145,7 +145,7 @@ fn event_rejects(db: &dyn Db, send: &SendEffect, under: &mut Vec<BodyOwner>) -> 
     if let SendTarget::Extern(operation) = send.to {
         return Some(Rejecting::Outside(Some(operation)));
     }
-    let owner = reach::receiver(db, send)?;
+    let owner = effects::receiver(db, send)?;
     if under.contains(&owner) {
         return None;
     }

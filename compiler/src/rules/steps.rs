@@ -120,6 +120,8 @@ pub enum Rejecting {
     Invariant(ItemId, Site),
     /// The record that it goes to may have been deleted.
     Deleted(ItemId),
+    /// A record that an argument or target is read from there may have been deleted.
+    Gone(ItemId, Site),
     /// The outside; which operation, if it is called directly.
     Outside(Option<OperationId>),
 }
@@ -135,7 +137,13 @@ pub fn without_value(callable: &Callable<'_>, send: &SendEffect) -> Option<Rejec
     let before = callable.own.sends.iter().map(|other| other.site.index).filter(|index| *index < send.site.index).max();
     let mut failures = callable.effects.failures.iter().filter(|failure| !failure.caught && failure.cause != FailureCause::Overflow);
     let of_it = |index: u32| index < send.site.index && before.is_some_and(|before| before < index);
-    failures.find(|failure| of_it(failure.here().index)).map(|failure| Rejecting::At(failure.site))
+    if let Some(failure) = failures.find(|failure| of_it(failure.here().index)) {
+        return Some(Rejecting::At(failure.site));
+    }
+    // What is gone by then has no value either.
+    let mut reads = callable.effects.reads.iter().filter(|read| read.cell.is_some() && of_it(read.here().index));
+    let gone = reads.find(|read| facts::is_deleted_elsewhere(callable.db, read.record, callable.body.owner))?;
+    Some(Rejecting::Gone(gone.record, gone.here()))
 }
 
 /// Events that wait for one another's answers are followed so far; what is behind them is told less exactly.
@@ -242,6 +250,9 @@ pub fn because(db: &dyn Db, why: &Rejecting, finding: Diagnostic) -> Diagnostic 
             .label(Location::Site(*site), "this write may break it")
             .label(Location::Item(*invariant), format!("the invariant `{}` rejects what would break it", item_name(db, *invariant))),
         Rejecting::Unique(cell) => finding.label(Location::Cell(*cell), "no two have the same"),
+        Rejecting::Gone(record, site) => {
+            finding.label(Location::Site(*site), format!("reads a `{}`, which may be gone by then", record_name(db, *record)))
+        }
         Rejecting::Deleted(_) | Rejecting::Outside(_) => finding,
     }
 }
@@ -253,6 +264,7 @@ pub fn reason(db: &dyn Db, why: &Rejecting) -> String {
         Rejecting::Unique(cell) => format!("another record with the same `{}`", cell_path(db, *cell)),
         Rejecting::Invariant(invariant, _) => format!("the invariant `{}`", item_name(db, *invariant)),
         Rejecting::Deleted(record) => format!("the deletion of its `{}` meanwhile", record_name(db, *record)),
+        Rejecting::Gone(record, _) => format!("the deletion of a `{}` that it reads", record_name(db, *record)),
         Rejecting::Outside(Some(operation)) => format!("the outside, by `{}`", operation_name(db, *operation)),
         Rejecting::Outside(None) => "the outside".to_owned(),
     }

@@ -5,7 +5,7 @@ use patternc_grammar::syntax::{BinaryOp, Span, UnaryOp};
 use super::Walk;
 use crate::effects::{FailureCause, Target};
 use crate::hir::{Expr, ExprKind};
-use crate::types::{CellId, LocalId, Ty};
+use crate::types::{CellId, LocalId};
 
 /// What is divided by, where it can be told apart from others.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +17,7 @@ pub(super) enum Divisor {
 }
 
 impl Walk<'_, '_> {
-    /// A `/` or `%` of Ints: it rejects unless the divisor is known not to be zero.
+    /// A `/` or `%`: it rejects unless the divisor is known not to be zero.
     pub(super) fn division(&mut self, divisor: &Expr, span: Span) {
         let known = self.divisor(divisor).filter(|divisor| self.nonzero.contains(&Some(divisor.clone())));
         // A derived cell changes with whatever it is derived from.
@@ -94,10 +94,11 @@ impl Walk<'_, '_> {
     }
 }
 
-/// Whether a literal Int is zero.
+/// Whether a literal number is zero.
 fn literal(value: &Expr) -> Option<bool> {
     match &value.kind {
-        ExprKind::Int(number) if value.ty == Ty::Int => Some(*number == 0),
+        ExprKind::Int(number) => Some(*number == 0),
+        ExprKind::Float(number) => Some(*number == 0.0),
         ExprKind::Unary { op: UnaryOp::Neg, operand } => literal(operand),
         _ => None,
     }

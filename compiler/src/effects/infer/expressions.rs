@@ -49,7 +49,7 @@ impl Walk<'_, '_> {
                 self.expr(left);
                 self.expr(right);
                 match op {
-                    BinaryOp::Div | BinaryOp::Rem if expr.ty == Ty::Int => self.division(right, expr.span),
+                    BinaryOp::Div | BinaryOp::Rem if matches!(expr.ty, Ty::Int | Ty::Float) => self.division(right, expr.span),
                     BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul if expr.ty == Ty::Int => self.overflow(expr.span),
                     _ => {}
                 }

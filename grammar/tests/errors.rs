@@ -119,6 +119,9 @@ fn habits_in_statements() {
             "a < b < c",
             "let x = a == b != c",
             "f(a)(b)",
+            "@allow(late-check, \"x\")",
+            "if self.a { self.b = 1 @allow(late-check) }",
+            "let a = if self.a { 1 @allow(late-check) } else { 2 }",
         ],
         "\n  }\n}\n",
     );
@@ -161,6 +164,7 @@ fn habits_in_records_and_files() {
             "function f() -> Int { 1 }",
             "const x = 1",
             "handler h() { }",
+            "record R {\n  saga s() {\n  step a.b()\n  @allow(late-check)\n}\n}",
             "fn f() -> Int { return 1 }",
             "fn f() -> Int { self.a = 1 }",
             "fn f() -> Int { require a else \"b\" 1 }",

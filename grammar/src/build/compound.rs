@@ -23,6 +23,7 @@ impl Builder<'_> {
                     let expr = self.expr();
                     self.leave_open(inside);
                     height = height.max(self.height);
+                    allows.clear();
                     if let Some(before) = value.replace(Box::new(expr)) {
                         self.not_in_value_block(before.span);
                     }
@@ -42,6 +43,7 @@ impl Builder<'_> {
             }
             before_start = Some(start);
         }
+        self.allows_of_nothing(allows);
         self.height = height + 1;
         Expr { kind: ExprKind::Block { lets, value }, span: self.leave_closed(inside) }
     }

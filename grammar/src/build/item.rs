@@ -263,7 +263,12 @@ impl Builder<'_> {
         if let (Some(at), Some(_)) = (before.docs_at, before.docs) {
             self.of_nothing(at);
         }
-        for allow in before.allows {
+        self.allows_of_nothing(before.allows);
+    }
+
+    /// Reports each `@allow` that nothing follows.
+    pub(super) fn allows_of_nothing(&mut self, allows: Vec<Allow>) {
+        for allow in allows {
             if self.has_error(allow.span.start, allow.span.end) {
                 continue;
             }
@@ -393,6 +398,7 @@ impl Builder<'_> {
             }
             before_start = Some(start);
         }
+        self.allows_of_nothing(allows);
         self.leave_closed(inside);
         SagaDecl { name, params, prelude, steps, signature_span }
     }

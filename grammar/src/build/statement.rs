@@ -22,6 +22,7 @@ impl Builder<'_> {
             }
             before = (rule != Rule::semicolon).then_some(start);
         }
+        self.allows_of_nothing(allows);
         Block { stmts, span: self.leave_closed(inside) }
     }
 

@@ -7,7 +7,7 @@ use crate::syntax::*;
 impl Printer<'_> {
     pub(super) fn expr(&mut self, expr: &Expr) {
         self.rest(expr.span.start);
-        if self.is_bracketed(expr.span) && !matches!(expr.kind, ExprKind::Lambda { .. }) {
+        if self.is_bracketed(expr.span) {
             let mate = self.tokens[self.at].mate as usize;
             self.bracketed(expr, mate);
         } else {

@@ -17,7 +17,7 @@ mod parse;
 mod statements;
 pub mod syntax;
 
-pub use format::format;
+pub use format::{FormatError, format};
 pub use habits::is_word_elsewhere;
 pub use lexeme::{Lexeme, LexemeKind, is_unclosed, lexemes};
 pub use literal::is_reserved;

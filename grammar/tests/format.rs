@@ -4,7 +4,7 @@ mod tree;
 
 use std::path::{Path, PathBuf};
 
-use patternc_grammar::{format, parse};
+use patternc_grammar::{FormatError, format, lexemes, parse};
 use proptest::prelude::*;
 
 const WHOLE: &str = include_str!("whole.pattern");
@@ -147,9 +147,16 @@ fn what_braces_hold_stays_open() {
 }
 
 #[test]
+fn a_lambda_may_stand_in_brackets_of_its_own() {
+    let text = "fn f(a: Int) -> Int { (c=>c+1).foo() + ((a, b)=>(a)).bar((( (c)=>c ))) }";
+    let expected = "fn f(a: Int) -> Int { (c => c + 1).foo() + ((a, b) => (a)).bar((((c) => c))) }\n";
+    assert_eq!(holds(text), expected);
+}
+
+#[test]
 fn broken_text_is_left_alone() {
-    let errors = format("record R { cell a Int }").expect_err("does not parse");
-    assert!(!errors.is_empty());
+    let text = "record R { cell a Int }";
+    assert_eq!(format(text), Err(FormatError::Syntax(parse(text).errors)));
 }
 
 #[test]
@@ -331,6 +338,81 @@ proptest! {
             }
         }
         // A comment may have swallowed what followed it: it is compared with what parses now.
+        holds(&text);
+    }
+}
+
+/// A change of a text by its lexemes.
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    Delete,
+    Double,
+    /// With the next one.
+    Swap,
+    Insert(&'static str),
+}
+
+impl Change {
+    fn apply(self, text: &str, index: prop::sample::Index) -> String {
+        let lexemes = lexemes(text);
+        if lexemes.len() < 2 {
+            return text.to_owned();
+        }
+        let index = index.index(lexemes.len() - 1);
+        let (span, next) = (lexemes[index].span, lexemes[index + 1].span);
+        let (before, one, after) = (&text[..span.start as usize], span.slice(text), &text[span.end as usize..]);
+        match self {
+            Change::Delete => format!("{before}{after}"),
+            Change::Double => format!("{before}{one} {one}{after}"),
+            Change::Swap => {
+                let between = &text[span.end as usize..next.start as usize];
+                format!("{before}{}{between}{one}{}", next.slice(text), &text[next.end as usize..])
+            }
+            Change::Insert(part) => format!("{before}{part}{one}{after}"),
+        }
+    }
+}
+
+/// How a text may be changed: several ways leave many texts that parse.
+fn change() -> impl Strategy<Value = Change> {
+    let parts = vec![
+        "(c => c + 1).foo() + ",
+        "((a, b) => a) ",
+        "c => ",
+        "(",
+        ")",
+        "\n@allow(unused-name, \"b\")\n",
+        "@allow(late-check,) ",
+        ", ",
+        "-",
+        "!",
+        "// note\n",
+        "\n",
+    ];
+    prop_oneof![Just(Change::Delete), Just(Change::Double), Just(Change::Swap), prop::sample::select(parts).prop_map(Change::Insert)]
+}
+
+/// The patterns of the project that parse and are small, so that many changes can be tried.
+fn small() -> Vec<String> {
+    corpus().into_iter().map(|(_, text)| text).filter(|text| text.len() < 3000 && parse(text).errors.is_empty()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Lexemes taken away, doubled, exchanged and put in, as long as the text still parses.
+    #[test]
+    fn other_lexemes(
+        text in prop::sample::select(small()),
+        changes in prop::collection::vec((change(), any::<prop::sample::Index>()), 1..8),
+    ) {
+        let mut text = text;
+        for (change, index) in changes {
+            let changed = change.apply(&text, index);
+            if parse(&changed).errors.is_empty() {
+                text = changed;
+            }
+        }
         holds(&text);
     }
 }

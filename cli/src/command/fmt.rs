@@ -1,11 +1,10 @@
 //! `patternc fmt`
 
-use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use patternc_grammar::{SyntaxError, format};
+use patternc_grammar::{FormatError, format};
 
 use crate::atomic;
 use crate::fault::Fault;
@@ -71,8 +70,8 @@ fn one(arguments: &Arguments, file: &PatternFile, tally: &mut Tally) -> Result<(
     };
     let formatted = match format(text) {
         Ok(formatted) => formatted,
-        Err(errors) => {
-            eprint!("{}", reason(&shown, text, &errors));
+        Err(error) => {
+            eprintln!("{}", reason(&shown, text, &error));
             tally.broken += 1;
             return Ok(());
         }
@@ -97,20 +96,14 @@ fn one(arguments: &Arguments, file: &PatternFile, tally: &mut Tally) -> Result<(
 }
 
 /// Why a text is left alone: its first error.
-fn reason(shown: &str, text: &str, errors: &[SyntaxError]) -> String {
-    let mut said = String::new();
-    if let Some(first) = errors.first() {
-        let at = Position::of(text, first.span.start);
-        let _ = write!(said, "{shown}:{}:{}: left as it is: {}", at.line, at.column, first.message);
-        if let Some(help) = &first.help {
-            let _ = write!(said, "; {help}");
-        }
-        if errors.len() > 1 {
-            let _ = write!(said, " (and {} more)", count(errors.len() - 1, "error"));
-        }
-        said.push('\n');
-    }
-    said
+fn reason(shown: &str, text: &str, error: &FormatError) -> String {
+    let (at, why) = error.first();
+    let at = Position::of(text, at);
+    let more = match error {
+        FormatError::Syntax(errors) if errors.len() > 1 => format!(" (and {} more)", count(errors.len() - 1, "error")),
+        _ => String::new(),
+    };
+    format!("{shown}:{}:{}: left as it is: {why}{more}", at.line, at.column)
 }
 
 fn summary(tally: &Tally, only_looked: bool) -> String {

@@ -7,16 +7,15 @@ use similar::{DiffTag, TextDiff};
 
 use super::position::Lines;
 use super::server::Refusal;
+use crate::render::Position;
 
 /// The edits that bring a text into the style.
 pub fn formatting(text: &str, lines: &Lines<'_>) -> Result<Value, Refusal> {
-    let formatted = match format(text) {
-        Ok(formatted) => formatted,
-        Err(errors) => {
-            let reason = errors.first().map_or_else(String::new, |error| error.message.clone());
-            return Err(Refusal::failed(format!("a text with errors is left as it is: {reason}")));
-        }
-    };
+    let formatted = format(text).map_err(|error| {
+        let (at, reason) = error.first();
+        let line = Position::of(text, at).line;
+        Refusal::failed(format!("the text is left as it is: line {line}: {reason}"))
+    })?;
     Ok(edits(text, &formatted).into_iter().map(|(span, new)| json!({ "range": lines.range(span), "newText": new })).collect())
 }
 

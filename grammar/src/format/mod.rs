@@ -10,6 +10,7 @@
 
 mod expression;
 mod item;
+mod kept;
 mod layout;
 mod lexer;
 mod statement;
@@ -20,23 +21,57 @@ use lexer::{Comment, Kind, Token};
 use crate::SyntaxError;
 use crate::syntax::{Span, TypeExpr};
 
+/// Why a text is left alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FormatError {
+    /// It does not parse: what is wrong with it.
+    Syntax(Vec<SyntaxError>),
+    /// Its formatted text would not be the same program: a mistake in the formatter.
+    Mistake {
+        /// Where in the text the first difference is.
+        at: u32,
+    },
+}
+
+impl FormatError {
+    /// The first place, and why the text is left alone there, with the way out.
+    pub fn first(&self) -> (u32, String) {
+        match self {
+            FormatError::Syntax(errors) => errors.first().map_or((0, String::new()), |error| {
+                let help = error.help.as_ref().map_or_else(String::new, |help| format!("; {help}"));
+                (error.span.start, format!("{}{help}", error.message))
+            }),
+            FormatError::Mistake { at } => {
+                let message = "formatted, it would no longer say the same from here on: a mistake in patternc, not in this file; \
+                               please report it with this text";
+                (*at, message.into())
+            }
+        }
+    }
+}
+
 /// The text in the one style. It means the same: only white space and commas at the ends of lists differ.
 ///
 /// # Errors
 ///
-/// What is wrong with a text that does not parse: it is left alone.
-pub fn format(text: &str) -> Result<String, Vec<SyntaxError>> {
+/// A text that does not parse, or whose formatted text would lose something, is left alone.
+pub fn format(text: &str) -> Result<String, FormatError> {
     let parsed = crate::parse(text);
     if !parsed.errors.is_empty() {
-        return Err(parsed.errors);
+        return Err(FormatError::Syntax(parsed.errors));
     }
-    let lexer::Lexed { tokens, comments, end } = lexer::lex(text);
-    let layout = Layout::new(text, tokens.len());
-    let mut printer = Printer { text, tokens: &tokens, comments: &comments, end, at: 0, comment: 0, layout };
+    let lexed = lexer::lex(text);
+    let layout = Layout::new(text, lexed.tokens.len());
+    let mut printer = Printer { text, tokens: &lexed.tokens, comments: &lexed.comments, end: lexed.end, at: 0, comment: 0, layout };
     printer.file(&parsed.file);
     let mut out = printer.layout.print();
     if !out.is_empty() && !out.ends_with('\n') {
         out.push('\n');
+    }
+    if out != text
+        && let Some(at) = kept::first_difference(text, &lexed, &out)
+    {
+        return Err(FormatError::Mistake { at });
     }
     Ok(out)
 }

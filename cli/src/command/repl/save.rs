@@ -199,10 +199,7 @@ impl Session {
             writeln!(out, "{}: nothing is saved", refused.why)?;
             return Ok(false);
         };
-        let text = format(&trial.text).map_err(|errors| {
-            let why = errors.first().map(|error| error.message.clone()).unwrap_or_default();
-            Fault::Use(format!("the test cannot be formatted: {why}"))
-        })?;
+        let text = format(&trial.text).map_err(|error| Fault::Use(format!("the test cannot be formatted: {}", error.first().1)))?;
         atomic::write(path, &text)?;
         let mut notes = String::new();
         if trial.left_out > 0 {

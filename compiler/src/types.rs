@@ -39,8 +39,8 @@ pub enum Ty {
     Struct(ItemId, Place),
     Enum(ItemId, Place),
     Record(ItemId, Place),
-    /// The results of a saga's steps by name: what its `ok` arm binds.
-    SagaResult(Arc<[(Name, Ty)]>),
+    /// A saga with the results of its steps by name: what its `ok` arm binds.
+    SagaResult(HandlerId, Arc<[(Name, Ty)]>),
     /// The type of `none` before it is known which optional is meant.
     None,
     /// The element type of `[]` before it is known.

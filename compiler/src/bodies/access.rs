@@ -70,7 +70,7 @@ impl Checker<'_> {
                     error_expr(span)
                 }
             },
-            Ty::SagaResult(steps) => match steps.iter().position(|(step, _)| *step == name.name) {
+            Ty::SagaResult(_, steps) => match steps.iter().position(|(step, _)| *step == name.name) {
                 Some(index) => {
                     let ty = steps[index].1.clone();
                     Expr { kind: ExprKind::SagaField { base: Box::new(base), index: index as u32 }, ty, span }

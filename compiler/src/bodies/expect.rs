@@ -216,7 +216,7 @@ impl Checker<'_> {
             (Ty::Text, Ty::Int) => finding.help("`.to_int()` gives an `Int?`: `none` where the text is no number"),
             (Ty::Text, Ty::Float) => finding.help("`.to_float()` gives a `Float?`: `none` where the text is no number"),
             (Ty::Unit, _) => finding.help("what is called here gives nothing back; declare a result with `-> Type` if it should"),
-            (found, Ty::Text) if !matches!(found, Ty::Error | Ty::SagaResult(_)) => {
+            (found, Ty::Text) if !matches!(found, Ty::Error | Ty::SagaResult(..)) => {
                 let edits = vec![
                     Edit { file: self.file, span: before, text: "\"{".into() },
                     Edit { file: self.file, span: after, text: "}\"".into() },

@@ -95,7 +95,7 @@ impl Checker<'_> {
     /// A value that can be put into a text.
     fn printable(&mut self, expr: &syn::Expr) -> Expr {
         let value = self.expr(expr);
-        if matches!(value.ty, Ty::Unit | Ty::SagaResult(_)) {
+        if matches!(value.ty, Ty::Unit | Ty::SagaResult(..)) {
             let found = self.quoted(&value.ty);
             let finding = self.error("type-mismatch", value.span, format!("a text cannot show {found}"));
             self.push(finding);

@@ -26,8 +26,8 @@ fn saga_steps(db: &dyn Db, file: SourceFile, item: u32, handler: u32) -> Ty {
 }
 
 /// Sagas that are steps of one another: there is no end to what they would give, so that none of it can be named.
-fn circular_saga(_db: &dyn Db, _id: salsa::Id, _file: SourceFile, _item: u32, _handler: u32) -> Ty {
-    Ty::SagaResult(Arc::new([]))
+fn circular_saga(_db: &dyn Db, _id: salsa::Id, file: SourceFile, item: u32, handler: u32) -> Ty {
+    Ty::SagaResult(HandlerId { record: ItemId { file, index: item }, index: handler }, Arc::new([]))
 }
 
 fn compute_saga_steps(db: &dyn Db, record: ItemId, handler: u32) -> Option<Ty> {
@@ -44,7 +44,7 @@ fn compute_saga_steps(db: &dyn Db, record: ItemId, handler: u32) -> Option<Ty> {
         // The names in the saga are not known outside of it.
         Some((local.name, checker.escape(local.ty.clone(), 0)))
     });
-    Some(Ty::SagaResult(results.collect()))
+    Some(Ty::SagaResult(id, results.collect()))
 }
 
 /// The type of what the `scope` of a mirror gives: what `reconcile` takes. [`Ty::Error`] if it has none.

@@ -78,7 +78,7 @@ pub(super) fn holds_nothing(value: &Expr) -> bool {
 fn is_scalar(ty: &Ty) -> bool {
     !matches!(
         ty,
-        Ty::List(_) | Ty::Set(_) | Ty::Map(..) | Ty::Optional(_) | Ty::Struct(..) | Ty::Enum(..) | Ty::Record(..) | Ty::SagaResult(_)
+        Ty::List(_) | Ty::Set(_) | Ty::Map(..) | Ty::Optional(_) | Ty::Struct(..) | Ty::Enum(..) | Ty::Record(..) | Ty::SagaResult(..)
     )
 }
 
@@ -110,7 +110,7 @@ impl Checker<'_> {
             Ty::Set(inner) => Ty::Set(self.seen_inside(inner, from)),
             Ty::Optional(inner) => Ty::Optional(self.seen_inside(inner, from)),
             Ty::Map(key, value) => Ty::Map(self.seen_inside(key, from), self.seen_inside(value, from)),
-            Ty::SagaResult(steps) => Ty::SagaResult(steps.iter().map(|(name, ty)| (*name, self.seen(ty, from))).collect()),
+            Ty::SagaResult(saga, steps) => Ty::SagaResult(*saga, steps.iter().map(|(name, ty)| (*name, self.seen(ty, from))).collect()),
             scalar => scalar.clone(),
         }
     }
@@ -198,7 +198,7 @@ impl Checker<'_> {
             Ty::Struct(id, place) | Ty::Enum(id, place) => (!only_here || *place == Place::Here) && self.item_holds(*id, only_here, seen),
             Ty::List(inner) | Ty::Set(inner) | Ty::Optional(inner) => self.type_holds(inner, only_here, seen),
             Ty::Map(key, value) => self.type_holds(key, only_here, seen) || self.type_holds(value, only_here, seen),
-            Ty::SagaResult(steps) => steps.iter().any(|(_, ty)| self.type_holds(ty, only_here, seen)),
+            Ty::SagaResult(_, steps) => steps.iter().any(|(_, ty)| self.type_holds(ty, only_here, seen)),
             _ => false,
         }
     }
@@ -373,7 +373,7 @@ fn mentions_local(ty: &Ty, first: u32) -> bool {
         Ty::Record(_, place) | Ty::Struct(_, place) | Ty::Enum(_, place) => matches!(place, Place::Of(local) if local.0 >= first),
         Ty::List(inner) | Ty::Set(inner) | Ty::Optional(inner) => mentions_local(inner, first),
         Ty::Map(key, value) => mentions_local(key, first) || mentions_local(value, first),
-        Ty::SagaResult(steps) => steps.iter().any(|(_, ty)| mentions_local(ty, first)),
+        Ty::SagaResult(_, steps) => steps.iter().any(|(_, ty)| mentions_local(ty, first)),
         _ => false,
     }
 }
@@ -389,7 +389,7 @@ fn map_places(ty: &Ty, change: &impl Fn(Place) -> Place) -> Ty {
         Ty::Set(inner) => Ty::Set(inside(inner)),
         Ty::Optional(inner) => Ty::Optional(inside(inner)),
         Ty::Map(key, value) => Ty::Map(inside(key), inside(value)),
-        Ty::SagaResult(steps) => Ty::SagaResult(steps.iter().map(|(name, ty)| (*name, map_places(ty, change))).collect()),
+        Ty::SagaResult(saga, steps) => Ty::SagaResult(*saga, steps.iter().map(|(name, ty)| (*name, map_places(ty, change))).collect()),
         scalar => scalar.clone(),
     }
 }

@@ -32,7 +32,7 @@ impl Checker<'_> {
                 out.push('?');
             }
             Ty::Struct(id, _) | Ty::Enum(id, _) | Ty::Record(id, _) => out.push_str(self.item_name(*id).as_str()),
-            Ty::SagaResult(_) => out.push_str("the results of a saga"),
+            Ty::SagaResult(..) => out.push_str("the results of a saga"),
             Ty::None => out.push_str("none"),
             Ty::Unknown | Ty::Error => out.push('_'),
             Ty::Unit => out.push_str("nothing"),
@@ -55,7 +55,7 @@ impl Checker<'_> {
     pub fn quoted(&mut self, ty: &Ty) -> String {
         match ty {
             Ty::Unit => "no value".to_owned(),
-            Ty::SagaResult(_) => self.show(ty),
+            Ty::SagaResult(..) => self.show(ty),
             Ty::None => "`none`".to_owned(),
             ty => format!("`{}`", self.show(ty)),
         }

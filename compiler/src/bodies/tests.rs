@@ -34,7 +34,7 @@ fn placed(db: &Database, body: &Body, ty: &Ty) -> String {
         Ty::Set(inner) => format!("Set<{}>", placed(db, body, inner)),
         Ty::Map(key, value) => format!("Map<{}, {}>", placed(db, body, key), placed(db, body, value)),
         Ty::Optional(inner) => format!("{}?", placed(db, body, inner)),
-        Ty::SagaResult(steps) => {
+        Ty::SagaResult(_, steps) => {
             let steps: Vec<String> = steps.iter().map(|(name, ty)| format!("{name}: {}", placed(db, body, ty))).collect();
             format!("{{ {} }}", steps.join(", "))
         }

@@ -32,7 +32,7 @@ pub enum Definition {
         index: u32,
     },
     Operation(OperationId),
-    /// A parameter, a `let`, anything bound in a body: where its name is declared.
+    /// A parameter, a `let`, a step of a saga, anything bound in a body: where its name is declared.
     Local {
         file: SourceFile,
         span: Span,

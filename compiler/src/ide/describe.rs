@@ -68,7 +68,7 @@ fn write_type(db: &dyn Db, ty: &Ty, out: &mut String) {
         Ty::Duration => out.push_str("Duration"),
         Ty::Space => out.push_str("Space"),
         Ty::Failure => out.push_str("Failure"),
-        Ty::SagaResult(_) => out.push_str("the results of a saga"),
+        Ty::SagaResult(..) => out.push_str("the results of a saga"),
         Ty::None => out.push_str("none"),
         Ty::Unknown | Ty::Error => out.push('_'),
         Ty::Unit => out.push_str("nothing"),
@@ -105,7 +105,7 @@ pub fn params(db: &dyn Db, params: &[ParamSig]) -> String {
 
 fn result(db: &dyn Db, ty: &Ty) -> String {
     match ty {
-        Ty::Unit | Ty::SagaResult(_) => String::new(),
+        Ty::Unit | Ty::SagaResult(..) => String::new(),
         ty => format!(" -> {}", type_name(db, ty)),
     }
 }

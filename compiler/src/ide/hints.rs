@@ -111,7 +111,7 @@ impl Hinter<'_> {
     fn local(&mut self, id: LocalId) {
         let Some(local) = self.body.locals.get(id.0 as usize) else { return };
         let written = self.text[local.span.end as usize..].trim_start().starts_with(':');
-        let known = !matches!(local.ty, Ty::Error | Ty::Unknown | Ty::Unit | Ty::None | Ty::SagaResult(_) | Ty::Failure);
+        let known = !matches!(local.ty, Ty::Error | Ty::Unknown | Ty::Unit | Ty::None | Ty::SagaResult(..) | Ty::Failure);
         if written || !known || local.kind == LocalKind::Param || local.name.starts_with('_') {
             return;
         }

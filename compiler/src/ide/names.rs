@@ -6,10 +6,10 @@
 mod declarations;
 mod statements;
 
-use patternc_grammar::syntax::{Ident, ItemKind, Name, Span};
+use patternc_grammar::syntax::{Ident, ItemKind, MemberKind, Name, Span};
 use rustc_hash::FxHashMap;
 
-use super::definition::Definition;
+use super::definition::{Definition, handler_member};
 use crate::bodies::bodies;
 use crate::db::{Db, Project, SourceFile};
 use crate::hir;
@@ -78,7 +78,7 @@ pub fn names(db: &dyn Db, file: SourceFile) -> FileNames {
 pub fn references(db: &dyn Db, definition: Definition) -> Vec<(SourceFile, Reference)> {
     let Some(name) = definition.name(db) else { return Vec::new() };
     let files = match definition {
-        Definition::Local { file, .. } => vec![file],
+        Definition::Local { file, span } if !is_step(db, file, span) => vec![file],
         _ => Project::try_get(db).map(|project| project.files(db).clone()).unwrap_or_default(),
     };
     let mut found = Vec::new();
@@ -90,6 +90,13 @@ pub fn references(db: &dyn Db, definition: Definition) -> Vec<(SourceFile, Refer
         }
     }
     found
+}
+
+/// Whether the local declared at a place is the result of a saga's step, which who sends the saga can name too, in any file.
+fn is_step(db: &dyn Db, file: SourceFile, span: Span) -> bool {
+    let local = names(db, file).local(span);
+    let body = local.and_then(|(owner, id)| Some((bodies(db, file).get(owner)?, id)));
+    body.and_then(|(body, id)| body.locals.get(id.0 as usize)).is_some_and(|local| local.kind == hir::LocalKind::Step)
 }
 
 /// The local names that can be used at a place, the innermost last.
@@ -202,7 +209,7 @@ impl<'db> Walk<'db> {
     }
 }
 
-/// The cell, handler or field that `name` means after a value of a type.
+/// The cell, handler, field or step that `name` means after a value of a type.
 pub(super) fn member(db: &dyn Db, base: &Ty, name: Name) -> Option<Definition> {
     match present(base) {
         Ty::Record(record, _) => {
@@ -215,6 +222,11 @@ pub(super) fn member(db: &dyn Db, base: &Ty, name: Name) -> Option<Definition> {
         Ty::Struct(of, _) => {
             let index = struct_sig(db, *of)?.fields.iter().position(|field| field.name == name)?;
             Some(Definition::Field { of: *of, index: index as u32 })
+        }
+        Ty::SagaResult(saga, _) => {
+            let MemberKind::Saga(decl) = &handler_member(db, *saga)?.kind else { return None };
+            let step = decl.steps.iter().filter_map(|step| step.name).find(|step| step.name == name)?;
+            Some(Definition::Local { file: saga.record.file, span: step.span })
         }
         _ => None,
     }

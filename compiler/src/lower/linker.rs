@@ -230,7 +230,7 @@ impl<'db> Linker<'db> {
                 };
                 Type::Record(self.record(*id), place)
             }
-            Ty::SagaResult(steps) => Type::SagaResult(steps.iter().map(|(name, ty)| Field { name: *name, ty: self.ty(ty) }).collect()),
+            Ty::SagaResult(_, steps) => Type::SagaResult(steps.iter().map(|(name, ty)| Field { name: *name, ty: self.ty(ty) }).collect()),
             Ty::None | Ty::Unknown | Ty::Unit | Ty::Error => Type::Unknown,
         }
     }

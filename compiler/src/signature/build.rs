@@ -16,7 +16,7 @@ use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Location, Safety};
 use crate::items::{ItemHead, head, parsed, record_head_of};
 use crate::resolve::{Here, cased_as, did_you_mean, home, resolve_plain_space, resolve_type, scope, unknown_name, with_article};
-use crate::types::{CellId, ItemId, Ty};
+use crate::types::{CellId, HandlerId, ItemId, Ty};
 
 /// The signatures of `file` and what is wrong with them.
 pub(super) fn build(db: &dyn Db, file: SourceFile) -> (FileSignatures, Vec<Diagnostic>) {
@@ -135,7 +135,10 @@ impl Builder<'_> {
                 }),
                 MemberKind::Create(_) => has_create = true,
                 MemberKind::Handler(handler) => handlers.push(self.handler(handler, here, member)),
-                MemberKind::Saga(saga) => handlers.push(self.saga(saga, here, member)),
+                MemberKind::Saga(saga) => {
+                    let this = HandlerId { record: id, index: handlers.len() as u32 };
+                    handlers.push(self.saga(this, saga, here, member));
+                }
             }
         }
         RecordSig { name: decl.name.name, home, cells: cells.into(), handlers: handlers.into(), has_create }
@@ -171,13 +174,13 @@ impl Builder<'_> {
         resolved.into()
     }
 
-    fn saga(&mut self, decl: &SagaDecl, here: Here, member: u32) -> HandlerSig {
+    fn saga(&mut self, this: HandlerId, decl: &SagaDecl, here: Here, member: u32) -> HandlerSig {
         let steps: Vec<(Name, Ty)> = decl.steps.iter().filter_map(|step| Some((step.name?.name, Ty::Unknown))).collect();
         HandlerSig {
             name: decl.name.name,
             kind: HandlerKind::Saga,
             params: self.params(&decl.params, here),
-            result: Ty::SagaResult(steps.into()),
+            result: Ty::SagaResult(this, steps.into()),
             writes: None,
             across: Arc::new([]),
             member,

@@ -27,7 +27,7 @@ impl Completer<'_> {
                     self.items.push(Completion::new(name, CompletionKind::Field, 0).detail(what));
                 }
             }
-            Ty::SagaResult(results) => {
+            Ty::SagaResult(_, results) => {
                 for (name, ty) in results.iter() {
                     self.items.push(Completion::new(name.as_str(), CompletionKind::Field, 0).detail(type_name(self.db, ty)));
                 }

@@ -315,6 +315,17 @@ fn what_is_typed_from_left_to_right_is_understood_at_each_point() {
     for line in ["handler g(q: |\n", "handler g(q: |) { }", "handler g() -> |\n", "internal handler g(q: |\n"] {
         types(offered(&format!("record R in home {{\n  {line}\n}}")), line);
     }
+    for line in ["cell m: List<|", "cell m: List<P|", "cell m: List<P|>", "cell m: Map<Text, |", "derived m: Map<Text, Set<|"] {
+        let offered = offered(&format!("record R in home {{\n  {line}\n}}"));
+        assert!(offered.contains(&"Person".into()) && !offered.contains(&"key".into()), "{line}: {offered:?}");
+    }
+    for line in ["mirror m of |", "mirror m of Per|", "mirror m of | to payments { }"] {
+        let offered = offered(line);
+        assert!(offered.contains(&"Person".into()) && !offered.contains(&"payments".into()), "{line}: {offered:?}");
+    }
+    for line in ["mirror m of Person to |", "mirror m of Person to pay|", "mirror m of Person to | { }"] {
+        assert_eq!(offered(line), ["payments"], "{line}");
+    }
 }
 
 #[test]

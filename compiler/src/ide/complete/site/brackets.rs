@@ -26,6 +26,8 @@ pub(super) fn by_brackets(text: &str, at: usize, around: &Around) -> Site {
             Position::Nothing
         }
         _ if last == "create" => Position::Record,
+        (None, _) if line.starts_with("mirror ") && last == "of" => Position::Record,
+        (None, _) if line.starts_with("mirror ") && last == "to" => Position::Extern,
         _ if last == "in" && line.starts_with("for ") => Position::Expression,
         _ if last == "in" => Position::Space { of: None },
         _ if line.trim_end().ends_with("->") => Position::Type,
@@ -37,6 +39,7 @@ pub(super) fn by_brackets(text: &str, at: usize, around: &Around) -> Site {
         (None, _) if line.is_empty() => Position::Item,
         (None, _) => Position::Nothing,
         (Some(b'{'), "record") if line.is_empty() => Position::RecordMember,
+        (Some(b'{'), "record") if is_in_type_of_cell(line) => Position::Type,
         (Some(b'{'), "record") if line.starts_with("cell ") && line.contains(':') => Position::CellMark,
         (Some(b'{'), "record") if line.contains(')') => Position::Signature,
         (Some(b'{'), "extern") if line.contains(')') => Position::OperationMark,
@@ -51,4 +54,10 @@ pub(super) fn by_brackets(text: &str, at: usize, around: &Around) -> Site {
         _ => Position::Expression,
     };
     Site { position, wanted: None, in_test: false, in_saga: false, creates: last == "create" }
+}
+
+/// Whether the line ends between the `<` and `>` of the type of a cell.
+fn is_in_type_of_cell(line: &str) -> bool {
+    let ty = line.split_once(':').filter(|(name, _)| name.starts_with("cell ") || name.starts_with("derived ")).map_or("", |(_, ty)| ty);
+    !ty.contains('=') && ty.matches('<').count() > ty.matches('>').count()
 }

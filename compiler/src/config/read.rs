@@ -106,7 +106,7 @@ impl Reader<'_> {
             let path = &entry.value.path;
             let Some((name, measure)) = LIMITS.into_iter().find(|(name, _)| *name == entry.key) else {
                 let names = LIMITS.map(|(name, _)| name);
-                let meant = did_you_mean(entry.key, names.into_iter()).map(|meant| format!("did you mean `{meant}`?"));
+                let meant = did_you_mean(entry.key, names).map(|meant| format!("did you mean `{meant}`?"));
                 let help = meant.unwrap_or_else(|| format!("there are {}", values::list(&names)));
                 self.problem(path, Part::Key, format!("there is no limit `{}`", entry.key), Some(help));
                 continue;

@@ -39,7 +39,8 @@ const PAGE: &str = r##"
 ## What goes wrong
 
 After the pivot there is no way back: the money is paid. A step that is rejected then is tried again, and again, and the saga hangs between
-done and undone for as long as what rejects it stays as it is.
+done and undone for as long as what rejects it stays as it is. A step whose argument is read from a record that is gone by then has nothing to
+send, and hangs for ever: what is read before the steps (`let … = …`) is kept with the saga.
 
 ## Bad
 

@@ -1,8 +1,7 @@
 //! The rules: what `patternc check` reports.
 //!
-//! A rule is one file of this folder: its name, its level, its page, and for rules over effects its `check`. To add one, write the file and
-//! name its module in the list below. Rules without `check` are found where names, types or text are understood; their file is where
-//! they are named and explained.
+//! A rule is one file of this folder: its name, its level, its page, and its [`Check`]. To add one, write the file and name its module in the list
+//! below. Those that are found in passing are found where names, types or text are understood; their file is where they are named and explained.
 
 mod context;
 pub(crate) mod edits;

@@ -251,7 +251,8 @@ pub fn because(db: &dyn Db, why: &Rejecting, finding: Diagnostic) -> Diagnostic 
             .label(Location::Item(*invariant), format!("the invariant `{}` rejects what would break it", item_name(db, *invariant))),
         Rejecting::Unique(cell) => finding.label(Location::Cell(*cell), "no two have the same"),
         Rejecting::Gone(record, site) => {
-            finding.label(Location::Site(*site), format!("reads a `{}`, which may be gone by then", record_name(db, *record)))
+            let label = format!("reads a `{}`, which may be gone by then", record_name(db, *record));
+            finding.label(Location::Site(*site), label).note("what is read before the steps (`let … = …`) is kept with the saga")
         }
         Rejecting::Deleted(_) | Rejecting::Outside(_) => finding,
     }

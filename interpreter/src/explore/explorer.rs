@@ -157,9 +157,9 @@ impl Explorer {
     }
 
     /// Whether every schedule of the test's concurrent events comes to what some order of whole events comes to, each with all that it causes
-    /// done before the next begins: in the records, in what is parked, in the answers. Appends to a list commute, but
-    /// for the lists of [`Explorer::ordering`], and so do creations. Crashes and duplicates are left out, as they make no schedule of their own. An event that is refused and leaves nothing is as one that was not
-    /// sent: who finds something locked is told to come again.
+    /// done before the next begins: in the records, in what is parked, in the answers. Appends to a list commute, but for the
+    /// lists of [`Explorer::ordering`], and so do creations. Crashes and duplicates are left out, as they make no schedule of their own. An event
+    /// that is refused and leaves nothing is as one that was not sent: who finds something locked is told to come again.
     ///
     /// # Errors
     /// If the stores do not open.

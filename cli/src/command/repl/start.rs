@@ -115,11 +115,11 @@ impl Settings {
 }
 
 /// The data of each store as a new program has them.
-pub fn carry(states: &[State], old: &Arc<Program>, new: &Arc<Program>) -> Result<Vec<State>, Fault> {
+pub fn carry(states: &[State], old: &Arc<Program>, new: &Arc<Program>, limits: &Limits) -> Result<Vec<State>, Fault> {
     let scratch = tempfile::tempdir().map_err(|e| Fault::Use(format!("cannot make a folder to carry the data over: {e}")))?;
     let carried = states.iter().enumerate().map(|(index, state)| {
         let file = scratch.path().join(format!("{index}.db"));
-        carry_over(state, old, new, &Limits::default(), &file).map_err(|error| Fault::Use(error.message))
+        carry_over(state, old, new, limits, &file).map_err(|error| Fault::Use(error.message))
     });
     carried.collect()
 }

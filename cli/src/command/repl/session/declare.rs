@@ -18,6 +18,7 @@ use patternc_interpreter::json::{Form, Names, Path as JsonPath, Reader};
 use super::super::save::Ended;
 use super::super::start::carry;
 use super::{Session, Variable};
+use crate::deployment;
 use crate::fault::Fault;
 use crate::project::{self, CONFIG, Loaded};
 
@@ -176,7 +177,8 @@ impl Session {
         let (held, givens) = (self.runtime().is_held(), self.runtime().givens());
         self.stop();
         let old = std::mem::replace(&mut self.program, fresh);
-        let carried = kept.as_ref().map(|states| carry(states, &old, &self.program)).transpose();
+        let limits = deployment::limits(&self.project);
+        let carried = kept.as_ref().map(|states| carry(states, &old, &self.program, &limits)).transpose();
         let started = match carried {
             Ok(carried) => self.start(carried, held, Givens::default(), out),
             Err(fault) => Err(fault),

@@ -48,6 +48,11 @@ pub struct SpaceRef {
 /// Ids come from outside: a hash that nobody can aim at keeps chosen ids from colliding.
 static KEYED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
+/// A hash that nobody can aim at. It differs from process to process.
+pub(crate) fn keyed_hash(of: &impl Hash) -> u64 {
+    KEYED.hash_one(of)
+}
+
 /// The identity of a record: its type, its space, its id. Cheap to clone and hash: the hash is computed once.
 #[derive(Clone)]
 pub struct RecordRef(Arc<RecordKey>);
@@ -65,7 +70,7 @@ impl RecordRef {
     /// The identity of the record of this type, space and id.
     pub fn new(record: RecordId, space: SpaceRef, id: impl Into<Box<str>>) -> Self {
         let id = id.into();
-        let hash = KEYED.hash_one((record, &space, &id));
+        let hash = keyed_hash(&(record, &space, &id));
         RecordRef(Arc::new(RecordKey { hash, hint: AtomicU64::new(0), record, space, id }))
     }
 

@@ -156,8 +156,12 @@ impl Authz {
 }
 
 fn project(authz: &Authz, url: String) -> Project {
+    project_of(PATTERN, authz, url)
+}
+
+fn project_of(pattern: &str, authz: &Authz, url: String) -> Project {
     let externs = format!("{{ authz: {{ kind: http, base: \"{}\", timeout: 60s }} }}", authz.base);
-    Project::with_externs(PATTERN, vec![url], "", &externs)
+    Project::with_externs(pattern, vec![url], "", &externs)
 }
 
 fn call(id: &str, to: &str, handler: &str, args: Value) -> Value {
@@ -267,4 +271,55 @@ fn one_process_reconciles_while_others_go_on() {
     let facts = authz.change(|state| state.facts.clone());
     let expected = [("ann", "bob"), ("eve", "mallory")].map(|(owner, reader)| (owner.to_owned(), reader.to_owned()));
     assert_eq!(facts, expected.into(), "eve is not reconciled");
+}
+
+/// What one record gives no more, another one of another scope does, told by another process.
+#[test]
+fn what_records_of_several_scopes_give_is_there_as_long_as_one_of_them_gives_it() {
+    let Some(server) = server() else { return };
+    let authz = Authz::start();
+    let pattern = PATTERN.replace("Relation { owner: d.owner,", "Relation { owner: \"all\",").replace("remove(f) first", "remove(f)");
+    let project = project_of(&pattern, &authz, server.url(&database()));
+    let mut processes: Vec<Process> = (0..3).map(|_| project.start()).collect();
+    let owners = ["ann", "bob", "cyd"];
+    for (process, owner) in processes.iter_mut().zip(owners) {
+        process.send(&json!({ "id": owner, "create": "Doc", "as": owner, "in": "docs", "cells": { "owner": owner } }));
+        process.wait_for(1);
+    }
+    for round in 0..40 {
+        for (at, (process, owner)) in processes.iter_mut().zip(owners).enumerate() {
+            let handler = if (round + at) % 3 == 0 { "unshare" } else { "share" };
+            let name = format!("r{}", round / 3 % 2);
+            process.send(&call(&format!("{owner} {round}"), &format!("Doc/{owner}@docs"), handler, json!({ "name": name })));
+        }
+        if round == 20 {
+            processes[2].wait_for(10);
+            processes[2].kill();
+            processes[2] = project.start();
+            let lost = (0..=round).map(|round| format!("cyd {round}"));
+            for id in lost {
+                processes[2].send(&call(&id, "Doc/cyd@docs", "share", json!({ "name": "r0" })));
+            }
+        }
+    }
+    for (process, owner) in processes.iter_mut().zip(owners) {
+        for name in ["r0", "r1"] {
+            let handler = if owner == "ann" && name == "r0" { "share" } else { "unshare" };
+            process.send(&call(&format!("{owner} {name}"), &format!("Doc/{owner}@docs"), handler, json!({ "name": name })));
+        }
+    }
+    processes.iter_mut().for_each(Process::end);
+    // What one of them left to another that had ended by then.
+    let mut last = project.start();
+    loop {
+        let output = project.patternc().args(["status", "--output-format", "json"]).output().expect("the binary starts");
+        let status: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+        if status["events"] == json!([]) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    last.end();
+    let facts = authz.change(|state| state.facts.clone());
+    assert_eq!(facts, [("all".to_owned(), "r0".to_owned())].into());
 }

@@ -15,6 +15,8 @@ pub struct Other {
     /// What it has.
     pub facts: BTreeSet<Fact>,
     done: HashSet<String>,
+    /// What it has refused stays so, whichever copies of it are under way: what is told after it has a key of its own.
+    refused: HashSet<String>,
     /// Copies of calls that are still under way.
     pub late: Vec<(String, bool, Fact)>,
     random: Random,
@@ -29,8 +31,9 @@ impl Other {
     /// With no facts.
     pub fn new(seed: u64) -> Self {
         let random = Random::seeded(seed);
-        let (facts, done, late, asked) = (BTreeSet::new(), HashSet::new(), Vec::new(), BTreeMap::new());
-        Other { facts, done, late, random, refuses: 0, delays: 0, asked }
+        let (facts, late, asked) = (BTreeSet::new(), Vec::new(), BTreeMap::new());
+        let (done, refused) = (HashSet::new(), HashSet::new());
+        Other { facts, done, refused, late, random, refuses: 0, delays: 0, asked }
     }
 
     /// Whether something happens that does so in so many of a hundred cases.
@@ -40,7 +43,7 @@ impl Other {
 
     /// A call, or a copy of one, arrives.
     pub fn does(&mut self, (key, adds, fact): (String, bool, Fact)) {
-        if self.done.insert(key) {
+        if !self.refused.contains(&key) && self.done.insert(key) {
             if adds {
                 self.facts.insert(fact);
             } else {
@@ -63,7 +66,8 @@ impl Other {
         }
         let fact = fact(&call.args[0]);
         *self.asked.entry(fact.0.clone()).or_default() += 1;
-        if self.chance(self.refuses) {
+        if self.refused.contains(&*call.event.0) || self.chance(self.refuses) {
+            self.refused.insert(call.event.0.to_string());
             return CallAnswer::Rejected("not now".into());
         }
         let this = (call.event.0.to_string(), call.operation == 0, fact);

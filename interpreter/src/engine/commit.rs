@@ -151,6 +151,7 @@ impl Engine {
             (Kind::Deliver { flight }, Then::Closed(closed)) => self.closed(flight, closed, point),
             (Kind::Resume { flight }, _) => self.resumed(flight, point),
             (Kind::Renew { flight, .. }, _) => self.renewed(flight, renewed.as_ref(), point),
+            (Kind::Spare { flight }, then) => self.spared(flight, &then, point),
             (Kind::Repair { reconciliation }, Then::Repaired(repairs)) => self.repaired(reconciliation, repairs),
             (Kind::Forget { resume, .. }, _) => {
                 if let Some(flight) = resume {
@@ -196,7 +197,12 @@ impl Engine {
                     Kind::Deliver { flight } => engine.delivered(flight, received, Some(Point { store, version })),
                     // What it answers was recorded by someone else, who has removed the event as well.
                     Kind::Settle { flight, .. } => engine.dealt_with(flight, Point { store, version }),
-                    Kind::MarkTried { .. } | Kind::Resume { .. } | Kind::Renew { .. } | Kind::Repair { .. } | Kind::Forget { .. } => {}
+                    Kind::MarkTried { .. }
+                    | Kind::Resume { .. }
+                    | Kind::Renew { .. }
+                    | Kind::Spare { .. }
+                    | Kind::Repair { .. }
+                    | Kind::Forget { .. } => {}
                 });
             }
             Refused::Gone(_) => {
@@ -216,7 +222,8 @@ impl Engine {
                     | Kind::Deliver { flight }
                     | Kind::MarkTried { flight }
                     | Kind::Resume { flight }
-                    | Kind::Renew { flight, .. } => self.dealt_with(flight, Point { store, version }),
+                    | Kind::Renew { flight, .. }
+                    | Kind::Spare { flight } => self.dealt_with(flight, Point { store, version }),
                     Kind::Outside { .. } | Kind::Repair { .. } | Kind::Forget { .. } => {}
                 }
             }
@@ -282,7 +289,8 @@ impl Engine {
             | Kind::Settle { flight, .. }
             | Kind::MarkTried { flight }
             | Kind::Resume { flight }
-            | Kind::Renew { flight, .. } => self.stall(flight, &failure.message),
+            | Kind::Renew { flight, .. }
+            | Kind::Spare { flight } => self.stall(flight, &failure.message),
             Kind::Repair { reconciliation } => self.reconcile_failed(reconciliation, failure),
             Kind::Forget { .. } => {}
         }

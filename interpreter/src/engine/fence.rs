@@ -15,13 +15,12 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use patternc_program::{Home, Mirror, Program, SpaceId};
+use patternc_program::{Home, Program, SpaceId};
 
 use super::flight::{FlightKey, Stage};
 use super::job::{Job, JobKey, Kind, Prepared, space_of};
 use super::outside::Ticket;
 use super::{Engine, Point, Step};
-use crate::attempt::Env;
 use crate::event::{Action, EventId, Outcome, Outgoing, Received};
 use crate::failure::{Failure, FailureKind};
 use crate::store::{CommitRequest, StoreError};
@@ -249,26 +248,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Notes a removal that others have to wait for.
+    /// Notes a removal, which others have to wait for if its mirror wants it to come first.
     pub(super) fn fence_removal(&mut self, outgoing: &Outgoing) {
-        if self.fences.in_use && self.is_first_removal(outgoing) {
+        let first = |mirror: u32| self.program.mirrors[mirror as usize].remove_first;
+        if self.fences.in_use && self.mirror_of(outgoing).is_some_and(first) {
             let place = self.fences.place(outgoing.from.space());
             self.fences.removals.entry(place).or_default().insert(outgoing.event.id.clone());
         }
-    }
-
-    /// Whether it takes a fact away, for a mirror that wants this to come first.
-    fn is_first_removal(&mut self, outgoing: &Outgoing) -> bool {
-        let program = self.program.clone();
-        let Some(mirror) = self.mirror_of(outgoing).map(|mirror| &program.mirrors[mirror as usize]).filter(|mirror| mirror.remove_first)
-        else {
-            return false;
-        };
-        let Ok(Some(fact)) = self.stores.of(outgoing.from.space()).cell(&outgoing.from, Mirror::FACT) else { return true };
-        let env = Env { program: &program, stores: &self.stores, limits: &self.limits, answers: None, now: 0, ids: 0, caller: None };
-        let removal = self.execution.mirror_call(&env, mirror.remove, &fact);
-        // In doubt, the others wait.
-        !matches!(removal, Ok(Ok(removal)) if removal != outgoing.event.action)
     }
 
     /// What a new difference stands in for, an old one no longer does.

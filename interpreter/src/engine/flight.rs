@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use patternc_program::{ExternId, RecordId, Repeat};
 
+use super::givers::{Fact, Says};
 use super::job::{Job, Kind};
-use super::mirror::fact_of;
 use super::timing::Wake;
 use super::{Engine, Point, Waiter, What};
 use crate::event::{Action, EventId, Outcome, Outgoing, OutgoingState, Received};
@@ -33,6 +33,10 @@ pub(super) struct Flight {
     pub calls: u32,
     /// Whether the outside may have been asked, by this process or another, without anyone knowing what came of it.
     pub doubtful: bool,
+    /// Of a difference of a mirror.
+    pub says: Option<Says>,
+    /// Of a removal: what others give was told again behind it.
+    pub told_again: bool,
     /// Of a difference of a mirror: the tokens that were the newest when the other side was asked last.
     pub saw: Vec<Value>,
     /// What went wrong last, for those who look.
@@ -67,8 +71,15 @@ pub enum Stage {
 /// Order is kept from one sender to one of these.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Pair {
-    from: RecordRef,
+    from: Sender,
     to: Target,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Sender {
+    Record(RecordRef),
+    /// Whichever ledgers tell of one fact: their calls keep one order.
+    Fact(Fact),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -78,6 +89,13 @@ enum Target {
     New(RecordId, SpaceRef),
     /// A late repetition of one call must not overtake the next.
     Extern(ExternId),
+}
+
+impl Pair {
+    /// Where the order of what is told of a fact is kept.
+    pub fn of_fact(fact: Fact, of: ExternId) -> Self {
+        Pair { from: Sender::Fact(fact), to: Target::Extern(of) }
+    }
 }
 
 impl Flight {
@@ -95,8 +113,8 @@ impl Flight {
 
 impl Engine {
     /// Where the order of this event is kept; `None` if it has none.
-    pub(super) fn pair(&self, outgoing: &Outgoing) -> Option<Pair> {
-        let to = match &outgoing.event.action {
+    pub(super) fn pair(&self, flight: &Flight) -> Option<Pair> {
+        let to = match &flight.outgoing.event.action {
             Action::Handler { to, .. } | Action::Saga { to, .. } => Target::Record(to.clone()),
             Action::Create { record, space, .. } => Target::New(*record, space.clone()),
             Action::Extern { of, operation, .. } => match self.repeat(*of, *operation) {
@@ -104,13 +122,11 @@ impl Engine {
                 Repeat::Idempotent | Repeat::Once => Target::Extern(*of),
             },
         };
-        let from = if self.mirror_of(outgoing).is_some() { fact_of(&outgoing.from) } else { outgoing.from.clone() };
+        let from = match flight.says {
+            Some(says) => Sender::Fact(says.fact),
+            None => Sender::Record(flight.outgoing.from.clone()),
+        };
         Some(Pair { from, to })
-    }
-
-    /// Whether calls of this extern for the fact of a ledger's record are on their way or wait for their turn.
-    pub(super) fn tells_of(&self, from: &RecordRef, of: ExternId) -> bool {
-        self.pairs.contains_key(&Pair { from: fact_of(from), to: Target::Extern(of) })
     }
 
     pub(super) fn repeat(&self, of: ExternId, operation: u32) -> Repeat {
@@ -127,6 +143,7 @@ impl Engine {
     pub(super) fn enter(&mut self, outgoing: Arc<Outgoing>, sent: Point, doubtful: bool) -> FlightKey {
         let key = self.key();
         self.by_event.insert(outgoing.event.id.clone(), key);
+        let says = self.says(&outgoing);
         let state = outgoing.state.clone();
         let mut flight = Flight {
             outgoing,
@@ -138,6 +155,8 @@ impl Engine {
             elsewhere: false,
             calls: 0,
             doubtful,
+            says,
+            told_again: false,
             saw: Vec::new(),
             trouble: None,
             troubled_since: None,
@@ -146,7 +165,9 @@ impl Engine {
         flight.trouble = rejected.map(|rejected| format!("it was rejected {} times, last: {}", rejected.times, rejected.last));
         let outgoing = flight.outgoing.clone();
         self.flights.insert(key, flight);
-        self.fence_removal(&outgoing);
+        if says.is_some_and(|says| says.removes) {
+            self.fence_removal(&outgoing);
+        }
         key
     }
 
@@ -154,9 +175,7 @@ impl Engine {
     pub(super) fn set_off(&mut self, key: FlightKey, outgoing: &Outgoing, state: OutgoingState) {
         match state {
             OutgoingState::Parked { reason, .. } => {
-                if self.mirror_of(outgoing).is_some() {
-                    self.note_parked_fact(key, &outgoing.from);
-                }
+                self.note_parked_fact(key);
                 if let Some(flight) = self.flights.get_mut(&key) {
                     flight.trouble = Some(reason.to_string());
                 }
@@ -197,7 +216,7 @@ impl Engine {
     /// matter.
     pub(super) fn queue_in_pair(&mut self, key: FlightKey) -> Option<FlightKey> {
         let flight = self.flights.get(&key)?;
-        let pair = self.pair(&flight.outgoing)?;
+        let pair = self.pair(flight)?;
         let queued = flight.queued;
         let queue = self.pairs.entry(pair).or_default();
         if !queued {
@@ -252,6 +271,7 @@ impl Engine {
                 }
                 self.enqueue(Job::new(Kind::Deliver { flight: key }));
             }
+            None if self.may_be_spared(key) => {}
             None => self.queue_call(key),
         }
     }
@@ -262,8 +282,8 @@ impl Engine {
         if !std::mem::take(&mut flight.queued) {
             return;
         }
-        let outgoing = flight.outgoing.clone();
-        let pair = self.pair(&outgoing).expect("a queued event has a pair");
+        let Some(flight) = self.flights.get(&key) else { return };
+        let pair = self.pair(flight).expect("a queued event has a pair");
         let queue = self.pairs.get_mut(&pair).expect("a queued event is in the queue of its pair");
         let first = queue.front() == Some(&key);
         queue.retain(|&other| other != key);
@@ -329,9 +349,7 @@ impl Engine {
         let Some(flight) = self.flights.remove(&key) else { return };
         let event = &flight.outgoing.event;
         self.by_event.remove(&event.id);
-        if self.mirror_of(&flight.outgoing).is_some() {
-            self.fact_told(key, &flight.outgoing);
-        }
+        self.fact_told(key, &flight);
         if let Some(receiver) = self.receiver(&event.action)
             && receiver != point.store
             // Another process may still deliver it, believing that it has to: the receiver knows it for as long as outcomes are kept.

@@ -119,6 +119,7 @@ impl Engine {
             open,
             calls,
             parked_facts,
+            givers,
             fences,
             reconciling,
             history: _,
@@ -152,6 +153,7 @@ impl Engine {
         self.open.clone_from(open);
         self.calls.clone_from(calls);
         self.parked_facts.clone_from(parked_facts);
+        self.givers.clone_from(givers);
         self.fences.clone_from(fences);
         self.reconciling.clone_from(reconciling);
         self.history = None;
@@ -275,7 +277,7 @@ impl Engine {
         let mut delayed: FxHashMap<Pair, usize> = FxHashMap::default();
         for (_, key) in &self.timers {
             let flight = self.flights.get(key).filter(|flight| flight.stage == Stage::Timer);
-            if let Some(pair) = flight.and_then(|flight| self.pair(&flight.outgoing)) {
+            if let Some(pair) = flight.and_then(|flight| self.pair(flight)) {
                 let ahead = delayed.entry(pair).or_default();
                 note(key, *ahead);
                 *ahead += 1;
@@ -347,7 +349,8 @@ fn flight_of(kind: &Kind) -> Option<FlightKey> {
         | Kind::Settle { flight, .. }
         | Kind::MarkTried { flight }
         | Kind::Resume { flight }
-        | Kind::Renew { flight, .. } => Some(*flight),
+        | Kind::Renew { flight, .. }
+        | Kind::Spare { flight } => Some(*flight),
         Kind::Outside { .. } | Kind::Repair { .. } | Kind::Forget { .. } => None,
     }
 }
@@ -357,7 +360,7 @@ fn doing(kind: &Kind) -> Doing {
         Kind::Outside { .. } | Kind::Deliver { .. } => Doing::Receive,
         Kind::Settle { .. } => Doing::Settle,
         Kind::MarkTried { .. } => Doing::MarkTried,
-        Kind::Resume { .. } | Kind::Renew { .. } | Kind::Repair { .. } => Doing::Resume,
+        Kind::Resume { .. } | Kind::Renew { .. } | Kind::Spare { .. } | Kind::Repair { .. } => Doing::Resume,
         Kind::Forget { .. } => Doing::Forget,
     }
 }

@@ -50,6 +50,8 @@ pub(super) enum Kind {
     Resume { flight: FlightKey },
     /// A parked difference of a mirror goes; `again`: what is true now is told instead, unless that is on its way.
     Renew { flight: FlightKey, again: bool },
+    /// A removal is not made if others give the fact.
+    Spare { flight: FlightKey },
     /// The next repairs of a reconciliation.
     Repair { reconciliation: u64 },
     /// The receiver forgets events that their senders have dealt with.
@@ -82,6 +84,10 @@ pub(super) enum Then {
     Tried,
     Resumed,
     Renewed,
+    /// The call is made after all.
+    Made,
+    /// The difference takes its turn once more.
+    Due,
     /// The repairs that were sent, or why none can be.
     Repaired(Result<Repairs, Failure>),
     Forgotten,
@@ -208,9 +214,11 @@ impl Engine {
         match kind {
             Kind::Outside { event, .. } => self.receiver(&event.action),
             Kind::Deliver { flight } => self.receiver(&self.flights[flight].outgoing.event.action),
-            Kind::Settle { flight, .. } | Kind::MarkTried { flight } | Kind::Resume { flight } | Kind::Renew { flight, .. } => {
-                Some(self.flights[flight].sent.store)
-            }
+            Kind::Settle { flight, .. }
+            | Kind::MarkTried { flight }
+            | Kind::Resume { flight }
+            | Kind::Renew { flight, .. }
+            | Kind::Spare { flight } => Some(self.flights[flight].sent.store),
             Kind::Repair { reconciliation } => self.store_of_repairs(*reconciliation),
             Kind::Forget { store, .. } => Some(*store),
         }
@@ -224,7 +232,8 @@ impl Engine {
             | Kind::Settle { flight, .. }
             | Kind::MarkTried { flight }
             | Kind::Resume { flight }
-            | Kind::Renew { flight, .. } => self.flights.get(flight).map(|flight| &flight.outgoing.event.id),
+            | Kind::Renew { flight, .. }
+            | Kind::Spare { flight } => self.flights.get(flight).map(|flight| &flight.outgoing.event.id),
             Kind::Repair { reconciliation } => self.reconciling.event(*reconciliation),
             Kind::Forget { events, .. } => events.first(),
         }
@@ -279,6 +288,7 @@ impl Engine {
                 prepared
             }
             Kind::Renew { flight, again } => self.renew(execution, &self.flights[flight], *again, now, ids)?,
+            Kind::Spare { flight } => self.spare(execution, *flight, &self.flights[flight], now, ids)?,
             Kind::Repair { reconciliation } => self.repair(execution, *reconciliation, now, ids)?,
             Kind::Forget { store, events, .. } => {
                 let inbox = events.iter().map(|event| InboxChange::Forget(event.clone())).collect();

@@ -7,13 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use patternc_program::{CellIndex, Home, Mirror, RecordId, SpaceId};
+use patternc_program::{CellIndex, Home, Mirror, RecordId};
 
 use super::flight::{Flight, FlightKey};
+use super::givers::Says;
 use super::job::{Job, Kind, Prepared, Then};
 use super::{Engine, Point};
 use crate::attempt::Env;
-use crate::event::{EventId, Outcome, Outgoing};
+use crate::event::{EventId, Outcome, Outgoing, OutgoingState};
 use crate::failure::Failure;
 use crate::json;
 use crate::machine::{Execution, fact_call, id_text, ledger_record};
@@ -42,37 +43,51 @@ impl Engine {
         )
     }
 
-    /// The other side has acknowledged a difference, or it is no longer wanted.
-    pub(super) fn fact_told(&mut self, key: FlightKey, outgoing: &Outgoing) {
+    /// If it was a difference: the other side has acknowledged it, or it is no longer wanted.
+    pub(super) fn fact_told(&mut self, key: FlightKey, flight: &Flight) {
+        let Some(says) = flight.says else { return };
+        let outgoing = &flight.outgoing;
         self.release_fence(&outgoing.event.id, &outgoing.from);
-        // What was refused before it is out of date; what was refused after it is not.
-        let fact = fact_of(&outgoing.from);
-        if let Some(parked) = self.parked_facts.remove(&fact) {
-            let (older, newer): (Vec<FlightKey>, Vec<FlightKey>) = parked.into_iter().partition(|parked| *parked < key);
-            for older in older {
-                self.enqueue(Job::new(Kind::Renew { flight: older, again: false }));
+        for parked in self.parked_facts.remove(&says.fact).unwrap_or_default() {
+            if parked == key {
+                continue;
             }
-            let newer: Vec<FlightKey> = newer.into_iter().filter(|newer| *newer != key).collect();
-            if !newer.is_empty() {
-                self.parked_facts.insert(fact, newer);
+            // What was refused before it is out of date; what was refused after it is not.
+            if parked < key && self.is_outdone(parked, flight) {
+                self.enqueue(Job::new(Kind::Renew { flight: parked, again: false }));
+            } else {
+                self.parked_facts.entry(says.fact).or_default().push(parked);
             }
         }
         self.left(key, outgoing, None);
     }
 
+    /// Whether a parked difference need not be told, now that a newer one of its fact has landed: not if that says the same, and was told, or
+    /// comes from the same record of a ledger, or if the record of the parked one does not give the fact any more.
+    fn is_outdone(&self, parked: FlightKey, by: &Flight) -> bool {
+        let told = by.calls > 0 && !matches!(by.state, OutgoingState::Parked { .. });
+        self.flights.get(&parked).is_none_or(|Flight { outgoing: parked, .. }| {
+            parked.from == by.outgoing.from
+                || told && parked.event.action == by.outgoing.event.action
+                || self.of_ledger(&parked.from, Mirror::GIVEN) == Some(Value::Int(0))
+        })
+    }
+
     /// The other side refuses a difference.
     pub(super) fn fact_parked(&mut self, key: FlightKey, reason: &str) {
         let Some(flight) = self.flights.get(&key) else { return };
-        let outgoing = flight.outgoing.clone();
-        if self.mirror_of(&outgoing).is_some() {
-            self.note_parked_fact(key, &outgoing.from);
+        if flight.says.is_some() {
+            let outgoing = flight.outgoing.clone();
+            self.note_parked_fact(key);
             self.left(key, &outgoing, Some(reason));
         }
     }
 
-    /// A difference is parked: a newer one of the same fact takes it away.
-    pub(super) fn note_parked_fact(&mut self, key: FlightKey, from: &RecordRef) {
-        self.parked_facts.entry(fact_of(from)).or_default().push(key);
+    /// If it is a difference that is parked: a newer one of the same fact takes it away.
+    pub(super) fn note_parked_fact(&mut self, key: FlightKey) {
+        if let Some(says) = self.flights.get(&key).and_then(|flight| flight.says) {
+            self.parked_facts.entry(says.fact).or_default().push(key);
+        }
     }
 
     /// Takes a parked difference out of the store; `again`: for one that says what is true now, unless one is on its way.
@@ -90,7 +105,9 @@ impl Engine {
         let (Some(mirror), Some(fact), Some(Value::Int(given))) = (mirror, row(Mirror::FACT)?, row(Mirror::GIVEN)?) else {
             return Ok(self.remove(flight));
         };
-        if !again || self.is_telling(&flight.outgoing) {
+        let of = self.program.mirrors[mirror as usize].target;
+        let telling = |says: Says| self.telling(says.fact, of).any(|(_, other)| other.outgoing.from == *from);
+        if !again || flight.says.is_some_and(telling) {
             return Ok(self.remove(flight));
         }
         let env = self.env(None, flight.outgoing.event.caller.as_ref(), now, ids);
@@ -275,11 +292,6 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-/// Stands for a fact of a scope, in whichever space its ledger's record is: what is told of one fact keeps one order.
-pub(super) fn fact_of(ledger: &RecordRef) -> RecordRef {
-    RecordRef::new(ledger.record(), SpaceRef { space: SpaceId(0), key: None }, ledger.id())
 }
 
 /// A read of a cell as it is now.

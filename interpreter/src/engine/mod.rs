@@ -18,6 +18,7 @@ mod commit;
 mod fence;
 mod flight;
 mod fork;
+mod givers;
 mod history;
 mod invariants;
 mod job;
@@ -41,7 +42,7 @@ pub(crate) mod tests;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use patternc_program::{Mirror, Program};
+use patternc_program::Program;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use self::calls::{CallAnswer, ExternCall};
@@ -66,7 +67,7 @@ use crate::interrupt::Interrupt;
 use crate::limits::Limits;
 use crate::machine::Execution;
 use crate::store::{StoreError, Stores, Version};
-use crate::value::{RecordRef, Value};
+use crate::value::RecordRef;
 
 /// How attempts and commits follow one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,7 +134,8 @@ pub struct Engine {
 
     calls: calls::Calls,
     /// Parked differences of mirrors, by the facts that they are of.
-    parked_facts: FxHashMap<RecordRef, Vec<FlightKey>>,
+    parked_facts: FxHashMap<givers::Fact, Vec<FlightKey>>,
+    givers: givers::Givers,
     fences: fence::Fences,
     reconciling: reconcile::Reconciling,
     history: Option<Vec<Entry>>,
@@ -180,6 +182,7 @@ impl Engine {
         let mut engine = Engine::idle(program, stores, host, limits, overlap);
         for store in 0..engine.stores.len() {
             engine.compare_facts(store)?;
+            engine.learn_givers(store)?;
             engine.learn_invariant_reads(store)?;
         }
         engine.adopt_all_stored()?;
@@ -222,6 +225,7 @@ impl Engine {
             open: FxHashMap::default(),
             calls: calls::Calls::default(),
             parked_facts: FxHashMap::default(),
+            givers: givers::Givers::default(),
             fences,
             reconciling: reconcile::Reconciling::default(),
             history: None,
@@ -256,14 +260,19 @@ impl Engine {
     /// Takes up the events on their way in all stores that are not known yet.
     fn adopt_all_stored(&mut self) -> Result<(), StoreError> {
         if self.stores.len() > 1 && !self.program.mirrors.is_empty() {
-            // A reconciliation may have removed a fact of a scope that had no space yet, and a record have given it since, in another store:
-            // between stores there is no order but this.
+            // What was taken away in one store may have been given since in another: between stores there is no order but this (`givers`).
             for store in 0..self.stores.len() {
-                let mut gone = self.stores.get(store).outgoing()?;
-                gone.retain(|outgoing| {
-                    self.mirror_of(outgoing).is_some() && self.of_ledger(&outgoing.from, Mirror::GIVEN) == Some(Value::Int(0))
-                });
-                self.adopt_new(store, gone);
+                let mut taken = self.stores.get(store).outgoing()?;
+                let mut removed: FxHashSet<RecordRef> = FxHashSet::default();
+                let mut before: Vec<bool> = Vec::new();
+                for outgoing in taken.iter().rev() {
+                    if self.says(outgoing).is_some_and(|says| says.removes) {
+                        removed.insert(outgoing.from.clone());
+                    }
+                    before.push(removed.contains(&outgoing.from));
+                }
+                taken.retain(|_| before.pop() == Some(true));
+                self.adopt_new(store, taken);
             }
         }
         (0..self.stores.len()).try_for_each(|store| self.adopt_stored(store))

@@ -89,6 +89,10 @@ impl Engine {
         self.learn_evaluated(store, evaluated)?;
         let point = Point { store, version: self.stores.get(store).version() };
         for outgoing in sent {
+            if removed.contains(&outgoing.event.id) {
+                // It has arrived already; who gives the fact is to be known all the same.
+                let _ = self.says(&outgoing);
+            }
             if !self.by_event.contains_key(&outgoing.event.id) && !removed.contains(&outgoing.event.id) {
                 self.adopt_elsewhere(outgoing, point);
             }
@@ -142,8 +146,8 @@ impl Engine {
         let Some(flight) = self.flights.get_mut(&key) else { return };
         flight.elsewhere = true;
         let parked = matches!(flight.state, OutgoingState::Parked { .. });
-        if parked && self.mirror_of(&outgoing).is_some() {
-            self.note_parked_fact(key, &outgoing.from);
+        if parked {
+            self.note_parked_fact(key);
         }
         self.set_stage(key, if parked { Stage::Parked } else { Stage::Elsewhere });
         if parked {
@@ -192,9 +196,7 @@ impl Engine {
             self.timers.remove(&(due, key));
         }
         self.by_event.remove(event);
-        if self.mirror_of(&flight.outgoing).is_some() {
-            self.fact_told(key, &flight.outgoing);
-        }
+        self.fact_told(key, &flight);
     }
 
     /// The process that had it in hand is no more.
@@ -217,7 +219,7 @@ impl Engine {
             // A call is made by who has it in hand.
             return false;
         }
-        let Some(pair) = self.pair(&flight.outgoing).filter(|_| flight.queued) else { return false };
+        let Some(pair) = self.pair(flight).filter(|_| flight.queued) else { return false };
         let mut queue = self.pairs.get(&pair).into_iter().flat_map(|queue| queue.iter());
         queue.any(|other| self.flights.get(other).is_some_and(|other| !other.elsewhere))
     }

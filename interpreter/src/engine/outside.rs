@@ -223,7 +223,8 @@ impl Engine {
             | Kind::Settle { flight, .. }
             | Kind::MarkTried { flight }
             | Kind::Resume { flight }
-            | Kind::Renew { flight, .. } => self.stall(flight, &message),
+            | Kind::Renew { flight, .. }
+            | Kind::Spare { flight } => self.stall(flight, &message),
             Kind::Repair { reconciliation } => self.reconcile_failed(reconciliation, Failure::new(kind, message)),
             Kind::Forget { .. } => {}
         }

@@ -131,6 +131,22 @@ impl Reconciling {
     }
 }
 
+impl Reconciling {
+    fn is_repair(&self, event: &EventId) -> bool {
+        self.runs.values().any(|run| run.repairs.contains_key(event))
+    }
+
+    /// A removal was not made, since others give the fact: it is no repair.
+    pub fn spared(&mut self, event: &EventId) {
+        for run in self.runs.values_mut() {
+            if let Some(fact) = run.repairs.get(event) {
+                run.report.surplus.retain(|surplus| surplus != fact);
+                run.there.insert(fact.clone());
+            }
+        }
+    }
+}
+
 impl Engine {
     /// Begins to reconcile a scope of a mirror. The result comes from [`Engine::take_reconciled`].
     ///
@@ -209,25 +225,43 @@ impl Engine {
         self.mirror_of(outgoing) == Some(mirror) && self.of_ledger(&outgoing.from, Mirror::SCOPE).as_ref() == Some(scope)
     }
 
-    /// Whether something is told of the record's fact: on its way or waiting for its turn.
-    pub(super) fn is_telling(&self, outgoing: &Outgoing) -> bool {
-        self.mirror_of(outgoing).is_some_and(|mirror| self.tells_of(&outgoing.from, self.program.mirrors[mirror as usize].target))
-    }
-
     /// Whether an event whose turn has come is to wait: for the end of a reconciliation, or for removals that come first.
     pub(super) fn holds_back(&mut self, key: FlightKey, outgoing: &Arc<Outgoing>) -> bool {
-        if !self.reconciling.runs.is_empty()
-            && !self.reconciling.readers.contains_key(&key)
-            && let Some(mirror) = self.mirror_of(outgoing)
-            && let Some(scope) = self.of_ledger(&outgoing.from, Mirror::SCOPE)
-            && let Some(run) = self.reconciling.runs.values_mut().find(|run| run.mirror == mirror && run.scope == scope)
-            && !run.repairs.contains_key(&outgoing.event.id)
-            && !matches!(&run.stage, Waits::Dry(dry) if dry.contains(&key))
+        if let Some(run) = self.held_by(key, outgoing)
+            && let Some(run) = self.reconciling.runs.get_mut(&run)
         {
             run.held.push(key);
             return true;
         }
         self.waits_at_fence(key, outgoing)
+    }
+
+    /// The reconciliation for whose end an event waits, when its turn comes.
+    fn held_by(&self, key: FlightKey, outgoing: &Outgoing) -> Option<u64> {
+        if self.reconciling.runs.is_empty() || self.reconciling.readers.contains_key(&key) {
+            return None;
+        }
+        let (mirror, scope) = (self.mirror_of(outgoing)?, self.of_ledger(&outgoing.from, Mirror::SCOPE)?);
+        let (at, run) = self.reconciling.runs.iter().find(|(_, run)| run.mirror == mirror && run.scope == scope)?;
+        let goes = run.repairs.contains_key(&outgoing.event.id) || matches!(&run.stage, Waits::Dry(dry) if dry.contains(&key));
+        (!goes && !self.is_before_repair(key)).then_some(*at)
+    }
+
+    /// Whether a repair, perhaps of another reconciliation, stands behind an event in its queue: it would wait for the end of one that waits for
+    /// it.
+    fn is_before_repair(&self, key: FlightKey) -> bool {
+        let queue = self.flights.get(&key).and_then(|flight| self.pairs.get(&self.pair(flight)?));
+        let mut behind = queue.into_iter().flat_map(|queue| queue.iter()).skip_while(|other| **other != key).skip(1);
+        behind.any(|other| self.flights.get(other).is_some_and(|other| self.reconciling.is_repair(&other.outgoing.event.id)))
+    }
+
+    /// What was held before repairs that have just been sent goes.
+    fn release_before_repairs(&mut self) {
+        let held: Vec<FlightKey> = self.reconciling.runs.values().flat_map(|run| run.held.iter().copied()).collect();
+        for key in held.into_iter().filter(|key| self.is_before_repair(*key)).collect::<Vec<_>>() {
+            self.reconciling.runs.values_mut().for_each(|run| run.held.retain(|held| *held != key));
+            self.start(key);
+        }
     }
 
     /// A difference, or the call that reads the other side, has left: it has arrived, or is parked or stalled for a reason.
@@ -307,6 +341,8 @@ impl Engine {
             elsewhere: false,
             calls: 0,
             doubtful: false,
+            says: None,
+            told_again: false,
             saw: Vec::new(),
             trouble: None,
             troubled_since: None,
@@ -391,6 +427,7 @@ impl Engine {
                 (false, false) => run.report.surplus.push(fact),
             }
         }
+        self.release_before_repairs();
         self.next_part(key);
     }
 

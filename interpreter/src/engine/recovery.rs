@@ -81,6 +81,7 @@ impl Engine {
         let fenced = self.take_fenced();
         self.drop_everything();
         self.learn_invariant_reads(store)?;
+        self.learn_givers(store)?;
         self.rerun_lost(store, lost)?;
         self.adopt_all_stored()?;
         self.wait_for_answers()?;

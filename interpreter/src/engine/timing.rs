@@ -28,6 +28,8 @@ pub(super) enum Wake {
     Commit(JobKey),
     /// The call may be made: that it was tried is durable.
     Call(FlightKey),
+    /// What follows a removal that was not made may be told: that it is gone is durable.
+    Land(FlightKey),
 }
 
 impl Engine {
@@ -154,12 +156,14 @@ impl Engine {
                 if *entry.key() > durable {
                     break;
                 }
+                let point = Point { store, version: *entry.key() };
                 for wake in entry.remove() {
                     match wake {
                         Wake::Start(flight) => self.start(flight),
                         Wake::Run(job) => self.ready.push_back(Step::Run(job)),
                         Wake::Commit(job) => self.ready.push_back(Step::Commit(job)),
                         Wake::Call(flight) => self.hand_out(flight),
+                        Wake::Land(flight) => self.landed(flight, point),
                     }
                 }
             }
@@ -176,7 +180,7 @@ impl Engine {
         let why = format!("the store has failed: {error}; open it again");
         for wake in std::mem::take(&mut self.waiting_durable[store]).into_values().flatten() {
             match wake {
-                Wake::Start(flight) | Wake::Call(flight) => self.stall(flight, &why),
+                Wake::Start(flight) | Wake::Call(flight) | Wake::Land(flight) => self.stall(flight, &why),
                 Wake::Run(job) | Wake::Commit(job) => {
                     if let Some(job) = self.jobs.remove(&job) {
                         self.give_up(job, FailureKind::Unavailable, why.clone());

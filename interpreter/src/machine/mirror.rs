@@ -91,10 +91,10 @@ impl<'a> Machine<'a> {
                 count(&after, &before, 1);
             }
         }
-        for ((mirror, space, scope, fact), by) in changes {
-            if by != 0 {
-                self.give(mirror, &space, scope, fact, by)?;
-            }
+        // What is taken away is told before what is added: both may be one to the other side.
+        let (gone, come): (Vec<_>, Vec<_>) = changes.into_iter().filter(|(_, by)| *by != 0).partition(|(_, by)| *by < 0);
+        for ((mirror, space, scope, fact), by) in gone.into_iter().chain(come) {
+            self.give(mirror, &space, scope, fact, by)?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use patternc_program::{Mirror, RecordId};
 
 use super::super::Engine;
+use super::super::flight::{Flight, FlightKey};
 use super::super::job::{Prepared, Then};
 use super::super::mirror::unchanged;
 use super::{Repair, Repairs, Run};
@@ -33,7 +34,7 @@ impl Engine {
         let Some(run) = self.reconciling.runs.get(&key) else {
             return Ok(failed(FailureKind::Rejected, "the reconciliation was given up"));
         };
-        let (plan, facts) = self.plan(run)?;
+        let (plan, facts) = self.plan(execution, run)?;
         let found = plan.len();
         let Some(first) = plan.first() else { return Ok(repaired(Ok(Repairs { sent: Vec::new(), found, facts }))) };
         let Some(space) = first.row.as_ref().map(|row| row.space().clone()).or_else(|| self.space_of_scope(run)) else {
@@ -83,7 +84,7 @@ impl Engine {
 
     /// What differs, with the ledger's record of each fact that has one; and how many facts the records give. What is being told anyway, and
     /// what was refused, is left alone.
-    fn plan(&self, run: &Run) -> Result<(Vec<Planned>, usize), StoreError> {
+    fn plan(&self, execution: &mut Execution, run: &Run) -> Result<(Vec<Planned>, usize), StoreError> {
         let declared = &self.program.mirrors[run.mirror as usize];
         let mut rows: BTreeMap<Value, (RecordRef, i64)> = BTreeMap::new();
         self.ledger_rows(declared.ledger, Some(&run.scope), |row, _, fact, given| {
@@ -99,15 +100,28 @@ impl Engine {
         let mut plan = Vec::new();
         for (fact, (row, given)) in &rows {
             let (wanted, there) = (*given > 0, run.there.contains(fact));
-            if wanted != there && !settled(fact) && !self.tells_of(row, declared.target) {
+            if wanted != there && !settled(fact) && self.is_to_repair(execution, run.mirror, Some(row), fact, wanted) {
                 plan.push(Planned { fact: fact.clone(), row: Some(row.clone()), missing: wanted });
             }
         }
         for fact in run.there.iter().filter(|fact| !rows.contains_key(fact) && !settled(fact)) {
-            plan.push(Planned { fact: fact.clone(), row: None, missing: false });
+            if self.is_to_repair(execution, run.mirror, None, fact, false) {
+                plan.push(Planned { fact: fact.clone(), row: None, missing: false });
+            }
         }
         let facts = rows.values().filter(|(_, given)| *given > 0).count();
         Ok((plan, facts))
+    }
+
+    /// Whether a fact that differs is for this reconciliation to repair: it is not being told anyway, nor too much only here, given by records of
+    /// other scopes or mirrors. `row`: the ledger's record of the fact, if there is one.
+    fn is_to_repair(&self, execution: &mut Execution, mirror: u32, row: Option<&RecordRef>, value: &Value, missing: bool) -> bool {
+        // What no call takes away is told of by its own record only.
+        let Some((fact, removal)) = self.fact_as_told(execution, mirror, value) else { return true };
+        // A removal that others tell may be one that is not made.
+        let told = |(_, flight): (FlightKey, &Flight)| flight.says.is_some_and(|says| !says.removes) || Some(&flight.outgoing.from) == row;
+        let of = self.program.mirrors[mirror as usize].target;
+        !self.telling(fact, of).any(told) && (missing || !self.is_given(execution, fact, &removal))
     }
 
     /// Where the ledger of the scope is, or would be.

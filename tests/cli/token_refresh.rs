@@ -11,7 +11,7 @@ use crate::patternc::{patternc, repository, run_with_input, seen};
 
 /// What the provider does with one request for a token.
 #[derive(Clone, Copy)]
-enum Does {
+pub enum Does {
     Answers,
     /// After a while.
     Slowly,
@@ -25,8 +25,8 @@ enum Does {
 }
 
 /// A provider of tokens and a mailbox, on a port of its own.
-struct Provider {
-    address: String,
+pub struct Provider {
+    pub address: String,
     state: Arc<Mutex<State>>,
 }
 
@@ -44,7 +44,7 @@ struct State {
 }
 
 impl Provider {
-    fn start(script: &[Does]) -> Provider {
+    pub fn start(script: &[Does]) -> Provider {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let address = format!("http://{}", listener.local_addr().expect("it is bound"));
         let state = Arc::new(Mutex::new(State { script: script.iter().rev().copied().collect(), ..State::default() }));

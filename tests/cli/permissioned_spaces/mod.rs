@@ -1,9 +1,9 @@
 //! The mirror of `patterns/permissioned_spaces` against SpiceDB, with a proxy between that cuts, delays, doubles and reorders calls, while the
 //! process is killed.
 
-mod disturbed;
+pub mod disturbed;
 mod preconditions;
-mod spicedb;
+pub mod spicedb;
 mod tls;
 
 use std::collections::BTreeSet;

@@ -232,7 +232,8 @@ struct Alike {
     revision: u64,
 }
 
-const TYPES: [(&str, &[&str]); 3] = [("space", &["parent", "reader"]), ("user", &[]), ("patternc/call", &["made"])];
+/// Those of the example project, and of the page on mirrors.
+const TYPES: [(&str, &[&str]); 4] = [("space", &["parent", "reader"]), ("doc", &["reader"]), ("user", &[]), ("patternc/call", &["made"])];
 
 impl Alike {
     fn answer(&mut self, path: &str, body: &Json) -> (u16, String) {

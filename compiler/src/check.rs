@@ -39,8 +39,21 @@ fn own_findings(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
     findings
 }
 
-/// Whether an error of the text is `await` before a call of the outside: that is one mistake, and the body has more to say of it.
+/// Whether an error of the text is part of a mistake of which the body has more to say: `await` before a call of the outside, or what stands in
+/// the brackets of `.then(…)`.
 fn is_told_by_body(db: &dyn Db, file: SourceFile, error: &SyntaxError) -> bool {
+    let text = file.text(db);
+    let in_callback = |finding: &Diagnostic| match finding.primary.at {
+        Location::Span(_, span) if finding.rule == rules::syntax::RULE.name => {
+            // What could not be read ends the call: it goes on behind it, on its line.
+            let between = text.get(span.end as usize..error.span.start as usize);
+            error.span.start >= span.start && between.is_none_or(|between| !between.contains('\n'))
+        }
+        _ => false,
+    };
+    if bodies(db, file).diagnostics.iter().any(in_callback) {
+        return true;
+    }
     let called = |finding: &Diagnostic| match finding.primary.at {
         Location::Span(_, span) if finding.rule == rules::extern_in_transaction::RULE.name => {
             file.text(db).get(error.span.end as usize..span.start as usize).is_some_and(|between| between.trim().is_empty())

@@ -318,6 +318,12 @@ pub(crate) fn token(text: &str, lost: usize, at: usize, place: Place) -> Option<
             let help = format!("write the enum and the variant, as in `Status.{variant}(…)`");
             Some(Habit::new(at - variant.len(), at, format!("the variant `{variant}` needs the name of its enum before it"), help))
         }
+        _ if text[at..].starts_with('[') && is_for_type(&text[..at]) => list_type(text, at, at, at + 1),
+        _ if text[at..].starts_with("[]") => {
+            let element = word_before(text, at);
+            let start = at - element.len();
+            if element.is_empty() || !is_for_type(&text[..start]) { None } else { list_type(text, start, start, at) }
+        }
         _ if text[at..].starts_with('`') => as_char("a text is written in double quotes", "write `\"… {value} …\"`"),
         _ if text[at..].starts_with('#') => as_char("`#` begins nothing here", "a comment is written `// …`"),
         _ if text[at..].starts_with('$') => as_char("names have no `$`", "in a text write `\"… {value} …\"`"),
@@ -332,6 +338,23 @@ pub(crate) fn token(text: &str, lost: usize, at: usize, place: Place) -> Option<
         }
         _ => None,
     }
+}
+
+/// Whether a type is wanted after a text.
+fn is_for_type(before: &str) -> bool {
+    let before = before.trim_end();
+    before.ends_with("->") || before.ends_with('<') || (before.ends_with(':') && !before.ends_with("::"))
+}
+
+/// `[Text]` and `Text[]`, which begin at `start`: the type of the elements is at `inner`, or before `open`, their bracket.
+fn list_type(text: &str, start: usize, inner: usize, open: usize) -> Option<Habit> {
+    let close = open + text[open..].find(']')?;
+    let element = if inner < open && text[inner..].starts_with('[') { text[open..close].trim() } else { text[inner..open].trim() };
+    let is_type = element.starts_with(|c: char| c.is_ascii_uppercase())
+        && element.chars().all(|c| c.is_ascii_alphanumeric() || "_<>?@, ".contains(c));
+    let help = if is_type { format!("write `List<{element}>`") } else { "write `List<Text>`, with the type of the elements".to_owned() };
+    let habit = Habit::new(start, close + 1, "the type of a list is written with its name", help);
+    Some(if is_type { habit.fix(format!("List<{element}>")) } else { habit })
 }
 
 /// The word that ends at a place of a text, which may be empty.
@@ -424,6 +447,14 @@ mod tests {
         assert_eq!((habit.start, habit.end, habit.fix.as_deref()), (2, 5, Some("==")));
         let habit = token("x = 'a b' + c", 0, 4, Place::Block).expect("a habit");
         assert_eq!((habit.start, habit.end, habit.fix.as_deref()), (4, 9, Some("\"a b\"")));
+        for (text, at, fixed) in
+            [("fn f(x: [Text]) -> Int", 8, "List<Text>"), ("cell t: Text[] = []", 12, "List<Text>"), ("cell t: [ R? ]", 8, "List<R?>")]
+        {
+            let habit = token(text, 0, at, Place::File).expect("a habit");
+            assert_eq!((habit.start, habit.fix.as_deref()), (8, Some(fixed)), "{text}");
+        }
+        let habit = token("x: [text]", 0, 3, Place::File).expect("a habit");
+        assert_eq!((habit.fix, &*habit.help), (None, "write `List<Text>`, with the type of the elements"));
         let habit = token("x++", 0, 2, Place::Block).expect("a habit");
         assert_eq!((habit.start, habit.end, habit.fix.as_deref()), (1, 3, Some(" += 1")));
     }

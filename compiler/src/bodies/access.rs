@@ -31,6 +31,7 @@ impl Checker<'_> {
                 self.push(finding);
                 return error_expr(span);
             }
+            _ if self.is_callback(base, name) => return self.callback(base, name, span),
             _ => {}
         }
         let base = self.expr(base);

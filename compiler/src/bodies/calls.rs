@@ -33,6 +33,7 @@ impl Checker<'_> {
     pub fn called(&mut self, expr: &syn::Expr) -> Called {
         let span = expr.span;
         match &expr.kind {
+            S::Method { base, name, .. } if self.is_callback(base, *name) => Called::Value(self.callback(base, *name, span)),
             S::Call { name, args } => Called::Value(self.call_named(*name, args, span)),
             S::Method { base, name, args, optional } => match &base.kind {
                 S::TypeName(of) => Called::Value(self.type_call(*of, *name, args, span)),
@@ -44,6 +45,35 @@ impl Checker<'_> {
             },
             _ => Called::Value(self.expr(expr)),
         }
+    }
+
+    /// Whether what is called on a call is what other languages have for what comes after its answer.
+    pub fn is_callback(&mut self, base: &syn::Expr, name: Ident) -> bool {
+        let is_call = match &base.kind {
+            S::Method { base, name: before, .. } => !matches!(base.kind, S::TypeName(_)) || self.is_callback(base, *before),
+            _ => false,
+        };
+        is_call && matches!(name.name.as_str(), "then" | "catch" | "finally")
+    }
+
+    /// Reports `.then(…)`, and says nothing of what stands in its brackets: it would be written otherwise.
+    pub fn callback(&mut self, base: &syn::Expr, name: Ident, span: Span) -> Expr {
+        // Of several the first call is what is sent.
+        let mut sent = base;
+        while let S::Method { base, name, .. } = &sent.kind
+            && self.is_callback(base, *name)
+        {
+            sent = base;
+        }
+        // What is wrong in it is wrong wherever it stands.
+        self.called(sent);
+        let rest = Span { start: name.span.start, end: span.end };
+        let call = self.text(sent.span).to_owned();
+        let finding = self
+            .error("syntax", rest, format!("there is no `.{}(…)`: what is done with an answer stands in arms", name.name))
+            .help(format!("write `send {call} then {{ ok(x) => {{ … }} err(e) => {{ … }} }}`, with `ok()` where it gives no result"));
+        self.push(finding);
+        error_expr(span)
     }
 
     /// The extern that a name means.

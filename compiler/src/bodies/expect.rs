@@ -7,6 +7,7 @@ use crate::hir::{Expr, ExprKind};
 use crate::types::{ItemId, LocalId, Place, Ty};
 
 use super::checker::Checker;
+use super::expressions::error_expr;
 use super::places::{Fit, NOWHERE, holds_nothing, unwrap, without_nowhere};
 
 /// What wants the value, for messages.
@@ -102,6 +103,19 @@ impl Checker<'_> {
             (S::Variant { of, variant, fields }, Ty::Enum(id, place)) if self.names.lookup(of.name) == Some(*id) => {
                 let made = self.variant_by_name(*id, *variant, fields, Some(*place), expr.span);
                 self.coerce(made, want)
+            }
+            (S::Block { lets, value: None }, Ty::Map(..) | Ty::Set(_) | Ty::List(_)) if lets.is_empty() => {
+                let (what, empty) = match inner {
+                    Ty::Map(..) => ("Map", "Map[]"),
+                    Ty::Set(_) => ("Set", "Set[]"),
+                    _ => ("List", "[]"),
+                };
+                let finding = self
+                    .error("type-mismatch", expr.span, format!("`{{ }}` is a block without a value, not an empty {what}"))
+                    .help(format!("an empty {what} is `{empty}`"))
+                    .replace(format!("write `{empty}`"), Safety::Safe, self.file, expr.span, empty);
+                self.push(finding);
+                Expr { ty: self.known(want.ty), ..error_expr(expr.span) }
             }
             (S::If { cond, then, otherwise }, _) => self.if_expr(expr.span, cond, then, otherwise.as_deref(), Some(want)),
             (S::Match { subject, arms }, _) => self.match_expr(expr.span, subject, arms, Some(want)),
@@ -215,6 +229,11 @@ impl Checker<'_> {
             (Ty::Float, Ty::Int) => finding.help("round it: `.round()`"),
             (Ty::Text, Ty::Int) => finding.help("`.to_int()` gives an `Int?`: `none` where the text is no number"),
             (Ty::Text, Ty::Float) => finding.help("`.to_float()` gives a `Float?`: `none` where the text is no number"),
+            (Ty::List(found) | Ty::Set(found), wanted)
+                if matches!(want.role, Role::Added { .. }) && self.fits(found, wanted) != Fit::No =>
+            {
+                self.one_at_a_time(finding, made)
+            }
             (Ty::Unit, _) => finding.help("what is called here gives nothing back; declare a result with `-> Type` if it should"),
             (found, Ty::Text) if !matches!(found, Ty::Error | Ty::SagaResult(..)) => {
                 let edits = vec![
@@ -244,19 +263,23 @@ impl Checker<'_> {
             {
                 finding.help("to insert one element use `+=`; a Set of one is `Set[x]`")
             }
-            (Ty::List(found) | Ty::Set(found), wanted)
-                if matches!(want.role, Role::Added { .. }) && self.fits(found, wanted) != Fit::No =>
-            {
-                let finding = finding.help("`+=` takes one element at a time; `for x in xs { … += x }` takes many");
-                match &made.kind {
-                    ExprKind::List(items) | ExprKind::Set(items) if items.len() == 1 => {
-                        let element = self.text(items[0].span).to_owned();
-                        finding.replace(format!("write `{element}`"), Safety::Safe, self.file, span, element)
-                    }
-                    _ => finding,
-                }
-            }
             _ => finding,
+        }
+    }
+
+    /// The way out where a whole collection is added to, or taken from, one.
+    fn one_at_a_time(&self, finding: Diagnostic, made: &Expr) -> Diagnostic {
+        match &made.kind {
+            ExprKind::List(items) | ExprKind::Set(items) if items.len() == 1 => {
+                let element = self.text(items[0].span).to_owned();
+                let finding = finding.help(format!("`+=` and `-=` take the element itself: write `{element}`"));
+                finding.replace(format!("write `{element}`"), Safety::Safe, self.file, made.span, element)
+            }
+            ExprKind::List(_) | ExprKind::Set(_) => finding.help("`+=` and `-=` take one element at a time: write one statement for each"),
+            _ => {
+                let many = self.text(made.span).to_owned();
+                finding.help(format!("`+=` and `-=` take one element at a time: walk over the others, `for x in {many} {{ … += x }}`"))
+            }
         }
     }
 

@@ -172,6 +172,8 @@ fn readings(text: &str, at: usize, around: &Around) -> Vec<Reading> {
     if innermost.is_some() && !text[at..].trim_start().starts_with(':') {
         // Between the braces of a struct or record, a name alone is nothing: it has a value.
         add(": none,", |position| matches!(position, Position::Field { .. }));
+        // Its closing brace may not be there yet either.
+        add(": none }", |position| matches!(position, Position::Field { .. }));
     }
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if innermost.is_some_and(|header| header.split(|c| !is_part(c)).any(|word| word == "match")) {
@@ -181,8 +183,11 @@ fn readings(text: &str, at: usize, around: &Around) -> Vec<Reading> {
     let line = text[..at].rfind(['\n', '{', '}']).map_or(0, |newline| newline + 1);
     match text[line..at].split_whitespace().next() {
         // Their blocks come after what they look at.
+        Some("handler" | "internal") => {
+            add(" { }", |position| matches!(position, Position::Cell(_) | Position::Space { .. } | Position::Place(_)))
+        }
         Some("if" | "else" | "for" | "match") => add(" { }", |_| true),
-        Some("let") if text[line..at].contains(':') => add(" = none", |position| matches!(position, Position::Type | Position::Place)),
+        Some("let") if text[line..at].contains(':') => add(" = none", |position| matches!(position, Position::Type | Position::Place(_))),
         _ => {}
     }
     if braces().any(|brace| before(brace) == "try") {
@@ -244,11 +249,12 @@ struct Completer<'a> {
 impl Completer<'_> {
     fn run(&mut self) {
         match &self.site.position {
-            Position::Member { base, is_send, .. } => self.members(base, *is_send),
+            Position::Member { base, is_send, begins, .. } => self.members(base, *is_send, *begins),
             Position::MemberOf(item) => self.item_members(*item),
             Position::Cell(record) => self.cells_of(*record),
             Position::Type => self.types(),
-            Position::Place => self.places(),
+            Position::Place(of) => self.places(*of),
+            Position::Inverse { of, to } => self.inverses(*of, *to),
             Position::Field { of, given } => self.missing_fields(of, given),
             Position::Record => {
                 self.declared(|head| matches!(head, ItemHead::Record(_)), CompletionKind::Record);

@@ -141,6 +141,8 @@ struct Walk<'db> {
     record: Option<ItemId>,
     /// Local names in scope, the innermost last.
     locals: Vec<(Name, Span)>,
+    /// Those of `let`s around the place that is asked for: their values do not have them yet.
+    unfinished: Vec<Span>,
     found: Vec<Reference>,
     /// The place whose local names are asked for.
     at: Option<u32>,
@@ -156,6 +158,7 @@ impl<'db> Walk<'db> {
             types: types(db, file),
             record: None,
             locals: Vec::new(),
+            unfinished: Vec::new(),
             found: Vec::new(),
             at,
             seen: None,
@@ -177,6 +180,14 @@ impl<'db> Walk<'db> {
         self.locals.push((name.name, name.span));
     }
 
+    /// The name that a `let` gives to a value, from its end on.
+    fn declare_after(&mut self, name: Ident, end: u32) {
+        if self.at.is_some_and(|at| name.span.start <= at && at <= end) {
+            self.unfinished.push(name.span);
+        }
+        self.declare(name);
+    }
+
     /// Names declared inside end with `span`.
     fn scoped(&mut self, span: Span, walk: impl FnOnce(&mut Self)) {
         let mark = self.locals.len();
@@ -186,7 +197,8 @@ impl<'db> Walk<'db> {
             && span.start <= at
             && at <= span.end
         {
-            self.seen = Some(self.locals.iter().filter(|(_, declared)| declared.end <= at).copied().collect());
+            let is_there = |declared: &Span| declared.end <= at && !self.unfinished.contains(declared);
+            self.seen = Some(self.locals.iter().filter(|(_, declared)| is_there(declared)).copied().collect());
         }
         self.locals.truncate(mark);
     }

@@ -167,9 +167,10 @@ fn hover_says_what_words_and_methods_of_the_language_are() {
 #[test]
 fn members_are_those_of_the_type() {
     let members = offered("fn f(p: Person) -> Text { p.| }");
-    assert!(members.starts_with(&["degree".into(), "members".into(), "name".into(), "status".into()]), "{members:?}");
+    assert!(members.starts_with(&["name".into(), "degree".into(), "members".into(), "status".into()]), "what fits is first: {members:?}");
     assert!(members.contains(&"link".into()) && members.contains(&"exists".into()), "{members:?}");
-    assert_eq!(offered("fn f(p: Person) -> Int { p.members.map(q => q.na|) }")[..4], members[..4], "the type of a lambda's parameter");
+    let of_lambda = offered("fn f(p: Person) -> Int { p.members.map(q => q.na|) }");
+    assert_eq!(of_lambda[..4], ["degree", "members", "name", "status"], "the type of a lambda's parameter, of which nothing is wanted");
     assert!(offered("fn f(p: Person) -> Int { p.members.| }").contains(&"filter".into()));
     assert_eq!(offered("fn f() -> Status { Status.| }"), ["claimed", "open"]);
     assert_eq!(offered("record R in home {\n  handler h() {\n    send payments.|\n  }\n}"), ["charge"]);
@@ -208,6 +209,103 @@ fn types_spaces_and_rules_are_offered_where_they_stand() {
     assert_eq!(offered("test \"t\" {\n  let p = create Person in | { }\n}"), ["home"]);
     assert!(offered("@allow(|\nfn f() -> Int { 1 }").contains(&"stale-capture".into()));
     assert!(offered("record R in home {\n  handler h() writes Person.| { }\n}").contains(&"members".into()));
+}
+
+#[test]
+fn what_cannot_be_written_there_comes_last_or_not_at_all() {
+    let record = |line: &str| {
+        format!(
+            "record R in home {{\n  cell n: Int = 0\n  cell p: Person?\n  derived many: Int = self.n\n  derived who: Person? = self.p\n  \
+             handler h(q: Person) {{\n    {line}\n  }}\n}}"
+        )
+    };
+    // A statement writes a cell or calls a handler; what is derived is neither.
+    let begun = offered(&record("self.|"));
+    assert_eq!(begun, ["n", "p", "h", "exists", "space", "many", "who"]);
+    assert_eq!(offered(&record("self.| = 1")), begun);
+    // A value has the type of what it is written to.
+    assert_eq!(offered(&record("self.n = self.|"))[..4], ["many", "n", "p", "who"]);
+    assert_eq!(offered(&record("self.p = self.|"))[..4], ["p", "who", "many", "n"]);
+    assert_eq!(offered(&record("self.n = q.|"))[..2], ["degree", "members"]);
+    assert_eq!(offered(&record("require self.n == self.| else \"no\""))[..2], ["many", "n"]);
+}
+
+#[test]
+fn a_name_is_not_offered_in_its_own_value() {
+    let own = |line: &str| offered(&format!("record R in home {{\n  handler h(p: Person) {{\n    let a = p\n    {line}\n  }}\n}}"));
+    for line in
+        ["let z = create Person { name: |", "let z = create Person { name: | }", "let z = |", "let z = label(|)", "if let z = | { }"]
+    {
+        let names = own(line);
+        assert!(!names.contains(&"z".into()) && names.contains(&"a".into()) && names.contains(&"p".into()), "{line}: {names:?}");
+    }
+    assert!(own("let z = p\n    a.link(|)").contains(&"z".into()));
+    assert!(own("if let z = a { a.link(|) }").contains(&"z".into()));
+}
+
+#[test]
+fn a_signature_is_completed_word_by_word() {
+    let record = |line: &str| offered(&format!("space other\nrecord R in home {{\n  cell n: Int = 0\n  {line}\n}}"));
+    for line in ["handler h() writes |", "handler h() writes | { }", "handler h() -> Int writes Per|", "handler h() writes R.n, | { }"] {
+        let records = record(line);
+        assert!(records.contains(&"Person".into()) && records.contains(&"R".into()), "{line}: {records:?}");
+        assert!(!records.iter().any(|label| ["Status", "home", "writes", "self", "Int"].contains(&label.as_str())), "{line}: {records:?}");
+    }
+    for line in ["handler h() writes Person.|", "handler h() writes Person.| { }", "internal handler h() writes R.n, Person.na|"] {
+        assert_eq!(record(line), ["members", "name", "status"], "what is derived is not written: {line}");
+    }
+    for line in ["handler h() writes Person across |", "handler h() across | { }", "handler h() across other, |"] {
+        assert_eq!(record(line), ["home", "other"], "{line}");
+    }
+    assert_eq!(record("handler h() |"), ["across", "writes"]);
+    assert_eq!(record("handler h() writes R.n |"), ["across", "writes"]);
+}
+
+#[test]
+fn fields_are_offered_before_the_brace_is_closed() {
+    let text = |line: &str| {
+        format!(
+            "struct M {{ by: Person, text: Text }}\nrecord R in home {{\n  cell last: M?\n  handler h(p: Person) {{\n    {line}\n  }}\n}}"
+        )
+    };
+    for (line, wanted) in [
+        ("self.last = M { |", &["by", "text", "all that are missing: by, text"][..]),
+        ("self.last = M { | }", &["by", "text", "all that are missing: by, text"]),
+        ("self.last = M { by: p, |", &["text"]),
+        ("self.last = M { by: p, te|", &["text"]),
+        ("let m = M { by: p, |", &["text"]),
+        ("let q = create Person { |", &["name", "members", "status"]),
+    ] {
+        assert_eq!(offered(&text(line)), wanted, "{line}");
+    }
+}
+
+#[test]
+fn places_of_types_and_ends_of_links_are_those_that_fit() {
+    let spaces = "space front\nspace back\nspace each[Text]\nrecord Agent { }\nrecord Desk in front { }\nrecord Own in each { }\n";
+    for line in [
+        "struct S { a: Agent@|",
+        "struct S { a: Agent@| }",
+        "struct S { a: List<Agent@|> }",
+        "fn f(a: Agent@|",
+        "fn f(a: Agent@b|) -> Int { 1 }",
+    ] {
+        assert_eq!(offered(&format!("{spaces}{line}")), ["back", "front", "home", "any"], "{line}");
+    }
+    for line in ["cell a: Agent@|", "cell a: Agent@b|", "handler h(a: Agent@|", "handler h() {\n    let a: Agent@|\n  }"] {
+        assert_eq!(offered(&format!("{spaces}record R in front {{\n  {line}\n}}")), ["back", "front", "home", "any"], "{line}");
+    }
+    assert_eq!(offered(&format!("{spaces}struct S {{ a: Desk@| }}")), ["front", "any"]);
+    assert_eq!(offered(&format!("{spaces}struct S {{ a: Own@| }}")), ["any"], "a family is no place");
+
+    let text = |mark: &str| {
+        format!(
+            "record A in home {{\n  cell name: Text = \"\"\n  cell bs: Set<B> = Set[]\n  cell one: B?\n  cell others: Set<A> = Set[]\n  \
+             derived all: Set<B> = self.bs\n}}\nrecord B in home {{\n  cell a: A? {mark}\n}}"
+        )
+    };
+    assert_eq!(offered(&text("inverse |")), ["bs", "one"]);
+    assert_eq!(offered(&text("inverse b|")), ["bs", "one"]);
 }
 
 #[test]

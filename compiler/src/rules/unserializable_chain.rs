@@ -5,11 +5,13 @@ use std::sync::Arc;
 use super::{Check, Fixes, Rule};
 use super::context::Context;
 use super::overwrite_count::counts;
+use super::{early_answer, read_after_send, stale_capture};
 use crate::chains::{Access, Chain, Cycle, Piece, Story, LONGEST_CHAIN, Verdict, Way, WayOut, chains, verdicts};
 use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
 use crate::effects::{Site, WriteKind, site_span};
-use crate::effects::describe::{body_name, cell_path};
+use crate::effects::describe::{body_name, cell_path, record_name};
 use crate::hir::BodyOwner;
+use crate::location::{locate, owner_item};
 
 pub static RULE: Rule = Rule {
     name: "unserializable-chain",
@@ -28,7 +30,12 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     for (index, verdict) in verdicts(context.db, context.file) {
         let chain = &all[*index as usize];
         match verdict {
-            Verdict::Broken(cycle) => findings.push(broken(context, chain, cycle)),
+            Verdict::Broken(cycle) => {
+                let finding = broken(context, chain, cycle);
+                if !is_told(context, cycle, &finding, findings) {
+                    findings.push(finding);
+                }
+            }
             Verdict::Unfinished(events @ ..4) => {
                 findings.push(undecided(context, chain, &format!("{events} events at once have more orders than are tried")));
             }
@@ -92,10 +99,30 @@ fn broken(context: &Context<'_>, chain: &Chain, cycle: &Cycle) -> Diagnostic {
             finding = finding.fix(format!("change `{}` by an operation", cell_path(context.db, *cell)), Safety::Unsafe, edits);
         }
     }
-    match ways_out(context, cycle) {
-        Some(ways) => finding.help(ways),
-        None => finding,
-    }
+    finding.help(ways_out(context, chain, cycle))
+}
+
+/// Whether the mistake is one that a rule with a narrower view has told: a value that an arm captured, where reading it again there is enough;
+/// or a read that comes before what it looks for is done, where that is the read which others get in the way of.
+fn is_told(context: &Context<'_>, cycle: &Cycle, finding: &Diagnostic, told: &[Diagnostic]) -> bool {
+    // Of other files nothing is asked: where something is in their text would be another answer after each edit.
+    let is_here = |at: &Location| match at {
+        Location::Span(file, _) => *file == context.file,
+        Location::Site(site) => owner_item(site.body).is_some_and(|item| item.file == context.file),
+        _ => false,
+    };
+    let place = |at: Location| Some(at).filter(is_here).and_then(|at| locate(context.db, at));
+    let cut = place(finding.primary.at);
+    let reads_again = cycle.ways_out.iter().any(|way| matches!(way, WayOut::ReadAgain(_)));
+    let reads = || cycle.steps.iter().filter(|step| step.event == 0 && step.write.is_none()).map(|step| place(Location::Site(step.site)));
+    told.iter().any(|other| match other.rule {
+        rule if rule == stale_capture::RULE.name => reads_again && cut.is_some() && other.labels.iter().any(|label| place(label.at) == cut),
+        rule if rule == early_answer::RULE.name || rule == read_after_send::RULE.name => {
+            let early = place(other.primary.at);
+            early.is_some() && reads().any(|read| read == early)
+        }
+        _ => false,
+    })
 }
 
 /// The edits that make an operation of every one of these writes; `None` if one is more than an addition to what was there.
@@ -135,19 +162,63 @@ fn counted(chain: &Chain) -> String {
     }
 }
 
-fn ways_out(context: &Context<'_>, cycle: &Cycle) -> Option<String> {
+/// What ends every cycle of the chain, or what is to be decided where nothing does.
+fn ways_out(context: &Context<'_>, chain: &Chain, cycle: &Cycle) -> String {
+    let db = context.db;
+    let is_saga = chain.pieces.iter().any(|piece| matches!(piece.body, BodyOwner::Saga(_)));
     let ways: Vec<String> = cycle
         .ways_out
         .iter()
+        .filter_map(|way| match way {
+            // What is replaced by more than an addition is no operation: it would be another program.
+            WayOut::Commute(_, sites) if operations(context, sites).is_none() => None,
+            way => Some(way),
+        })
         .map(|way| match way {
-            WayOut::OneSpace => "keep both records in one space, and write both in one handler".to_owned(),
-            WayOut::Commute(cell, _) => format!("change `{}` by `+=` instead of replacing it", cell_path(context.db, *cell)),
+            WayOut::OneSpace if is_saga => {
+                format!("keep {} in one space, and call in one handler what the saga has as steps", records(context, chain))
+            }
+            WayOut::OneSpace => format!("keep {} in one space, and call there what is sent now", records(context, chain)),
+            WayOut::Call if is_saga => "all of it is in one space: call in one handler what the saga has as steps".to_owned(),
+            WayOut::Call => "all of it is in one space: call what is sent now, without `send`, and it is one transaction".to_owned(),
+            WayOut::ReadAgain(cell) => format!("read `{}` again in the arm, instead of what it was before the send", cell_path(db, *cell)),
+            WayOut::Commute(cell, _) => format!("change `{}` by `+=` instead of replacing it", cell_path(db, *cell)),
             WayOut::Eventually => {
                 "declare with an `eventually invariant` over both what must hold once all is done: that accepts the in-between".to_owned()
             }
         })
         .collect();
-    (!ways.is_empty()).then(|| ways.join("; or "))
+    if !ways.is_empty() {
+        return ways.join("; or ");
+    }
+    let mut others: Vec<String> = Vec::new();
+    for event in &cycle.witness.events[1..] {
+        let name = format!("`{}`", body_name(db, event.starts));
+        if !others.contains(&name) {
+            others.push(name);
+        }
+    }
+    let name = body_name(db, chain.root);
+    format!(
+        "decide whether {} may come in between. If not, let a cell say that `{name}` is under way: its first transaction requires it to be free and \
+         sets it, its last ones set it back, and {} too require it to be free. If so, say why with `@allow`",
+        others.join(" and "),
+        if others.len() == 1 && others[0] == format!("`{name}`") { "whoever else writes there must".to_owned() } else { others.join(" and ") },
+    )
+}
+
+/// The types of the records on which the transactions of a chain run.
+fn records(context: &Context<'_>, chain: &Chain) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for piece in &chain.pieces {
+        let name = owner_item(piece.body).map(|record| format!("`{}`", record_name(context.db, record)));
+        names.extend(name.filter(|name| !names.contains(name)));
+    }
+    match &names[..] {
+        [one] => format!("every {one}"),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+        [] => "all of it".to_owned(),
+    }
 }
 
 /// Rejections in later pieces that leave what earlier ones wrote, with nothing that repairs it.

@@ -140,10 +140,22 @@ impl Completer<'_> {
         self.importable_names(|kind| !matches!(kind, CompletionKind::Function | CompletionKind::Space));
     }
 
-    /// After the `@` of a type.
-    pub(super) fn places(&mut self) {
-        self.items.push(Completion::new("any", CompletionKind::Keyword, 0).detail("somewhere, not known where"));
-        self.declared(|head| matches!(head, ItemHead::Space { family: false, .. }), CompletionKind::Space);
+    /// After the `@` of a type: where its records can be.
+    pub(super) fn places(&mut self, of: Name) {
+        self.items.push(Completion::new("any", CompletionKind::Keyword, 1).detail("somewhere, not known where"));
+        let from = self.items.len();
+        match scope(self.db, self.file).lookup(of).filter(|id| record_sig(self.db, *id).is_some()) {
+            Some(record) => self.spaces(Some(record)),
+            None => self.spaces(None),
+        }
+        // A family is no place: it has many.
+        let is_family = |item: &Completion| {
+            let id = scope(self.db, self.file).lookup(Name::from(item.label.as_str()));
+            id.is_some_and(|id| matches!(head(self.db, id), Some(ItemHead::Space { family: true, .. }))) || item.snippet.contains('[')
+        };
+        let spaces = self.items.split_off(from);
+        let spaces: Vec<Completion> = spaces.into_iter().filter(|item| !is_family(item)).collect();
+        self.items.extend(spaces);
     }
 
     /// After the `in` of a `create` or record.

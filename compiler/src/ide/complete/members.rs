@@ -1,6 +1,6 @@
 //! What can stand after a `.`.
 
-use super::{Completer, Completion, CompletionKind, call_snippet};
+use super::{Completer, Completion, CompletionKind, call_snippet, fits};
 use crate::bodies::methods_of;
 use crate::ide::definition::Definition;
 use crate::ide::describe::{headline, type_name};
@@ -12,13 +12,14 @@ use crate::types::{CellId, HandlerId, ItemId, OperationId, Ty};
 
 impl Completer<'_> {
     /// After a value of a type.
-    pub(super) fn members(&mut self, base: &Ty, is_send: bool) {
+    pub(super) fn members(&mut self, base: &Ty, is_send: bool, begins: bool) {
         match present(base) {
-            Ty::Record(record, _) => self.record_members(*record, is_send),
+            Ty::Record(record, _) => self.record_members(*record, is_send, begins),
             Ty::Struct(of, _) => {
                 let fields = struct_sig(self.db, *of).map(|sig| sig.fields.clone());
                 for field in fields.iter().flat_map(|fields| fields.iter()) {
-                    let item = Completion::new(field.name.as_str(), CompletionKind::Field, 0);
+                    let is_other = self.site.wanted.as_ref().is_some_and(|wanted| !fits(&field.ty, wanted));
+                    let item = Completion::new(field.name.as_str(), CompletionKind::Field, if is_other { 2 } else { 0 });
                     self.items.push(item.detail(type_name(self.db, &field.ty)));
                 }
             }
@@ -41,11 +42,18 @@ impl Completer<'_> {
         }
     }
 
-    fn record_members(&mut self, record: ItemId, is_send: bool) {
+    /// A statement writes cells, where it `begins` with one, and sends to handlers; elsewhere what has the wanted type comes first.
+    fn record_members(&mut self, record: ItemId, is_send: bool, begins: bool) {
         let Some(sig) = record_sig(self.db, record) else { return };
         for (index, cell) in sig.cells.iter().enumerate() {
             let definition = Definition::Cell(CellId { record, index: index as u32 });
-            let mut item = Completion::new(cell.name.as_str(), CompletionKind::Cell, if is_send { 2 } else { 0 });
+            let rank = match &self.site.wanted {
+                _ if is_send => 2,
+                _ if begins && cell.derived => 4,
+                Some(wanted) if !fits(&cell.ty, wanted) => 2,
+                _ => 0,
+            };
+            let mut item = Completion::new(cell.name.as_str(), CompletionKind::Cell, rank);
             item.detail = Some(type_name(self.db, &cell.ty));
             item.docs = definition.docs(self.db).map(str::to_owned);
             self.items.push(item);
@@ -55,6 +63,8 @@ impl Completer<'_> {
             let rank = match (is_send, handler.kind) {
                 (true, _) => 0,
                 (false, HandlerKind::Saga) => 3,
+                // A call stands alone.
+                (false, _) if self.site.wanted.is_some() => 3,
                 (false, _) => 1,
             };
             let definition = Definition::Handler(HandlerId { record, index: index as u32 });

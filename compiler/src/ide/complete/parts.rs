@@ -163,6 +163,21 @@ impl Completer<'_> {
         }
     }
 
+    /// After `inverse`: the cells of a record that lead to another one.
+    pub(super) fn inverses(&mut self, of: ItemId, to: ItemId) {
+        let Some(sig) = record_sig(self.db, of) else { return };
+        let leads_back = |ty: &Ty| match ty {
+            Ty::List(inner) | Ty::Set(inner) | Ty::Optional(inner) => matches!(**inner, Ty::Record(record, _) if record == to),
+            Ty::Record(record, _) => *record == to,
+            _ => false,
+        };
+        let fitting: Vec<Name> = sig.cells.iter().filter(|cell| !cell.derived && leads_back(&cell.ty)).map(|cell| cell.name).collect();
+        let from = self.items.len();
+        self.cells_of(of);
+        let cells = self.items.split_off(from);
+        self.items.extend(cells.into_iter().filter(|cell| fitting.iter().any(|name| name.as_str() == cell.label)));
+    }
+
     pub(super) fn cells_of(&mut self, record: ItemId) {
         let Some(sig) = record_sig(self.db, record) else { return };
         for (index, cell) in sig.cells.iter().enumerate().filter(|(_, cell)| !cell.derived) {

@@ -20,7 +20,7 @@ impl<'db> Walk<'db> {
                 ty.iter().for_each(|ty| self.ty(ty));
                 self.expr(value);
                 otherwise.iter().for_each(|otherwise| self.stmt(otherwise));
-                self.declare(*name);
+                self.declare_after(*name, stmt.span.end);
             }
             StmtKind::Assign { target, value, .. } => {
                 self.target(target);
@@ -114,7 +114,7 @@ impl<'db> Walk<'db> {
             Cond::Expr(value) => self.expr(value),
             Cond::Let { name, value } => {
                 self.expr(value);
-                self.declare(*name);
+                self.declare_after(*name, value.span.end);
             }
         }
     }

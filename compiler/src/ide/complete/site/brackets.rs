@@ -30,6 +30,10 @@ pub(super) fn by_brackets(text: &str, at: usize, around: &Around) -> Site {
         (None, _) if line.starts_with("mirror ") && last == "to" => Position::Extern,
         _ if last == "in" && line.starts_with("for ") => Position::Expression,
         _ if last == "in" => Position::Space { of: None },
+        _ if let Some(of) = located_type(line) => Position::Place(of),
+        (_, "record") if let Some(clause) = line.rfind(')').map(|end| &line[end + 1..]).filter(|_| line.contains("handler ")) => {
+            in_signature(clause)
+        }
         _ if line.trim_end().ends_with("->") => Position::Type,
         _ if line.starts_with("let ") && line.contains(':') && !line.contains('=') => Position::Type,
         (Some(b'('), "fn" | "handler" | "internal" | "saga") => match line.rsplit(['(', ',']).next() {
@@ -54,6 +58,25 @@ pub(super) fn by_brackets(text: &str, at: usize, around: &Around) -> Site {
         _ => Position::Expression,
     };
     Site { position, wanted: None, in_test: false, in_saga: false, creates: last == "create" }
+}
+
+/// The type whose `@` the line ends with.
+fn located_type(line: &str) -> Option<Name> {
+    let before = line.strip_suffix('@')?;
+    let start = before.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(0, |end| end + 1);
+    before[start..].starts_with(|c: char| c.is_ascii_uppercase()).then(|| Name::from(&before[start..]))
+}
+
+/// A place between the parameters of a handler and its body.
+fn in_signature(clause: &str) -> Position {
+    let last = clause.split_whitespace().rev().find(|word| matches!(*word, "writes" | "across" | "->"));
+    let goes_on = clause.trim_end().ends_with(['s', ',']) && clause.ends_with([' ', ',']);
+    match last {
+        Some("writes") if goes_on => Position::Record,
+        Some("across") if goes_on => Position::Space { of: None },
+        Some("->") if clause.trim_end().ends_with("->") => Position::Type,
+        _ => Position::Signature,
+    }
 }
 
 /// Whether the line ends between the `<` and `>` of the type of a cell.

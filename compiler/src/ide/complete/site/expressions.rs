@@ -62,7 +62,7 @@ impl<'db> Finder<'db> {
         }
     }
 
-    pub(super) fn after_dot(&mut self, base: &'db Expr, is_send: bool) {
+    pub(super) fn after_dot(&mut self, base: &'db Expr, is_send: bool, wanted: Option<&Ty>) {
         if let ExprKind::TypeName(name) | ExprKind::Name(name) = &base.kind
             && let Some(item) = self.item(name.name)
             && !self.types.contains_key(&base.span)
@@ -76,7 +76,7 @@ impl<'db> Finder<'db> {
             },
             _ => {
                 let (span, base) = (base.span, self.type_of(base).unwrap_or(Ty::Error));
-                self.set(Position::Member { base, span, is_send });
+                self.set_wanting(Position::Member { base, span, is_send, begins: false }, wanted);
             }
         }
     }
@@ -186,13 +186,13 @@ impl<'db> Finder<'db> {
             }
             ExprKind::Field { base, name, .. } => {
                 if self.is(*name) {
-                    self.after_dot(base, false);
+                    self.after_dot(base, false, wanted);
                 }
                 self.expr(base, None);
             }
             ExprKind::Method { base, name, args, .. } => {
                 if self.is(*name) {
-                    self.after_dot(base, false);
+                    self.after_dot(base, false, wanted);
                 }
                 self.expr(base, None);
                 let callee = names(self.db, self.file).at(name.span.start).map(|reference| reference.to);

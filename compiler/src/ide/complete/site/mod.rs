@@ -38,14 +38,21 @@ pub(super) enum Position {
         base: Ty,
         span: Span,
         is_send: bool,
+        /// A statement begins with it: what is named is written or called.
+        begins: bool,
     },
     /// After the `.` of a declaration: a variant, an operation, `all`.
     MemberOf(ItemId),
     /// After the `.` of a `writes` clause.
     Cell(ItemId),
+    /// After `inverse`: what leads back to the record that is declared.
+    Inverse {
+        of: ItemId,
+        to: ItemId,
+    },
     Type,
-    /// After the `@` of a type.
-    Place,
+    /// After the `@` of this type.
+    Place(Name),
     /// The name of a field or cell that is given a value.
     Field {
         of: Definition,
@@ -227,9 +234,9 @@ impl<'db> Finder<'db> {
                 let wanted = self.cell_type(it.name.name);
                 it.default.iter().for_each(|default| self.expr(default, wanted));
                 if it.inverse.is_some_and(|other| self.is(other))
-                    && let Some(Ty::Record(other, _)) = wanted.map(element)
+                    && let (Some(Ty::Record(other, _)), Some(own)) = (wanted.map(element), self.record)
                 {
-                    self.set(Position::Cell(*other));
+                    self.set(Position::Inverse { of: *other, to: own });
                 }
             }
             MemberKind::Derived(it) => {
@@ -291,7 +298,7 @@ impl<'db> Finder<'db> {
                 if let Some(PlaceExpr::Space(space)) = place
                     && self.is(*space)
                 {
-                    self.set(Position::Place);
+                    self.set(Position::Place(name.name));
                 }
             }
             TypeKind::Optional(inner) => self.ty(inner),
@@ -324,12 +331,19 @@ impl<'db> Finder<'db> {
                 otherwise.iter().for_each(|otherwise| self.stmt(otherwise));
             }
             StmtKind::Assign { target, value, .. } => {
-                self.expr(target, None);
+                if self.has(target.span) {
+                    self.expr(target, None);
+                    self.begins_statement();
+                }
                 let wanted = self.written(target);
                 self.expr(value, wanted.as_ref());
             }
             StmtKind::Expr(value) => match &value.kind {
                 ExprKind::Name(name) | ExprKind::TypeName(name) if self.is(*name) => self.set(Position::Statement),
+                ExprKind::Field { name, .. } | ExprKind::Method { name, .. } if self.is(*name) => {
+                    self.expr(value, None);
+                    self.begins_statement();
+                }
                 _ => self.expr(value, None),
             },
             StmtKind::Delete(value) | StmtKind::Advance(value) | StmtKind::Order(value) => self.expr(value, None),
@@ -396,6 +410,13 @@ impl<'db> Finder<'db> {
         }
     }
 
+    /// What was just found is the first of its statement.
+    fn begins_statement(&mut self) {
+        if let Some(Site { position: Position::Member { begins, .. }, .. }) = &mut self.found {
+            *begins = true;
+        }
+    }
+
     fn if_stmt(&mut self, it: &'db If) {
         self.cond(&it.cond);
         self.block(&it.then);
@@ -431,7 +452,7 @@ impl<'db> Finder<'db> {
         if let ExprKind::Field { base, name, .. } | ExprKind::Method { base, name, .. } = &event.kind
             && self.is(*name)
         {
-            self.after_dot(base, true);
+            self.after_dot(base, true, None);
         }
         self.expr(event, None);
     }

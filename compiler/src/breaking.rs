@@ -7,10 +7,10 @@ use rustc_hash::FxHashMap;
 use crate::bodies;
 use crate::db::{Db, SourceFile};
 use crate::effects::{self, WriteEffect, WriteKind};
-use crate::facts;
 use crate::hir::{Arg, BodyKind, BodyOwner, Expr, ExprKind};
 use crate::items::{ItemHead, items};
 use crate::signature::{cell_sig, invariant_sig};
+use crate::summary;
 use crate::types::{CellId, ItemId, Ty};
 use crate::visit;
 
@@ -42,8 +42,7 @@ impl Way {
 }
 
 /// The invariants of a file that hold at every commit, with what breaks each.
-#[salsa::tracked(returns(ref))]
-fn breaking_in(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, Vec<(Looked, Way)>)> {
+pub(crate) fn breaking_in(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, Vec<(Looked, Way)>)> {
     let heads = items(db, file).heads.iter().enumerate().filter(|(_, head)| matches!(head, ItemHead::Invariant { .. }));
     let all = heads.map(|(index, _)| ItemId { file, index: index as u32 });
     let kept = all.filter(|invariant| invariant_sig(db, *invariant).is_some_and(|sig| !sig.eventually));
@@ -61,10 +60,8 @@ fn breaking(db: &dyn Db, invariant: ItemId) -> Vec<(Looked, Way)> {
 #[salsa::tracked(returns(ref))]
 fn broken_by_change(db: &dyn Db) -> FxHashMap<Looked, Vec<(ItemId, Way)>> {
     let mut by: FxHashMap<Looked, Vec<(ItemId, Way)>> = FxHashMap::default();
-    for &file in facts::files(db) {
-        for (invariant, breaking) in breaking_in(db, file) {
-            breaking.iter().for_each(|(looked, way)| by.entry(*looked).or_default().push((*invariant, *way)));
-        }
+    for (invariant, breaking) in summary::breaking(db).flatten() {
+        breaking.iter().for_each(|(looked, way)| by.entry(*looked).or_default().push((*invariant, *way)));
     }
     by
 }

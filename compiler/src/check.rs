@@ -17,18 +17,30 @@ use crate::{allow, config, cycles, declarations, fixes, rules, unused};
 /// What is found in one file, at the levels of the rules.
 #[salsa::tracked(returns(ref))]
 pub fn check_file(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
-    let mut findings = own_findings(db, file).clone();
+    let own = own_findings(db, file);
+    let mut findings = own.findings.clone();
     rules::run_in_project(db, file, &mut findings);
     cycles::check(db, file, &mut findings);
     unused::declarations(db, file, &mut findings);
-    allow::apply(db, file, &mut findings);
+    // Most files have none: do not walk their trees.
+    if own.allows {
+        allow::apply(db, file, &mut findings);
+    }
     fixes::temper(db, file, &mut findings);
     findings
 }
 
-/// What is found in one file without a look at the whole project, so that edits elsewhere do not ask for it.
+/// What is found in one file without a look at the whole project.
+#[derive(Debug, PartialEq, Eq)]
+struct OwnFindings {
+    findings: Vec<Diagnostic>,
+    /// There may be an `@allow` in the text.
+    allows: bool,
+}
+
+/// Apart from what is found in the project, so that edits elsewhere do not ask for it.
 #[salsa::tracked(returns(ref))]
-fn own_findings(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
+fn own_findings(db: &dyn Db, file: SourceFile) -> OwnFindings {
     let errors = parsed(db, file).errors.iter().filter(|error| !is_told_by_body(db, file, error));
     let mut findings: Vec<Diagnostic> = errors.map(|error| syntax_finding(file, error)).collect();
     findings.extend_from_slice(signature_diagnostics(db, file));
@@ -36,7 +48,7 @@ fn own_findings(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
     rules::run_on_file(db, file, &mut findings);
     declarations::check(db, file, &mut findings);
     unused::imports(db, file, &mut findings);
-    findings
+    OwnFindings { findings, allows: file.text(db).contains("@allow") }
 }
 
 /// Whether an error of the text is part of a mistake of which the body has more to say: `await` before a call of the outside, or what stands in
@@ -139,7 +151,7 @@ pub fn check(db: &dyn Db, options: &CheckOptions) -> Vec<Diagnostic> {
         .files(db)
         .iter()
         .flat_map(|&file| check_file(db, file))
-        .chain(duplicates(db, project))
+        .chain(duplicates(db))
         .chain(config::diagnostics(db))
         .filter(|finding| options.deployments.concern(finding))
         .filter_map(|finding| at_level(db, finding, options))

@@ -9,24 +9,25 @@ use petgraph::graphmap::DiGraphMap;
 use rustc_hash::FxHashMap;
 
 use crate::bodies::bodies;
-use crate::db::{Db, Project, SourceFile};
+use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Location};
 use crate::hir::{BodyOwner, ExprKind};
 use crate::resolve::item_name;
 use crate::rules;
 use crate::signature::cell_sig;
+use crate::summary;
 use crate::types::{CellId, ItemId};
 use crate::visit;
 
 /// What can depend on itself. Derived cells come first: a cycle through both is told from the cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Node {
+pub(crate) enum Node {
     Derived(CellId),
     Fn(ItemId),
 }
 
 impl Node {
-    fn file(self) -> SourceFile {
+    pub(crate) fn file(self) -> SourceFile {
         match self {
             Node::Fn(item) => item.file,
             Node::Derived(cell) => cell.record.file,
@@ -52,8 +53,7 @@ impl Node {
 }
 
 /// What each function and derived cell of a file calls and reads, sorted.
-#[salsa::tracked(returns(ref))]
-fn dependencies(db: &dyn Db, file: SourceFile) -> Vec<(Node, Node)> {
+pub(crate) fn dependencies(db: &dyn Db, file: SourceFile) -> Vec<(Node, Node)> {
     let mut edges = Vec::new();
     for body in &bodies(db, file).bodies {
         let from = match body.owner {
@@ -74,9 +74,9 @@ fn dependencies(db: &dyn Db, file: SourceFile) -> Vec<(Node, Node)> {
 
 /// The cycles of the project, each from its first node once around.
 #[salsa::tracked(returns(ref))]
-fn project_cycles(db: &dyn Db) -> Vec<Vec<Node>> {
-    let files = Project::try_get(db).map(|project| project.files(db).as_slice()).unwrap_or_default();
-    let graph: DiGraphMap<Node, ()> = files.iter().flat_map(|&file| dependencies(db, file)).map(|(from, to)| (*from, *to, ())).collect();
+pub(crate) fn project_cycles(db: &dyn Db) -> Vec<Vec<Node>> {
+    let dependencies = summary::dependencies(db).flatten();
+    let graph: DiGraphMap<Node, ()> = dependencies.map(|(from, to)| (*from, *to, ())).collect();
     let mut cycles: Vec<Vec<Node>> = kosaraju_scc(&graph)
         .into_iter()
         .filter(|component| component.len() > 1 || graph.contains_edge(component[0], component[0]))
@@ -114,15 +114,9 @@ fn shortest_cycle(graph: &DiGraphMap<Node, ()>, start: Node) -> Vec<Node> {
     vec![start]
 }
 
-/// The cycles whose first node is in the file.
-#[salsa::tracked(returns(ref))]
-fn cycles(db: &dyn Db, file: SourceFile) -> Vec<Vec<Node>> {
-    project_cycles(db).iter().filter(|cycle| cycle[0].file() == file).cloned().collect()
-}
-
 /// The findings about cycles that are reported in `file`.
 pub fn check(db: &dyn Db, file: SourceFile, findings: &mut Vec<Diagnostic>) {
-    for cycle in cycles(db, file) {
+    for cycle in &summary::said_of(db, file).cycles {
         let (first, rest) = (cycle[0], &cycle[1..]);
         let derived = cycle.iter().any(|node| matches!(node, Node::Derived(_)));
         let rule = if derived { &rules::derived_cycle::RULE } else { &rules::recursive_fn::RULE };

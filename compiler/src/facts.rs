@@ -3,19 +3,19 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::db::{Db, Project, SourceFile};
-use crate::effects::{self, WriteKind};
+use crate::db::{Db, SourceFile};
+use crate::effects::{self, WriteEffect, WriteKind};
 use crate::hir::BodyOwner;
 use crate::items::{ItemHead, items};
 use crate::signature::{invariant_sig, mirror_sig};
+use crate::summary;
 use crate::types::{CellId, ItemId};
 
 /// What an invariant can look at: a cell, or which records of a type there are.
-type Seen = (ItemId, Option<CellId>);
+pub(crate) type Seen = (ItemId, Option<CellId>);
 
-/// Invariants, and what each looks at.
-#[salsa::tracked(returns(ref))]
-fn invariants_of(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, Vec<Seen>)> {
+/// The invariants of a file, and what each looks at.
+pub(crate) fn invariants_of(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, Vec<Seen>)> {
     let mut found = Vec::new();
     for (index, head) in items(db, file).heads.iter().enumerate() {
         if matches!(head, ItemHead::Invariant { .. }) {
@@ -33,10 +33,8 @@ fn invariants_of(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, Vec<Seen>)> {
 #[salsa::tracked(returns(ref))]
 fn invariants_by_seen(db: &dyn Db) -> FxHashMap<Seen, Vec<ItemId>> {
     let mut by_seen: FxHashMap<Seen, Vec<ItemId>> = FxHashMap::default();
-    for &file in files(db) {
-        for (invariant, seen) in invariants_of(db, file) {
-            seen.iter().for_each(|seen| by_seen.entry(*seen).or_default().push(*invariant));
-        }
+    for (invariant, seen) in summary::invariants(db).flatten() {
+        seen.iter().for_each(|seen| by_seen.entry(*seen).or_default().push(*invariant));
     }
     by_seen
 }
@@ -58,8 +56,20 @@ pub fn holds_always(db: &dyn Db, invariant: ItemId) -> bool {
 
 /// The invariants that hold for every record of a type at every commit.
 pub fn invariants_of_record(db: &dyn Db, record: ItemId) -> impl Iterator<Item = ItemId> {
-    let all = files(db).iter().flat_map(|&file| invariants_of(db, file)).map(|(invariant, _)| *invariant);
-    all.filter(move |&invariant| invariant_sig(db, invariant).is_some_and(|sig| !sig.eventually && sig.record == Some(record)))
+    invariants_by_record(db).get(&record).into_iter().flatten().copied()
+}
+
+#[salsa::tracked(returns(ref))]
+fn invariants_by_record(db: &dyn Db) -> FxHashMap<ItemId, Vec<ItemId>> {
+    let mut by_record: FxHashMap<ItemId, Vec<ItemId>> = FxHashMap::default();
+    for (invariant, _) in summary::invariants(db).flatten() {
+        if let Some(sig) = invariant_sig(db, *invariant).filter(|sig| !sig.eventually)
+            && let Some(record) = sig.record
+        {
+            by_record.entry(record).or_default().push(*invariant);
+        }
+    }
+    by_record
 }
 
 /// A mirror with the cells that its `facts` and `scope` read.
@@ -70,9 +80,8 @@ pub struct MirrorCells {
     pub cells: Vec<CellId>,
 }
 
-/// Mirrors, by the record that each is of.
-#[salsa::tracked(returns(ref))]
-fn mirrors_of(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, MirrorCells)> {
+/// The mirrors of a file, by the record that each is of.
+pub(crate) fn mirrors_of(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, MirrorCells)> {
     let mut found: Vec<(ItemId, MirrorCells)> = Vec::new();
     for body in &effects::file_effects(db, file).bodies {
         let BodyOwner::Mirror(item, _) = body.owner else { continue };
@@ -94,53 +103,41 @@ fn mirrors_of(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, MirrorCells)> {
 
 /// The mirrors of a record.
 pub fn mirrors_of_record(db: &dyn Db, record: ItemId) -> impl Iterator<Item = &MirrorCells> {
-    let all = files(db).iter().flat_map(move |&file| mirrors_of(db, file));
+    let all = summary::mirrors(db).flatten();
     all.filter(move |(of, _)| *of == record).map(|(_, mirror)| mirror)
 }
 
-/// The cells that the bodies of a file write after the creation of their record, and the records that they delete.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Changed {
-    cells: Vec<CellId>,
-    /// With the body that does.
-    deleted: Vec<(ItemId, BodyOwner)>,
-}
-
-#[salsa::tracked(returns(ref))]
-fn changed_in(db: &dyn Db, file: SourceFile) -> Changed {
-    let mut changed = Changed::default();
-    let bodies = &effects::file_effects(db, file).bodies;
-    let writes = bodies.iter().flat_map(|body| body.own.pieces().into_iter().map(move |piece| (body.owner, piece)));
-    for (owner, write) in writes.flat_map(|(owner, piece)| piece.writes.iter().map(move |write| (owner, write))) {
-        match (write.cell, write.kind) {
-            (Some(cell), _) => changed.cells.push(cell),
-            (None, WriteKind::Delete) => changed.deleted.push((write.record, owner)),
-            (None, _) => {}
-        }
-    }
-    changed.cells.sort_unstable();
-    changed.cells.dedup();
-    changed.deleted.sort_unstable();
-    changed.deleted.dedup();
+/// The cells that the bodies of a file write after the creation of their record.
+pub(crate) fn changed_in(db: &dyn Db, file: SourceFile) -> Vec<CellId> {
+    let mut changed: Vec<CellId> = writes(db, file).filter_map(|(_, write)| write.cell).collect();
+    changed.sort_unstable();
+    changed.dedup();
     changed
 }
 
-#[salsa::tracked(returns(ref))]
-fn changed(db: &dyn Db) -> (FxHashSet<CellId>, FxHashSet<(ItemId, BodyOwner)>) {
-    let changed = files(db).iter().map(|&file| changed_in(db, file));
-    let cells = changed.clone().flat_map(|changed| &changed.cells).copied().collect();
-    (cells, changed.flat_map(|changed| &changed.deleted).copied().collect())
+/// The records that the bodies of a file delete, with the body that does.
+pub(crate) fn deleted_in(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, BodyOwner)> {
+    let deletes = writes(db, file).filter(|(_, write)| write.kind == WriteKind::Delete && write.cell.is_none());
+    let mut deleted: Vec<(ItemId, BodyOwner)> = deletes.map(|(owner, write)| (write.record, owner)).collect();
+    deleted.sort_unstable();
+    deleted.dedup();
+    deleted
+}
+
+fn writes(db: &dyn Db, file: SourceFile) -> impl Iterator<Item = (BodyOwner, &WriteEffect)> {
+    let bodies = effects::file_effects(db, file).bodies.iter();
+    let pieces = bodies.flat_map(|body| body.own.pieces().into_iter().map(|piece| (body.owner, piece)));
+    pieces.flat_map(|(owner, piece)| piece.writes.iter().map(move |write| (owner, write)))
 }
 
 #[salsa::tracked(returns(ref))]
 fn changed_cells(db: &dyn Db) -> FxHashSet<CellId> {
-    changed(db).0.clone()
+    summary::changed(db).flatten().copied().collect()
 }
 
-/// Apart from what is changed: a write that comes or goes changes nothing for who asks about deletions.
 #[salsa::tracked(returns(ref))]
 fn deletions(db: &dyn Db) -> FxHashSet<(ItemId, BodyOwner)> {
-    changed(db).1.clone()
+    summary::deleted(db).flatten().copied().collect()
 }
 
 /// Whether some body of the project writes the cell after the creation of its record.
@@ -156,8 +153,4 @@ pub fn is_deleted_elsewhere(db: &dyn Db, record: ItemId, than: BodyOwner) -> boo
 /// A body of the project, other than this one, that deletes records of this type.
 pub fn deleter(db: &dyn Db, record: ItemId, than: BodyOwner) -> Option<BodyOwner> {
     deletions(db).iter().filter(|(deleted, by)| *deleted == record && *by != than).map(|(_, by)| *by).min()
-}
-
-pub fn files(db: &dyn Db) -> &[SourceFile] {
-    Project::try_get(db).map(|project| project.files(db).as_slice()).unwrap_or_default()
 }

@@ -29,6 +29,7 @@ pub mod project_names;
 pub mod resolve;
 pub mod rules;
 pub mod signature;
+mod summary;
 pub mod types;
 mod unused;
 pub mod visit;

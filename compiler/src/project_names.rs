@@ -6,57 +6,77 @@
 use patternc_grammar::syntax::Name;
 use rustc_hash::FxHashMap;
 
-use crate::db::{Db, Project};
+use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Level, Location};
-use crate::items::{ItemHead, items};
+use crate::items::{ItemHead, head, items};
 use crate::resolve::relative_path;
 use crate::rules;
+use crate::summary;
 use crate::types::ItemId;
+
+/// A group of names that must differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Group {
+    Records,
+    Spaces,
+    Externs,
+    Mirrors,
+}
+
+impl Group {
+    fn of(head: &ItemHead) -> Option<Group> {
+        match head {
+            ItemHead::Record(_) => Some(Group::Records),
+            ItemHead::Space { .. } => Some(Group::Spaces),
+            ItemHead::Extern { .. } => Some(Group::Externs),
+            ItemHead::Mirror { .. } => Some(Group::Mirrors),
+            ItemHead::Use(_)
+            | ItemHead::Struct { .. }
+            | ItemHead::Enum { .. }
+            | ItemHead::Fn { .. }
+            | ItemHead::Invariant { .. }
+            | ItemHead::Test => None,
+        }
+    }
+
+    fn used_by(self) -> &'static str {
+        match self {
+            Group::Records => "events and stores, which name records,",
+            Group::Spaces => "deployments and events, which name spaces,",
+            Group::Externs => "deployments, which bind externs by name,",
+            Group::Mirrors => "`reconcile`, which names mirrors,",
+        }
+    }
+}
+
+/// The names of a file that must be unique in the project.
+pub(crate) fn known_outside(db: &dyn Db, file: SourceFile) -> Vec<(Group, Name, ItemId)> {
+    let heads = items(db, file).heads.iter().enumerate();
+    heads.filter_map(|(index, head)| Some((Group::of(head)?, head.name()?, ItemId { file, index: index as u32 }))).collect()
+}
 
 /// What is declared under the same name in several files: a finding for each but the first, in the order of the paths.
 #[salsa::tracked(returns(ref))]
-pub fn duplicates(db: &dyn Db, project: Project) -> Vec<Diagnostic> {
-    let mut first: FxHashMap<(u8, Name), ItemId> = FxHashMap::default();
+pub fn duplicates(db: &dyn Db) -> Vec<Diagnostic> {
+    let mut first: FxHashMap<(Group, Name), ItemId> = FxHashMap::default();
     let mut findings = Vec::new();
-    for &file in project.files(db) {
-        for (index, head) in items(db, file).heads.iter().enumerate() {
-            let Some((kind, named_by)) = known_outside(head) else { continue };
-            let Some(name) = head.name() else { continue };
-            let item = ItemId { file, index: index as u32 };
-            let earlier = *first.entry((kind, name)).or_insert(item);
-            // Two in one file are reported where the file is understood.
-            if earlier.file == file {
-                continue;
-            }
-            let what = head.describe();
-            let message = format!("`{name}` is {what} in another file of this project too: {named_by} could not tell them apart");
-            let finding =
-                Diagnostic::new(rules::duplicate_name::RULE.name, Level::Error, Location::Item(item), "declared again here", message)
-                    .label(Location::Item(earlier), "declared first here")
-                    .help(format!(
-                        "give one of them another name, or declare it once and import it: `use \"{}\" {{ {name} }}`",
-                        relative_path(item.file.path(db), earlier.file.path(db))
-                    ));
-            findings.push(finding);
+    for &(group, name, item) in summary::known_outside(db).flatten() {
+        let earlier = *first.entry((group, name)).or_insert(item);
+        // Two in one file are reported where the file is understood.
+        if earlier.file == item.file {
+            continue;
         }
+        let (what, used_by) = (head(db, item).map(ItemHead::describe).unwrap_or_default(), group.used_by());
+        let message = format!("`{name}` is {what} in another file of this project too: {used_by} could not tell them apart");
+        let finding = Diagnostic::new(rules::duplicate_name::RULE.name, Level::Error, Location::Item(item), "declared again here", message)
+            .label(Location::Item(earlier), "declared first here")
+            .help(format!(
+                "give one of them another name, or declare it once and import it: `use \"{}\" {{ {name} }}`",
+                relative_path(item.file.path(db), earlier.file.path(db))
+            ));
+        findings.push(finding);
     }
     findings
-}
-
-/// The group of names that must differ, and who uses them.
-fn known_outside(head: &ItemHead) -> Option<(u8, &'static str)> {
-    match head {
-        ItemHead::Record(_) => Some((0, "events and stores, which name records,")),
-        ItemHead::Space { .. } => Some((1, "deployments and events, which name spaces,")),
-        ItemHead::Extern { .. } => Some((2, "deployments, which bind externs by name,")),
-        ItemHead::Mirror { .. } => Some((3, "`reconcile`, which names mirrors,")),
-        ItemHead::Use(_)
-        | ItemHead::Struct { .. }
-        | ItemHead::Enum { .. }
-        | ItemHead::Fn { .. }
-        | ItemHead::Invariant { .. }
-        | ItemHead::Test => None,
-    }
 }
 
 #[cfg(test)]
@@ -67,7 +87,7 @@ mod tests {
     fn messages(files: &[(&str, &str)]) -> Vec<String> {
         let mut db = Database::default();
         db.set_project(files, None);
-        duplicates(&db, Project::get(&db)).iter().map(|d| format!("{} | {}", d.message, d.help.as_deref().unwrap_or_default())).collect()
+        duplicates(&db).iter().map(|d| format!("{} | {}", d.message, d.help.as_deref().unwrap_or_default())).collect()
     }
 
     #[test]

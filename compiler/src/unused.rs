@@ -5,7 +5,7 @@
 use patternc_grammar::syntax::{Ident, ItemKind, Name};
 use rustc_hash::FxHashSet;
 
-use crate::db::{Db, Project, SourceFile};
+use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Edit, Location, Safety};
 use crate::items::{ItemHead, parsed};
 use crate::location::{item, removal};
@@ -13,6 +13,7 @@ use crate::mentions;
 use crate::resolve::scope;
 use crate::rules;
 use crate::signature::{HandlerKind, Signature, signatures};
+use crate::summary;
 use crate::types::{HandlerId, ItemId};
 
 /// What one file uses.
@@ -25,7 +26,7 @@ struct Uses {
 
 /// What the project must know of the uses in one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct InProject {
+pub(crate) struct InProject {
     /// Functions, structs and enums, of this file and others. Sorted.
     items: Vec<ItemId>,
     /// Names of methods called: a handler may have that of one that is built in. Sorted.
@@ -78,17 +79,15 @@ struct ProjectUses {
     broken: bool,
 }
 
-/// A part of [`uses`], so that a name used in one file for the first time does not reach the project where it does not matter there.
-#[salsa::tracked(returns(ref))]
-fn in_project(db: &dyn Db, file: SourceFile) -> InProject {
+/// What the project must know of the uses in a file.
+pub(crate) fn in_project(db: &dyn Db, file: SourceFile) -> InProject {
     uses(db, file).in_project.clone()
 }
 
 #[salsa::tracked(returns(ref))]
 fn project_uses(db: &dyn Db) -> ProjectUses {
     let mut all = ProjectUses::default();
-    for &file in Project::try_get(db).map(|project| project.files(db).as_slice()).unwrap_or_default() {
-        let uses = in_project(db, file);
+    for uses in summary::uses(db) {
         all.items.extend(&uses.items);
         all.methods.extend(&uses.methods);
         all.broken |= uses.broken;
@@ -96,61 +95,77 @@ fn project_uses(db: &dyn Db) -> ProjectUses {
     all
 }
 
-/// What a file declares and the project never uses.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Unused {
-    items: Vec<ItemId>,
-    handlers: Vec<HandlerId>,
+/// A declaration that is reported when nothing uses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Declared {
+    /// A function, struct or enum.
+    Item(ItemId),
+    /// An `internal` handler, and its name.
+    Handler(HandlerId, Name),
 }
 
-#[salsa::tracked(returns(ref))]
-fn unused(db: &dyn Db, file: SourceFile) -> Unused {
-    let used = project_uses(db);
-    let mut unused = Unused::default();
-    if used.broken {
-        return unused;
+impl Declared {
+    pub(crate) fn file(self) -> SourceFile {
+        match self {
+            Declared::Item(item) => item.file,
+            Declared::Handler(handler, _) => handler.record.file,
+        }
     }
+}
+
+/// The declarations of a file that are reported when nothing uses them.
+pub(crate) fn judged_in(db: &dyn Db, file: SourceFile) -> Vec<Declared> {
+    let mut judged = Vec::new();
     for (index, signature) in signatures(db, file).by_item.iter().enumerate() {
         let id = ItemId { file, index: index as u32 };
         match signature {
-            Signature::Fn(_) | Signature::Struct(_) | Signature::Enum(_) if !used.items.contains(&id) => unused.items.push(id),
+            Signature::Fn(_) | Signature::Struct(_) | Signature::Enum(_) => judged.push(Declared::Item(id)),
             Signature::Record(record) => {
                 let internal = record.handlers.iter().enumerate().filter(|(_, handler)| handler.kind == HandlerKind::Internal);
-                let unreached = internal.filter(|(_, handler)| !used.methods.contains(&handler.name));
-                unused.handlers.extend(unreached.map(|(index, _)| HandlerId { record: id, index: index as u32 }));
+                judged.extend(
+                    internal.map(|(index, handler)| Declared::Handler(HandlerId { record: id, index: index as u32 }, handler.name)),
+                );
             }
             _ => {}
         }
     }
-    unused
+    judged
+}
+
+/// What is declared in the project and never used.
+#[salsa::tracked(returns(ref))]
+pub(crate) fn unused(db: &dyn Db) -> Vec<Declared> {
+    let used = project_uses(db);
+    let is_unused = |declared: &Declared| match declared {
+        Declared::Item(item) => !used.items.contains(item),
+        Declared::Handler(_, name) => !used.methods.contains(name),
+    };
+    if used.broken { Vec::new() } else { summary::judged(db).flatten().copied().filter(is_unused).collect() }
 }
 
 /// The findings about unused declarations of one file.
 pub fn declarations(db: &dyn Db, file: SourceFile, findings: &mut Vec<Diagnostic>) {
-    let unused = unused(db, file);
-    for &id in &unused.items {
-        let Some(head) = crate::items::head(db, id) else { continue };
-        let what = match head {
-            ItemHead::Fn { .. } => "function",
-            ItemHead::Struct { .. } => "struct",
-            _ => "enum",
-        };
-        let name = head.name().unwrap_or_default();
-        findings.push(
-            rules::unused_name::RULE
-                .at(Location::Item(id), "never used", format!("{what} `{name}` is never used in this project"))
-                .help("remove it"),
-        );
-    }
-    for &handler in &unused.handlers {
-        let name = crate::signature::handler_sig(db, handler).map(|handler| handler.name).unwrap_or_default();
-        findings.push(
-            rules::unused_name::RULE
-                .at(Location::Handler(handler), "never reached", format!("nothing sends or calls the internal handler `{name}`"))
-                .note("an `internal` handler cannot be reached from outside")
-                .help("remove it, send it, or drop `internal`"),
-        );
-    }
+    let unused = summary::said_of(db, file).unused.iter();
+    findings.extend(unused.filter_map(|declared| {
+        match *declared {
+            Declared::Item(id) => {
+                let head = crate::items::head(db, id)?;
+                let what = match head {
+                    ItemHead::Fn { .. } => "function",
+                    ItemHead::Struct { .. } => "struct",
+                    _ => "enum",
+                };
+                let message = format!("{what} `{}` is never used in this project", head.name().unwrap_or_default());
+                Some(rules::unused_name::RULE.at(Location::Item(id), "never used", message).help("remove it"))
+            }
+            Declared::Handler(handler, name) => Some(
+                rules::unused_name::RULE
+                    .at(Location::Handler(handler), "never reached", format!("nothing sends or calls the internal handler `{name}`"))
+                    .note("an `internal` handler cannot be reached from outside")
+                    .help("remove it, send it, or drop `internal`"),
+            ),
+        }
+    }));
 }
 
 /// The findings about imports that nothing in the file uses.

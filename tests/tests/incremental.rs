@@ -186,11 +186,7 @@ fn an_error_in_a_body_is_found_and_gone_without_other_files() {
     watched.edit("a.pattern", "self.name = to", "self.name = 5");
     let ran = watched.take();
     // What a handler writes is part of the chains of who calls it; they come out as before, so nothing else of that file runs.
-    assert_eq!(
-        of_file(&ran, "b.pattern"),
-        ["chains(b.pattern)", "own_within_reach(b.pattern)", "owners_within_reach(b.pattern)"],
-        "{ran:#?}"
-    );
+    assert_eq!(of_file(&ran, "b.pattern"), ["file_chains(b.pattern)", "owners_within_reach(b.pattern)", "reach(b.pattern)"], "{ran:#?}");
     assert_eq!(of_file(&ran, "c.pattern"), [""; 0], "{ran:#?}");
     assert_eq!(watched.edit("a.pattern", "self.name = 5", "self.name = to"), [""; 0]);
 }
@@ -246,7 +242,7 @@ fn a_file_that_comes_and_goes() {
 fn chains_are_judged_again_only_where_an_edit_touches_what_they_do() {
     let mut watched = Watched::new();
     let judges = |ran: &BTreeSet<String>| {
-        let queries = ["chains(d.pattern)", "neighbours(d.pattern)", "verdicts(d.pattern)"];
+        let queries = ["file_chains(d.pattern)", "neighbours(d.pattern)", "verdicts(d.pattern)"];
         queries.into_iter().filter(|query| ran.contains(*query)).map(str::to_owned).collect::<Vec<_>>()
     };
     // A message: no body does anything else.
@@ -258,7 +254,7 @@ fn chains_are_judged_again_only_where_an_edit_touches_what_they_do() {
     watched.edit("a.pattern", "    self.name = to\n", "    self.name = to // as asked\n    self.friends = Set[]\n");
     watched.edit("c.pattern", "self.count += n", "self.count = self.count * n");
     let ran = watched.take();
-    assert!(ran.contains("chains(a.pattern)") && ran.contains("chains(c.pattern)"), "{ran:#?}");
+    assert!(ran.contains("file_chains(a.pattern)") && ran.contains("file_chains(c.pattern)"), "{ran:#?}");
     assert_eq!(judges(&ran), ["neighbours(d.pattern)"], "{ran:#?}");
     // White space in its own file moves the chain, and changes nothing of it.
     watched.edit("d.pattern", "space back\n", "space back\n\n// The front sends, the back counts.\n");
@@ -267,7 +263,7 @@ fn chains_are_judged_again_only_where_an_edit_touches_what_they_do() {
     // What its first piece does is another thing now.
     watched.edit("d.pattern", "self.x = self.x * 5 + 1", "self.x += 1");
     let ran = watched.take();
-    assert_eq!(judges(&ran), ["chains(d.pattern)", "neighbours(d.pattern)", "verdicts(d.pattern)"], "{ran:#?}");
+    assert_eq!(judges(&ran), ["file_chains(d.pattern)", "neighbours(d.pattern)", "verdicts(d.pattern)"], "{ran:#?}");
 }
 
 #[test]

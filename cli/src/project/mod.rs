@@ -108,7 +108,7 @@ pub fn refresh(paths: &[PathBuf], projects: &mut Vec<Loaded>) -> Result<bool, Fa
             project.update(files);
         }
     }
-    if any && projects.iter().any(|p| Project::get(&p.db).config(&p.db).is_none() && !duplicates(&p.db, Project::get(&p.db)).is_empty()) {
+    if any && projects.iter().any(|p| Project::get(&p.db).config(&p.db).is_none() && !duplicates(&p.db).is_empty()) {
         *projects = load(paths, Vec::new())?;
     }
     Ok(any)
@@ -145,7 +145,7 @@ fn assemble(here: &Path, root: PathBuf, wanted: &[PathBuf], files: Files) -> Loa
 /// other imports is a project, with what it imports.
 fn separate(loaded: Loaded) -> Vec<Loaded> {
     let project = Project::get(&loaded.db);
-    if project.config(&loaded.db).is_some() || duplicates(&loaded.db, project).is_empty() {
+    if project.config(&loaded.db).is_some() || duplicates(&loaded.db).is_empty() {
         return vec![loaded];
     }
     let mut groups: Vec<BTreeSet<SourceFile>> = Vec::new();

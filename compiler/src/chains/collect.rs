@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
+use super::neighbours::{Touched, touched};
 use super::rejection::{demanded, rejection, rejections, values_of_others};
 use super::{Access, Answers, Chain, Decides, Piece, Rejection, Way};
-use crate::db::{Db, Project, SourceFile};
+use crate::db::{Db, SourceFile};
 use crate::effects::known::{Const, Fact, Known};
 use crate::effects::within_reach::{Bodies, within_reach};
 use crate::effects::{
@@ -15,14 +16,27 @@ use crate::effects::{
 };
 use crate::hir::BodyOwner;
 use crate::signature::{HandlerKind, Home, cell_sig, enum_sig, handler_sig, record_sig};
+use crate::summary;
 use crate::types::{CellId, HandlerId, ItemId, LocalId, Ty};
 
+/// The chains that start in a file, and what they touch.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct FileChains {
+    all: Vec<Chain>,
+    pub(super) touched: Vec<Touched>,
+}
+
 /// The chains that start in a file.
+pub fn chains(db: &dyn Db, file: SourceFile) -> &[Chain] {
+    &file_chains(db, file).all
+}
+
 #[salsa::tracked(returns(ref))]
-pub fn chains(db: &dyn Db, file: SourceFile) -> Vec<Chain> {
+pub(super) fn file_chains(db: &dyn Db, file: SourceFile) -> FileChains {
     let bodies = within_reach(db, file);
-    let own = effects::file_effects(db, file).bodies.iter().map(|body| body.owner);
-    own.filter(|owner| starts(db, bodies, *owner)).filter_map(|owner| chain(db, bodies, owner)).collect()
+    let starting = bodies.of_file().filter(|owner| starts(db, bodies, *owner));
+    let all: Vec<Chain> = starting.filter_map(|owner| chain(db, bodies, owner)).collect();
+    FileChains { touched: touched(&all), all }
 }
 
 /// Whether a body runs for an event from outside, or for a timer.
@@ -44,8 +58,7 @@ fn starts(db: &dyn Db, bodies: Bodies<'_>, owner: BodyOwner) -> bool {
 }
 
 /// The handlers that bodies of a file send to after some time.
-#[salsa::tracked(returns(ref))]
-fn timed_in(db: &dyn Db, file: SourceFile) -> Vec<HandlerId> {
+pub(crate) fn timed_in(db: &dyn Db, file: SourceFile) -> Vec<HandlerId> {
     let sends = effects::file_effects(db, file).bodies.iter().flat_map(|body| body.own.pieces()).flat_map(|piece| &piece.sends);
     let mut timed: Vec<HandlerId> = sends
         .filter_map(|send| match send.to {
@@ -60,8 +73,7 @@ fn timed_in(db: &dyn Db, file: SourceFile) -> Vec<HandlerId> {
 
 #[salsa::tracked(returns(ref))]
 fn timed(db: &dyn Db) -> FxHashSet<HandlerId> {
-    let files = Project::try_get(db).map(|project| project.files(db).as_slice()).unwrap_or_default();
-    files.iter().flat_map(|&file| timed_in(db, file)).copied().collect()
+    summary::timed(db).flatten().copied().collect()
 }
 
 fn chain(db: &dyn Db, bodies: Bodies<'_>, root: BodyOwner) -> Option<Chain> {

@@ -57,6 +57,7 @@ use crate::hir::BodyOwner;
 use crate::types::{CellId, ItemId};
 
 pub use collect::chains;
+pub(crate) use collect::timed_in;
 pub use follow::LONGEST_CHAIN;
 pub use search::{Verdict, verdicts};
 pub use stale::{Stale, stale_guards};

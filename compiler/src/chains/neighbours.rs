@@ -2,8 +2,9 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::chains;
+use super::collect::file_chains;
 use super::stale::looks_away;
+use super::{Chain, chains};
 use crate::db::{Db, Project, SourceFile};
 use crate::types::{CellId, ItemId};
 
@@ -11,16 +12,18 @@ use crate::types::{CellId, ItemId};
 const HOPS: usize = 3;
 
 /// What is touched: a cell, or the existence of records of a type.
-type Thing = (ItemId, Option<CellId>);
+pub(super) type Thing = (ItemId, Option<CellId>);
 
 /// A chain by its file and position.
 pub(super) type ChainId = (SourceFile, u32);
 
-/// What the chains of a file touch, and whether they write it, each once.
-#[salsa::tracked(returns(ref))]
-fn touched(db: &dyn Db, file: SourceFile) -> Vec<(u32, Thing, bool)> {
+/// What a chain touches, by its position in its file, and whether it writes it.
+pub(super) type Touched = (u32, Thing, bool);
+
+/// What chains touch, each once.
+pub(super) fn touched(chains: &[Chain]) -> Vec<Touched> {
     let mut touched = Vec::new();
-    for (index, chain) in chains(db, file).iter().enumerate() {
+    for (index, chain) in chains.iter().enumerate() {
         let accesses = chain.pieces.iter().flat_map(|piece| &piece.accesses);
         touched.extend(accesses.map(|access| (index as u32, (access.record, access.cell), !access.reads())));
     }
@@ -43,7 +46,7 @@ fn touchers(db: &dyn Db) -> Touchers {
     let mut touchers = Touchers::default();
     let files = Project::try_get(db).map(|project| project.files(db).as_slice()).unwrap_or_default();
     for &file in files {
-        for &(chain, thing, writes) in touched(db, file) {
+        for &(chain, thing, writes) in &file_chains(db, file).touched {
             touchers.by_thing.entry(thing).or_default().push(((file, chain), writes));
             if let (record, None) = thing
                 && writes
@@ -86,7 +89,7 @@ fn near(db: &dyn Db, mut found: Vec<ChainId>) -> Vec<ChainId> {
         let to = found.len();
         for index in from..to {
             let (file, chain) = found[index];
-            let things = touched(db, file);
+            let things = &file_chains(db, file).touched;
             let own = &things[things.partition_point(|(at, ..)| *at < chain)..];
             for &(_, thing, writes) in own.iter().take_while(|(at, ..)| *at == chain) {
                 let with = |thing: &Thing, writes: bool, found: &mut Vec<ChainId>, seen: &mut FxHashSet<ChainId>| {

@@ -327,6 +327,7 @@ impl Walk<'_, '_> {
             }
             StmtKind::Try { body, catch, .. } => {
                 let decision = self.decision();
+                self.found.tries = true;
                 self.tries += 1;
                 let end = self.block(BlockKind::Try(decision), &body.stmts, Vec::new());
                 self.tries -= 1;

@@ -50,6 +50,8 @@ pub struct Effects {
     pub failures: Vec<FailureEffect>,
     /// The body calls itself, directly or through others: its effects are what it does itself, without its calls.
     pub recursive: bool,
+    /// It has a `try`, itself or in what it calls.
+    pub tries: bool,
     /// Part of the body could not be understood, and an error was reported: there may be more effects than are listed.
     pub incomplete: bool,
 }

@@ -126,6 +126,7 @@ impl Effects {
         self.writes.extend(other.writes);
         self.sends.extend(other.sends);
         self.failures.extend(other.failures);
+        self.tries |= other.tries;
         self.incomplete |= other.incomplete;
     }
 }
@@ -185,6 +186,7 @@ impl Frame<'_> {
             ),
             failures: unlike(failures, |failure| (failure.cause, failure.caught), |_, _| true, |_| {}),
             recursive: false,
+            tries: callee.tries,
             incomplete: callee.incomplete,
         }
     }

@@ -1,5 +1,7 @@
 //! What a rule sees of the file it checks: its bodies with their effects, and words for them.
 
+use std::sync::Arc;
+
 use patternc_grammar::syntax::Span;
 
 use crate::bodies;
@@ -7,8 +9,8 @@ use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Location};
 use crate::effects::always::Loops;
 use crate::effects::describe::{Describe, body_name};
-use crate::effects::within_reach::{Bodies, within_reach};
-use crate::effects::{self, BlockId, BlockKind, CallPath, Effects, Entry, Layout, SendEffect, Site};
+use crate::effects::within_reach::{EffectsByBody, effects_within_reach};
+use crate::effects::{self, BlockId, BlockKind, BodyEffects, CallPath, Effects, Entry, Layout, SendEffect, Site};
 use crate::hir::{Block, Body, BodyKind, BodyOwner, Stmt, StmtKind};
 use crate::location::owner_item;
 use crate::signature::{HandlerSig, handler_sig};
@@ -19,8 +21,7 @@ pub struct Context<'db> {
     pub file: SourceFile,
     /// All bodies but tests.
     pub callables: Vec<Callable<'db>>,
-    /// These, and those that they lead to.
-    pub bodies: Bodies<'db>,
+    reach: &'db EffectsByBody,
 }
 
 /// A body with its effects.
@@ -37,15 +38,37 @@ pub struct Callable<'db> {
     layout: &'db Layout,
 }
 
+/// The bodies of a file but tests, and what those that they lead to do, as one dependency of its findings.
+struct FileCallables {
+    bodies: Vec<(Arc<Body>, BodyEffects)>,
+    reach: Arc<EffectsByBody>,
+}
+
+// With the places of everything, as the bodies.
+#[salsa::tracked(returns(ref), no_eq)]
+fn file_callables(db: &dyn Db, file: SourceFile) -> FileCallables {
+    let texts = bodies::bodies(db, file);
+    let found = effects::file_effects(db, file).bodies.iter().filter_map(|own| Some((Arc::clone(texts.get(own.owner)?), own.clone())));
+    FileCallables { bodies: found.collect(), reach: Arc::clone(effects_within_reach(db, file)) }
+}
+
 impl<'db> Context<'db> {
     pub(super) fn new(db: &'db dyn Db, file: SourceFile) -> Self {
-        let texts = bodies::bodies(db, file);
-        let bodies = within_reach(db, file);
-        let callables = effects::file_effects(db, file).bodies.iter().filter_map(|found| {
-            let (body, effects) = (&**texts.get(found.owner)?, bodies.effects(found.owner));
-            Some(Callable { db, body, own: &found.own, effects, pieces: own_pieces(effects), layout: &found.layout })
-        });
-        Context { db, file, callables: callables.collect(), bodies }
+        let FileCallables { bodies, reach } = file_callables(db, file);
+        let mut context = Context { db, file, callables: Vec::with_capacity(bodies.len()), reach };
+        for (body, found) in bodies {
+            let effects = context.effects(body.owner);
+            context.callables.push(Callable { db, body, own: &found.own, effects, pieces: own_pieces(effects), layout: &found.layout });
+        }
+        context
+    }
+
+    /// What a body does with everything that it calls.
+    pub fn effects(&self, owner: BodyOwner) -> &'db Effects {
+        match self.reach.get(&owner) {
+            Some(effects) => effects,
+            None => effects::effects(self.db, owner),
+        }
     }
 
     /// The bodies that run as transactions: handlers and `create` blocks.

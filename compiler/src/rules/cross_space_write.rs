@@ -90,7 +90,7 @@ fn is_reported_in_callee(context: &Context<'_>, outside: &Outside<'_>) -> bool {
         return false;
     }
     let callee = path.get(1).map_or(site.body, |next| next.body);
-    let effects = context.bodies.effects(callee);
+    let effects = context.effects(callee);
     let refused = |space| !is_allowed(context, callee, space);
     match outside {
         Outside::Write(_) => effects.writes.iter().any(|write| write.site == site && refused(write.space)),
@@ -274,7 +274,7 @@ fn send_instead(context: &Context<'_>, write: &Write) -> Option<(String, Vec<Edi
 fn handler_that_writes(context: &Context<'_>, record: &RecordSig, cell: CellId, value: &Ty) -> Option<(String, bool)> {
     let writes = |index: usize| {
         let handler = HandlerId { record: cell.record, index: index as u32 };
-        let effects = context.bodies.effects(BodyOwner::Handler(handler));
+        let effects = context.effects(BodyOwner::Handler(handler));
         let writes = |piece: &&Effects| piece.writes.iter().any(|write| write.cell == Some(cell) && write.target == Target::SelfRecord);
         effects.pieces().iter().any(writes)
     };

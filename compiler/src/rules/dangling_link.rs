@@ -7,12 +7,13 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::context::{Callable, Context, blocks_of, with_path};
 use super::{Check, Fixes, Rule, reach};
 use crate::bodies::bodies;
-use crate::db::{Db, Project, SourceFile};
+use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Level, Location};
 use crate::effects::describe::{body_name, cell_path, record_name};
 use crate::effects::{Effects, Entry, WriteEffect, WriteKind};
 use crate::hir::{Arg, Block, Body, BodyKind, BodyOwner, Expr, ExprKind, StmtKind};
 use crate::signature::{Signature, cell_sig, signatures};
+use crate::summary;
 use crate::types::{CellId, ItemId, LocalId, Ty};
 use crate::visit;
 
@@ -26,11 +27,10 @@ pub static RULE: Rule = Rule {
 };
 
 /// A cell that links to records, and a body that reads through it as if what it links to were always there.
-type Link = (CellId, BodyOwner);
+pub(crate) type Link = (CellId, BodyOwner);
 
 /// The links to each record type that a file declares: `target`, `cell`.
-#[salsa::tracked(returns(ref))]
-fn links_of(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, CellId)> {
+pub(crate) fn links_of(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, CellId)> {
     let mut links = Vec::new();
     for (index, signature) in signatures(db, file).by_item.iter().enumerate() {
         let Signature::Record(sig) = signature else { continue };
@@ -52,8 +52,7 @@ fn linked(ty: &Ty) -> Option<ItemId> {
 }
 
 /// The links through which the bodies of a file read without asking whether the record is still there.
-#[salsa::tracked(returns(ref))]
-fn trusted_in(db: &dyn Db, file: SourceFile) -> Vec<Link> {
+pub(crate) fn trusted_in(db: &dyn Db, file: SourceFile) -> Vec<Link> {
     let mut found = Vec::new();
     for body in bodies(db, file).bodies.iter().filter(|body| !matches!(body.owner, BodyOwner::Test(_))) {
         let uses = Uses::of(db, body);
@@ -66,13 +65,12 @@ fn trusted_in(db: &dyn Db, file: SourceFile) -> Vec<Link> {
 /// For each record type, the cells that link to it and are read through.
 #[salsa::tracked(returns(ref))]
 fn trusted(db: &dyn Db) -> FxHashMap<ItemId, Vec<Link>> {
-    let files = Project::try_get(db).map(|project| project.files(db).as_slice()).unwrap_or_default();
     let mut readers: FxHashMap<CellId, Vec<BodyOwner>> = FxHashMap::default();
-    for (cell, owner) in files.iter().flat_map(|&file| trusted_in(db, file)) {
+    for (cell, owner) in summary::trusted(db).flatten() {
         readers.entry(*cell).or_default().push(*owner);
     }
     let mut links: FxHashMap<ItemId, Vec<Link>> = FxHashMap::default();
-    for (target, cell) in files.iter().flat_map(|&file| links_of(db, file)) {
+    for (target, cell) in summary::links(db).flatten() {
         if let Some(owner) = readers.get(cell).and_then(|owners| owners.first()) {
             links.entry(*target).or_default().push((*cell, *owner));
         }

@@ -43,7 +43,7 @@ fn chain<'a>(context: &Context<'_>, callable: &Callable<'_>, piece: &'a Effects,
     done.writes.extend(&piece.writes);
     // A send through a direct call is reported where it stands, if there are writes there.
     let writes = |site: Site| {
-        piece.calls.iter().any(|call| call.site == site && !context.bodies.effects(call.callee).writes.is_empty())
+        piece.calls.iter().any(|call| call.site == site && !context.effects(call.callee).writes.is_empty())
     };
     let nearest = |send: &&SendEffect| send.path.is_empty() || !writes(send.here());
     let dropping = piece.sends.iter().filter(|send| send.role == SendRole::Send && send.err.is_none());

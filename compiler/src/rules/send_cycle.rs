@@ -10,12 +10,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::context::{Context, blocks_of};
 use super::{Check, Fixes, Rule};
 use crate::bodies::bodies;
-use crate::db::{Db, Project, SourceFile};
+use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Level, Location};
 use crate::effects::describe::body_name;
 use crate::effects::{self, Effects, SendRole, Site};
 use crate::hir::{Block, Body, BodyKind, BodyOwner, Expr, ExprKind, StmtKind};
-use crate::location::owner_item;
+use crate::summary;
 use crate::types::{CellId, Ty};
 use crate::visit;
 
@@ -30,8 +30,8 @@ pub static RULE: Rule = Rule {
 
 /// A send or direct call that happens whenever the body runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Step {
-    from: BodyOwner,
+pub(crate) struct Step {
+    pub(crate) from: BodyOwner,
     to: BodyOwner,
     site: Site,
     /// A direct call: part of the same event.
@@ -39,8 +39,7 @@ struct Step {
 }
 
 /// What the handlers and sagas of a file send at once, whatever the state is.
-#[salsa::tracked(returns(ref))]
-fn steps(db: &dyn Db, file: SourceFile) -> Vec<Step> {
+pub(crate) fn steps(db: &dyn Db, file: SourceFile) -> Vec<Step> {
     let mut found = Vec::new();
     for body in &bodies(db, file).bodies {
         if !matches!(body.owner, BodyOwner::Handler(_) | BodyOwner::Saga(_) | BodyOwner::Create(_)) {
@@ -143,10 +142,9 @@ fn ends(block: &Block) -> bool {
 
 /// The circles of the project that hold a send, each from its first body once around.
 #[salsa::tracked(returns(ref))]
-fn circles(db: &dyn Db) -> Vec<Vec<Step>> {
-    let files = Project::try_get(db).map(|project| project.files(db).as_slice()).unwrap_or_default();
+pub(crate) fn circles(db: &dyn Db) -> Vec<Vec<Step>> {
     let mut by_way: FxHashMap<(BodyOwner, BodyOwner), Step> = FxHashMap::default();
-    for step in files.iter().flat_map(|&file| steps(db, file)) {
+    for step in summary::steps(db).flatten() {
         let known = by_way.entry((step.from, step.to)).or_insert(*step);
         if known.call && !step.call {
             *known = *step;
@@ -199,15 +197,8 @@ fn around(
     None
 }
 
-/// The circles whose first body is in the file.
-#[salsa::tracked(returns(ref))]
-fn circles_of(db: &dyn Db, file: SourceFile) -> Vec<Vec<Step>> {
-    let starts_here = |circle: &&Vec<Step>| owner_item(circle[0].from).is_some_and(|item| item.file == file);
-    circles(db).iter().filter(starts_here).cloned().collect()
-}
-
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
-    for circle in circles_of(context.db, context.file) {
+    for circle in &summary::said_of(context.db, context.file).circles {
         let first = circle[0];
         let names: Vec<String> = circle.iter().map(|step| format!("`{}`", body_name(context.db, step.from))).collect();
         let way = if circle.len() == 1 { "itself".to_owned() } else { format!("{} → {}", names[1..].join(" → "), names[0]) };

@@ -8,7 +8,7 @@ use super::{Check, Fixes, Rule};
 use super::context::Context;
 use crate::bodies::bodies;
 use crate::chains::{Access, Chain, chains};
-use crate::db::{Db, Project, SourceFile};
+use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Level, Location};
 use crate::effects::describe::{body_name, cell_path, record_name};
 use crate::effects::known::Const;
@@ -18,6 +18,7 @@ use crate::hir::{BodyOwner, Expr, ExprKind};
 use crate::items::{ItemHead, items};
 use crate::location::owner_item;
 use crate::signature::invariant_sig;
+use crate::summary;
 use crate::types::{CellId, ItemId, LocalId};
 use crate::visit;
 
@@ -33,7 +34,7 @@ pub static RULE: Rule = Rule {
 /// The cells that an `eventually` invariant reads of the record it is about, and of others, leaving out what is compared by size: there
 /// one side may move alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Parts {
+pub(crate) struct Parts {
     own: Vec<CellId>,
     others: Vec<CellId>,
     /// The constants that cells are compared with.
@@ -43,8 +44,8 @@ struct Parts {
     counted: Vec<ItemId>,
 }
 
-#[salsa::tracked(returns(ref))]
-fn parts_in(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, Parts)> {
+/// The `eventually` invariants of a file that read several records.
+pub(crate) fn parts_in(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, Parts)> {
     let mut found = Vec::new();
     for (index, head) in items(db, file).heads.iter().enumerate() {
         let item = ItemId { file, index: index as u32 };
@@ -112,8 +113,7 @@ fn constant(value: &Expr) -> Option<Const> {
 
 #[salsa::tracked(returns(ref))]
 fn parts(db: &dyn Db) -> FxHashMap<ItemId, Parts> {
-    let files = Project::try_get(db).map(|project| project.files(db).as_slice()).unwrap_or_default();
-    files.iter().flat_map(|&file| parts_in(db, file)).cloned().collect()
+    summary::split(db).flatten().cloned().collect()
 }
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {

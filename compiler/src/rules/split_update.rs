@@ -99,7 +99,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
                 findings.push(finding(context, callable, stmt, &split));
             }
         }
-        for piece in pieces.iter().copied() {
+        for piece in pieces.iter().copied().filter(|piece| piece.tries) {
             for call in piece.calls.iter().filter(|call| !is_told(callable, call)) {
                 let tears: Vec<Tear> =
                     tears(context.db, call.callee).iter().map(|tear| seen(context.db, callable.body.owner, call, tear)).collect();

@@ -67,7 +67,7 @@ impl Walk<'_, '_> {
             StmtKind::Call(call) => self.call(call),
             StmtKind::LetCall { local, call } => {
                 self.call(call);
-                let callee = self.context.bodies.effects(BodyOwner::Handler(call.handler));
+                let callee = self.context.effects(BodyOwner::Handler(call.handler));
                 let read = callee.reads.iter().filter_map(|read| read.cell).find(|cell| self.can_change(*cell));
                 if let Some(cell) = read {
                     self.origins.insert(*local, Origin { cell, read: call.span, depth: self.depth });
@@ -113,7 +113,7 @@ impl Walk<'_, '_> {
             ExprKind::Cell { cell, .. } if self.can_change(*cell) => add(Origin { cell: *cell, read: part.span, depth: self.depth }),
             ExprKind::Local(local) => self.origins.get(local).copied().into_iter().for_each(&mut add),
             ExprKind::CallFn { of, .. } => {
-                let callee = self.context.bodies.effects(BodyOwner::Fn(*of));
+                let callee = self.context.effects(BodyOwner::Fn(*of));
                 let read = callee.reads.iter().filter_map(|read| read.cell).find(|cell| self.can_change(*cell));
                 read.into_iter().for_each(|cell| add(Origin { cell, read: part.span, depth: self.depth }));
             }
@@ -128,7 +128,7 @@ impl Walk<'_, '_> {
         let db = self.context.db;
         let derived = cell_sig(db, cell).is_some_and(|sig| sig.derived);
         let changes = |cell: Option<CellId>| cell.is_none_or(|cell| facts::is_changed(db, cell));
-        if derived { self.context.bodies.effects(BodyOwner::Derived(cell)).reads.iter().any(|read| changes(read.cell)) } else { changes(Some(cell)) }
+        if derived { self.context.effects(BodyOwner::Derived(cell)).reads.iter().any(|read| changes(read.cell)) } else { changes(Some(cell)) }
     }
 
     /// A comparison of a captured local with its cell says whether it still holds.

@@ -4,7 +4,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::db::{Db, SourceFile};
-use crate::effects::{self, WriteEffect, WriteKind};
+use crate::effects::{self, Site, WriteEffect, WriteKind};
 use crate::hir::BodyOwner;
 use crate::items::{ItemHead, items};
 use crate::signature::{invariant_sig, mirror_sig};
@@ -78,6 +78,8 @@ pub struct MirrorCells {
     pub item: ItemId,
     pub target: ItemId,
     pub cells: Vec<CellId>,
+    /// Where what a record gives it may have no value, so that the record cannot be written so.
+    pub fails: Option<Site>,
 }
 
 /// The mirrors of a file, by the record that each is of.
@@ -85,13 +87,17 @@ pub(crate) fn mirrors_of(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, MirrorCe
     let mut found: Vec<(ItemId, MirrorCells)> = Vec::new();
     for body in &effects::file_effects(db, file).bodies {
         let BodyOwner::Mirror(item, _) = body.owner else { continue };
-        let cells = effects::effects(db, body.owner).reads.iter().filter_map(|read| read.cell);
+        let effects = effects::effects(db, body.owner);
+        let cells = effects.reads.iter().filter_map(|read| read.cell);
+        // What `actual` asks is no part of a transaction: it binds a scope, and reads nothing of a record.
+        let fails = effects.failures.iter().find(|failure| !failure.caught).map(|failure| failure.site);
         if let Some((_, known)) = found.iter_mut().find(|(_, known)| known.item == item) {
             known.cells.extend(cells);
+            known.fails = known.fails.or(fails);
         } else if let Some(sig) = mirror_sig(db, item)
             && let (Some(record), Some(target)) = (sig.record, sig.target)
         {
-            found.push((record, MirrorCells { item, target, cells: cells.collect() }));
+            found.push((record, MirrorCells { item, target, cells: cells.collect(), fails }));
         }
     }
     for (_, mirror) in &mut found {
@@ -148,6 +154,11 @@ pub fn is_changed(db: &dyn Db, cell: CellId) -> bool {
 /// Whether some body of the project, other than this one, deletes records of this type.
 pub fn is_deleted_elsewhere(db: &dyn Db, record: ItemId, than: BodyOwner) -> bool {
     deleter(db, record, than).is_some()
+}
+
+/// Whether some body of the project deletes records of this type.
+pub fn is_deleted(db: &dyn Db, record: ItemId) -> bool {
+    deletions(db).iter().any(|(deleted, _)| *deleted == record)
 }
 
 /// A body of the project, other than this one, that deletes records of this type.

@@ -398,6 +398,47 @@ fn fallible_after_pivot() {
     let status = world.engine().status();
     let trouble = status.flights.iter().find_map(|flight| flight.trouble.clone()).unwrap_or_default();
     assert!(trouble.contains("taken"), "{status:?}");
+    past_pivot_without_what_it_needs("reads", "is not there");
+    past_pivot_without_what_it_needs("shrinks", "for the mirror sizes: ");
+}
+
+/// What a step relies on was deleted, or gives a mirror no facts: it is rejected again and again all the same.
+fn past_pivot_without_what_it_needs(how: &str, why: &str) {
+    let program = refused(
+        "fallible-after-pivot",
+        &format!(
+            "space home
+            struct Entry {{ n: Int }}
+            extern index {{ put(e: Entry) idempotent  drop(e: Entry) idempotent  list(n: Int) -> List<Entry> readonly }}
+            record Far in home {{ cell n: Int = 1  handler leave() {{ delete self }} }}
+            record Near in home {{
+              cell n: Int = 0
+              cell size: Int = 1
+              cell far: Far
+              internal handler begin() {{ self.n += 1 }}
+              internal handler reads() {{ self.n = self.far.n }}
+              internal handler shrinks() {{ self.size = 0 }}
+              saga go() {{ pivot self.begin()  step self.{how}() }}
+            }}
+            mirror sizes of Near to index {{
+              facts(n) = [Entry {{ n: 100 / n.size }}]
+              add(e) = index.put(e)
+              remove(e) = index.drop(e)
+              actual(n) = index.list(n)
+              scope(n) = 1
+            }}"
+        ),
+    );
+    let mut world = World::new(&program, 1);
+    world.outside(|_| CallAnswer::Value(Value::None));
+    let far = world.create("Far", world.space("home"), &[]);
+    let near = world.create("Near", world.space("home"), &[("far", link(&far))]);
+    commits(&world.call(&far, "leave", vec![]));
+    let _ = world.together(vec![world.action(&near, "go", vec![])]);
+    let status = world.engine().status();
+    let trouble = status.flights.iter().find_map(|flight| flight.trouble.clone()).unwrap_or_default();
+    assert!(trouble.contains("it was rejected") && trouble.contains(why), "{status:?}");
+    assert_eq!((world.cell(&near, "n"), world.cell(&near, "size")), (int(1), int(1)));
 }
 
 /// An undo that is rejected: the step stays, and the saga is parked.

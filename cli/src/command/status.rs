@@ -61,6 +61,8 @@ struct Event {
     sent: Option<i64>,
     due: Option<i64>,
     reason: Option<String>,
+    /// What someone has to do for it.
+    way_out: Option<String>,
     /// Of one that is tried again and again: since when, and when next.
     since: Option<i64>,
     next: Option<i64>,
@@ -166,7 +168,29 @@ fn describe(stored: &StoredEvent, known: Option<&Value>, now: i64) -> Event {
         _ => State::OnItsWay,
     };
     let reason = stored.parked.clone().or(trouble);
-    Event { id: stored.id.clone(), from: text("from").to_owned(), what, state, sent, due, reason, since, next }
+    let way_out = way_out(stored);
+    Event { id: stored.id.clone(), from: text("from").to_owned(), what, state, sent, due, reason, way_out, since, next }
+}
+
+/// What goes on by itself has none. Whoever takes up again what was rejected, and has mended nothing, sees it rejected again.
+fn way_out(stored: &StoredEvent) -> Option<String> {
+    const MENDED: &str = "(change the data, or run a new version of the patterns)";
+    let retry = format!("`patternc retry {}", stored.id);
+    if stored.parked.is_none() {
+        return rejections(stored).map(|_| format!("it goes on by itself once what rejects it is mended {MENDED}"));
+    }
+    // A record of a ledger sends what a mirror tells: what is true by then is told.
+    let from = stored.event.get("from").and_then(Value::as_str).unwrap_or_default();
+    let told = from.split('/').next().is_some_and(|record| record.contains('.'));
+    Some(match stored.failed.as_deref() {
+        _ if told => format!("once that is mended: {retry}`"),
+        Some("unknown") => format!("if it took effect: {retry} --done [RESULT]`; if not: {retry} --not-done`"),
+        Some("unavailable") => format!("take it up again: {retry}`"),
+        Some(_) => {
+            format!("once what rejects it is mended {MENDED}: {retry}`; if it is to be taken for done as it is: {retry} --done [RESULT]`")
+        }
+        None => format!("once what rejects it is mended {MENDED}: {retry}`"),
+    })
 }
 
 /// What the store itself knows of a step that has to be done and is rejected again and again, whether or not anyone runs the patterns.
@@ -205,8 +229,8 @@ fn write_full(out: &mut impl Write, seen: &Seen) -> io::Result<()> {
             let next = event.next.map_or_else(|| "it is being tried now".to_owned(), |next| format!("tried next at {}", time_text(next)));
             writeln!(out, "            since {}, {next}", time_text(since))?;
         }
-        if event.state == State::Parked {
-            writeln!(out, "            take it up again with `patternc retry {}`", event.id)?;
+        if let Some(way_out) = &event.way_out {
+            writeln!(out, "            {way_out}")?;
         }
     }
     let mut parts: Vec<String> = Vec::new();
@@ -257,6 +281,7 @@ fn json_event(seen: &Seen, event: &Event) -> Value {
         "sent": event.sent.map(time_text),
         "due": event.due.map(time_text),
         "reason": event.reason,
+        "way-out": event.way_out,
         "since": event.since.map(time_text),
         "next": event.next.map(time_text),
     })

@@ -1,8 +1,9 @@
 //! What a body does itself: one walk over its tree.
 
 mod conditions;
-mod divisors;
 mod expressions;
+mod sure;
+mod trust;
 mod values;
 mod writes;
 
@@ -21,7 +22,7 @@ use crate::hir::{self, Body, BodyKind, BodyOwner, Expr, ExprKind, HandlerCall, S
 use crate::signature::{Home, RecordSig, record_sig};
 use crate::types::{CellId, ItemId, LocalId, Place, Ty};
 use conditions::told_if;
-use divisors::Divisor;
+use sure::Sure;
 use values::{target, value_of};
 
 /// Infers the effects of bodies one after another; remembers the signatures they share.
@@ -57,7 +58,8 @@ impl<'db> Inference<'db> {
             known: vec![None; body.locals.len()],
             queried: Vec::new(),
             told: Vec::new(),
-            nonzero: Vec::new(),
+            sure: Vec::new(),
+            there: Vec::new(),
         };
         match &body.kind {
             BodyKind::Block(block) => {
@@ -129,16 +131,18 @@ struct Walk<'a, 'db> {
     queried: Vec<LocalId>,
     /// Locals whose value is made of what a send was answered with.
     told: Vec<LocalId>,
-    /// What is not zero here; `None` is what was known and is not any more.
-    nonzero: Vec<Option<Divisor>>,
+    /// What is sure here; `None` is what was and is not any more.
+    sure: Vec<Option<Sure>>,
+    /// Locals whose records are there, or all of whose elements are: made here, or found by a query.
+    there: Vec<LocalId>,
 }
 
 /// The sites of what a condition reads, and how much of what it says is known where it is false.
 struct Cond {
     reads: (u32, u32),
     known: Told,
-    /// What is not zero where it is true, and where it is false.
-    nonzero: (Vec<Option<Divisor>>, Vec<Option<Divisor>>),
+    /// What is sure where it is true, and where it is false.
+    sure: (Vec<Option<Sure>>, Vec<Option<Sure>>),
 }
 
 /// How a block ends: whether its end is reached, and if not, whether always by failing.
@@ -177,11 +181,11 @@ impl Walk<'_, '_> {
         let id = BlockId(self.layout.blocks.len() as u32);
         self.layout.blocks.push(Block { parent: self.block, kind, leaves: false, fails: false, from: self.here() });
         let around = std::mem::replace(&mut self.block, id);
-        let nonzero = self.nonzero.len();
+        let sure = self.sure.len();
         self.learn(facts);
         let end = self.stmts(stmts);
         self.block = around;
-        self.nonzero.truncate(nonzero);
+        self.sure.truncate(sure);
         let made = &mut self.layout.blocks[id.0 as usize];
         (made.leaves, made.fails) = (end != End::Reached, end == End::Fails);
         end
@@ -190,11 +194,11 @@ impl Walk<'_, '_> {
     /// Two blocks of which at most one runs, and what is known in each.
     fn branches(&mut self, cond: Cond, then: &hir::Block, otherwise: Option<&hir::Block>, facts: (Vec<Fact>, Vec<Fact>)) -> End {
         let (decision, from, rejections) = (self.decision(), self.here(), self.rejections);
-        let before = self.nonzero.len();
-        self.nonzero.extend(cond.nonzero.0);
+        let before = self.sure.len();
+        self.sure.extend(cond.sure.0);
         let end = self.block(BlockKind::Branch(decision), &then.stmts, facts.0);
-        self.nonzero.truncate(before);
-        self.nonzero.extend(cond.nonzero.1);
+        self.sure.truncate(before);
+        self.sure.extend(cond.sure.1);
         let (other, facts) = match otherwise {
             Some(otherwise) => {
                 self.layout.total.push(decision);
@@ -204,7 +208,7 @@ impl Walk<'_, '_> {
         };
         self.decide(cond.reads, rejections, if end == End::Fails { cond.known } else { Told::Partly });
         match end {
-            End::Reached => self.nonzero.truncate(before),
+            End::Reached => self.sure.truncate(before),
             End::Returns => self.learn(facts),
             End::Fails => self.demand(from, facts),
         }
@@ -254,7 +258,7 @@ impl Walk<'_, '_> {
                 self.rejections += u32::from(self.tries == 0);
                 let known = self.told(cond, true);
                 self.decide(reads, rejections, known);
-                self.nonzero.extend(self.nonzero_if(cond, true));
+                self.sure.extend(self.sure_if(cond, true));
                 self.demand(self.here(), self.facts(cond, true));
             }
             StmtKind::Fail(message) => {
@@ -267,8 +271,8 @@ impl Walk<'_, '_> {
                 let from = self.reads_of(cond);
                 self.expr(cond);
                 let facts = (self.facts(cond, true), self.facts(cond, false));
-                let nonzero = (self.nonzero_if(cond, true), self.nonzero_if(cond, false));
-                let cond = Cond { reads: (from, self.here()), known: self.told(cond, false), nonzero };
+                let sure = (self.sure_if(cond, true), self.sure_if(cond, false));
+                let cond = Cond { reads: (from, self.here()), known: self.told(cond, false), sure };
                 return self.branches(cond, then, otherwise.as_ref(), facts);
             }
             StmtKind::IfLet { local, value, then, otherwise } => {
@@ -276,7 +280,7 @@ impl Walk<'_, '_> {
                 self.expr(value);
                 self.know(*local, value);
                 let facts = (self.presence(value, true), self.presence(value, false));
-                let cond = Cond { reads: (from, self.here()), known: told_if(!facts.1.is_empty()), nonzero: Default::default() };
+                let cond = Cond { reads: (from, self.here()), known: told_if(!facts.1.is_empty()), sure: Default::default() };
                 return self.branches(cond, then, otherwise.as_ref(), facts);
             }
             StmtKind::For { key, item, iter, body } => {
@@ -285,6 +289,9 @@ impl Walk<'_, '_> {
                 }
                 let from = self.reads_of(iter);
                 self.expr(iter);
+                if self.is_there(iter) {
+                    self.there.push(*item);
+                }
                 let (reads, rejections) = ((from, self.here()), self.rejections);
                 // In the next round they may be other ones.
                 self.forget_cells();
@@ -348,6 +355,9 @@ impl Walk<'_, '_> {
         if self.is_told(value) {
             self.told.push(local);
         }
+        if self.is_there(value) {
+            self.there.push(local);
+        }
         if record_of(&value.ty).is_some() {
             let target = target(&self.known, value);
             if let Some(known) = self.known.get_mut(local.0 as usize) {
@@ -399,7 +409,7 @@ impl Walk<'_, '_> {
 
     fn argument(&mut self, arg: &Expr) -> Argument {
         if record_of(&arg.ty).is_some() {
-            return Argument::Record { target: self.target(arg), space: self.space(arg) };
+            return Argument::Record { target: self.target(arg), space: self.space(arg), there: self.is_surely_there(arg) };
         }
         self.value(arg).map_or(Argument::Unknown, Argument::Value)
     }
@@ -459,6 +469,7 @@ impl Walk<'_, '_> {
     fn call(&mut self, call: &HandlerCall) {
         self.expr(&call.target);
         call.args.iter().for_each(|arg| self.expr(arg));
+        self.trust(&call.target, call.span);
         let (target, space) = (self.target(&call.target), self.space(&call.target));
         let args = self.arguments(&call.args);
         let site = self.site(call.span);
@@ -481,10 +492,14 @@ impl Walk<'_, '_> {
     fn arm(&mut self, arm: &SendArm, decision: u32) -> Arc<Effects> {
         let around = std::mem::take(&mut self.found);
         let tries = std::mem::take(&mut self.tries);
-        let nonzero = self.nonzero.clone();
+        let sure = self.sure.clone();
+        // By then, what was there may be gone.
+        let there = std::mem::take(&mut self.there);
         self.forget_cells();
+        self.forget_records();
         self.block(BlockKind::Arm(decision), &arm.body.stmts, Vec::new());
-        self.nonzero = nonzero;
+        self.sure = sure;
+        self.there = there;
         self.tries = tries;
         Arc::new(std::mem::replace(&mut self.found, around))
     }

@@ -48,6 +48,8 @@ pub struct Effects {
     pub calls: Vec<CallEffect>,
     pub sends: Vec<SendEffect>,
     pub failures: Vec<FailureEffect>,
+    /// Records that have to be there.
+    pub trusts: Vec<Trust>,
     /// The body calls itself, directly or through others: its effects are what it does itself, without its calls.
     pub recursive: bool,
     /// It has a `try`, itself or in what it calls.
@@ -184,7 +186,12 @@ pub struct CallEffect {
 /// What is known of an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Argument {
-    Record { target: Target, space: EffectSpace },
+    /// `there`: it is known not to be gone.
+    Record {
+        target: Target,
+        space: EffectSpace,
+        there: bool,
+    },
     Value(Value),
     Unknown,
 }
@@ -240,6 +247,17 @@ pub struct FailureEffect {
     pub site: Site,
     pub path: CallPath,
     /// Inside a `try`, of this body or of one on the way, that catches it.
+    pub caught: bool,
+}
+
+/// A place that fails (`missing`) if a record is gone. Whether it may be depends on the rest of the project: see [`crate::facts`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trust {
+    pub record: ItemId,
+    pub target: Target,
+    pub site: Site,
+    pub path: CallPath,
+    /// As [`FailureEffect::caught`].
     pub caught: bool,
 }
 
@@ -411,7 +429,7 @@ macro_rules! entries {
     )* };
 }
 
-entries!(Read, WriteEffect, SendEffect, FailureEffect);
+entries!(Read, WriteEffect, SendEffect, FailureEffect, Trust);
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::depth::{Level, bottom_up};
 use super::{
-    Argument, BodyEffects, CallEffect, CallPath, EffectSpace, Effects, Entry, FailureEffect, Grain, Read, SendEffect, Target, Value,
+    Argument, BodyEffects, CallEffect, CallPath, EffectSpace, Effects, Entry, FailureEffect, Grain, Read, SendEffect, Target, Trust, Value,
     WriteEffect,
 };
 use crate::db::Db;
@@ -127,6 +127,7 @@ impl Effects {
         self.sends.extend(other.sends);
         self.failures.extend(other.failures);
         self.tries |= other.tries;
+        self.trusts.extend(other.trusts);
         self.incomplete |= other.incomplete;
     }
 }
@@ -164,6 +165,12 @@ impl Frame<'_> {
             caught: failure.caught || self.call.caught,
             ..*failure
         });
+        let trusts = callee.trusts.iter().filter(|trust| !self.is_there(&trust.target)).map(|trust| Trust {
+            target: self.target(&trust.target),
+            path: self.path(trust),
+            caught: trust.caught || self.call.caught,
+            ..*trust
+        });
         Effects {
             reads: unlike(
                 reads,
@@ -185,6 +192,7 @@ impl Frame<'_> {
                 |_| {},
             ),
             failures: unlike(failures, |failure| (failure.cause, failure.caught), |_, _| true, |_| {}),
+            trusts: unlike(trusts, |trust| (trust.record, trust.caught, trust.target.clone()), |_, _| true, |_| {}),
             recursive: false,
             tries: callee.tries,
             incomplete: callee.incomplete,
@@ -230,12 +238,22 @@ impl Frame<'_> {
         self.call.args.get(local.0 as usize)
     }
 
+    /// Whether a record of the callee is known to be there by the caller, who names it.
+    fn is_there(&self, target: &Target) -> bool {
+        match target {
+            Target::Local(local) => matches!(self.argument(*local), Some(Argument::Record { there: true, .. })),
+            _ => false,
+        }
+    }
+
     fn args(&self, args: &Arc<[Argument]>) -> Arc<[Argument]> {
         if args.is_empty() {
             return Arc::clone(args);
         }
         let seen = |arg: &Argument| match arg {
-            Argument::Record { target, space } => Argument::Record { target: self.target(target), space: self.space(*space) },
+            Argument::Record { target, space, there } => {
+                Argument::Record { target: self.target(target), space: self.space(*space), there: *there || self.is_there(target) }
+            }
             Argument::Value(value) => self.value(value).map_or(Argument::Unknown, Argument::Value),
             Argument::Unknown => Argument::Unknown,
         };

@@ -40,7 +40,9 @@ const PAGE: &str = r##"
 
 After the pivot there is no way back: the money is paid. A step that is rejected then is tried again, and again, and the saga hangs between
 done and undone for as long as what rejects it stays as it is. A step whose argument is read from a record that is gone by then has nothing to
-send, and hangs for ever: what is read before the steps (`let … = …`) is kept with the saga.
+send, and hangs for ever: what is read before the steps (`let … = …`) is kept with the saga. A handler that reads, writes or calls a record which was deleted is rejected too, and a deleted record does not come back: read with `?.`, ask
+`exists()`, or keep the link with `inverse`. And so is one that writes a record of which a mirror has no facts then, since its `facts` divide or look up what
+is not there.
 
 ## Bad
 

@@ -43,7 +43,7 @@ const PAGE: &str = r##"
 A saga undoes because something has failed already. An `undo` that is rejected leaves its step done for good, and those before it too: the saga
 is parked until somebody looks at it. The outside can always refuse: only where the step itself changes something there may its `undo` ask it, or a
 handler that does. Nor may its arguments be read from a record that can be gone by then: what is read before the steps (`let … = …`) is kept with
-the saga.
+the saga. Nor may it rely on a linked record that can be gone (`?.` and `exists()` do not), or write what a mirror may have no facts of.
 
 ## Bad
 

@@ -122,6 +122,10 @@ pub enum Rejecting {
     Deleted(ItemId),
     /// A record that an argument or target is read from there may have been deleted.
     Gone(ItemId, Site),
+    /// A record that is read, written or called there may have been deleted.
+    Lacking(ItemId, Site),
+    /// What a record that is written there gives a mirror may have no value: the mirror, the write, and where.
+    Unmirrored(ItemId, Site, Site),
     /// The outside; which operation, if it is called directly.
     Outside(Option<OperationId>),
 }
@@ -167,7 +171,7 @@ fn event_rejects(db: &dyn Db, send: &SendEffect, under: &mut Vec<BodyOwner>) -> 
         });
     }
     let effects = effects::effects(db, owner);
-    if let Some(why) = rejection(effects) {
+    if let Some(why) = rejection(db, effects) {
         return Some(why);
     }
     if let SendTarget::Handler(handler) = send.to
@@ -183,6 +187,9 @@ fn event_rejects(db: &dyn Db, send: &SendEffect, under: &mut Vec<BodyOwner>) -> 
         }
         if let Some(invariant) = facts::invariants_of_record(db, record).next() {
             return Some(Rejecting::Invariant(invariant, send.site));
+        }
+        if let Some(why) = unmirrored(db, record, None, send.site) {
+            return Some(why);
         }
     }
     under.push(owner);
@@ -225,12 +232,24 @@ fn deferred(piece: &Effects) -> impl Iterator<Item = &SendEffect> {
 /// Why the transaction of a piece may be rejected.
 pub fn rejects_itself(db: &dyn Db, piece: &Effects) -> Option<Rejecting> {
     let broken = || piece.writes.iter().find_map(|write| Some(Rejecting::Invariant(invariant(db, write)?, write.site)));
-    rejection(piece).or_else(broken)
+    let told = || piece.writes.iter().filter(|write| write.kind != WriteKind::Delete);
+    let unmirrored = || told().find_map(|write| unmirrored(db, write.record, write.cell, write.site));
+    rejection(db, piece).or_else(broken).or_else(unmirrored)
 }
 
-fn rejection(piece: &Effects) -> Option<Rejecting> {
+fn rejection(db: &dyn Db, piece: &Effects) -> Option<Rejecting> {
     let rejects = |cause: FailureCause| cause != FailureCause::Overflow;
-    piece.failures.iter().find(|failure| !failure.caught && rejects(failure.cause)).map(|failure| Rejecting::At(failure.site))
+    let at = piece.failures.iter().find(|failure| !failure.caught && rejects(failure.cause)).map(|failure| Rejecting::At(failure.site));
+    let lacking = || piece.trusts.iter().find(|trust| !trust.caught && facts::is_deleted(db, trust.record));
+    at.or_else(|| lacking().map(|trust| Rejecting::Lacking(trust.record, trust.site)))
+}
+
+/// Why the mirrors of a record may refuse that it is made, or that a cell is written.
+fn unmirrored(db: &dyn Db, record: ItemId, cell: Option<CellId>, write: Site) -> Option<Rejecting> {
+    facts::mirrors_of_record(db, record).find_map(|mirror| {
+        let fails = mirror.fails.filter(|_| cell.is_none_or(|cell| mirror.cells.contains(&cell)))?;
+        Some(Rejecting::Unmirrored(mirror.item, write, fails))
+    })
 }
 
 /// An invariant that a write may break.
@@ -254,6 +273,16 @@ pub fn because(db: &dyn Db, why: &Rejecting, finding: Diagnostic) -> Diagnostic 
             let label = format!("reads a `{}`, which may be gone by then", record_name(db, *record));
             finding.label(Location::Site(*site), label).note("what is read before the steps (`let … = …`) is kept with the saga")
         }
+        Rejecting::Lacking(record, site) => {
+            let label = format!("fails if this `{}` was deleted by then", record_name(db, *record));
+            finding.label(Location::Site(*site), label).note(
+                "read through the link with `?.`, or do it only where `exists()`; or declare the link with `inverse`, so that it is never to a record \
+                 that is gone",
+            )
+        }
+        Rejecting::Unmirrored(mirror, write, fails) => finding
+            .label(Location::Site(*write), "this write changes what the mirror tells")
+            .label(Location::Site(*fails), format!("may have no value, and the mirror `{}` needs one", item_name(db, *mirror))),
         Rejecting::Deleted(_) | Rejecting::Outside(_) => finding,
     }
 }
@@ -266,6 +295,10 @@ pub fn reason(db: &dyn Db, why: &Rejecting) -> String {
         Rejecting::Invariant(invariant, _) => format!("the invariant `{}`", item_name(db, *invariant)),
         Rejecting::Deleted(record) => format!("the deletion of its `{}` meanwhile", record_name(db, *record)),
         Rejecting::Gone(record, _) => format!("the deletion of a `{}` that it reads", record_name(db, *record)),
+        Rejecting::Lacking(record, site) => {
+            format!("the deletion of a `{}` that `{}` relies on", record_name(db, *record), body_name(db, site.body))
+        }
+        Rejecting::Unmirrored(mirror, _, fails) => format!("the mirror `{}`: {} in it", item_name(db, *mirror), cause(db, *fails)),
         Rejecting::Outside(Some(operation)) => format!("the outside, by `{}`", operation_name(db, *operation)),
         Rejecting::Outside(None) => "the outside".to_owned(),
     }
@@ -283,7 +316,8 @@ fn cause(db: &dyn Db, site: Site) -> String {
         Some(FailureCause::Missing) => "an element that may be missing".to_owned(),
         Some(FailureCause::Division) => "a division by zero".to_owned(),
         Some(FailureCause::Linked(cell)) => format!("the link `{}`, which may not be empty,", cell_path(db, cell)),
-        Some(FailureCause::Overflow) | None => "a rejection".to_owned(),
+        Some(FailureCause::Overflow) => "a number that may be too large".to_owned(),
+        None => "a rejection".to_owned(),
     }
 }
 

@@ -16,8 +16,11 @@ impl Walk<'_, '_> {
     /// A collection of which a part, or how many elements it has, is looked at.
     fn part(&mut self, collection: &Expr, grain: Grain) {
         match &collection.kind {
-            ExprKind::Cell { base, cell, .. } => {
+            ExprKind::Cell { base, cell, optional } => {
                 self.expr(base);
+                if !optional {
+                    self.trust(base, collection.span);
+                }
                 self.read(base, *cell, grain, collection.span);
             }
             _ => self.expr(collection),
@@ -26,8 +29,11 @@ impl Walk<'_, '_> {
 
     pub(super) fn expr(&mut self, expr: &Expr) {
         match &expr.kind {
-            ExprKind::Cell { base, cell, .. } => {
+            ExprKind::Cell { base, cell, optional } => {
                 self.expr(base);
+                if !optional {
+                    self.trust(base, expr.span);
+                }
                 self.read(base, *cell, Grain::Whole, expr.span);
             }
             ExprKind::MapIndex { base, key } => {
@@ -65,6 +71,7 @@ impl Walk<'_, '_> {
                 self.read_records(*record, Target::Unknown, space, expr.span);
             }
             ExprKind::Where { record, param, cond } => {
+                self.there.push(*param);
                 let space = self.query_space(*record);
                 self.read_records(*record, Target::Unknown, space, expr.span);
                 self.queried.push(*param);
@@ -158,6 +165,9 @@ impl Walk<'_, '_> {
                 Arg::Value(value) => self.expr(value),
                 Arg::Lambda(lambda) => {
                     // The records of `R.all.filter(x => …)` are all looked at, as those of `R.where(x => …)`.
+                    if self.is_there(base) {
+                        self.there.extend(lambda.params.last());
+                    }
                     let query = matches!(base.kind, ExprKind::All { .. } | ExprKind::Where { .. });
                     let before = self.queried.len();
                     if query {

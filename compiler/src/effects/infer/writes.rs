@@ -20,6 +20,7 @@ impl Walk<'_, '_> {
             WriteOp::Delete => None,
         };
         value.iter().for_each(|value| self.expr(value));
+        self.trust(&write.record, span);
 
         let sig = self.inference.record(write.cell.record).and_then(|sig| sig.cells.get(write.cell.index as usize));
         if sig.is_some_and(|sig| sig.derived) {
@@ -102,6 +103,7 @@ impl Walk<'_, '_> {
             if kind != WriteKind::Remove
                 && let Some(value) = value
             {
+                self.trust_ends(other.record, value, span);
                 self.end_taken(write.cell, other, value, span);
             }
             if kind == WriteKind::Set {
@@ -186,6 +188,8 @@ impl Walk<'_, '_> {
             return;
         };
         self.forget_cells();
+        self.trust(record, span);
+        self.forget_records();
         let (target, space) = (self.target(record), self.space(record));
         let site = self.site(span);
         let (kind, grain, path) = (WriteKind::Delete, Grain::Whole, CallPath::default());
@@ -267,6 +271,7 @@ impl Walk<'_, '_> {
         let cells = self.inference.record(record).map_or(&[][..], |sig| &sig.cells);
         for (index, value) in &create.cells {
             if let Some(other) = cells.get(*index as usize).and_then(|cell| cell.inverse) {
+                self.trust_ends(other.record, value, create.span);
                 self.end_taken(CellId { record, index: *index }, other, value, create.span);
             }
         }

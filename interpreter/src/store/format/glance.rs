@@ -27,6 +27,8 @@ pub struct StoredEvent {
     pub event: Json,
     /// Why it is parked, if it is.
     pub parked: Option<String>,
+    /// Of a parked one that failed: the kind of the failure. Without, it is done, and what follows on it is parked.
+    pub failed: Option<String>,
     /// Whether a call that must not be repeated was begun.
     pub tried: bool,
 }
@@ -77,14 +79,16 @@ impl Overlay {
         for (_, (id, event, state)) in self.outbox {
             let damaged = |what: String| format!("the event {id:?} is damaged: {what}");
             let event = from_text(&event).map_err(|error| damaged(error.to_string()))?;
-            let parked = match state.as_str() {
-                "pending" | "tried" => None,
+            let (parked, failed) = match state.as_str() {
+                "pending" | "tried" => (None, None),
                 other => {
                     let state = from_text(other).map_err(|error| damaged(error.to_string()))?;
-                    Some(state.get("parked").and_then(Json::as_str).unwrap_or_default().to_owned())
+                    let failed = state.get("outcome").and_then(|outcome| outcome.get("failed")).and_then(Json::as_str);
+                    let reason = state.get("parked").and_then(Json::as_str).unwrap_or_default();
+                    (Some(reason.to_owned()), failed.map(str::to_owned))
                 }
             };
-            glance.events.push(StoredEvent { id, event, parked, tried: state == "tried" });
+            glance.events.push(StoredEvent { id, event, parked, failed, tried: state == "tried" });
         }
         Ok(glance)
     }

@@ -40,6 +40,7 @@ const EXCEPTIONS: &[&str] = &[
     "docs/src/guide/postgres.md: sql",
     "docs/src/tutorial.md: sh unrun=compiles-everything-anew",
     "editors/vscode/README.md: sh unrun=installs-into-an-editor",
+    "patterns/permissioned_spaces/README.md: sh unrun=installs-a-package",
 ];
 
 #[test]

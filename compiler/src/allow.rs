@@ -1,6 +1,6 @@
 //! `@allow(rule-name, "why")`: warnings switched off at a place.
 
-use patternc_grammar::syntax::{Allow, Item, ItemKind, MemberKind, Span, Stmt};
+use patternc_grammar::syntax::{Allow, Expr, Item, ItemKind, MemberKind, Span, Stmt};
 
 use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Level, Location, Safety};
@@ -124,5 +124,9 @@ impl<'a> Collector<'a> {
 impl<'a> mentions::Visitor<'a> for Collector<'a> {
     fn stmt(&mut self, stmt: &'a Stmt) {
         self.add(&stmt.allows, stmt.span);
+    }
+
+    fn value(&mut self, allows: &'a [Allow], value: &'a Expr) {
+        self.add(allows, value.span);
     }
 }

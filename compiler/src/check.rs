@@ -44,11 +44,21 @@ fn own_findings(db: &dyn Db, file: SourceFile) -> OwnFindings {
     let errors = parsed(db, file).errors.iter().filter(|error| !is_told_by_body(db, file, error));
     let mut findings: Vec<Diagnostic> = errors.map(|error| syntax_finding(file, error)).collect();
     findings.extend_from_slice(signature_diagnostics(db, file));
-    findings.extend_from_slice(&bodies(db, file).diagnostics);
+    findings.extend(bodies(db, file).diagnostics.iter().filter(|finding| !is_remnant(db, file, finding)).cloned());
     rules::run_on_file(db, file, &mut findings);
     declarations::check(db, file, &mut findings);
     unused::imports(db, file, &mut findings);
     OwnFindings { findings, allows: file.text(db).contains("@allow") }
+}
+
+/// Whether a finding is that a value is used for nothing, in a line of which the rest could not be read: that would have used it.
+fn is_remnant(db: &dyn Db, file: SourceFile, finding: &Diagnostic) -> bool {
+    let Location::Span(_, value) = finding.primary.at else { return false };
+    let rest_is_lost = |error: &SyntaxError| {
+        let between = file.text(db).get(value.start as usize..error.span.start as usize);
+        between.is_some_and(|between| !between.contains('\n'))
+    };
+    finding.rule == rules::unused_value::RULE.name && parsed(db, file).errors.iter().any(rest_is_lost)
 }
 
 /// Whether an error of the text is part of a mistake of which the body has more to say: `await` before a call of the outside, or what stands in

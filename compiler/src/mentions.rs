@@ -1,8 +1,8 @@
 //! Goes through the names in the syntax tree of an item that may mean a declaration, bodies included.
 
 use patternc_grammar::syntax::{
-    Answer, Block, Cond, Else, Expr, ExprKind, FieldInit, Ident, If, Item, ItemKind, MemberKind, Param, Pattern, PatternKind, PlaceExpr,
-    Send, SpaceExpr, Stmt, StmtKind, TextPart, TypeExpr, TypeKind,
+    Allow, Answer, Block, Cond, Else, Expr, ExprKind, FieldInit, Ident, If, Item, ItemKind, MemberKind, Param, Pattern, PatternKind,
+    PlaceExpr, Send, SpaceExpr, Stmt, StmtKind, TextPart, TypeExpr, TypeKind,
 };
 
 /// What wants to see names.
@@ -13,6 +13,8 @@ pub trait Visitor<'a> {
     fn method(&mut self, _name: Ident) {}
     /// A statement, before what is in it.
     fn stmt(&mut self, _stmt: &'a Stmt) {}
+    /// The value of a block, with what is allowed in it, before what is in it.
+    fn value(&mut self, _allows: &'a [Allow], _value: &'a Expr) {}
 }
 
 /// Everything in an item but its own name.
@@ -253,8 +255,9 @@ fn expr<'a>(expr: &'a Expr, to: &mut impl Visitor<'a>) {
                 self::expr(&arm.value, to);
             }
         }
-        ExprKind::Block { lets, value } => {
+        ExprKind::Block { lets, value, allows } => {
             lets.iter().for_each(|s| stmt(s, to));
+            value.iter().for_each(|value| to.value(allows, value));
             exprs(value.as_deref(), to);
         }
         ExprKind::Lambda { body, .. } => self::expr(body, to),

@@ -352,7 +352,14 @@ impl TypeResolver<'_> {
             .map(|name| name.as_str())
             .filter(|name| name.starts_with(char::is_uppercase))
             .chain(BUILT_IN.iter().map(|(name, _)| *name));
-        unknown_name(self.db, self.file, name, "type", known)
+        let finding = unknown_name(self.db, self.file, name, "type", known);
+        match patternc_grammar::type_elsewhere(name.name.as_str()) {
+            // Unless another file declares it.
+            Some(meant) if finding.fixes.iter().all(|fix| fix.safety == Safety::Unsafe) => Diagnostic { fixes: Vec::new(), ..finding }
+                .help(format!("the type is called `{meant}` here"))
+                .replace(format!("write `{meant}`"), Safety::Unsafe, self.file, name.span, meant),
+            _ => finding,
+        }
     }
 
     fn error(&mut self, rule: &'static str, span: Span, message: impl Into<String>) {
@@ -430,6 +437,7 @@ pub fn unknown_name<'a>(db: &dyn Db, file: SourceFile, name: Ident, what: &str, 
         Some(meant) => {
             finding.help(format!("did you mean `{meant}`?")).replace(format!("write `{meant}`"), Safety::Unsafe, file, name.span, meant)
         }
+        None if let Some(meant) = patternc_grammar::sql_statement(name.name.as_str()) => finding.help(meant),
         None if what == "name" => {
             finding.help("give it with `let`, or as a parameter; what another file declares is imported: `use \"file.pattern\" { … }`")
         }

@@ -208,14 +208,14 @@ impl<'t> Builder<'t> {
                 "types begin with a capital letter, such as `Person`",
             );
         } else if !word.as_bytes()[0].is_ascii_uppercase() || word.contains('_') {
-            let fix = literal::upper_camel(word);
-            self.report(
-                SyntaxErrorKind::WrongCase,
-                ident.span,
-                format!("the type `{word}` must be written in UpperCamel"),
-                Some(format!("records, structs, enums and built-in types begin with a capital letter: write `{fix}`")),
-                Some(fix),
-            );
+            let meant = habits::type_elsewhere(word);
+            let fix = meant.map_or_else(|| literal::upper_camel(word), str::to_owned);
+            let help = match meant {
+                Some(meant) => format!("the type is called `{meant}` here"),
+                None => format!("records, structs, enums and built-in types begin with a capital letter: write `{fix}`"),
+            };
+            let message = format!("the type `{word}` must be written in UpperCamel");
+            self.report(SyntaxErrorKind::WrongCase, ident.span, message, Some(help), Some(fix));
         }
         ident
     }

@@ -170,6 +170,11 @@ pub(crate) fn first_word(text: &str, place: Place) -> Option<Habit> {
         "constructor" | "init" | "__init__" if place == Place::Record => {
             no_such("write `create { … }`: it runs in the transaction that creates one")
         }
+        _ if (block || place == Place::File) && sql_statement(first).is_some() => no_such(sql_statement(first).unwrap_or_default()),
+        _ if place == Place::Record && after.starts_with('(') && first.starts_with(|c: char| c.is_ascii_lowercase()) => {
+            let help = format!("an event is a `handler {first}(…) {{ … }}`; a value that is computed is `derived`");
+            Some(Habit::new(0, first.len(), "expected a member of a record", help).fix(format!("handler {first}")))
+        }
         _ if place == Place::Record && rest.starts_with(':') => Some(
             Habit::new(0, first.len(), "expected a member of a record", format!("a cell is written `cell {first}: Type`"))
                 .fix(format!("cell {first}")),
@@ -185,6 +190,36 @@ pub(crate) fn value(word: &str) -> Option<(&'static str, &'static str)> {
         "this" | "Self" => ("self", "the record of this handler is `self`"),
         "True" => ("true", "truth values are written small"),
         "False" => ("false", "truth values are written small"),
+        _ => return None,
+    })
+}
+
+/// What a type of other languages is called here.
+pub fn type_elsewhere(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "string" | "String" | "str" | "varchar" | "VARCHAR" | "TEXT" | "char" | "CHAR" | "uuid" | "UUID" => "Text",
+        "number" | "Number" | "integer" | "Integer" | "INTEGER" | "INT" | "BIGINT" | "bigint" | "long" | "Long" | "i64" | "u64" => "Int",
+        "double" | "Double" | "decimal" | "Decimal" | "DECIMAL" | "NUMERIC" | "real" | "REAL" | "FLOAT" | "f64" => "Float",
+        "boolean" | "Boolean" | "BOOLEAN" | "BOOL" => "Bool",
+        "array" | "Array" | "Vec" | "ReadonlyArray" | "Vector" => "List",
+        "object" | "Object" | "Record" | "HashMap" | "Dict" | "dict" => "Map",
+        "HashSet" => "Set",
+        "date" | "Date" | "DateTime" | "datetime" | "timestamp" | "Timestamp" | "TIMESTAMP" | "DATE" | "Instant" => "Time",
+        "interval" | "Interval" | "INTERVAL" | "TimeSpan" => "Duration",
+        "Buffer" | "Uint8Array" | "blob" | "Blob" | "BLOB" | "bytea" | "BYTEA" => "Bytes",
+        _ => return None,
+    })
+}
+
+/// What is written here instead of a statement of SQL that begins with a word.
+pub fn sql_statement(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "SELECT" | "FROM" => "records are found with `Person[key]`, `Person.where(p => …)` and `Person.all`, and read through their cells",
+        "UPDATE" => "a handler of the record writes its cells: `self.a = …`, `self.n += 1`",
+        "INSERT" => "a record is made with `create Person { name: … }`",
+        "DELETE" => "write `delete person`",
+        "BEGIN" | "COMMIT" | "ROLLBACK" => "a handler is one transaction, wholly done or not at all: `fail \"why\"` undoes it",
+        "CREATE" | "ALTER" | "DROP" => "what has an identity is declared as a `record`, its columns as `cell`s",
         _ => return None,
     })
 }
@@ -258,6 +293,9 @@ pub(crate) fn token(text: &str, lost: usize, at: usize, place: Place) -> Option<
         "<>" => not_operator("write `!=`").map(|habit| habit.fix("!=")),
         ":=" => not_operator("write `=`").map(|habit| habit.fix("=")),
         "::" => not_operator("write `.`").map(|habit| habit.fix(".")),
+        "..." if text[..from].trim_end().ends_with(['[', ',']) => {
+            not_operator("two lists are joined with `+`: `xs + [x]`; to append to a cell write `self.xs += x`")
+        }
         "..." | ".." | "..=" => not_operator("for numbers write `range(n)`, for a part of a list `xs.skip(a).take(b)`"),
         "&" if code => not_operator("write `&&`").map(|habit| habit.fix("&&")),
         "|" if code => not_operator("write `||`").map(|habit| habit.fix("||")),
@@ -323,6 +361,9 @@ pub(crate) fn token(text: &str, lost: usize, at: usize, place: Place) -> Option<
             let element = word_before(text, at);
             let start = at - element.len();
             if element.is_empty() || !is_for_type(&text[..start]) { None } else { list_type(text, start, start, at) }
+        }
+        _ if first == "let" && text[at..].starts_with(['{', '[']) && text[..at].trim_end().ends_with("let") => {
+            as_char("a `let` gives one name", "write one for each: `let n = x.n`")
         }
         _ if text[at..].starts_with('`') => as_char("a text is written in double quotes", "write `\"… {value} …\"`"),
         _ if text[at..].starts_with('#') => as_char("`#` begins nothing here", "a comment is written `// …`"),
@@ -396,6 +437,20 @@ fn word_token(text: &str, at: usize, found: &str, place: Place) -> Option<Habit>
             "`writes` stands before `across`",
             "a handler is written `handler name(x: Type) -> Type writes Record.cell across space { … }`",
         )),
+        "PRIMARY" | "UNIQUE" | "NOT" | "NULL" | "DEFAULT" | "REFERENCES" | "AUTO_INCREMENT" if first == "cell" => {
+            let help = match found {
+                "PRIMARY" => "what it is found by is marked `key`: `cell id: Text key`",
+                "UNIQUE" => "write `unique`",
+                "NOT" => "leave it out: only a cell whose type ends with `?` may be absent",
+                "NULL" => "what may be absent has a type with `?`: `cell name: Text?`",
+                "DEFAULT" => "write `= value`",
+                "REFERENCES" => "a link has the type of its record: `cell owner: Person`",
+                _ => "each record has an identity of its own; a new one for a key is `new_id()`",
+            };
+            Some(Habit::new(at, end, format!("`{found}` is not a word of the language"), help))
+        }
+        "AND" => not_operator("write `&&`").map(|habit| habit.fix("&&")),
+        "OR" => not_operator("write `||`").map(|habit| habit.fix("||")),
         "and" => not_operator("write `&&`").map(|habit| habit.fix("&&")),
         "or" => not_operator("write `||`").map(|habit| habit.fix("||")),
         "is" | "eq" | "equals" => not_operator("write `==`").map(|habit| habit.fix("==")),
@@ -443,6 +498,8 @@ mod tests {
 
     #[test]
     fn tokens_are_found_around_the_place_where_reading_stopped() {
+        let habit = token("if a AND b { }", 0, 5, Place::Block).expect("a habit");
+        assert_eq!((habit.start, habit.end, habit.fix.as_deref()), (5, 8, Some("&&")));
         let habit = token("a === b", 0, 4, Place::Block).expect("a habit");
         assert_eq!((habit.start, habit.end, habit.fix.as_deref()), (2, 5, Some("==")));
         let habit = token("x = 'a b' + c", 0, 4, Place::Block).expect("a habit");

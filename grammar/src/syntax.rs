@@ -598,6 +598,8 @@ pub enum ExprKind {
     Block {
         lets: Vec<Stmt>,
         value: Option<Box<Expr>>,
+        /// Those before the value.
+        allows: Vec<Allow>,
     },
     /// `x => e`, `(a, x) => e`.
     Lambda {

@@ -444,3 +444,24 @@ fn a_saga_that_is_stuck_is_told_and_shown() {
     running.kill();
     assert!(stuck(), "{}", call_with(path, &["status"], "", 0));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_takes_an_export_and_stays_a_pipe() {
+    use std::os::unix::fs::FileTypeExt;
+    let place = folder(&[("a.pattern", "space home\nrecord R in home {\n  cell n: Int = 0\n}\n")]);
+    let mut run = patternc(place.path());
+    run.arg("run");
+    assert!(run_with_input(run, "{\"create\":\"R\",\"as\":\"one\"}\n").status.success());
+    let pipe = place.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("it is part of the system").success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read_to_string(pipe).expect("it is there")
+    });
+    let output = patternc(place.path()).args(["export", "--output", "pipe"]).output().expect("the binary of the test starts");
+    assert!(output.status.success(), "{}", seen(&output));
+    assert!(std::fs::symlink_metadata(&pipe).expect("it is there").file_type().is_fifo(), "replaced by a file");
+    assert!(reader.join().expect("it reads").contains("R/one"));
+    assert!(!place.path().join("pipe.part").exists());
+}

@@ -266,6 +266,19 @@ fn many_fixes_in_one_file_are_made_in_rounds() {
 }
 
 #[test]
+fn what_is_only_told_is_counted_too() {
+    let text = "space home\n\nfn f(x: Int) -> Int {\n  let y = x\n  x\n}\n";
+    let folder = project(&[("a.pattern", text), ("patternc.yaml", "rules: { unused-name: info }\n")]);
+    let output = check(folder.path(), &["--output-format", "concise"]);
+    assert_eq!(output.status.code(), Some(0));
+    let said = seen(&output);
+    assert!(said.contains("info[unused-name]") && said.contains("1 file checked: 0 errors, 0 warnings, 2 infos\n"), "{said}");
+    assert!(!said.contains("nothing found"), "{said}");
+    let hidden = seen(&check(folder.path(), &["--ignore", "unused-name"]));
+    assert!(hidden.contains("1 file checked, nothing found"), "{hidden}");
+}
+
+#[test]
 fn a_change_is_seen_while_watching() {
     let folder = project(&[("a.pattern", "space home\n"), ("b.pattern", "space other\n")]);
     let mut child = patternc(folder.path())
@@ -297,6 +310,16 @@ fn completions_pages_and_version_are_there() {
     assert!(patternc(folder.path()).args(["man", "pages"]).status().expect("the binary of the test starts").success());
     let page = std::fs::read_to_string(folder.path().join("pages/patternc-check.1")).expect("there is a page for each command");
     assert!(page.contains("baseline"), "{page}");
+    let elsewhere = project(&[]);
+    let output = patternc(elsewhere.path()).arg("man").output().expect("the binary of the test starts");
+    let page = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && page.contains(".TH patternc 1") && page.contains("patternc\\-check(1)"), "{page}");
+    for arguments in [&["man"][..], &["completions", "zsh"], &["completions"]] {
+        patternc(elsewhere.path()).args(arguments).output().expect("the binary of the test starts");
+        assert_eq!(std::fs::read_dir(elsewhere.path()).expect("it is there").count(), 0, "{arguments:?} writes no file unasked");
+    }
+    let unnamed = patternc(elsewhere.path()).arg("completions").output().expect("the binary of the test starts");
+    assert!(unnamed.status.code() == Some(2) && seen(&unnamed).contains("<SHELL>"), "{}", seen(&unnamed));
     let version = seen(&patternc(folder.path()).arg("--version").output().expect("the binary of the test starts"));
     assert!(version.starts_with(concat!("patternc ", env!("CARGO_PKG_VERSION"))), "{version}");
 }

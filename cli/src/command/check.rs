@@ -166,7 +166,7 @@ fn once(arguments: &Arguments, projects: &mut [Loaded], from_stdin: bool, quiet:
     }
     let known = all - reports.len();
     let number = |level| reports.iter().filter(|report| report.finding.level == level).count();
-    let (errors, warnings) = (number(Level::Error), number(Level::Warn));
+    let (errors, warnings, infos) = (number(Level::Error), number(Level::Warn), number(Level::Info));
     if fixes && from_stdin && !arguments.diff {
         render::concise::write(&mut std::io::stderr().lock(), &reports)?;
     } else if !arguments.diff {
@@ -187,7 +187,7 @@ fn once(arguments: &Arguments, projects: &mut [Loaded], from_stdin: bool, quiet:
                 eprintln!("{} more with --unsafe-fixes", count(unsafely, "finding"));
             }
         }
-        eprintln!("{}", summary(files.len(), errors, warnings));
+        eprintln!("{}", summary(files.len(), errors, warnings, infos));
         if known > 0 {
             eprintln!("{} of the baseline not shown", count(known, "finding"));
         }
@@ -219,10 +219,13 @@ fn write(arguments: &Arguments, out: &mut impl Write, files: &[String], reports:
     }
 }
 
-fn summary(files: usize, errors: usize, warnings: usize) -> String {
-    match (files, errors, warnings) {
-        (_, 0, 0) => format!("{} checked, nothing found", count(files, "file")),
-        _ => format!("{} checked: {}, {}", count(files, "file"), count(errors, "error"), count(warnings, "warning")),
+fn summary(files: usize, errors: usize, warnings: usize, infos: usize) -> String {
+    let checked = format!("{} checked", count(files, "file"));
+    let found = format!("{checked}: {}, {}", count(errors, "error"), count(warnings, "warning"));
+    match (errors, warnings, infos) {
+        (0, 0, 0) => format!("{checked}, nothing found"),
+        (_, _, 0) => found,
+        _ => format!("{found}, {}", count(infos, "info")),
     }
 }
 

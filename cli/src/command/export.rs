@@ -13,7 +13,7 @@ use patternc_program::Program;
 
 use crate::fault::Fault;
 use crate::render::count;
-use crate::{deployment, project, stores};
+use crate::{atomic, deployment, project, stores};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -38,6 +38,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     let states = stores::look(&stores::places(&project, name)?, &program, &deployment::limits(&project), "export")?;
     let counts = match &arguments.output {
         None => write(&program, &states, &mut BufWriter::new(io::stdout().lock())).map_err(|error| fault(error, None))?,
+        Some(path) if atomic::is_written_through(path) => through(&program, &states, path).map_err(|error| fault(error, Some(path)))?,
         Some(path) => {
             let mut beside = path.as_os_str().to_owned();
             beside.push(".part");
@@ -55,6 +56,14 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         eprintln!("exported {records}, {sent} on the way");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Into a device or a pipe, which stays what it is.
+fn through(program: &Program, states: &[State], path: &Path) -> Result<archive::Counts, ExportError> {
+    let mut out = BufWriter::new(File::options().write(true).open(path)?);
+    let counts = write(program, states, &mut out)?;
+    out.flush()?;
+    Ok(counts)
 }
 
 fn to_file(program: &Program, states: &[State], path: &Path) -> Result<archive::Counts, ExportError> {

@@ -1,5 +1,6 @@
 //! `patternc man`
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,14 +10,23 @@ use crate::fault::Fault;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The folder, such as `~/.local/share/man/man1`; it is made if it is not there.
-    #[arg(default_value = "man")]
-    folder: PathBuf,
+    /// Write the pages of all commands to this folder, such as `~/.local/share/man/man1`, instead of printing the main one. It is made if it
+    /// is not there.
+    folder: Option<PathBuf>,
 }
 
 pub fn run(arguments: &Arguments, command: Command) -> Result<ExitCode, Fault> {
-    let fault = |source| Fault::Write { path: arguments.folder.clone(), source };
-    std::fs::create_dir_all(&arguments.folder).map_err(fault)?;
-    clap_mangen::generate_to(command, &arguments.folder).map_err(fault)?;
+    match &arguments.folder {
+        Some(folder) => {
+            let fault = |source| Fault::Write { path: folder.clone(), source };
+            std::fs::create_dir_all(folder).map_err(fault)?;
+            clap_mangen::generate_to(command, folder).map_err(fault)?;
+        }
+        None => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(command).render(&mut page)?;
+            std::io::stdout().lock().write_all(&page)?;
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,8 @@
 //! a `patternc.yaml` inside another is a project of its own.
 
 mod files;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

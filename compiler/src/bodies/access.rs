@@ -91,6 +91,12 @@ impl Checker<'_> {
                         .help(format!("write `{}()`", name.name))
                         .replace("call it", Safety::Safe, self.file, end, "()");
                     self.push(finding);
+                } else if matches!(name.name.as_str(), "length" | "size" | "count") && super::methods::has_method(&ty, "len") {
+                    let finding = self
+                        .error("unknown-name", name.span, format!("{found} has no field `{}`", name.name))
+                        .help("how many there are is `len()`")
+                        .replace("write `len()`", Safety::Safe, self.file, name.span, "len()");
+                    self.push(finding);
                 } else {
                     self.unknown_member(&found, "field", name, std::iter::empty());
                 }

@@ -104,7 +104,7 @@ impl Checker<'_> {
                 let made = self.variant_by_name(*id, *variant, fields, Some(*place), expr.span);
                 self.coerce(made, want)
             }
-            (S::Block { lets, value: None }, Ty::Map(..) | Ty::Set(_) | Ty::List(_)) if lets.is_empty() => {
+            (S::Block { lets, value: None, .. }, Ty::Map(..) | Ty::Set(_) | Ty::List(_)) if lets.is_empty() => {
                 let (what, empty) = match inner {
                     Ty::Map(..) => ("Map", "Map[]"),
                     Ty::Set(_) => ("Set", "Set[]"),
@@ -119,7 +119,7 @@ impl Checker<'_> {
             }
             (S::If { cond, then, otherwise }, _) => self.if_expr(expr.span, cond, then, otherwise.as_deref(), Some(want)),
             (S::Match { subject, arms }, _) => self.match_expr(expr.span, subject, arms, Some(want)),
-            (S::Block { lets, value }, _) => self.block_expr(expr.span, lets, value.as_deref(), Some(want)),
+            (S::Block { lets, value, .. }, _) => self.block_expr(expr.span, lets, value.as_deref(), Some(want)),
             (S::Method { name, optional: false, .. }, _) if name.name.as_str() == "fold" => {
                 let made = self.fold_wanting(expr, want);
                 self.coerce(made, want)
@@ -243,6 +243,7 @@ impl Checker<'_> {
                 let finding = finding.help("put it into a text: `\"{…}\"`");
                 if self.text(span).contains('"') { finding } else { finding.fix("put it into a text", Safety::Unsafe, edits) }
             }
+            (Ty::Text, Ty::Enum(id, _)) => self.as_variant(finding, *id, made),
             (Ty::List(_), Ty::Set(_)) if matches!(made.kind, ExprKind::List(_)) => {
                 finding.help("`Set[…]` makes a Set").replace("make it a Set", Safety::Safe, self.file, before, "Set")
             }
@@ -264,6 +265,23 @@ impl Checker<'_> {
                 finding.help("to insert one element use `+=`; a Set of one is `Set[x]`")
             }
             _ => finding,
+        }
+    }
+
+    /// The way out where a text stands for a variant of an enum.
+    pub(super) fn as_variant(&mut self, finding: Diagnostic, of: ItemId, made: &Expr) -> Diagnostic {
+        let Some(sig) = self.enumeration(of) else { return finding };
+        let named = |text: &str| sig.variants.iter().find(|variant| variant.fields.is_empty() && variant.name.as_str() == text);
+        match &made.kind {
+            ExprKind::Text(text) if let Some(variant) = named(text) => {
+                let value = format!("{}.{}", sig.name, variant.name);
+                finding.help(format!("write `{value}`")).replace(format!("write `{value}`"), Safety::Safe, self.file, made.span, value)
+            }
+            _ => {
+                let variants: Vec<String> = sig.variants.iter().map(|variant| format!("{}.{}", sig.name, variant.name)).collect();
+                let variants: Vec<&str> = variants.iter().map(String::as_str).collect();
+                finding.help(format!("a `{}` is no text: it is one of {}", sig.name, super::show::listed(&variants)))
+            }
         }
     }
 

@@ -80,7 +80,7 @@ impl Checker<'_> {
             S::Binary { op, left, right, op_span } => self.binary(*op, left, right, *op_span, span),
             S::If { cond, then, otherwise } => self.if_expr(span, cond, then, otherwise.as_deref(), None),
             S::Match { subject, arms } => self.match_expr(span, subject, arms, None),
-            S::Block { lets, value } => self.block_expr(span, lets, value.as_deref(), None),
+            S::Block { lets, value, .. } => self.block_expr(span, lets, value.as_deref(), None),
             S::Lambda { .. } => {
                 let finding = self
                     .error("wrong-arguments", span, "a lambda is no value: it stands only where a method takes one")

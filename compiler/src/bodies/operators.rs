@@ -100,6 +100,11 @@ impl Checker<'_> {
                     .label(self.at(left.span), found)
                     .label(self.at(right.span), other);
                 finding = self.number_fix(finding, &left, &right);
+                finding = match (&left.ty, &right.ty) {
+                    (Ty::Enum(of, _), Ty::Text) => self.as_variant(finding, *of, &right),
+                    (Ty::Text, Ty::Enum(of, _)) => self.as_variant(finding, *of, &left),
+                    _ => finding,
+                };
                 self.push(finding);
             }
         }

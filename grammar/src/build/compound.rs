@@ -11,6 +11,7 @@ impl Builder<'_> {
         let inside = self.enter();
         let mut lets = Vec::new();
         let mut value: Option<Box<Expr>> = None;
+        let mut of_value = Vec::new();
         let mut allows = Vec::new();
         let mut height = 0;
         let mut before_start = None;
@@ -23,7 +24,7 @@ impl Builder<'_> {
                     let expr = self.expr();
                     self.leave_open(inside);
                     height = height.max(self.height);
-                    allows.clear();
+                    of_value = std::mem::take(&mut allows);
                     if let Some(before) = value.replace(Box::new(expr)) {
                         self.not_in_value_block(before.span);
                     }
@@ -45,7 +46,7 @@ impl Builder<'_> {
         }
         self.allows_of_nothing(allows);
         self.height = height + 1;
-        Expr { kind: ExprKind::Block { lets, value }, span: self.leave_closed(inside) }
+        Expr { kind: ExprKind::Block { lets, value, allows: of_value }, span: self.leave_closed(inside) }
     }
 
     fn not_in_value_block(&mut self, span: Span) {

@@ -185,6 +185,8 @@ impl Builder<'_> {
 
     fn not_callable(&mut self, callee: &Expr, span: Span) {
         match &callee.kind {
+            // What `new` makes is told with it.
+            ExprKind::TypeName(name) if self.text[..name.span.start as usize].trim_end().ends_with("new") => {}
             ExprKind::TypeName(name) => {
                 let name = name.name;
                 self.wrong(
@@ -408,6 +410,7 @@ impl Builder<'_> {
                 } else if let Some(habit) = habits::prefix(&self.text[token.start as usize..]) {
                     let span = self.span(token.start + habit.start as u32, token.start + habit.end as u32);
                     self.report(habit.kind, span, habit.message, Some(habit.help), habit.fix);
+                    return Expr { kind: ExprKind::Error, span: name.span };
                 }
                 ExprKind::Name(name)
             }

@@ -362,7 +362,7 @@ impl Printer<'_> {
 
     /// `{ let … value }`, in the group at hand.
     pub(super) fn value_block(&mut self, expr: &Expr) {
-        let ExprKind::Block { lets, value } = &expr.kind else { return self.expr(expr) };
+        let ExprKind::Block { lets, value, .. } = &expr.kind else { return self.expr(expr) };
         enum Part<'a> {
             Let(&'a Stmt),
             Value(&'a Expr),

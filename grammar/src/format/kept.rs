@@ -1,6 +1,8 @@
 //! Whether a formatted text is still what it was: the net under the printer, so that its mistakes never reach a file.
 
 use super::lexer::{Kind, Lexed, Token, lex};
+use crate::nesting;
+use crate::parse::{Rule, Token as Part, tokens};
 
 /// Where a text and what was made of it first differ in more than white space and the commas that the style adds and leaves out, as a
 /// place in the text; or where the result no longer parses.
@@ -17,8 +19,35 @@ pub(super) fn first_difference(text: &str, lexed: &Lexed, formatted: &str) -> Op
     if let Some(at) = tokens.map(start).into_iter().chain(comment).min() {
         return Some(at);
     }
-    let error = crate::parse(formatted).errors.into_iter().next()?;
-    Some(start(after.partition_point(|token| token.end <= error.span.start)))
+    if let Some(error) = crate::parse(formatted).errors.into_iter().next() {
+        return Some(start(after.partition_point(|token| token.end <= error.span.start)));
+    }
+    first_other_part(text, formatted)
+}
+
+/// Where the same tokens are read as something else: what touches, and where a line ends, decides about calls, indexes and statements.
+fn first_other_part(text: &str, formatted: &str) -> Option<u32> {
+    let (before, after) = (parts(text), parts(formatted));
+    let shape = |parts: &[Part], index: usize| parts.get(index).map(|part| (part.rule, part.next));
+    let differs = (0..before.len().max(after.len())).find(|&index| shape(&before, index) != shape(&after, index))?;
+    Some(before.get(differs).map_or(text.len() as u32, |part| part.start))
+}
+
+/// The rules that matched, each with how many parts are in it: with that a list is their tree.
+fn parts(text: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for piece in nesting::pieces(text).pieces {
+        // The grammar takes every piece; if not, there are parts that the other text has.
+        let found = tokens(Rule::file, &piece.text).unwrap_or_default();
+        parts.extend(found.iter().enumerate().map(|(index, part)| Part {
+            // Another rule stands for an operator that begins a line.
+            rule: if part.rule == Rule::next_op { Rule::op } else { part.rule },
+            start: piece.base + part.start,
+            end: piece.base + part.end,
+            next: part.next - index as u32,
+        }));
+    }
+    parts
 }
 
 fn source<'t>(text: &'t str, token: &Token) -> &'t str {
@@ -78,6 +107,21 @@ mod tests {
     fn comments_may_not_differ() {
         assert_eq!(differs("// a\nspace s // b", "// a\nspace s"), Some("// b"));
         assert_eq!(differs("// a\nspace s", "space // a\ns"), Some("// a\nspace s"));
+    }
+
+    #[test]
+    fn the_same_tokens_are_the_same_parts() {
+        let differs = |text: &'static str, formatted: &str| {
+            assert!(crate::parse(text).errors.is_empty() && crate::parse(formatted).errors.is_empty(), "{text} {formatted}");
+            differs(text, formatted)
+        };
+        // A call, and a value after another statement; a subtraction, and a number below zero; an index, and a list.
+        let body = |lines: &str| format!("record R in s {{\n  handler h(x: Int) {{\n    {lines}\n  }}\n}}\n");
+        for (one, other) in [("let a = x -\n1", "let a = x\n-1"), ("let a = x\n[1]", "let a = x[1]"), ("let a = f\n(x)", "let a = f(x)")] {
+            let (one, other): (&'static str, String) = (body(one).leak(), body(other));
+            assert!(differs(one, &other).is_some(), "{one}{other}");
+        }
+        assert_eq!(differs(body("let a = x - 1").leak(), &body("let a = x  -  1")), None);
     }
 
     #[test]

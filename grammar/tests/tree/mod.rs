@@ -394,8 +394,9 @@ pub fn expr(expr_: &Expr) -> Node {
             parts.extend(arms.iter().map(|arm| node("=>", vec![pattern(&arm.pattern), expr(&arm.value)]).spanned(arm.span)));
             node("match", parts)
         }
-        ExprKind::Block { lets, value } => {
+        ExprKind::Block { lets, value, allows } => {
             let mut parts: Vec<Node> = lets.iter().map(stmt).collect();
+            parts.extend(self::allows(allows));
             parts.extend(value.iter().map(|value| expr(value)));
             node("block", parts)
         }

@@ -285,7 +285,7 @@ impl<'db> Walk<'db> {
                     });
                 }
             }
-            ExprKind::Block { lets, value } => self.scoped(expr.span, |walk| {
+            ExprKind::Block { lets, value, .. } => self.scoped(expr.span, |walk| {
                 lets.iter().for_each(|stmt| walk.stmt(stmt));
                 walk.exprs(value.as_deref());
             }),

@@ -238,7 +238,10 @@ impl<'db> Finder<'db> {
                     self.expr(&arm.value, wanted);
                 }
             }
-            ExprKind::Block { lets, value } => {
+            ExprKind::Block { lets, value, allows } => {
+                if allows.iter().any(|allow| self.is(allow.rule)) {
+                    self.set(Position::Rule);
+                }
                 lets.iter().for_each(|stmt| self.stmt(stmt));
                 value.iter().for_each(|value| self.expr(value, wanted));
             }

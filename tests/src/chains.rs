@@ -127,10 +127,10 @@ fn meetings(calls: &[(usize, String)], call: Call<'_>, [left, right]: [&str; 2])
     meetings
 }
 
-/// The creation of a record of a type, in the space that is its own by name.
-pub fn created(of: &str) -> String {
+/// The creation of a record of a type with these cells, in the space that is its own by name.
+pub fn created(of: &str, cells: &str) -> String {
     let space = if matches!(of, "A" | "Left") { "left" } else { "right" };
-    format!("create {of} in {space} {{ }}")
+    format!("create {of} in {space} {{ {cells} }}")
 }
 
 /// Patterns with a test of each meeting, named by its number, and handlers by which the tests arrange what they begin with.

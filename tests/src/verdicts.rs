@@ -3,12 +3,12 @@
 use patternc_compiler::chains;
 use std::fmt::Write as _;
 
-use patternc_compiler::chains::witness::{Given, Open, What, Witness};
+use patternc_compiler::chains::witness::{Given, Held, Open, Turn, What, Witness};
 use patternc_compiler::db::{Database, Project};
 use patternc_compiler::effects::describe::{body_name, cell_name, record_name};
 use patternc_compiler::effects::known::Const;
 use patternc_compiler::signature::cell_sig;
-use patternc_compiler::types::Ty;
+use patternc_compiler::types::{CellId, Ty};
 use patternc_interpreter::host::Random;
 
 /// The verdict on one chain of more than one piece.
@@ -17,6 +17,8 @@ pub struct Verdict {
     pub chain: String,
     /// A run in which others observe or break it half way; `None`: it is as good as one transaction, whatever else of the project runs.
     pub broken: Option<Witness>,
+    /// What commits in that run, in order.
+    pub order: Vec<String>,
     /// Tests of that run, from several starts: its records, and its events at once. For patterns in which every cell has a default, and every
     /// record its space.
     pub meetings: Vec<String>,
@@ -40,11 +42,19 @@ pub fn verdicts(text: &str) -> Vec<Verdict> {
                 _ => None,
             };
             let unfinished = matches!(found, Some(chains::Verdict::Unfinished(_)));
+            let asks = text.contains("Note.");
             let starts = |witness: &Witness| {
-                (0..if witness.open.is_empty() { 1 } else { STARTS }).map(|start| meeting(&db, witness, start)).collect()
+                let open = asks || !witness.open.is_empty();
+                (0..if open { STARTS } else { 1 }).map(|start| meeting(&db, witness, start, asks)).collect()
             };
+            let turn = |turn: &Turn| {
+                let arm = turn.arm.map_or("", |ok| if ok { ", ok" } else { ", err" });
+                let refused = if turn.refused { ", refused" } else { "" };
+                format!("event {}: {}{arm}{refused}", turn.event, body_name(&db, turn.body))
+            };
+            let order = broken.as_ref().map_or_else(Vec::new, |witness| witness.order.iter().map(turn).collect());
             let meetings = broken.as_ref().map_or_else(Vec::new, starts);
-            all.push(Verdict { meetings, chain: body_name(&db, chain.root), broken, unfinished, incomplete: chain.incomplete });
+            all.push(Verdict { order, meetings, chain: body_name(&db, chain.root), broken, unfinished, incomplete: chain.incomplete });
         }
     }
     all
@@ -68,24 +78,36 @@ const VALUES: [&str; 8] = ["2", "7", "13", "29", "53", "101", "211", "401"];
 const STARTS: u64 = 24;
 
 /// The statements of a test of a witness. Cells are arranged by handlers that `chains::with_tests` adds; those that may have to hold something in
-/// particular hold what comes up.
-fn meeting(db: &Database, witness: &Witness, start: u64) -> String {
+/// particular hold what comes up. `asks`: some decide by which `Note`s there are.
+fn meeting(db: &Database, witness: &Witness, start: u64, asks: bool) -> String {
     let mut random = Random::seeded(start);
     let mut text = String::new();
+    let is_key = |cell: CellId| cell_sig(db, cell).is_some_and(|sig| sig.key);
     for (at, record) in witness.records.iter().enumerate() {
         let name = record_name(db, record.of);
-        let _ = writeln!(text, "  let r{at} = {}", crate::chains::created(&name));
+        let literal = |held: &Held| match &held.what {
+            What::Value(Const::Literal(text)) if is_key(held.cell) => Some((held.cell, text.to_string())),
+            _ => None,
+        };
+        let linked = record.links.iter().filter(|(cell, _)| is_key(*cell)).map(|(cell, other)| (*cell, format!("r{other}")));
+        let key = record.holds.iter().filter_map(literal).chain(linked).next();
+        let key = key.map_or_else(String::new, |(cell, value)| format!("{}: {value}", cell_name(db, cell)));
+        let _ = writeln!(text, "  let r{at} = {}", crate::chains::created(&name, &key));
     }
     for (at, record) in witness.records.iter().enumerate() {
-        for (cell, other) in &record.links {
+        for (cell, other) in record.links.iter().filter(|(cell, _)| !is_key(*cell)) {
             let _ = writeln!(text, "  r{at}.set_{}(r{other})", cell_name(db, *cell));
         }
-        for held in &record.holds {
+        for held in record.holds.iter().filter(|held| !is_key(held.cell)) {
             let cell = cell_name(db, held.cell);
             let value = match (&held.what, held.is) {
                 (What::Value(Const::Bool(value)), is) => (*value == is).to_string(),
                 (What::Value(Const::Literal(text)), true) => text.to_string(),
                 (What::Value(Const::Literal(_)), false) => "977".to_owned(),
+                (What::Value(value @ (Const::Below(bound) | Const::AtLeast(bound))), is) => {
+                    let below = matches!(value, Const::Below(_)) == is;
+                    (bound - i64::from(below)).to_string()
+                }
                 (What::Value(Const::Absent), true) => "none".to_owned(),
                 (What::Element(element), true) => given(element),
                 // Whatever is there: a link to any record of the type.
@@ -107,6 +129,11 @@ fn meeting(db: &Database, witness: &Witness, start: u64) -> String {
         });
         if let Some(value) = is_open.then(|| any_value(db, witness, open, &mut random)).flatten() {
             let _ = writeln!(text, "  r{}.set_{}({value})", open.record, cell_name(db, open.cell));
+        }
+    }
+    if asks && start > 0 {
+        for at in 0..random.below(3) {
+            let _ = writeln!(text, "  let n{at} = create Note in right {{ n: {} }}", random.below(8));
         }
     }
     text.push_str("  concurrently {\n");

@@ -314,6 +314,83 @@ fn who_looks_a_key_up_sees_whether_it_was_created() {
     assert!(story.contains("`a.gap(name)` sees `a.taken` with what `a.take(one, two)` did, and `Name` without it"), "{story}");
 }
 
+/// Who takes the one name that there is, and is told whether somebody has it.
+const ONE_NAME: &str = r#"
+space front
+space back
+record Name in back { cell text: Text key }
+record Clerk in front {
+  cell n: Int = 1
+  handler take() {
+    self.n = 5
+    send create Name in back { text: KEY } ARMS
+  }
+  OTHER
+}
+"#;
+
+fn one_name(arms: &str, other: &str) -> String {
+    ONE_NAME.replace("KEY", "\"one\"").replace("ARMS", arms).replace("OTHER", other)
+}
+
+#[test]
+fn of_creations_under_one_key_the_first_is_the_only_one() {
+    // Nobody can tell which of two that are alike was refused.
+    fine(&one_name("", ""));
+    fine(&one_name("then { err(_e) => { self.n = 9 } }", ""));
+    // One of another clerk can be told apart.
+    let takes_back = "then { ok(_name) => { self.n = 7 } err(_e) => { self.n = 9 } }";
+    cycle(&one_name(takes_back, "handler look() -> Bool { return self.n == 5 && Name[\"one\"] != none }"));
+}
+
+#[test]
+fn a_record_under_a_key_that_may_be_deleted_is_not_known_to_be_there() {
+    let arms = "then { err(_e) => { self.n = 9 } }";
+    fine(&one_name(arms, ""));
+    let deleted = one_name(arms, "").replace(
+        "record Name in back { cell text: Text key }",
+        "record Name in back {\n  cell text: Text key\n  handler drop() { delete self }\n}",
+    );
+    cycle(&deleted);
+}
+
+#[test]
+fn a_number_that_was_set_is_not_below_what_it_is_not() {
+    let text = r#"
+space front
+space back
+record Left in front {
+  cell n: Int = 1
+  cell x: Int = 0
+}
+record Right in back {
+  cell y: Int = 0
+  internal handler put(v: Int) { self.y = v }
+}
+record Clerk in front {
+  cell left: Left
+  cell right: Right
+  handler work(v: Int) writes Left.n, Left.x {
+    require self.left.n < 4 else "much"
+    self.left.n = SET
+    self.left.x = v
+    send self.right.put(v)
+  }
+}
+"#;
+    let with = |set: &str, demanded: &str| text.replace("SET", set).replace("self.left.n < 4", demanded);
+    // Each comes but once.
+    for (set, demanded) in
+        [("5", "self.left.n < 4"), ("4", "self.left.n < 4"), ("4", "self.left.n <= 3"), ("3", "self.left.n > 3"), ("3", "4 <= self.left.n")]
+    {
+        fine(&with(set, demanded));
+    }
+    // The next one finds what it demands.
+    for (set, demanded) in [("3", "self.left.n < 4"), ("3", "self.left.n <= 3"), ("4", "self.left.n > 3"), ("4", "4 <= self.left.n")] {
+        cycle(&with(set, demanded));
+    }
+}
+
 /// Who takes a seat, and who finds that somebody has, and that a seat is free.
 const SEATS: &str = r#"
 space front

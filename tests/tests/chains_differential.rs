@@ -9,7 +9,7 @@ use std::sync::Arc;
 use patternc_interpreter::explore::{Bounds, Explorer};
 use patternc_program::{Program, RecordId};
 use patternc_tests::chains::{System, guarded, making, of_text, system, wide, with_tests};
-use patternc_tests::verdicts::{is_stale_on_two_stores, verdicts};
+use patternc_tests::verdicts::{Verdict, is_stale_on_two_stores, verdicts};
 use patternc_tests::world::compile;
 
 /// What trying every schedule came to.
@@ -92,11 +92,10 @@ fn tally(kind: &str, systems: u64, make: fn(u64) -> System) -> Tally {
         }
         tally.tried += 1;
         let verdicts = verdicts(&system.text);
-        let open = |verdict: &&patternc_tests::verdicts::Verdict| verdict.unfinished || verdict.incomplete;
+        let open = |verdict: &&Verdict| verdict.unfinished || verdict.incomplete;
         let unsettled = verdicts.iter().filter(open).count() as u64;
         tally.unsettled += unsettled;
-        let warned: Vec<_> =
-            verdicts.iter().filter(|verdict| verdict.broken.is_some()).map(|verdict| (&verdict.chain, &verdict.meetings)).collect();
+        let warned: Vec<_> = verdicts.iter().filter(|verdict| verdict.broken.is_some()).collect();
         if warned.is_empty() && unsettled == 0 {
             tally.safe += 1;
             check_safe(&name, &system, ONE_STORE, &mut tally);
@@ -104,12 +103,12 @@ fn tally(kind: &str, systems: u64, make: fn(u64) -> System) -> Tally {
                 check_safe(&name, &system, TWO_STORES, &mut tally);
             }
         }
-        for (chain, meetings) in warned {
+        for Verdict { chain, meetings, order, .. } in warned {
             tally.warnings += 1;
             match broken(&system.text, meetings, ONE_STORE) {
                 Some(Tried::Broken(..)) => tally.confirmed += 1,
                 Some(Tried::TooMuch) => tally.too_much += 1,
-                Some(Tried::Never) => tally.open.push(format!("{name} {chain}\n{}\n{}", system.text, meetings[0])),
+                Some(Tried::Never) => tally.open.push(format!("{name} {chain}\n{}\n{}{}\n", system.text, meetings[0], order.join("\n"))),
                 None => tally.open.push(format!("{name} {chain}, which cannot be run\n{}", meetings[0])),
             }
         }

@@ -197,6 +197,10 @@ impl Writer<'_> {
             match (value, ty, held.is) {
                 (Const::Bool(value), ..) => Some((*value == held.is).to_string()),
                 (Const::Literal(text), _, true) => Some(text.to_string()),
+                (Const::Below(bound), _, is) | (Const::AtLeast(bound), _, is) => {
+                    let below = matches!(value, Const::Below(_)) == is;
+                    Some(bound.saturating_sub(i64::from(below)).to_string())
+                }
                 (Const::Absent, _, true) => Some("none".to_owned()),
                 (Const::Absent, Type::Optional(ty), false) | (Const::Present, Type::Optional(ty), true) => self.value(ty, OTHER).ok(),
                 (Const::Literal(_), ty, false) => self.value(ty, OTHER).ok(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 
 use super::neighbours::{Touched, touched};
-use super::rejection::{demanded, rejection, rejections, values_of_others};
+use super::rejection::{demanded, other_rejections, rejection, rejections, values_of_others};
 use super::{Access, Answers, Chain, Decides, Piece, Rejection, Way};
 use crate::db::{Db, SourceFile};
 use crate::effects::known::{Const, Fact, Known};
@@ -111,6 +111,7 @@ fn chain(db: &dyn Db, bodies: Bodies<'_>, root: BodyOwner) -> Option<Chain> {
         blind: true,
         seen: None,
         created: None,
+        given: None,
     });
     collector.chain.single = is_single(db, bodies, &first);
     collector.chain.pieces.push(first);
@@ -182,12 +183,13 @@ pub(super) struct Opening<'e> {
     pub seen: Option<&'e CallEffect>,
     /// If it is a creation that was sent: which record of the type.
     pub created: Option<&'e Grain>,
+    pub given: Option<Arc<[Value]>>,
 }
 
 impl Collector<'_> {
     /// The piece that commits.
     pub(super) fn piece(&mut self, opening: Opening<'_>) -> Piece {
-        let Opening { body, effects, parent, way, on, space, outcomes, turn, blind, seen, created } = opening;
+        let Opening { body, effects, parent, way, on, space, outcomes, turn, blind, seen, created, given } = opening;
         self.chain.incomplete |= effects.incomplete || effects.recursive;
         let layout = self.bodies.own(body).map(|own| Arc::clone(&own.layout));
         let frame = seen.map(|call| Frame { call, home: self.home });
@@ -198,57 +200,6 @@ impl Collector<'_> {
         };
         let always = |site: Site| layout.as_ref().is_some_and(|layout| site.body == body && layout.is_unconditional(site));
         let inside = |entry: &dyn Entry| is_sure_inside(self.bodies, entry, seen);
-        let decides = |read: &effects::Read| {
-            let Some(layout) = &layout else { return Decides::All };
-            let site = own_site(read, seen);
-            let mut failures = rejections(effects);
-            let by_read = |failure: &FailureEffect| {
-                // What a callee demands may rest on all that it reads.
-                let called = !failure.path[usize::from(seen.is_some())..].is_empty() && own_site(failure, seen) == site;
-                // Nor is it told what an entry that is not there, or a value that is taken, rests on.
-                called || !matches!(failure.cause, FailureCause::Require | FailureCause::Fail)
-            };
-            if failures.any(by_read) {
-                return Decides::All;
-            }
-            let known = facts(site);
-            let is_known = || {
-                known.iter().any(|fact| match fact {
-                    Fact::Holds { target, cell, .. } | Fact::Has { target, cell, .. } => Some(*cell) == read.cell && *target == read.target,
-                    Fact::Apart(..) => false,
-                })
-            };
-            let mut decides = if inside(read) { Decides::Nothing } else { Decides::Parts };
-            for decision in layout.decided_by(site) {
-                match decision.rejects {
-                    true if !(decision.known >= Told::ButForTheEvent && is_known()) => return Decides::All,
-                    true => {}
-                    false => decides = Decides::Parts,
-                }
-            }
-            // What a callee does may rest on what it reads.
-            let callee = read.path.len() > usize::from(seen.is_some());
-            if callee && decides == Decides::Nothing { Decides::Parts } else { decides }
-        };
-        let reads = effects.reads.iter().filter(|read| stored(read.cell)).map(|read| Access {
-            record: read.record,
-            cell: read.cell,
-            target: read.target.clone(),
-            space: read.space,
-            grain: match (read.cell, &read.target) {
-                (None, Target::Key(_, key)) => self.existence(read.record, Some(key)),
-                _ => read.grain.clone(),
-            },
-            write: None,
-            value: None,
-            fixed: false,
-            blind: false,
-            made: None,
-            site: read.site(),
-            always: always(own_site(read, seen)) && inside(read),
-            facts: if read.several { Arc::default() } else { facts(own_site(read, seen)) },
-            decides: decides(read),
-        });
         let writes = effects.writes.iter().map(|write| {
             let written_by = self.bodies.own(write.site().body).map(|own| &own.layout);
             // Of several only the first is listed: what the last one writes is not known.
@@ -291,15 +242,81 @@ impl Collector<'_> {
                 decides: Decides::Nothing,
             }
         });
-        let mut accesses: Vec<Access> = reads.chain(writes).collect();
-        accesses.extend(self.created(body, &way, space, created));
-        let mut demanded = demanded(self.db, self.bodies, body, &way, &on, space, &accesses);
-        demanded.extend(values_of_others(self.db, &accesses));
-        let rejection = match layout.as_ref().filter(|_| demanded.is_empty()) {
-            Some(layout) => rejection(layout, effects, seen),
-            None => Rejection::Open,
+        let writes: Vec<Access> = writes.collect();
+        let created = self.created(body, &way, space, created, given.as_ref());
+        let told = self.told_creations(writes.iter().chain(&created));
+        let decides = |read: &effects::Read| {
+            let Some(layout) = &layout else { return Decides::All };
+            let site = own_site(read, seen);
+            let mut failures = other_rejections(effects, &told);
+            let by_read = |failure: &FailureEffect| {
+                // What a callee demands may rest on all that it reads.
+                let called = !failure.path[usize::from(seen.is_some())..].is_empty() && own_site(failure, seen) == site;
+                // Nor is it told what an entry that is not there, or a value that is taken, rests on.
+                called || !matches!(failure.cause, FailureCause::Require | FailureCause::Fail)
+            };
+            if failures.any(by_read) {
+                return Decides::All;
+            }
+            let known = facts(site);
+            let is_known = || {
+                known.iter().any(|fact| match fact {
+                    Fact::Holds { target, cell, .. } | Fact::Has { target, cell, .. } => Some(*cell) == read.cell && *target == read.target,
+                    Fact::There { record, key, .. } => read.cell.is_none() && read.target == Target::Key(*record, key.clone()),
+                    Fact::Apart(..) => false,
+                })
+            };
+            let mut decides = if inside(read) { Decides::Nothing } else { Decides::Parts };
+            for decision in layout.decided_by(site) {
+                match decision.rejects {
+                    true if !(decision.known >= Told::ButForTheEvent && is_known()) => return Decides::All,
+                    true => {}
+                    false => decides = Decides::Parts,
+                }
+            }
+            // What a callee does may rest on what it reads.
+            let callee = read.path.len() > usize::from(seen.is_some());
+            if callee && decides == Decides::Nothing { Decides::Parts } else { decides }
+        };
+        let reads = effects.reads.iter().filter(|read| stored(read.cell)).map(|read| Access {
+            record: read.record,
+            cell: read.cell,
+            target: read.target.clone(),
+            space: read.space,
+            grain: match (read.cell, &read.target) {
+                (None, Target::Key(_, key)) => self.existence(read.record, Some(key)),
+                _ => read.grain.clone(),
+            },
+            write: None,
+            value: None,
+            fixed: false,
+            blind: false,
+            made: None,
+            site: read.site(),
+            always: always(own_site(read, seen)) && inside(read),
+            facts: if read.several { Arc::default() } else { facts(own_site(read, seen)) },
+            decides: decides(read),
+        });
+        let reads: Vec<Access> = reads.collect();
+        let mut accesses: Vec<Access> = reads.into_iter().chain(writes).chain(created).collect();
+        let demanded = demanded(self.db, self.bodies, body, &way, &on, space, &accesses);
+        let mut taken = values_of_others(self.db, &accesses);
+        for look in &mut taken {
+            if let Some((record, key)) = told.iter().find(|(record, key)| look.looks_under(*record, key)) {
+                let free = Fact::There { record: *record, key: key.clone(), is: false };
+                look.facts = look.facts.iter().cloned().chain([free]).collect();
+                look.decides = Decides::Nothing;
+            }
+        }
+        let all_told = demanded.is_empty() && taken.iter().all(|look| look.decides == Decides::Nothing);
+        let rejection = match &layout {
+            Some(layout) if all_told && self.tells_who_is_there(layout, frame.as_ref()) => rejection(layout, effects, seen, &told),
+            // A creation of which nothing is written down.
+            None if all_told && !told.is_empty() && rejections(effects).next().is_none() => Rejection::Told,
+            _ => Rejection::Open,
         };
         accesses.extend(demanded);
+        accesses.extend(taken);
         let rejects = rejections(effects).next().map(|failure| failure.site);
         for known in layout.iter().flat_map(|layout| &layout.known) {
             // An event that demands it and finds it otherwise does nothing.
@@ -315,13 +332,43 @@ impl Collector<'_> {
                 }
             }
         }
-        Piece { body, turn, refused: false, rejection, way, parent, on, space, outcomes, accesses, blind, rejects, conditions: Vec::new() }
+        Piece {
+            body,
+            turn,
+            refused: false,
+            rejection,
+            way,
+            given,
+            parent,
+            on,
+            space,
+            outcomes,
+            accesses,
+            blind,
+            rejects,
+            conditions: Vec::new(),
+        }
+    }
+
+    /// Whether constants tell all that a body demands of which records there are.
+    fn tells_who_is_there(&self, layout: &Layout, frame: Option<&Frame<'_>>) -> bool {
+        let seen = |fact: &Fact| frame.map_or_else(|| Some(fact.clone()), |frame| frame.fact(fact));
+        let mut there = layout.known.iter().filter(|known| matches!(known.fact, Fact::There { .. }));
+        there.all(|known| seen(&known.fact).is_some_and(|fact| self.is_told(&fact)))
     }
 
     /// The only thing that a piece demands of what it reads, if that is all that decides whether it is rejected.
     pub(super) fn only_demand(&self, piece: &Piece, effects: &Effects, seen: Option<&CallEffect>) -> Option<Fact> {
+        let told = self.told_creations(piece.accesses.iter());
+        let mut others = other_rejections(effects, &told);
+        let site = match (others.next(), others.next(), &told[..]) {
+            (Some(failure), None, []) => failure.site,
+            (None, None, [(record, key)]) if piece.rejection == Rejection::Told => {
+                return Some(Fact::There { record: *record, key: key.clone(), is: false });
+            }
+            _ => return None,
+        };
         let layout = &self.bodies.own(piece.body)?.layout;
-        let site = rejections(effects).next()?.site;
         let mut demanded = layout.demanded_at(site).filter(|known| !matches!(known.fact, Fact::Apart(..)));
         let (fact, None) = (&demanded.next()?.fact, demanded.next()) else { return None };
         let stored = |cell: CellId| cell_sig(self.db, cell).is_some_and(|sig| !sig.derived);
@@ -329,8 +376,12 @@ impl Collector<'_> {
             Some(call) => Frame { call, home: self.home }.fact(fact)?,
             None => fact.clone(),
         };
-        let is_stored = matches!(&fact, Fact::Holds { cell, .. } | Fact::Has { cell, .. } if stored(*cell));
-        (piece.rejection == Rejection::Told && rejections(effects).count() == 1 && is_stored).then_some(fact)
+        let is_stored = match &fact {
+            Fact::Holds { cell, .. } | Fact::Has { cell, .. } => stored(*cell),
+            Fact::There { .. } => self.is_told(&fact),
+            Fact::Apart(..) => false,
+        };
+        (piece.rejection == Rejection::Told && is_stored).then_some(fact)
     }
 
     /// Whether an argument depends on the event that starts the chain alone.
@@ -340,6 +391,17 @@ impl Collector<'_> {
             Argument::Record { target: Target::Local(local), .. } | Argument::Value(Value::Local(local)) => self.is_param(*local),
             Argument::Record { .. } | Argument::Value(Value::Cell(_)) | Argument::Unknown => false,
         }
+    }
+
+    /// An argument that depends on the event that starts the chain alone.
+    pub(super) fn given(&self, arg: &Argument) -> Option<Value> {
+        let value = match arg {
+            Argument::Record { target: Target::SelfRecord, .. } => Value::SelfRecord,
+            Argument::Record { target: Target::Local(local), .. } => Value::Local(*local),
+            Argument::Value(value) => value.clone(),
+            Argument::Record { .. } | Argument::Unknown => return None,
+        };
+        self.is_blind(arg).then_some(value)
     }
 
     /// Whether a local is a parameter of the event that starts the chain.
@@ -359,7 +421,7 @@ impl Collector<'_> {
                 let variants = enum_sig(self.db, *of).map(|sig| &sig.variants[..]).unwrap_or_default();
                 variants.get(*variant as usize).is_some_and(|variant| variant.fields.is_empty())
             }
-            Const::Present => false,
+            Const::Present | Const::Below(_) | Const::AtLeast(_) => false,
         }
     }
 
@@ -369,8 +431,13 @@ impl Collector<'_> {
         let changed = |cell: CellId, known: &Known| {
             effects.writes.iter().any(|write| write.cell == Some(cell) && write.site().body == site.body && write.site().index < known.from)
         };
+        let made = |record: ItemId, known: &Known| {
+            let made = effects.writes.iter().filter(|write| write.cell.is_none() && write.record == record);
+            made.into_iter().any(|write| own_site(write, frame.map(|frame| frame.call)).index < known.from)
+        };
         let known = layout.known_at(site).filter(|known| match &known.fact {
             Fact::Holds { cell, .. } | Fact::Has { cell, .. } => !changed(*cell, known),
+            Fact::There { record, .. } => !made(*record, known),
             Fact::Apart(..) => false,
         });
         let mut facts = Vec::new();
@@ -379,9 +446,17 @@ impl Collector<'_> {
                 Some(frame) => frame.fact(&known.fact),
                 None => Some(known.fact.clone()),
             };
-            facts.extend(fact.into_iter().flat_map(|fact| self.of_stored(fact)));
+            facts.extend(fact.into_iter().flat_map(|fact| self.of_stored(fact)).filter(|fact| self.is_told(fact)));
         }
         facts.into()
+    }
+
+    /// Whether constants tell what a fact is about all along the chain.
+    fn is_told(&self, fact: &Fact) -> bool {
+        match fact {
+            Fact::There { record, key, .. } => self.told_there(*record, key).is_some(),
+            Fact::Holds { .. } | Fact::Has { .. } | Fact::Apart(..) => true,
+        }
     }
 
     /// What a fact about a derived cell says of stored ones.
@@ -397,6 +472,7 @@ impl Collector<'_> {
                 let frame = Frame { call: &call, home: None };
                 let stored = |fact: &Fact| match fact {
                     Fact::Holds { cell, .. } | Fact::Has { cell, .. } => cell_sig(self.db, *cell).is_some_and(|sig| !sig.derived),
+                    Fact::There { .. } => true,
                     Fact::Apart(..) => false,
                 };
                 truth.iter().filter(|fact| stored(fact)).filter_map(|fact| frame.fact(fact)).collect()
@@ -434,6 +510,7 @@ impl Frame<'_> {
             Fact::Has { target, cell, element, is } => {
                 Fact::Has { target: named(target)?, cell: *cell, element: self.value(element)?, is: *is }
             }
+            Fact::There { record, key, is } => Fact::There { record: *record, key: self.value(key)?, is: *is },
             Fact::Apart(one, other) => Fact::Apart(named(one)?, named(other)?),
         })
     }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::collect::Collector;
 use super::{Access, Decides, Way};
-use crate::effects::{EffectSpace, Grain, Site, Target, Value, WriteKind};
+use crate::effects::{EffectSpace, Grain, Made, Site, Target, Value, WriteKind};
 use crate::facts;
 use crate::hir::BodyOwner;
-use crate::signature::record_sig;
+use crate::signature::{Home, record_sig};
 use crate::types::{CellId, ItemId};
 
 impl Collector<'_> {
@@ -17,8 +17,54 @@ impl Collector<'_> {
         Grain::Element(key.filter(keeps).cloned())
     }
 
+    /// Which record of a type a key looks up, where constants tell whether there is one: records of the type are in one space, stay under the
+    /// key that they are made with, which is all that no two of them may share, and are never deleted.
+    pub(super) fn told_there(&self, record: ItemId, key: &Value) -> Option<Value> {
+        let sig = record_sig(self.db, record)?;
+        let plain = matches!(sig.home, Home::Plain(_)) && !facts::is_deleted(self.db, record);
+        let alone = sig.cells.iter().all(|cell| cell.key || !cell.unique);
+        match self.existence(record, Some(key)) {
+            Grain::Element(key) if plain && alone => key,
+            _ => None,
+        }
+    }
+
+    /// The creations of a piece that are rejected only if there is one under their key: the type and the key.
+    pub(super) fn told_creations<'a>(&self, accesses: impl Iterator<Item = &'a Access> + Clone) -> Vec<(ItemId, Value)> {
+        let creations = accesses.filter(|access| access.write == Some(WriteKind::Create));
+        let told = creations.clone().filter_map(|access| match &access.grain {
+            Grain::Element(Some(key)) if access.always && !self.is_bound(access.record) => {
+                Some((access.record, self.told_there(access.record, key)?))
+            }
+            _ => None,
+        });
+        // Of two of one type the second finds the first.
+        told.filter(|(record, _)| creations.clone().filter(|other| other.record == *record).count() == 1).collect()
+    }
+
+    /// Whether invariants say what records of a type hold.
+    fn is_bound(&self, record: ItemId) -> bool {
+        let cells = record_sig(self.db, record).map_or(0, |sig| sig.cells.len());
+        let mut cells = (0..cells as u32).map(|index| CellId { record, index });
+        cells.any(|cell| facts::invariants_on(self.db, cell).iter().any(|invariant| facts::holds_always(self.db, *invariant)))
+    }
+
+    /// Of a creation that is sent: the key, if that is all that it is given.
+    pub(super) fn given_key(&self, record: ItemId, created: &Grain) -> Option<Arc<[Value]>> {
+        let alone = record_sig(self.db, record).is_some_and(|sig| sig.cells.len() == 1);
+        let Grain::Element(Some(key)) = created else { return None };
+        (alone && self.is_one_value(key)).then(|| [key.clone()].into())
+    }
+
     /// The record that a piece is the creation of: the `create` block and the defaults, which are all that its body has, do not say so.
-    pub(super) fn created(&self, body: BodyOwner, way: &Way, space: EffectSpace, made: Option<&Grain>) -> Option<Access> {
+    pub(super) fn created(
+        &self,
+        body: BodyOwner,
+        way: &Way,
+        space: EffectSpace,
+        made: Option<&Grain>,
+        given: Option<&Arc<[Value]>>,
+    ) -> Option<Access> {
         let BodyOwner::Create(record) = body else { return None };
         let site = match way {
             Way::Sent { at, .. } | Way::Undo { at } => *at,
@@ -40,7 +86,7 @@ impl Collector<'_> {
             fixed: false,
             // What its cells are given can have been read.
             blind: false,
-            made: None,
+            made: given.map(|of| Made { of: of.iter().cloned().collect(), copy: true, cells: None }),
             site,
             always: true,
             facts: Arc::default(),

@@ -142,6 +142,7 @@ impl Collector<'_> {
             blind,
             seen,
             created: None,
+            given: None,
         };
         self.transaction(opening, always_fails, false)
     }
@@ -210,6 +211,10 @@ impl Collector<'_> {
             },
         };
         let blind = self.chain.pieces[after].blind && call.args.iter().all(|arg| self.is_blind(arg));
+        let given = match callee {
+            BodyOwner::Create(record) => self.given_key(record, &send.created),
+            _ => call.args.iter().map(|arg| self.given(arg)).collect(),
+        };
         let (on, space) = (send.target.clone(), send.space);
         let turn = self.number();
         let opening = Opening {
@@ -224,6 +229,7 @@ impl Collector<'_> {
             blind,
             seen: Some(&call),
             created: Some(&send.created),
+            given,
         };
         self.transaction(opening, false, until_taken)
     }

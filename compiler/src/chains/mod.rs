@@ -52,7 +52,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::effects::known::{Const, Fact};
-use crate::effects::{EffectSpace, Grain, Made, Site, Target, WriteKind};
+use crate::effects::{EffectSpace, Grain, Made, Site, Target, Value, WriteKind};
 use crate::hir::BodyOwner;
 use crate::types::{CellId, ItemId};
 
@@ -102,6 +102,8 @@ pub struct Piece {
     pub rejection: Rejection,
     /// What led to it.
     pub way: Way,
+    /// Of an event: all that it was sent with, where that depends on the event that starts the chain alone.
+    pub given: Option<Arc<[Value]>>,
     /// The piece that commits before it and leads to it.
     pub parent: Option<usize>,
     pub on: Target,
@@ -220,6 +222,12 @@ impl Access {
     /// Whether it only looks.
     pub fn reads(&self) -> bool {
         self.write.is_none()
+    }
+
+    /// Whether it looks if there is a record of this type under this key.
+    pub fn looks_under(&self, record: ItemId, key: &Value) -> bool {
+        let under = matches!(&self.grain, Grain::Element(Some(of)) if of == key);
+        under && self.reads() && self.cell.is_none() && self.record == record
     }
 }
 

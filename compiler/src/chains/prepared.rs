@@ -3,9 +3,10 @@
 use rustc_hash::FxHashSet;
 
 use super::bindings::{Bindings, Class};
+use super::replay::name;
 use super::schedule::Stop;
 use super::state::Need;
-use super::{Access, Chain, Condition, Decides, Rejection, Way};
+use super::{Access, Chain, Condition, Decides, Piece, Rejection, Way};
 use crate::effects::known::{Const, Fact};
 use crate::effects::{Grain, Target, WriteKind};
 use crate::types::{CellId, ItemId};
@@ -43,6 +44,8 @@ pub(super) struct Change<'a> {
 pub(super) struct Prepared<'a> {
     pub refused: bool,
     pub rejection: Rejection,
+    /// What is left, beside what its arms do, if it is rejected: a name for the event that nobody has taken, or for whose answer it is.
+    pub left: Option<u64>,
     /// Its parameters depend on the event alone.
     pub blind: bool,
     /// The records that it was sent from and to, where order between them is kept.
@@ -134,7 +137,8 @@ impl<'a> Prepared<'a> {
         let when =
             condition.iter().flat_map(|condition| condition.facts.iter()).filter_map(|fact| Need::of(event, fact, bindings)).collect();
         let (refused, rejection, blind) = (piece.refused, piece.rejection, piece.blind);
-        Some(Prepared { refused, rejection, blind, sent, chosen, when, decided, needs: unlike, reads, changes })
+        let left = left(chain, (event, index), bindings);
+        Some(Prepared { refused, rejection, left, blind, sent, chosen, when, decided, needs: unlike, reads, changes })
     }
 
     /// Whether it makes a difference which of two pieces of different events comes first.
@@ -156,6 +160,22 @@ impl<'a> Prepared<'a> {
     }
 }
 
+/// See [`Prepared::left`]. Who has sent it twice cannot tell which of two that are alike has not been taken.
+fn left(chain: &Chain, (event, index): (usize, usize), bindings: &mut Bindings<'_>) -> Option<u64> {
+    let piece = &chain.pieces[index];
+    let taken = |other: &Piece| other.parent == Some(index) && matches!(other.way, Way::Arm { ok: false, .. });
+    match (&piece.way, &piece.given) {
+        (Way::Sent { .. }, _) if !chain.defers && chain.pieces.iter().any(taken) => None,
+        (Way::Sent { at, from, .. }, Some(given)) if !chain.defers && *from != Target::Unknown => {
+            let from = bindings.record(event, from);
+            let to = (!matches!(piece.on, Target::Unknown | Target::Fresh)).then(|| bindings.record(event, &piece.on));
+            let given: Vec<Class> = given.iter().map(|value| bindings.value(event, value)).collect();
+            (to.is_some() || piece.on == Target::Fresh).then(|| name(&(at, from, to, given))).or_else(|| Some(name(&(event, index))))
+        }
+        _ => Some(name(&(event, index))),
+    }
+}
+
 /// What a piece says of the runs in which it sends what another is.
 fn condition_for(chain: &Chain, parent: usize, piece: usize) -> Option<&Condition> {
     chain.pieces[parent].conditions.iter().find(|condition| condition.to.contains(&piece))
@@ -166,7 +186,10 @@ fn is_ordered(access: &Access, ordered: &FxHashSet<CellId>) -> bool {
 }
 
 fn thing(event: usize, access: &Access, ordered: &FxHashSet<CellId>, bindings: &mut Bindings<'_>) -> Thing {
-    let record = (!matches!(access.target, Target::Unknown | Target::Fresh)).then(|| bindings.record(event, &access.target));
+    // Who looks whether there is one under a key knows it by that.
+    let by_key = access.reads() && access.cell.is_none() && matches!(access.grain, Grain::Element(Some(_)));
+    let named = !by_key && !matches!(access.target, Target::Unknown | Target::Fresh);
+    let record = named.then(|| bindings.record(event, &access.target));
     let element = match &access.grain {
         Grain::Element(Some(element)) if !is_ordered(access, ordered) => Some(bindings.value(event, element)),
         _ => None,
@@ -181,8 +204,8 @@ fn tells_all(fact: &Fact, access: &Access) -> bool {
             let whole = match value {
                 Const::Bool(_) => true,
                 Const::Literal(_) | Const::Absent => *is,
-                // It may have fields.
-                Const::Variant(..) | Const::Present => false,
+                // It may have fields, or be one of many numbers.
+                Const::Variant(..) | Const::Present | Const::Below(_) | Const::AtLeast(_) => false,
             };
             whole && Some(*cell) == access.cell && *target == access.target
         }
@@ -190,6 +213,7 @@ fn tells_all(fact: &Fact, access: &Access) -> bool {
             let one = matches!(&access.grain, Grain::Element(Some(of)) if of == element);
             one && Some(*cell) == access.cell && *target == access.target
         }
+        Fact::There { record, key, .. } => access.looks_under(*record, key),
         Fact::Apart(..) => false,
     }
 }

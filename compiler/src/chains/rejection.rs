@@ -7,20 +7,30 @@ use super::{Access, Decides, Piece, Rejection, Way};
 use crate::db::Db;
 use crate::effects::known::Fact;
 use crate::effects::within_reach::Bodies;
-use crate::effects::{CallEffect, EffectSpace, Effects, FailureCause, FailureEffect, Grain, Layout, Target, Told, WriteKind};
+use crate::effects::{CallEffect, EffectSpace, Effects, FailureCause, FailureEffect, Grain, Layout, Target, Told, Value, WriteKind};
 use crate::facts;
 use crate::hir::BodyOwner;
 use crate::signature::record_sig;
-use crate::types::{CellId, LocalId};
+use crate::types::{CellId, ItemId, LocalId};
 
 /// The ways in which effects reject. What nobody counts on, that a number becomes too large, is left out.
 pub(super) fn rejections(effects: &Effects) -> impl Iterator<Item = &FailureEffect> {
     effects.failures.iter().filter(|failure| !failure.caught && failure.cause != FailureCause::Overflow)
 }
 
-/// What decides whether effects reject, as far as they say themselves.
-pub(super) fn rejection(layout: &Layout, effects: &Effects, seen: Option<&CallEffect>) -> Rejection {
-    let Some(first) = rejections(effects).next() else { return Rejection::Never };
+/// Those besides that there is a record already under the key of a creation of these types, which facts say.
+pub(super) fn other_rejections<'e>(effects: &'e Effects, told: &[(ItemId, Value)]) -> impl Iterator<Item = &'e FailureEffect> {
+    let is_told =
+        |cause: FailureCause| matches!(cause, FailureCause::Unique(cell) if told.iter().any(|(record, _)| *record == cell.record));
+    rejections(effects).filter(move |failure| !is_told(failure.cause))
+}
+
+/// What decides whether effects reject, as far as they say themselves. `told`: creations that are rejected as facts say.
+pub(super) fn rejection(layout: &Layout, effects: &Effects, seen: Option<&CallEffect>, told: &[(ItemId, Value)]) -> Rejection {
+    let rejections = |effects| other_rejections(effects, told);
+    let Some(first) = rejections(effects).next() else {
+        return if told.is_empty() { Rejection::Never } else { Rejection::Told };
+    };
     let own = rejections(effects)
         .all(|failure| matches!(failure.cause, FailureCause::Require | FailureCause::Fail) && own_site(failure, seen) == failure.site);
     let mut decisions = layout.rejecting_at(first.site);
@@ -121,6 +131,7 @@ pub(super) fn refused(piece: &Piece, only: Option<Fact>) -> Piece {
     let not = only.and_then(|fact| negated(&fact));
     let about = |access: &Access, fact: &Fact| match fact {
         Fact::Holds { target, cell, .. } | Fact::Has { target, cell, .. } => Some(*cell) == access.cell && *target == access.target,
+        Fact::There { record, key, .. } => access.looks_under(*record, key),
         Fact::Apart(..) => false,
     };
     let decides =
@@ -137,8 +148,12 @@ pub(super) fn refused(piece: &Piece, only: Option<Fact>) -> Piece {
 
 fn negated(fact: &Fact) -> Option<Fact> {
     Some(match fact {
-        Fact::Holds { target, cell, value, is } => Fact::Holds { target: target.clone(), cell: *cell, value: value.clone(), is: !is },
+        Fact::Holds { target, cell, value, is } => {
+            let (value, is) = value.beside().map_or_else(|| (value.clone(), !is), |others| (others, *is));
+            Fact::Holds { target: target.clone(), cell: *cell, value, is }
+        }
         Fact::Has { target, cell, element, is } => Fact::Has { target: target.clone(), cell: *cell, element: element.clone(), is: !is },
+        Fact::There { record, key, is } => Fact::There { record: *record, key: key.clone(), is: !is },
         Fact::Apart(..) => return None,
     })
 }

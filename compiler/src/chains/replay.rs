@@ -29,7 +29,8 @@ pub(super) struct Run<'a> {
     read: Vec<u64>,
     /// What was read of each event when it showed that.
     shown: Vec<u64>,
-    rejected: Vec<Turn>,
+    /// The events of which a transaction was rejected, and a name for what that has left, if anything.
+    rejected: Vec<(usize, Option<u64>)>,
     /// What decided how a transaction ended, where not what is known of cells did: the piece, and a name of what was read.
     pub decisions: Vec<(Turn, u64)>,
 }
@@ -147,7 +148,7 @@ impl<'a> Run<'a> {
             self.state.learn(need);
         }
         if piece.refused {
-            self.rejected.push(turn);
+            self.rejected.push((event, piece.left));
             return Decided { all: decided, chosen: decided };
         }
         let chosen = self.decided_by(decided, piece, &[], &self.state);
@@ -177,7 +178,7 @@ impl<'a> Run<'a> {
         let counts = |event: &usize| !without.contains(event);
         let held = |one: &Run<'_>, other: &Run<'_>| one.cells.iter().all(|entry| other.cells.contains(entry));
         let rejected = |run: &Run<'_>| {
-            let mut rejected: Vec<Turn> = run.rejected.iter().filter(|(event, _)| counts(event)).copied().collect();
+            let mut rejected: Vec<u64> = run.rejected.iter().filter(|(event, _)| counts(event)).filter_map(|(_, left)| *left).collect();
             rejected.sort_unstable();
             rejected
         };
@@ -262,7 +263,7 @@ impl<'a> Run<'a> {
     }
 }
 
-fn name(value: &impl Hash) -> u64 {
+pub(super) fn name(value: &impl Hash) -> u64 {
     let mut hasher = FxHasher::default();
     value.hash(&mut hasher);
     hasher.finish()

@@ -140,7 +140,11 @@ impl<'a> Search<'a, '_> {
     fn place(&mut self, point: &Point<'a>, mut asleep: Vec<Turn>) -> Option<Run<'a>> {
         if point.pending.is_empty() {
             let whole = self.on_cycle.iter().enumerate().all(|(event, own)| own.iter().all(|piece| self.order.contains(&(event, *piece))));
-            return (whole && !self.is_explained(&point.run)).then(|| point.run.clone());
+            if !whole {
+                return None;
+            }
+            let run = self.replayed(&point.run);
+            return (!self.is_explained(&run)).then_some(run);
         }
         for at in 0..point.pending.len() {
             if !self.is_ready(point, at) {
@@ -185,9 +189,30 @@ impl<'a> Search<'a, '_> {
         None
     }
 
-    /// How a transaction can end.
+    /// How a transaction can end: if in one of several ways only, then in that.
     fn endings(&self, run: &Run<'a>, pending: &Pending) -> Vec<(usize, Ending)> {
-        pending.ways.iter().map(|piece| (*piece, run.ending(pending.event, &self.pieces[&(pending.event, *piece)]))).collect()
+        let ending = |piece: &usize| (*piece, run.ending(pending.event, &self.pieces[&(pending.event, *piece)]));
+        let mut endings: Vec<(usize, Ending)> = pending.ways.iter().map(ending).collect();
+        let several = endings.len() > 1;
+        let mut possible = endings.iter_mut().filter(|(_, ending)| *ending != Ending::Impossible);
+        if let (Some((_, only)), None, true) = (possible.next(), possible.next(), several) {
+            *only = Ending::Certain;
+        }
+        endings
+    }
+
+    /// The same order once more, from a start of which all is known that a run has assumed on the way: what is named after it is named alike in
+    /// the runs that it is compared with.
+    fn replayed(&self, run: &Run<'a>) -> Run<'a> {
+        let mut point = Point { run: run.again(), pending: (0..self.stops.len()).map(Pending::start).collect() };
+        for &(event, piece) in &self.order {
+            let at = point.pending.iter().position(|pending| pending.event == event && pending.ways.contains(&piece));
+            // What was sent before it was known that it is not needs no other names.
+            let Some(at) = at else { return run.clone() };
+            self.take(&mut point, at, piece);
+        }
+        point.run.decisions.clone_from(&run.decisions);
+        point.run
     }
 
     /// Whether the cycle goes through a transaction.

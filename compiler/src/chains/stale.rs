@@ -86,6 +86,7 @@ fn cut(db: &dyn Db, deployed: Deployed<'_>, chain: &Chain, piece: &Piece) -> Opt
         Fact::Holds { target, cell, .. } | Fact::Has { target, cell, .. } => {
             away.iter().any(|read| read.cell == Some(*cell) && read.target == *target)
         }
+        Fact::There { record, key, .. } => away.iter().any(|read| read.looks_under(*record, key)),
         Fact::Apart(..) => false,
     };
     // What every write rests on was so when it was read, not when it commits.
@@ -105,6 +106,7 @@ fn cut(db: &dyn Db, deployed: Deployed<'_>, chain: &Chain, piece: &Piece) -> Opt
         refused: false,
         rejection: Rejection::Never,
         way: way.clone(),
+        given: None,
         parent: None,
         on: on.clone(),
         space,

@@ -4,13 +4,15 @@ use super::bindings::{Bindings, Class};
 use super::prepared::{Change, Thing};
 use crate::effects::WriteKind;
 use crate::effects::known::{Const, Fact};
-use crate::types::CellId;
+use crate::types::{CellId, ItemId};
 
 /// Something that must be so of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Need<'a> {
     Holds(Class, CellId, &'a Const, bool),
     Has(Class, CellId, Class, bool),
+    /// Whether there is a record of a type under a key.
+    There(ItemId, Class, bool),
 }
 
 /// What is known of cells, as far as constants say.
@@ -19,6 +21,7 @@ pub(super) struct State<'a> {
     holds: Vec<(Class, CellId, &'a Const)>,
     not: Vec<(Class, CellId, &'a Const)>,
     has: Vec<(Class, CellId, Class, bool)>,
+    there: Vec<(ItemId, Class, bool)>,
 }
 
 impl<'a> Need<'a> {
@@ -29,6 +32,7 @@ impl<'a> Need<'a> {
             Fact::Has { target, cell, element, is } => {
                 Some(Need::Has(bindings.record(event, target), *cell, bindings.value(event, element), *is))
             }
+            Fact::There { record, key, is } => Some(Need::There(*record, bindings.value(event, key), *is)),
             Fact::Apart(..) => None,
         }
     }
@@ -39,6 +43,7 @@ impl<'a> Need<'a> {
             Need::Has(record, cell, element, _) => {
                 Thing { record: Some(record), of: cell.record, cell: Some(cell), element: Some(element), fresh: false }
             }
+            Need::There(of, key, _) => Thing { record: None, of, cell: None, element: Some(key), fresh: false },
         }
     }
 }
@@ -54,6 +59,7 @@ impl<'a> State<'a> {
                     || not.any(|(.., held)| *held == value)
             }
             Need::Has(record, cell, element, _) => self.has.iter().any(|(of, at, what, _)| (*of, *at, *what) == (record, cell, element)),
+            Need::There(of, key, _) => self.there.iter().any(|(record, under, _)| (*record, *under) == (of, key)),
         }
     }
 
@@ -68,6 +74,7 @@ impl<'a> State<'a> {
             Need::Has(record, cell, element, is) => {
                 self.has.iter().all(|(of, at, what, there)| (*of, *at, *what) != (record, cell, element) || *there == is)
             }
+            Need::There(of, key, is) => self.there.iter().all(|(record, under, there)| (*record, *under) != (of, key) || *there == is),
         }
     }
 
@@ -75,8 +82,12 @@ impl<'a> State<'a> {
     pub(super) fn learn(&mut self, need: &Need<'a>) {
         match *need {
             Need::Holds(record, cell, value, true) => {
-                if !self.holds.iter().any(|(of, at, _)| (*of, *at) == (record, cell)) {
-                    self.holds.push((record, cell, value));
+                match self.holds.iter_mut().find(|(of, at, _)| (*of, *at) == (record, cell)) {
+                    // Which number it is says more than between which it is.
+                    Some((.., held)) if held.is_range() && !held.allows(value, false) => {}
+                    Some((.., held)) if held.is_range() => *held = value,
+                    Some(_) => {}
+                    None => self.holds.push((record, cell, value)),
                 }
             }
             // Not absent is present, not false is true.
@@ -89,12 +100,26 @@ impl<'a> State<'a> {
                     self.has.push((record, cell, element, is));
                 }
             }
+            Need::There(of, key, is) => {
+                if !self.knows(need) {
+                    self.there.push((of, key, is));
+                }
+            }
         }
     }
 
     pub(super) fn apply(&mut self, change: &Change<'a>) {
-        let Some(cell) = change.access.cell else { return };
-        let Thing { record, element, fresh, .. } = change.thing;
+        let Thing { record, of, element, fresh, .. } = change.thing;
+        let Some(cell) = change.access.cell else {
+            // One that is deleted is of a type of which constants do not tell which there are.
+            if change.access.write == Some(WriteKind::Create) {
+                self.there.retain(|(known, key, there)| *there || *known != of || element.is_some_and(|element| element != *key));
+                if let (Some(key), true) = (element, change.sure) {
+                    self.learn(&Need::There(of, key, true));
+                }
+            }
+            return;
+        };
         if fresh {
             return;
         }

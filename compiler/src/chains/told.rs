@@ -11,7 +11,7 @@ use crate::db::Db;
 use crate::effects::known::Const;
 use crate::effects::{Grain, Site, Target, WriteKind};
 use crate::hir::BodyOwner;
-use crate::signature::{cell_sig, handler_sig};
+use crate::signature::{cell_sig, handler_sig, record_sig};
 use crate::types::{CellId, ItemId, LocalId, Ty};
 
 /// A way in which others observe, or break, a chain half way.
@@ -126,8 +126,15 @@ pub(super) fn told(
     }
     let assumed = found.run.assumed().iter().map(|need| (need, true));
     let unless = found.unless.iter().map(|need| (need, false));
+    let mut under: Vec<(ItemId, Class, bool)> = Vec::new();
     for (need, so) in assumed.chain(unless).chain(found.run.hoped().map(|need| (need, true))) {
         let (class, cell, what, is) = match *need {
+            Need::There(of, key, is) => {
+                if !under.iter().any(|(known, at, _)| (*known, *at) == (of, key)) {
+                    under.push((of, key, is == so));
+                }
+                continue;
+            }
             Need::Holds(class, cell, value, is) => (class, cell, What::Value(value.clone()), is),
             Need::Has(class, cell, element, is) => (class, cell, What::Element(given(element, &names, &mut values, bindings)), is),
         };
@@ -162,10 +169,30 @@ pub(super) fn told(
         let key = bindings.literal(names.records[index].0).map(Into::into);
         names.records[index].1.key = key;
     }
+    for (of, key, _) in under.into_iter().filter(|(.., there)| *there) {
+        names.records.extend(under_key(db, of, given(key, &names, &mut values, bindings), names.records.len()).map(|record| (key, record)));
+    }
     let records = names.records.into_iter().map(|(_, record)| record).collect();
     let mut ordered: Vec<CellId> = near.ordered.iter().copied().collect();
     ordered.sort_unstable();
     Cycle { witness: Witness { records, events, order, ordered, open }, steps, observed, ways_out: Vec::new() }
+}
+
+/// A record that nobody names and that is there under a key when the run starts.
+fn under_key(db: &dyn Db, of: ItemId, key: Given, at: usize) -> Option<Record> {
+    let index = record_sig(db, of)?.cells.iter().position(|cell| cell.key)? as u32;
+    let cell = CellId { record: of, index };
+    let (links, holds) = match key {
+        Given::Record(record) => (vec![(cell, record)], Vec::new()),
+        Given::Literal(text) => (Vec::new(), vec![Held { cell, what: What::Value(Const::Literal(text)), is: true }]),
+        // It is under one that no event names.
+        Given::Value(_) => return None,
+    };
+    Some(Record { of, name: letter(at), key: None, links, holds })
+}
+
+fn letter(at: usize) -> Box<str> {
+    char::from(b'a' + (at % 26) as u8).to_string().into()
 }
 
 /// What a class of values stands for.
@@ -194,8 +221,8 @@ impl Names {
 
     fn add(&mut self, class: Class, of: ItemId) -> usize {
         self.find(class).unwrap_or_else(|| {
-            let letter = char::from(b'a' + (self.records.len() % 26) as u8);
-            self.records.push((class, Record { of, name: letter.to_string().into(), key: None, links: Vec::new(), holds: Vec::new() }));
+            let name = letter(self.records.len());
+            self.records.push((class, Record { of, name, key: None, links: Vec::new(), holds: Vec::new() }));
             self.records.len() - 1
         })
     }

@@ -1,6 +1,6 @@
 //! What is so at a place of a body because of the conditions on the way there: who gets past `require self.open` knows that the cell is true.
 //!
-//! Only comparisons with constants, membership in a Set, and records being different are understood; everything else says nothing. What is
+//! Only comparisons with constants (of numbers also which is greater), membership in a Set, records under a key and records being different are understood; everything else says nothing. What is
 //! known holds when the transaction starts, unless the body itself changed it before.
 
 use super::{BlockId, Given, Layout, Made, Site, Target, Value};
@@ -13,6 +13,8 @@ pub enum Fact {
     Holds { target: Target, cell: CellId, value: Const, is: bool },
     /// The element is in the Set, or is not.
     Has { target: Target, cell: CellId, element: Value, is: bool },
+    /// There is a record of this type under this key, or there is none.
+    There { record: ItemId, key: Value, is: bool },
     /// Two different records.
     Apart(Target, Target),
 }
@@ -29,11 +31,18 @@ pub enum Const {
     Absent,
     /// Something that is not `none`.
     Present,
+    /// A number less than this.
+    Below(i64),
+    /// A number that is this or greater.
+    AtLeast(i64),
 }
 
 impl Const {
     /// Whether a cell that holds `self` can be said to hold `other` (`is`), or not to.
     pub fn allows(&self, other: &Const, is: bool) -> bool {
+        if self.is_range() || other.is_range() {
+            return self.may_be_in(other, is);
+        }
         match (self, other) {
             (Const::Present, Const::Absent) | (Const::Absent, Const::Present) => !is,
             // Something may be anything but nothing.
@@ -43,6 +52,36 @@ impl Const {
             (Const::Variant(..), Const::Variant(..)) => !is || self == other,
             _ => (self == other) == is,
         }
+    }
+
+    /// Whether it leaves open which number it is.
+    pub fn is_range(&self) -> bool {
+        matches!(self, Const::Below(_) | Const::AtLeast(_))
+    }
+
+    /// All other numbers than those of a range.
+    pub fn beside(&self) -> Option<Const> {
+        match self {
+            Const::Below(bound) => Some(Const::AtLeast(*bound)),
+            Const::AtLeast(bound) => Some(Const::Below(*bound)),
+            _ => None,
+        }
+    }
+
+    /// The least and the greatest number that it can be; `None` of what is no number.
+    fn numbers(&self) -> Option<(i128, i128)> {
+        match self {
+            Const::Literal(text) => text.parse().ok().map(|number: i64| (number.into(), number.into())),
+            Const::Below(bound) => Some((i64::MIN.into(), i128::from(*bound) - 1)),
+            Const::AtLeast(bound) => Some(((*bound).into(), i64::MAX.into())),
+            _ => None,
+        }
+    }
+
+    /// Whether a number can be one of others (`is`), or not be one of them.
+    fn may_be_in(&self, others: &Const, is: bool) -> bool {
+        let (Some((least, most)), Some((from, to))) = (self.numbers(), others.numbers()) else { return true };
+        if is { least <= to && from <= most } else { least < from || to < most }
     }
 }
 
@@ -109,5 +148,10 @@ mod tests {
         assert!(Const::Present.allows(&one, true) && Const::Present.allows(&one, false));
         assert!(!Const::Present.allows(&Const::Absent, true) && Const::Absent.allows(&Const::Present, false));
         assert!(one.allows(&Const::Present, true) && !one.allows(&Const::Absent, true));
+        let (below, above) = (Const::Below(2), Const::AtLeast(2));
+        assert!(one.allows(&below, true) && !one.allows(&below, false));
+        assert!(!two.allows(&below, true) && two.allows(&above, true));
+        assert!(below.allows(&one, true) && below.allows(&one, false) && !below.allows(&two, true) && !below.allows(&above, true));
+        assert!(Const::Below(1).allows(&below, true) && !Const::Below(1).allows(&below, false) && below.allows(&Const::Below(1), false));
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn constant_for(value: &Expr, cell: &Ty) -> Option<Const> {
         (Const::Variant(of, _), Ty::Enum(cell, _)) => (of == cell).then_some(constant),
         (_, Ty::Optional(inner)) => constant_for(value, inner).or(Some(Const::Present)),
         (Const::Bool(_) | Const::Literal(_), cell) => (value.ty == *cell).then_some(constant),
-        (Const::Variant(..), _) => None,
+        (Const::Variant(..) | Const::Below(_) | Const::AtLeast(_), _) => None,
     }
 }
 
@@ -186,6 +186,9 @@ impl Walk<'_, '_> {
             ExprKind::Binary { op: op @ (BinaryOp::Eq | BinaryOp::Ne), left, right } => {
                 self.compared(left, right, is == (*op == BinaryOp::Eq))
             }
+            ExprKind::Binary { op: op @ (BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge), left, right } => {
+                self.ordered(*op, left, right, is)
+            }
             ExprKind::Binary { op: BinaryOp::In, left, right } => self.member(right, left, is),
             ExprKind::Method { method: Method::Contains, base, args, .. } => match &args[..] {
                 [Arg::Value(element)] => self.member(base, element, is),
@@ -214,6 +217,27 @@ impl Walk<'_, '_> {
         [of(left, right), of(right, left)].concat()
     }
 
+    /// What is so if a number is less than a literal, or greater, or not.
+    fn ordered(&self, op: BinaryOp, left: &Expr, right: &Expr, is: bool) -> Vec<Fact> {
+        let (cell, bound, op) = match (&left.kind, &right.kind) {
+            (_, ExprKind::Int(bound)) => (left, *bound, op),
+            (ExprKind::Int(bound), _) => {
+                let turned = match op {
+                    BinaryOp::Lt => BinaryOp::Gt,
+                    BinaryOp::Le => BinaryOp::Ge,
+                    BinaryOp::Gt => BinaryOp::Lt,
+                    _ => BinaryOp::Le,
+                };
+                (right, *bound, turned)
+            }
+            _ => return Vec::new(),
+        };
+        let bound = if matches!(op, BinaryOp::Le | BinaryOp::Gt) { bound.checked_add(1) } else { Some(bound) };
+        let Some(bound) = bound.filter(|_| cell.ty == Ty::Int) else { return Vec::new() };
+        let below = matches!(op, BinaryOp::Lt | BinaryOp::Le) == is;
+        self.holds(cell, if below { Const::Below(bound) } else { Const::AtLeast(bound) }, true)
+    }
+
     /// What is so if an optional value is there, or not.
     pub(super) fn presence(&self, value: &Expr, is: bool) -> Vec<Fact> {
         self.holds(value, Const::Absent, !is)
@@ -229,9 +253,10 @@ impl Walk<'_, '_> {
     }
 
     fn holds(&self, cell: &Expr, value: Const, is: bool) -> Vec<Fact> {
-        match self.cell_of(cell) {
-            Some((target, cell)) => vec![Fact::Holds { target, cell, value, is }],
-            None => Vec::new(),
+        match (self.cell_of(cell), self.target(cell)) {
+            (Some((target, cell)), _) => vec![Fact::Holds { target, cell, value, is }],
+            (None, Target::Key(record, key)) if value == Const::Absent => vec![Fact::There { record, key, is: !is }],
+            (None, _) => Vec::new(),
         }
     }
 

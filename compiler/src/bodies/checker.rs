@@ -67,6 +67,8 @@ pub(super) enum Returns {
     Nothing,
     /// `return` alone ends it early: a handler without result, an arm whose outcome nobody waits for.
     Unit,
+    /// As [`Returns::Unit`], in a `create` block: what waits is answered with the record, by nothing else.
+    Creation,
     /// The result that was declared at the span.
     Value(Ty, Span),
 }

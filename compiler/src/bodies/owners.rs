@@ -167,7 +167,7 @@ impl Checker<'_> {
                     cells += 1;
                 }
                 MemberKind::Create(block) => {
-                    let cx = Context::new(BodyOwner::Create(id), Mode::Create).of(id, sig.home).returning(Returns::Unit);
+                    let cx = Context::new(BodyOwner::Create(id), Mode::Create).of(id, sig.home).returning(Returns::Creation);
                     out.push(self.body(cx, 0, member.span, |checker| BodyKind::Block(checker.block(block))));
                 }
                 MemberKind::Handler(handler) => {

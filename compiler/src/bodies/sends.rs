@@ -2,7 +2,7 @@
 
 use patternc_grammar::syntax::{self as syn, ExprKind as S, Span};
 
-use crate::diagnostic::Location;
+use crate::diagnostic::{Location, Safety};
 use crate::hir::{Block, Expr, ExprKind, LocalKind, Send, SendArm, SendEvent, Step, Stmt, StmtKind};
 use crate::types::Ty;
 
@@ -19,7 +19,11 @@ impl Checker<'_> {
         let after = send.after.as_ref().map(|after| self.check(after, Want::new(&Ty::Duration, Role::Word("after"), after.span)));
         let waiting = self.cx.returns.clone();
         // Nobody waits for the outcome of an arm, unless the answer of the event was put off until then.
-        let in_arms = if send.answer { waiting.clone() } else { Returns::Unit };
+        let in_arms = match &waiting {
+            Returns::Creation => Returns::Unit,
+            waiting if send.answer => waiting.clone(),
+            _ => Returns::Unit,
+        };
         if send.answer {
             self.answers(&waiting, send, &result);
         }
@@ -67,6 +71,20 @@ impl Checker<'_> {
             Returns::Nothing => {
                 let what = self.cx.mode.describe();
                 let finding = self.error("impure-expression", word, format!("there is nothing to return from: {what} gives no result"));
+                self.push(finding);
+            }
+            Returns::Creation => {
+                let after = self.text(Span { start: word.end, end: send.event.span.start });
+                let gap = (after.len() - after.trim_start().len()) as u32;
+                let finding = self
+                    .error(
+                        "impure-expression",
+                        word,
+                        "whoever creates is answered with the record, so the outcome of a send cannot be the answer",
+                    )
+                    .saying("a `create` block answers nothing")
+                    .help("write `send` without `return`; what becomes of it belongs in its arms")
+                    .replace("send without `return`", Safety::Unsafe, self.file, Span { start: word.start, end: word.end + gap }, "");
                 self.push(finding);
             }
             Returns::Value(ty, at) if send.ok.is_none() => {

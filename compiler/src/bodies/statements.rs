@@ -408,8 +408,8 @@ impl Checker<'_> {
                 self.push(finding);
                 None
             }
-            (Returns::Unit, None) => None,
-            (Returns::Unit, Some(value)) => {
+            (Returns::Unit | Returns::Creation, None) => None,
+            (Returns::Unit | Returns::Creation, Some(value)) => {
                 let made = self.expr(value);
                 let ty = self.quoted(&made.ty);
                 let help = match self.cx.mode {

@@ -122,9 +122,41 @@ impl Layout {
 
     /// Whether `first` can have happened, and still counts, when `second` does: as [`Layout::can_follow`], also in an earlier round of a loop.
     pub fn can_have_happened(&self, first: Site, second: Site) -> bool {
-        let (one, other) = (self.around(first), self.around(second));
-        let in_one_loop = one.iter().any(|block| self[*block].kind == BlockKind::Loop && other.contains(block));
-        in_one_loop || self.can_follow(first, second)
+        self.in_earlier_round(first, second) || self.can_follow(first, second)
+    }
+
+    /// Whether `first` can have happened, and still counts, in an earlier round of a loop than `second`, of one transaction.
+    pub fn in_earlier_round(&self, first: Site, second: Site) -> bool {
+        self.goes_round(&self.around(first), &self.around(second))
+    }
+
+    /// As [`Layout::in_earlier_round`] of what is inside the `try` block `of` and was undone: then the `catch` went on to the next round.
+    pub fn caught_in_earlier_round(&self, of: BlockId, first: Site, second: Site) -> bool {
+        let before = self.around(first);
+        let outside = before.iter().position(|&block| block == of).map(|at| &before[at + 1..]);
+        self.catch_of(of).is_some_and(|catch| !self[catch].leaves)
+            && outside.is_some_and(|outside| self.goes_round(outside, &self.around(second)))
+    }
+
+    /// Whether something with these blocks around it comes to the end of a round of a loop, in which the other is too.
+    fn goes_round(&self, around: &[BlockId], other: &[BlockId]) -> bool {
+        let mut inside = around;
+        // An arm runs when the transaction that sends is over: that it returns ends no loop around the send.
+        if let Some(arm) = around.iter().rposition(|block| matches!(self[*block].kind, BlockKind::Arm(_)) && !other.contains(block)) {
+            inside = &around[arm + 1..];
+        }
+        for &block in inside {
+            if self[block].leaves {
+                return false;
+            }
+            match self[block].kind {
+                BlockKind::Loop if other.contains(&block) => return true,
+                // What is around an arm that both are in is another transaction.
+                BlockKind::Arm(_) => return false,
+                _ => {}
+            }
+        }
+        false
     }
 
     /// Whether `second` can happen after `first`, inside the `try` block `of`, has happened and was undone: then the `catch` goes on to it,
@@ -197,8 +229,11 @@ impl Layout {
         Some(at)
     }
 
-    /// Whether no run reaches both sites: they stand in branches of one decision.
+    /// Whether no run reaches both sites: they stand in branches of one decision, and no loop of their transaction goes the other way next.
     pub fn excludes(&self, one: Site, other: Site) -> bool {
+        if self.in_earlier_round(one, other) || self.in_earlier_round(other, one) {
+            return false;
+        }
         let (one, other) = (self.around(one), self.around(other));
         let shared = one.iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count();
         match (one[..one.len() - shared].last(), other[..other.len() - shared].last()) {

@@ -234,6 +234,51 @@ record A in home {
 }
 
 #[test]
+fn rounds_of_a_loop_go_different_ways() {
+    let text = r#"
+space home
+record A in home {
+  cell a: Int = 0
+  cell b: Int = 0
+  cell c: Int = 0
+  cell d: Int = 0
+  handler go() {
+    for i in range(3) {
+      if i == 0 {
+        self.a = 1
+      } else {
+        self.b = 1
+      }
+      if i == 1 {
+        self.c = 1
+        return
+      } else {
+        send self.go() then {
+          ok() => {
+            if self.d == 0 { self.a = 1 } else { self.b = 1 }
+          }
+        }
+      }
+    }
+  }
+}
+"#;
+    let mut db = Database::default();
+    db.set_project(&[("main.pattern", text)], None);
+    let body = own(&db, owner(&db, "A.go")).expect("it has a body");
+    let [a, b, c] = [0, 1, 2].map(|index| body.own.writes[index].site);
+    assert!(!body.layout.excludes(a, b), "one round goes one way, the next the other");
+    assert!(body.layout.in_earlier_round(b, a) && body.layout.in_earlier_round(a, c));
+    assert!(!body.layout.in_earlier_round(c, a), "the branch returns: there is no other round");
+    assert!(!body.layout.can_have_happened(c, b));
+    let send = body.own.sends[0].site;
+    assert!(!body.layout.excludes(send, c), "the send goes out in the round before the one that returns");
+    let arm = body.own.sends[0].ok.as_ref().expect("it has an arm");
+    let [one, other] = [0, 1].map(|index| arm.writes[index].site);
+    assert!(body.layout.excludes(one, other), "the loop is not of the arm's transaction");
+}
+
+#[test]
 fn chains_of_calls_and_sends_may_be_long() {
     let mut text =
         "space home\nrecord A in home {\n  cell n: Int = 0\n  handler h0() { self.n += 1 }\n  handler s0() { require self.n > 0 }\n"

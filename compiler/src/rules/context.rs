@@ -124,6 +124,16 @@ impl<'db> Callable<'db> {
         self.is_own(first) && self.is_own(second) && self.layout.can_have_happened(first, second)
     }
 
+    /// [`Layout::in_earlier_round`](crate::effects::Layout::in_earlier_round) of this body.
+    pub fn in_earlier_round(&self, first: Site, second: Site) -> bool {
+        self.is_own(first) && self.is_own(second) && self.layout.in_earlier_round(first, second)
+    }
+
+    /// [`Layout::caught_in_earlier_round`](crate::effects::Layout::caught_in_earlier_round) of this body.
+    pub fn caught_in_earlier_round(&self, of: BlockId, first: Site, second: Site) -> bool {
+        self.is_own(first) && self.is_own(second) && self.layout.caught_in_earlier_round(of, first, second)
+    }
+
     /// Whether a site of this body is in a loop.
     pub fn in_loop(&self, site: Site) -> bool {
         self.is_own(site) && self.layout.in_loop(site)

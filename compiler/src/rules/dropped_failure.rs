@@ -74,8 +74,9 @@ fn chain<'a>(context: &Context<'_>, callable: &Callable<'_>, piece: &'a Effects,
 fn beside<'a>(context: &Context<'_>, callable: &Callable<'_>, piece: &'a Effects, send: &SendEffect) -> Option<&'a SendEffect> {
     // In a loop it is sent more than once: what it did in an earlier round is done.
     let again = |other: &SendEffect| other.here() == send.here() && callable.in_loop(send.here());
-    let both =
-        |other: &SendEffect| again(other) || callable.can_follow(other.here(), send.here()) || callable.can_follow(send.here(), other.here());
+    let both = |other: &SendEffect| {
+        again(other) || callable.can_have_happened(other.here(), send.here()) || callable.can_have_happened(send.here(), other.here())
+    };
     let mut others = piece.sends.iter().filter(|other| other.role == SendRole::Send && !other.delayed && both(other));
     others.find(|other| steps::change(context.db, other).is_some())
 }

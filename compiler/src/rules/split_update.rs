@@ -135,15 +135,24 @@ pub fn split<'e>(callable: &Callable<'_>, piece: &'e Effects, of: BlockId) -> Op
     let mut found: Option<Split<'e>> = None;
     for stays in outside.into_iter().filter(|half| !callable.is_in(half.here(), catch)) {
         for &undone in &inside {
-            let (stays_at, undone_at) = (stays.here(), undone.here());
-            // What comes after the `try` happens beside a failure only where the `catch` goes on to it.
-            let together = callable.can_follow(stays_at, undone_at) || callable.can_follow_catch(of, undone_at, stays_at);
-            if together && !handled(callable, catch, &certain, stays, undone) {
+            if beside(callable, of, stays.here(), undone.here()) && !handled(callable, catch, &certain, stays, undone) {
                 torn_apart(callable, stays, undone, &mut found);
             }
         }
     }
     found
+}
+
+/// Whether what stays can happen in the transaction in which what is undone fails.
+fn beside(callable: &Callable<'_>, of: BlockId, stays: Site, undone: Site) -> bool {
+    // What comes after the `try` happens beside a failure only where the `catch` goes on to it.
+    if callable.can_follow(stays, undone) || callable.can_follow_catch(of, undone, stays) {
+        return true;
+    }
+    // One round of a loop may go one way, and the next the other. Where one round does both, that round alone is looked at: an earlier one was
+    // whole when it ended.
+    !callable.can_follow(undone, stays)
+        && (callable.in_earlier_round(stays, undone) || callable.caught_in_earlier_round(of, undone, stays))
 }
 
 /// Keeps two halves as what is torn apart, unless they belong to one record, or something worse was found.
@@ -281,7 +290,8 @@ fn split_by_call<'e>(callable: &Callable<'_>, piece: &'e Effects, call: &CallEff
         return None;
     }
     let db = callable.db;
-    let beside = |half: &Half<'_>| half.here() != call.site && (callable.can_follow(half.here(), call.site) || callable.can_follow(call.site, half.here()));
+    let both = |half, call| callable.can_have_happened(half, call) || callable.can_have_happened(call, half);
+    let beside = |half: &Half<'_>| half.here() != call.site && both(half.here(), call.site);
     let stay: Vec<Half<'e>> = halves(db, &piece.writes, &piece.sends).into_iter().filter(beside).collect();
     let mut found: Option<Split<'e>> = None;
     for Tear { undone, repairs } in tears {

@@ -1,12 +1,11 @@
 //! Invariants: evaluated at the end for the records whose last evaluation read something that the transaction changed.
 
 use indexmap::IndexSet;
-use patternc_program::CellIndex;
 use rustc_hash::FxBuildHasher;
 
 use super::Machine;
 use crate::failure::{Failure, FailureKind};
-use crate::store::{ReadKey, Write};
+use crate::store::Write;
 use crate::transaction::{Run, Stop, fail};
 use crate::value::{RecordRef, Value};
 
@@ -49,47 +48,13 @@ impl Machine<'_> {
     fn due_invariants(&self) -> Run<Due> {
         let program = self.env.program;
         let mut due = Due::default();
-        let mut touch = |key: ReadKey| -> Run<()> {
+        for key in self.tx.request().changed() {
             due.extend(self.tx.dependents(&key)?);
-            Ok(())
-        };
-        let changed = |record: &RecordRef, cell: CellIndex| ReadKey::Query {
-            record: record.record(),
-            space: record.space().clone(),
-            cells: vec![cell],
-            index: None,
-        };
-        let mut created = Vec::new();
-        for write in self.tx.writes() {
-            match write {
-                Write::Create { record, .. } => {
-                    created.push(record);
-                    touch(ReadKey::Exists(record.clone()))?;
-                    touch(membership(record))?;
-                }
-                Write::Delete { record } => {
-                    touch(ReadKey::Exists(record.clone()))?;
-                    touch(membership(record))?;
-                }
-                Write::Set { record, cell, .. }
-                | Write::AddInt { record, cell, .. }
-                | Write::Append { record, cell, .. }
-                | Write::RemoveFirst { record, cell, .. } => {
-                    touch(ReadKey::Cell(record.clone(), *cell))?;
-                    touch(changed(record, *cell))?;
-                }
-                Write::Insert { record, cell, value: key }
-                | Write::Remove { record, cell, value: key }
-                | Write::SetEntry { record, cell, key, .. }
-                | Write::RemoveEntry { record, cell, key } => {
-                    touch(ReadKey::Element(record.clone(), *cell, key.clone()))?;
-                    touch(changed(record, *cell))?;
-                }
-            }
         }
-        for key in self.tx.unique_changes() {
-            touch(key.clone())?;
-        }
+        let created = self.tx.writes().iter().filter_map(|write| match write {
+            Write::Create { record, .. } => Some(record),
+            _ => None,
+        });
         for record in created {
             for &invariant in &program.record(record.record()).invariants {
                 if !program.invariants[invariant as usize].eventually {
@@ -99,9 +64,4 @@ impl Machine<'_> {
         }
         Ok(due)
     }
-}
-
-/// Which records of its type there are in its space.
-fn membership(record: &RecordRef) -> ReadKey {
-    ReadKey::Query { record: record.record(), space: record.space().clone(), cells: Vec::new(), index: None }
 }

@@ -94,6 +94,7 @@ impl Execution {
         request.writes.clear();
         request.outbox.clear();
         request.inbox.clear();
+        request.unique_changes.clear();
         request.invariant_reads.clear();
         request.spaces.clear();
         self.nursery().reuse(request);

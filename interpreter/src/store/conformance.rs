@@ -124,6 +124,7 @@ suite! {
     outgoing_events_are_dealt_with_once
     received_events_are_forgotten_in_time
     readers_of_a_change_are_found
+    what_an_invariant_has_come_to_read_is_not_written_unseen
     versions_grow_and_become_durable
 }
 pub(crate) use store_conformance;
@@ -384,6 +385,20 @@ pub(crate) fn readers_of_a_change_are_found(store: &mut dyn Store) {
     ok(store, CommitRequest { invariant_reads: evaluated, ..CommitRequest::default() });
     assert_eq!(found(store, ReadKey::Cell(a_person("b"), person::BALANCE)), vec![]);
     assert_eq!(found(store, ReadKey::Cell(a_person("b"), person::NICK)), a);
+}
+
+pub(crate) fn what_an_invariant_has_come_to_read_is_not_written_unseen(store: &mut dyn Store) {
+    ok(store, writes([create("a"), create("b")]));
+    let snapshot = store.version();
+    let reads = vec![ReadKey::Cell(a_person("b"), person::BALANCE)];
+    ok(store, CommitRequest { invariant_reads: vec![(0, a_person("a"), reads)], ..CommitRequest::default() });
+    let set = Write::Set { record: a_person("b"), cell: person::BALANCE, value: Value::Int(5) };
+    let unseen = CommitRequest { snapshot, ..writes([set]) };
+    assert!(is_stale(store.commit(&unseen, 0).expect_err("the invariant was not asked")));
+    // Of a record that goes no invariant is asked.
+    let mut gone = unseen;
+    gone.writes.push(Write::Delete { record: a_person("a") });
+    ok(store, gone);
 }
 
 pub(crate) fn versions_grow_and_become_durable(store: &mut dyn Store) {

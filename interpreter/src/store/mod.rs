@@ -38,10 +38,38 @@ pub struct CommitRequest {
     pub reads: Vec<Read>,
     /// In the order they were made.
     pub writes: Vec<Write>,
+    /// Values of unique cells that come or go by them, where invariants may have asked for one.
+    pub unique_changes: Vec<ReadKey>,
     pub outbox: Vec<OutboxChange>,
     pub inbox: Vec<InboxChange>,
     /// What each invariant read when it was evaluated in this transaction: replaces what was remembered for the pair.
     pub invariant_reads: Vec<(u32, RecordRef, Vec<ReadKey>)>,
+}
+
+impl CommitRequest {
+    /// What an invariant can have read that the writes change.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = ReadKey> {
+        let membership =
+            |record: &RecordRef| ReadKey::Query { record: record.record(), space: record.space().clone(), cells: Vec::new(), index: None };
+        let queried = |record: &RecordRef, cell: CellIndex| ReadKey::Query {
+            record: record.record(),
+            space: record.space().clone(),
+            cells: vec![cell],
+            index: None,
+        };
+        let of_writes = self.writes.iter().flat_map(move |write| match write {
+            Write::Create { record, .. } | Write::Delete { record } => [ReadKey::Exists(record.clone()), membership(record)],
+            Write::Set { record, cell, .. }
+            | Write::AddInt { record, cell, .. }
+            | Write::Append { record, cell, .. }
+            | Write::RemoveFirst { record, cell, .. } => [ReadKey::Cell(record.clone(), *cell), queried(record, *cell)],
+            Write::Insert { record, cell, value: key }
+            | Write::Remove { record, cell, value: key }
+            | Write::SetEntry { record, cell, key, .. }
+            | Write::RemoveEntry { record, cell, key } => [ReadKey::Element(record.clone(), *cell, key.clone()), queried(record, *cell)],
+        });
+        of_writes.chain(self.unique_changes.iter().cloned())
+    }
 }
 
 /// Something a transaction depends on.

@@ -90,8 +90,6 @@ pub(crate) struct Nursery {
     chain: Vec<u32>,
     undo: Vec<Undo>,
     savepoints: u32,
-    /// Values of unique cells that came or went.
-    unique_changes: Vec<ReadKey>,
     /// The request in the making: its reads, writes and outgoing events.
     request: CommitRequest,
     /// `return send`: the event that decides the answer.
@@ -167,7 +165,6 @@ impl Nursery {
         self.chain.clear();
         self.undo.clear();
         self.savepoints = 0;
-        self.unique_changes.clear();
         self.deferred = None;
     }
 }
@@ -231,9 +228,9 @@ impl<'a> Transaction<'a> {
         &self.nursery.request.writes
     }
 
-    /// Values of unique cells that came or went so far.
-    pub(crate) fn unique_changes(&self) -> &[ReadKey] {
-        &self.nursery.unique_changes
+    /// What it commits so far.
+    pub(crate) fn request(&self) -> &CommitRequest {
+        &self.nursery.request
     }
 
     /// The invariants and records whose last evaluation read this.

@@ -65,7 +65,7 @@ impl<'a> Transaction<'a> {
         let space = record.space();
         if !self.program.invariants.is_empty() {
             for value in [old, new].into_iter().filter(|value| **value != Value::None) {
-                self.nursery.unique_changes.push(ReadKey::Unique(of, space.clone(), cell, value.clone()));
+                self.nursery.request.unique_changes.push(ReadKey::Unique(of, space.clone(), cell, value.clone()));
             }
         }
         if *new == Value::None {

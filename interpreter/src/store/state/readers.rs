@@ -39,6 +39,11 @@ pub(super) struct TableReaders {
 }
 
 impl State {
+    /// Whether any evaluation is known.
+    pub(super) fn has_invariant_reads(&self) -> bool {
+        !self.invariant_reads.is_empty()
+    }
+
     /// The invariants and records whose last evaluation read this or something it is part of.
     pub fn dependents(&self, key: &ReadKey) -> Vec<(u32, RecordRef)> {
         let mut found = Vec::new();

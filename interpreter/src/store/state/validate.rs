@@ -1,19 +1,33 @@
 //! Whether what a transaction read is still so.
 
 use super::State;
-use crate::store::{CommitRequest, Presence, Read, ReadKey, Refused, Seen, Version};
-use crate::value::Value;
+use crate::store::{CommitRequest, Presence, Read, ReadKey, Refused, Seen, Version, Write};
+use crate::value::{RecordRef, Value};
 
 impl State {
-    /// Refuses with [`Refused::Stale`] if any read is out of date.
+    /// Refuses with [`Refused::Stale`] if any read is out of date, or an invariant has come to read what is written since it was found out which
+    /// ones do.
     pub fn validate(&self, request: &CommitRequest) -> Result<(), Refused> {
         if request.snapshot == self.version {
             return Ok(());
         }
-        match request.reads.iter().find(|read| !self.is_current(read, request.snapshot)) {
-            None => Ok(()),
-            Some(read) => Err(Refused::Stale(read.key.clone())),
+        if let Some(read) = request.reads.iter().find(|read| !self.is_current(read, request.snapshot)) {
+            return Err(Refused::Stale(read.key.clone()));
         }
+        if self.has_invariant_reads()
+            && let Some(key) = request.changed().find(|key| self.dependents(key).iter().any(|due| !self.is_judged(due, request)))
+        {
+            return Err(Refused::Stale(key));
+        }
+        Ok(())
+    }
+
+    /// Whether a request knows what becomes of an invariant for a record: it has evaluated it, or deletes the record.
+    fn is_judged(&self, (invariant, record): &(u32, RecordRef), request: &CommitRequest) -> bool {
+        let deletes = |write: &Write| matches!(write, Write::Delete { record: deleted } if deleted == record);
+        request.invariant_reads.iter().any(|(evaluated, of, _)| evaluated == invariant && of == record)
+            || self.presence(record) != Presence::Live
+            || request.writes.iter().any(deletes)
     }
 
     fn is_current(&self, read: &Read, snapshot: Version) -> bool {

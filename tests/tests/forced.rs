@@ -277,8 +277,14 @@ fn extern_in_transaction() {
     assert_eq!((world.cell(&page, "seen"), world.cell(&page, "n")), (int(0), int(0)));
 }
 
-/// Reading changes what is read.
+/// Reading changes what is read; and a call is over before it has an answer, or a failure, of what it sends.
 fn impure_expression() {
+    reading_changes_what_is_read();
+    called_before_it_answers();
+    created_with_another_answer();
+}
+
+fn reading_changes_what_is_read() {
     let program = refused(
         "impure-expression",
         "space home
@@ -296,6 +302,60 @@ fn impure_expression() {
         Outcome::Committed(_) => assert_ne!(world.cell(&counter, "count"), int(0)),
         Outcome::Failed(_) => assert_eq!(world.cell(&counter, "count"), int(0)),
     }
+}
+
+fn called_before_it_answers() {
+    let program = refused(
+        "impure-expression",
+        "space a
+        space b
+        record Desk in a {
+          cell shelf: Shelf
+          cell n: Int = 0
+          internal handler ask() -> Int { return send self.shelf.take() }
+          handler keep() { let v = self.ask()  self.n = v }
+          handler forget() { self.n += 1  self.ask() }
+        }
+        record Shelf in b {
+          cell n: Int = 0
+          handler take() -> Int { require self.n > 0 else \"empty\"  self.n -= 1  return self.n }
+        }",
+    );
+    let mut world = World::new(&program, 1);
+    let shelf = world.create("Shelf", world.space("b"), &[("n", int(7))]);
+    let desk = world.create("Desk", world.space("a"), &[("shelf", link(&shelf))]);
+    let _ = world.call(&desk, "keep", vec![]);
+    assert_ne!(world.cell(&desk, "n"), int(6), "what the shelf answers comes too late");
+    let empty = world.create("Shelf", world.space("b"), &[]);
+    let other = world.create("Desk", world.space("a"), &[("shelf", link(&empty))]);
+    commits(&world.call(&other, "forget", vec![]));
+    assert_eq!(world.cell(&other, "n"), int(1), "it commits although what it called has failed");
+}
+
+fn created_with_another_answer() {
+    let program = refused(
+        "impure-expression",
+        "space a
+        space b
+        record Gate in b {
+          cell made: A?
+          handler pass(a: A) -> Int { self.made = a  require self.made == none else \"closed\"  return 1 }
+        }
+        record A in a {
+          cell gate: Gate
+          create { return send self.gate.pass(self) }
+        }
+        record Maker in a {
+          cell made: Int = 0
+          handler make(gate: Gate) -> Text { let _a = create A { gate: gate }  self.made += 1  return \"made\" }
+        }",
+    );
+    let mut world = World::new(&program, 1);
+    let gate = world.create("Gate", world.space("b"), &[]);
+    let maker = world.create("Maker", world.space("a"), &[]);
+    let outcome = world.call(&maker, "make", vec![link(&gate)]);
+    assert!(matches!(outcome, Outcome::Failed(_)), "the answer of the send is taken for that of `make`: {outcome:?}");
+    assert_eq!(world.cell(&maker, "made"), int(1), "what failed has made one");
 }
 
 /// One side of a link is undone, the other stays: the invariant stops the whole.

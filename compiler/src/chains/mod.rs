@@ -10,6 +10,7 @@
 //! | `collect` | where chains start, and what each piece touches, seen from there |
 //! | `existence` | which record a creation makes, and which a key looks up |
 //! | `follow` | the pieces that come of what a piece sends: receivers, arms, steps of sagas and what undoes them |
+//! | `length` | how many transactions a run has |
 //! | `rejection` | how a piece can be rejected, and by what it has read |
 //! | `conflict` | which accesses get in each other's way, and which records must be the same for that |
 //! | `bindings` | which records are the same, under those conditions |
@@ -33,6 +34,7 @@ mod conflict;
 mod existence;
 mod filter;
 mod follow;
+mod length;
 mod locks;
 mod neighbourhood;
 mod neighbours;

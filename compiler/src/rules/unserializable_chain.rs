@@ -152,10 +152,7 @@ fn undecided(context: &Context<'_>, chain: &Chain, why: &str) -> Diagnostic {
 
 /// How many transactions a run of a chain has, at most.
 fn counted(chain: &Chain) -> String {
-    let mut turns: Vec<u32> = chain.committed().map(|piece| piece.turn).collect();
-    turns.sort_unstable();
-    turns.dedup();
-    match turns.len() {
+    match chain.longest_run() {
         2 => "two, one after the other".to_owned(),
         3 => "three, one after the other".to_owned(),
         more => format!("{more}, one after the other"),
@@ -233,7 +230,8 @@ fn half_done(context: &Context<'_>, chain: &Chain) -> Vec<Diagnostic> {
                 if !*answer && arms(chain, *at).is_none() || is_repaired(chain, index) {
                     continue;
                 }
-                (false, *at)
+                // An `err` arm that fails in its turn is told nobody, but where its outcome is the answer.
+                (!*answer, *at)
             }
             Way::Arm { of, answer, .. } if !is_repaired(chain, index) => (!*answer, *of),
             Way::Start | Way::Sent { .. } | Way::Arm { .. } | Way::Undo { .. } => continue,

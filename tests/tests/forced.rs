@@ -458,27 +458,33 @@ fn fallible_after_pivot() {
     let status = world.engine().status();
     let trouble = status.flights.iter().find_map(|flight| flight.trouble.clone()).unwrap_or_default();
     assert!(trouble.contains("taken"), "{status:?}");
-    past_pivot_without_what_it_needs("reads", "is not there");
-    past_pivot_without_what_it_needs("shrinks", "for the mirror sizes: ");
+    past_pivot_without_what_it_needs("self.reads()", "is not there");
+    past_pivot_without_what_it_needs("self.shrinks()", "for the mirror sizes: ");
+    past_pivot_without_what_it_needs("create Kin in home { far: self.far }", "is not there");
+    past_pivot_without_what_it_needs("create Kin in home { near: self }", "alone");
+    past_pivot_without_what_it_needs("self.far.leave()", "is not there");
 }
 
-/// What a step relies on was deleted, or gives a mirror no facts: it is rejected again and again all the same.
-fn past_pivot_without_what_it_needs(how: &str, why: &str) {
+/// What a step relies on was deleted, by an event like it too, gives a mirror no facts, or breaks an invariant of another type: it is rejected again and again all the same.
+fn past_pivot_without_what_it_needs(step: &str, why: &str) {
     let program = refused(
         "fallible-after-pivot",
         &format!(
             "space home
             struct Entry {{ n: Int }}
             extern index {{ put(e: Entry) idempotent  drop(e: Entry) idempotent  list(n: Int) -> List<Entry> readonly }}
-            record Far in home {{ cell n: Int = 1  handler leave() {{ delete self }} }}
+            record Far in home {{ cell n: Int = 1  cell kin: Set<Kin> = Set[] inverse far  handler leave() {{ delete self }} }}
+            record Kin in home {{ cell far: Far? inverse kin  cell near: Near? inverse kin }}
+            invariant alone(n: Near) {{ n.kin.len() < 1 }}
             record Near in home {{
               cell n: Int = 0
               cell size: Int = 1
               cell far: Far
+              cell kin: Set<Kin> = Set[] inverse near
               internal handler begin() {{ self.n += 1 }}
               internal handler reads() {{ self.n = self.far.n }}
               internal handler shrinks() {{ self.size = 0 }}
-              saga go() {{ pivot self.begin()  step self.{how}() }}
+              saga go() {{ pivot self.begin()  step {step} }}
             }}
             mirror sizes of Near to index {{
               facts(n) = [Entry {{ n: 100 / n.size }}]

@@ -528,13 +528,13 @@ impl Walk<'_, '_> {
                 (SendTarget::Unknown, Target::Unknown, EffectSpace::Any, Arc::default())
             }
         };
-        let created = match event {
-            SendEvent::Create(create) => self.created_under(create),
-            _ => Grain::Whole,
+        let (created, made) = match event {
+            SendEvent::Create(create) => (self.created_under(create), Some(Arc::new(self.made_later(create, space)))),
+            _ => (Grain::Whole, None),
         };
         let site = self.site(span);
         let (path, sender) = (CallPath::default(), EffectSpace::Here);
-        SendEffect { to, target, space, args, created, role, delayed: false, ok: None, err: None, site, path, sender }
+        SendEffect { to, target, space, args, created, made, role, delayed: false, ok: None, err: None, site, path, sender }
     }
 
     fn step(&mut self, step: &Step) {

@@ -205,6 +205,8 @@ pub struct SendEffect {
     pub args: Arc<[Argument]>,
     /// Of a creation: which record of the type it is.
     pub created: Grain,
+    /// Of a creation: what the runtime does for it where the record is made, beside what its cells are by default.
+    pub made: Option<Arc<Effects>>,
     pub role: SendRole,
     /// `after` was given.
     pub delayed: bool,

@@ -188,7 +188,7 @@ impl Frame<'_> {
             sends: unlike(
                 callee.sends.iter().map(|send| self.send(send, merge)),
                 |send| (send.to, send.target.clone(), send.space, send.role, send.delayed, send.sender),
-                |a, b| merge && (&a.args, &a.created, &a.ok, &a.err) == (&b.args, &b.created, &b.ok, &b.err),
+                |a, b| merge && (&a.args, &a.created, &a.made, &a.ok, &a.err) == (&b.args, &b.created, &b.made, &b.ok, &b.err),
                 |_| {},
             ),
             failures: unlike(failures, |failure| (failure.cause, failure.caught), |_, _| true, |_| {}),
@@ -222,6 +222,7 @@ impl Frame<'_> {
             space: self.space(send.space),
             args: self.args(&send.args),
             created: self.grain(&send.created),
+            made: arm(&send.made),
             ok: arm(&send.ok),
             err: arm(&send.err),
             path: self.path(send),

@@ -16,8 +16,9 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     for (callable, saga) in steps::sagas(context) {
-        for step in &saga.steps[saga.pivot + 1..] {
-            let why = steps::rejecting(context.db, step.action).or_else(|| steps::without_value(callable, step.action));
+        for (index, step) in saga.steps.iter().enumerate().skip(saga.pivot + 1) {
+            let used_up = || steps::used_up(context.db, &saga.steps[..index], step.action);
+            let why = steps::rejecting(context.db, step.action).or_else(used_up).or_else(|| steps::without_value(callable, step.action));
             let Some(why) = why else { continue };
             let (name, reason) = (step.name(callable), steps::reason(context.db, &why));
             let message = format!(
@@ -42,7 +43,9 @@ After the pivot there is no way back: the money is paid. A step that is rejected
 done and undone for as long as what rejects it stays as it is. A step whose argument is read from a record that is gone by then has nothing to
 send, and hangs for ever: what is read before the steps (`let … = …`) is kept with the saga. A handler that reads, writes or calls a record which was deleted is rejected too, and a deleted record does not come back: read with `?.`, ask
 `exists()`, or keep the link with `inverse`. And so is one that writes a record of which a mirror has no facts then, since its `facts` divide or look up what
-is not there.
+is not there. A handler that deletes its own record is rejected the second time: two sagas for one record may both be past their pivots, unless a
+step before has taken the record (`require !self.taken`, `self.taken = true`), or made it. And a record that is made may be linked to one that is gone, or break an
+invariant of another type, such as one on how many there are.
 
 ## Bad
 

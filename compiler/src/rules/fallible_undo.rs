@@ -17,12 +17,13 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     for (callable, saga) in steps::sagas(context) {
-        for step in &saga.steps {
+        for (index, step) in saga.steps.iter().enumerate() {
             let Some(undo) = step.undo else { continue };
             // Only the outside can take back what the outside did; whether it may be asked again is `unsafe-retry`.
             let may_ask = || !reach::outside_calls(context.db, callable.body.owner, step.action).is_empty();
             let why = steps::rejecting(context.db, undo).filter(|why| !(matches!(why, Rejecting::Outside(_)) && may_ask()));
-            let Some(why) = why.or_else(|| steps::without_value(callable, undo)) else { continue };
+            let used_up = || steps::used_up(context.db, &saga.steps[..=index], undo);
+            let Some(why) = why.or_else(used_up).or_else(|| steps::without_value(callable, undo)) else { continue };
             let (name, reason) = (step.name(callable), steps::reason(context.db, &why));
             let message = format!(
                 "what undoes `{name}` in the saga `{}` may be rejected by {reason}: then the step stays done, and the saga is stuck half undone",
@@ -43,7 +44,8 @@ const PAGE: &str = r##"
 A saga undoes because something has failed already. An `undo` that is rejected leaves its step done for good, and those before it too: the saga
 is parked until somebody looks at it. The outside can always refuse: only where the step itself changes something there may its `undo` ask it, or a
 handler that does. Nor may its arguments be read from a record that can be gone by then: what is read before the steps (`let … = …`) is kept with
-the saga. Nor may it rely on a linked record that can be gone (`?.` and `exists()` do not), or write what a mirror may have no facts of.
+the saga. Nor may it rely on a linked record that can be gone (`?.` and `exists()` do not), or write what a mirror may have no facts of. Nor may it
+delete its own record, if another event of the same handler may have done so, or make a record that an invariant of another type may refuse.
 
 ## Bad
 

@@ -6,15 +6,16 @@ use rustc_hash::FxHashSet;
 use super::Rule;
 use super::context::{Callable, Context};
 use super::reach::{self, Failing};
+use super::taken_back;
 use crate::breaking;
 use crate::db::Db;
 use crate::diagnostic::{Diagnostic, Location};
 use crate::effects::describe::{body_name, cell_path, record_name};
-use crate::effects::{self, Effects, Entry, FailureCause, SendEffect, SendRole, SendTarget, Site, WriteEffect, WriteKind};
+use crate::effects::{self, Effects, Entry, FailureCause, SendEffect, SendRole, SendTarget, Site, Target, WriteEffect, WriteKind};
 use crate::facts;
 use crate::hir::{BodyKind, BodyOwner, Step};
 use crate::resolve::item_name;
-use crate::signature::{extern_sig, operation_sig, record_sig};
+use crate::signature::{HandlerKind, extern_sig, handler_sig, operation_sig, record_sig};
 use crate::types::{CellId, ItemId, OperationId};
 
 /// A step with what it sends.
@@ -150,6 +151,31 @@ pub fn without_value(callable: &Callable<'_>, send: &SendEffect) -> Option<Rejec
     Some(Rejecting::Gone(gone.record, gone.here()))
 }
 
+/// The record of a step or `undo` that deletes its own record, which another event like it may have deleted before: unless the saga has
+/// made the record itself, or has demanded before something of it that it then has changed, so that a second saga is refused in time.
+pub fn used_up(db: &dyn Db, before: &[SagaStep<'_>], send: &SendEffect) -> Option<Rejecting> {
+    let SendTarget::Handler(handler) = send.to else { return None };
+    if !facts::is_deleted(db, handler.record) {
+        return None;
+    }
+    let internal = handler_sig(db, handler).is_some_and(|sig| sig.kind == HandlerKind::Internal);
+    let named = matches!(send.target, Target::SelfRecord | Target::Local(_));
+    let same = |step: &&SagaStep<'_>| step.action.target == send.target;
+    let again = before.iter().filter(same).any(|step| step.action.to == send.to);
+    let made = |step: &SagaStep<'_>| {
+        step.action.to == SendTarget::Create(handler.record) && step.step.name.map(Target::Local).is_some_and(|made| made == send.target)
+    };
+    let held = before.iter().any(made) || before.iter().filter(same).any(|step| holds(db, step.action));
+    (!(internal && named && held) || again).then_some(Rejecting::Deleted(handler.record))
+}
+
+/// Whether what an event demands of its record is something that it changes.
+fn holds(db: &dyn Db, send: &SendEffect) -> bool {
+    let Some(body) = effects::receiver(db, send).and_then(|owner| effects::body(db, owner)) else { return false };
+    let mut writes = body.own.writes.iter().filter(|write| write.target == Target::SelfRecord && write.cell.is_some());
+    writes.any(|write| taken_back::is_demanded(db, &body.layout, write))
+}
+
 /// Events that wait for one another's answers are followed so far; what is behind them is told less exactly.
 const DEEPEST: usize = 64;
 
@@ -174,21 +200,20 @@ fn event_rejects(db: &dyn Db, send: &SendEffect, under: &mut Vec<BodyOwner>) -> 
     if let Some(why) = rejection(db, effects) {
         return Some(why);
     }
-    if let SendTarget::Handler(handler) = send.to
-        // Each event arrives once: what deletes its own record does not stand in its own way.
-        && facts::is_deleted_elsewhere(db, handler.record, owner)
-    {
-        return Some(Rejecting::Deleted(handler.record));
+    if let SendTarget::Handler(handler) = send.to {
+        // Whether another event of what deletes its own record comes first, the saga may know: see [`used_up`].
+        let gone =
+            if under.is_empty() { facts::is_deleted_elsewhere(db, handler.record, owner) } else { facts::is_deleted(db, handler.record) };
+        if gone {
+            return Some(Rejecting::Deleted(handler.record));
+        }
     }
     if let SendTarget::Create(record) = send.to {
         let cells = record_sig(db, record).map(|sig| sig.cells.iter().position(|cell| cell.key || cell.unique));
         if let Some(Some(index)) = cells {
             return Some(Rejecting::Unique(CellId { record, index: index as u32 }));
         }
-        if let Some(invariant) = facts::invariants_of_record(db, record).next() {
-            return Some(Rejecting::Invariant(invariant, send.site));
-        }
-        if let Some(why) = unmirrored(db, record, None, send.site) {
+        if let Some(why) = send.made.as_ref().and_then(|made| rejects_itself(db, made)) {
             return Some(why);
         }
     }
@@ -308,6 +333,7 @@ pub fn reason(db: &dyn Db, why: &Rejecting) -> String {
 fn cause(db: &dyn Db, site: Site) -> String {
     let own = effects::own(db, site.body);
     let pieces = own.iter().flat_map(|body| body.own.pieces());
+    let pieces = pieces.flat_map(|piece| piece.sends.iter().filter_map(|send| send.made.as_deref()).chain([piece]));
     let cause = pieces.flat_map(|piece| &piece.failures).find(|failure| failure.site == site).map(|failure| failure.cause);
     match cause {
         Some(FailureCause::Require) => "the `require`".to_owned(),

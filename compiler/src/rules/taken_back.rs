@@ -253,7 +253,7 @@ fn may_change_nothing(callable: &Callable<'_>, write: &Write<'_>, other: &Write<
 }
 
 /// Whether the body that writes is rejected, or may be, by what it finds in the cell.
-fn is_demanded(db: &dyn Db, at: &Layout, write: &WriteEffect) -> bool {
+pub fn is_demanded(db: &dyn Db, at: &Layout, write: &WriteEffect) -> bool {
     let Some(body) = effects::body(db, write.site.body) else { return true };
     let pieces = body.own.pieces();
     let mut reads = pieces.iter().flat_map(|piece| &piece.reads).filter(|read| read.cell == write.cell);

@@ -28,7 +28,7 @@ impl Walk<'_, '_> {
     pub(super) fn trust_ends(&mut self, of: ItemId, value: &Expr, span: Span) {
         if record_of(&value.ty).is_some() {
             self.trust(value, span);
-        } else if value.ty != Ty::None && !self.is_there(value) {
+        } else if !self.is_there(value) {
             self.push_trust(of, Target::Unknown, span);
         }
     }
@@ -38,11 +38,16 @@ impl Walk<'_, '_> {
         self.found.trusts.push(Trust { record, target, site, path: CallPath::default(), caught });
     }
 
-    /// Whether the record that an expression gives, or each in the collection that it gives, is known to be there: it runs this body, was made
-    /// or found by it, or is at the end of a link that the runtime keeps.
+    /// Whether the record that an expression gives, or each in the collection that it gives, is known to be there: there is none, it runs
+    /// this body, was made or found by it, or is at the end of a link that the runtime keeps.
     pub(super) fn is_there(&mut self, value: &Expr) -> bool {
         match &value.kind {
-            ExprKind::SelfRef | ExprKind::Create(_) | ExprKind::Lookup { .. } | ExprKind::All { .. } | ExprKind::Where { .. } => true,
+            ExprKind::None
+            | ExprKind::SelfRef
+            | ExprKind::Create(_)
+            | ExprKind::Lookup { .. }
+            | ExprKind::All { .. }
+            | ExprKind::Where { .. } => true,
             ExprKind::Local(local) => {
                 let bound = *local == LocalId(0) && matches!(self.body.owner, BodyOwner::Invariant(_) | BodyOwner::Mirror(..));
                 bound || self.there.contains(local)

@@ -7,7 +7,7 @@ use patternc_grammar::syntax::{AssignOp, Span};
 use super::conditions::{constant_for, constant_of, is_blind, made_of};
 use super::values::{extended, given};
 use super::{Walk, record_of};
-use crate::effects::{CallPath, EffectSpace, FailureCause, Grain, Target, WriteEffect, WriteKind};
+use crate::effects::{CallPath, EffectSpace, Effects, FailureCause, Grain, Site, Target, WriteEffect, WriteKind};
 use crate::hir::{BodyOwner, Create, Expr, SpaceExpr, Write, WriteOp};
 use crate::types::{CellId, ItemId, Ty};
 
@@ -248,6 +248,29 @@ impl Walk<'_, '_> {
             None => self.place(create.place),
         };
         let site = self.site(create.span);
+        self.push_call(BodyOwner::Create(create.record), Target::Fresh, space, Arc::default(), site);
+        if let Some(sig) = self.inference.record(create.record)
+            && let Some(index) = sig.cells.iter().position(|cell| cell.key || cell.unique)
+        {
+            self.failure(FailureCause::Unique(CellId { record: create.record, index: index as u32 }), create.span);
+        }
+        self.made(create, space, site);
+    }
+
+    /// What the runtime does for a record that is made by an event, in the transaction that makes it.
+    pub(super) fn made_later(&mut self, create: &Create, space: EffectSpace) -> Effects {
+        let around = std::mem::take(&mut self.found);
+        // By then, what was there may be gone.
+        let (sure, there) = (self.sure.clone(), std::mem::take(&mut self.there));
+        self.forget_records();
+        let site = self.site(create.span);
+        self.made(create, space, site);
+        (self.sure, self.there) = (sure, there);
+        std::mem::replace(&mut self.found, around)
+    }
+
+    /// The record that is made, and the other ends of its links.
+    fn made(&mut self, create: &Create, space: EffectSpace, site: Site) {
         let (record, path) = (create.record, CallPath::default());
         let (kind, grain) = (WriteKind::Create, self.created_under(create));
         self.found.writes.push(WriteEffect {
@@ -262,12 +285,6 @@ impl Walk<'_, '_> {
             inverse: false,
             several: false,
         });
-        self.push_call(BodyOwner::Create(record), Target::Fresh, space, Arc::default(), site);
-        if let Some(sig) = self.inference.record(record)
-            && let Some(index) = sig.cells.iter().position(|cell| cell.key || cell.unique)
-        {
-            self.failure(FailureCause::Unique(CellId { record, index: index as u32 }), create.span);
-        }
         let cells = self.inference.record(record).map_or(&[][..], |sig| &sig.cells);
         for (index, value) in &create.cells {
             if let Some(other) = cells.get(*index as usize).and_then(|cell| cell.inverse) {

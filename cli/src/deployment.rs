@@ -78,11 +78,12 @@ pub fn join(
     let limits = limits(project);
     let (places, shards) = places(project, program, name)?;
     let follow = |file: &&Path| Ok(Box::new(stores::follow(program, file, &limits)?) as Box<dyn Store>);
-    let stores: Result<Vec<Box<dyn Store>>, StoreError> = files.iter().map(follow).collect();
-    let stores = stores.map_err(|error| Fault::Use(error.message))?;
+    let followed: Result<Vec<Box<dyn Store>>, StoreError> = files.iter().map(follow).collect();
+    let followed = followed.map_err(|error| Fault::Use(error.message))?;
+    let names = stores.iter().map(|place| place.name.clone()).collect();
     let link = Box::new(owner::Link::new(files[0]));
     let single = RuntimeConfig::single(memory(program, &limits));
-    Ok((RuntimeConfig { stores, places, shards, limits, owner: Some(link), ..single }, Some(owner)))
+    Ok((RuntimeConfig { stores: followed, names, places, shards, limits, owner: Some(link), ..single }, Some(owner)))
 }
 
 /// The opened stores of the deployment of this name (or the default one), and what answers its externs.
@@ -155,13 +156,15 @@ fn configured(
     deployment: &Deployment,
     limits: Limits,
 ) -> Result<RuntimeConfig, Fault> {
-    let stores = opened(stores::places(project, Some(name))?, program, &limits)?;
+    let kept = stores::places(project, Some(name))?;
+    let names = kept.iter().map(|place| place.name.clone()).collect();
+    let stores = opened(kept, program, &limits)?;
     if stores.is_empty() {
         return Err(Fault::Use(format!("deployment `{name}` has no stores: add one under `stores`")));
     }
     let (places, shards) = places_of(program, name, deployment)?;
     let externs = externs(project, program, name, deployment)?;
-    Ok(RuntimeConfig { stores, places, shards, externs, limits, ..RuntimeConfig::single(memory(program, &Limits::default())) })
+    Ok(RuntimeConfig { stores, names, places, shards, externs, limits, ..RuntimeConfig::single(memory(program, &Limits::default())) })
 }
 
 /// Opens stores.

@@ -139,8 +139,8 @@ impl Troubles {
     fn look(&mut self, caretaker: &Caretaker) {
         let Some(now) = caretaker.troubles() else { return };
         self.known.retain(|of, _| now.iter().any(|trouble| trouble.of == *of));
-        for Trouble { event, of, what, calls, why } in now {
-            let known = self.known.entry(of).or_insert_with(|| Known { since: Instant::now(), said: None, next: PATIENCE });
+        for Trouble { of, what, calls, why } in now {
+            let known = self.known.entry(of.clone()).or_insert_with(|| Known { since: Instant::now(), said: None, next: PATIENCE });
             let since = known.since.elapsed();
             let is_new = match self.voice {
                 Voice::Verbose => known.said.as_deref() != Some(&why),
@@ -153,7 +153,7 @@ impl Troubles {
                 } else {
                     format!("for {seconds} s now")
                 };
-                eprintln!("patternc: {what} is tried again and again, {times} (event {}): {why}", event.0);
+                eprintln!("patternc: {what} is tried again and again, {times} (event {}): {why}", of.0);
                 known.said = Some(why);
                 known.next = since + since.clamp(PATIENCE, LONGEST_SILENCE);
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use patternc_program::{CellIndex, Home, Program, RecordId};
 
 use crate::attempt::Env;
+use crate::event::{Outgoing, OutgoingState};
 use crate::failure::Failure;
 use crate::json::{reference_text, space_text};
 use crate::limits::Limits;
@@ -66,16 +67,20 @@ impl Kind {
 pub struct Audit {
     /// By kind, then in the order of the records.
     pub findings: Vec<Finding>,
-    /// Records looked at.
+    /// Records looked at, but for what mirrors keep for themselves.
     pub records: usize,
-    /// Events on their way: while there are any, `eventually` invariants need not hold, and were not looked at.
+    /// Events in flight, whatever they wait for: while there are any, `eventually` invariants need not hold, and were not looked at.
     pub in_flight: usize,
+    /// Those of them whose time has not come.
+    pub later: usize,
 }
 
 /// Looks through the contents of the stores of a deployment. `now` is what invariants see as the time.
 pub fn audit(program: &Arc<Program>, stores: &[State], placement: &Placement, limits: &Limits, now: i64) -> Result<Audit, StoreError> {
     let memories = stores.iter().map(|state| Box::new(Memory::with_state(state.clone())) as Box<dyn Store>).collect();
-    let in_flight = stores.iter().map(|state| state.outgoing().count()).sum();
+    let outgoing = || stores.iter().flat_map(State::outgoing);
+    let is_later = |outgoing: &&Arc<Outgoing>| outgoing.state == OutgoingState::Pending && outgoing.due.is_some_and(|due| due > now);
+    let (in_flight, later) = (outgoing().count(), outgoing().filter(is_later).count());
     let mut auditor = Auditor {
         program,
         stores: Stores::new(memories, placement.clone()),
@@ -88,13 +93,13 @@ pub fn audit(program: &Arc<Program>, stores: &[State], placement: &Placement, li
     let mut records = 0;
     for (index, state) in stores.iter().enumerate() {
         for stored in state.records().filter(|stored| stored.cells.is_some()) {
-            records += 1;
+            records += usize::from(!program.is_kept_by_mirror(stored.record.record()));
             auditor.record(index, &stored, in_flight == 0)?;
         }
     }
     let mut findings = auditor.findings;
     findings.sort_by_key(|finding| finding.kind);
-    Ok(Audit { findings, records, in_flight })
+    Ok(Audit { findings, records, in_flight, later })
 }
 
 struct Auditor<'a> {

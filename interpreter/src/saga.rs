@@ -2,7 +2,7 @@
 //!
 //! A saga is a state machine over its steps. On the way forward the outcome of a step starts the next one; a failure, up to the pivot, turns
 //! it round: what was done is undone, last first. Past the pivot there is only forward: a rejected step is sent again, as a new event, until it
-//! commits. Nothing of the program's code is replayed: the frame holds what was bound, and each step is evaluated when it starts.
+//! commits; what is rejected [too often](PATIENCE) waits for someone. Nothing of the program's code is replayed: the frame holds what was bound, and each step is evaluated when it starts.
 
 use std::sync::Arc;
 
@@ -12,8 +12,10 @@ use crate::event::{Outcome, Rejections, SagaProgress};
 use crate::failure::{Failure, FailureKind};
 use crate::value::Value;
 
-/// The first pause before a step that was rejected past the pivot is sent again, in milliseconds, and the longest.
-const PAUSE: (i64, i64) = (100, 60_000);
+/// The first pause before a step that was rejected past the pivot is sent again, in milliseconds: each is twice as long as the one before.
+const PAUSE: i64 = 100;
+/// At which rejection such a step is parked, after about 13 s: what has not passed by then does not pass by itself.
+const PATIENCE: u32 = 8;
 
 /// What a saga does next.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,7 +67,7 @@ impl SagaProgress {
             Outcome::Failed(failure) if self.undoing.is_some() => {
                 Next::Park(format!("what was done cannot be undone: {failure}. Remove what stands in its way, and retry it").into())
             }
-            Outcome::Failed(failure) if self.is_past_pivot(saga) => self.again(failure),
+            Outcome::Failed(failure) if self.is_past_pivot(saga) => self.again(saga, failure),
             Outcome::Failed(failure) => self.undo(saga, failure),
         }
     }
@@ -110,9 +112,17 @@ impl SagaProgress {
         }
     }
 
-    fn again(&self, failure: &Failure) -> Next {
+    fn again(&self, saga: &Saga, failure: &Failure) -> Next {
         let times = self.rejected.as_ref().map_or(0, |rejected| rejected.times) + 1;
-        let pause = PAUSE.0.saturating_mul(1 << (times - 1).min(20)).min(PAUSE.1);
+        // Once it is taken up, what is stored still says how often it was rejected: it is tried once, and parked again.
+        if times >= PATIENCE {
+            let what = saga.step_name(self.step as usize);
+            return Next::Park(
+                format!("`{what}`, which has to be done, was rejected {times} times, last: {failure}. Mend what rejects it, and retry it")
+                    .into(),
+            );
+        }
+        let pause = PAUSE << (times - 1);
         let rejected = Some(Rejections { times, last: failure.clone() });
         Next::Again(SagaProgress { rejected, ..self.clone() }, pause)
     }

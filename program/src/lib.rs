@@ -332,6 +332,11 @@ impl Program {
         self.spaces.iter().position(|s| s.name == name).map(|i| SpaceId(i as u32))
     }
 
+    /// Whether a mirror keeps the records of this type for itself: its facts, or what the other side answered.
+    pub fn is_kept_by_mirror(&self, record: RecordId) -> bool {
+        self.mirrors.iter().any(|mirror| mirror.ledger == record || mirror.tokens == Some(record))
+    }
+
     /// The mirror, by index, whose facts the records of this type keep.
     pub fn mirror_kept_by(&self, ledger: RecordId) -> Option<u32> {
         self.mirrors.iter().position(|mirror| mirror.ledger == ledger).map(|i| i as u32)

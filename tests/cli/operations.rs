@@ -271,6 +271,52 @@ fn a_file_that_is_not_whole_or_a_store_that_is_not_empty_leaves_everything_as_it
     assert_eq!(call_with(path, &["export", "--quiet"], "", 0), exported);
 }
 
+const READERS: &str = r#"
+space home
+
+struct Entry { of: Text }
+
+extern index { put(e: Entry) idempotent  drop(e: Entry) idempotent  list(n: Int) -> List<Entry> readonly }
+
+record Note in home { cell text: Text = "x" }
+
+mirror readers of Note to index {
+  facts(n) = [Entry { of: n.text }, Entry { of: "{n.text}!" }]
+  add(e) = index.put(e)
+  remove(e) = index.drop(e)
+  actual(_n) = index.list(1)
+  scope(_n) = 1
+}
+"#;
+
+#[test]
+fn what_a_mirror_keeps_for_itself_is_not_counted_among_the_records() {
+    let config = CONFIG.replace("rates:", "index:").replace("./rates.sh", "./index.sh");
+    let config = format!("{config}  again:\n    stores: {{ main: {{ kind: sqlite, path: again.db }} }}\n    spaces: {{ \"*\": main }}\n");
+    let config = config.replace("\ndeployments:", "\ndefault-deployment: local\ndeployments:");
+    let files = folder(&[("notes.pattern", READERS), ("patternc.yaml", &config), ("index.sh", "cat > /dev/null\necho null\n")]);
+    let path = files.path();
+    call_with(path, &["run", "--quiet"], "{\"create\":\"Note\",\"as\":\"n\"}\n", 0);
+    let exported = call_with(path, &["export", "--quiet"], "", 0);
+    assert_eq!(exported.matches("{\"record\":").count(), 3, "{exported}");
+    assert!(call_with(path, &["status"], "", 0).contains(": 1 record, nobody"));
+    assert!(call_with(path, &["audit"], "", 0).contains("1 record audited: 0 errors"));
+    assert!(call_with(path, &["export", "--output", "all.jsonl"], "", 0).contains("exported 1 record, "));
+    let imported = call_with(path, &["import", "--deployment", "again", "--input", "all.jsonl"], "", 0);
+    assert!(imported.contains("imported 1 record, "), "{imported}");
+}
+
+#[test]
+fn stores_that_are_in_each_others_place_are_named() {
+    let files = bank();
+    let path = files.path();
+    call_with(path, &["run", "--quiet", "--deployment", "two"], OPENING, 0);
+    let swapped = BANKS.replace("bank: a, \"audit[*]\": b", "bank: b, \"audit[*]\": a");
+    std::fs::write(path.join("patternc.yaml"), swapped).expect("there is room");
+    let said = call_with(path, &["run", "--deployment", "two"], "", 2);
+    assert!(said.contains("the store `a` has records of the space `bank`, which the deployment says to be in the store `b`"), "{said}");
+}
+
 #[test]
 fn an_audit_finds_what_no_commit_can_have_left() {
     let files = bank();
@@ -439,10 +485,20 @@ fn a_saga_that_is_stuck_is_told_and_shown() {
         goes_on && event["state"] == "retrying" && reason.starts_with("it was rejected ") && reason.contains(" times, last: ")
     };
     until(|| stuck().then_some(()));
-    assert!(call_with(path, &["retry"], "", 0).contains("`patternc status` says why"));
-    // Nobody runs the patterns any more: the store knows it as well.
+    let id = json(path, &["status", "--output-format", "json"])["events"][0]["id"].as_str().expect("it has an id").to_owned();
+    assert!(said.contains(&format!("(event {id})")), "{said}");
+    assert!(call_with(path, &["retry", &id, "--done"], "", 2).contains("is not parked: it is still on its way"));
+    // It does not pass by itself: it is parked, and a monitor sees that. Nobody runs the patterns any more: the store knows it as well.
+    until(|| (call(path, &["status", "--quiet"], "").status.code() == Some(1)).then_some(()));
     running.kill();
-    assert!(stuck(), "{}", call_with(path, &["status"], "", 0));
+    let status = call_with(path, &["status"], "", 1);
+    assert!(status.contains(&format!("parked    {id}  ")) && status.contains("was rejected 8 times"), "{status}");
+    assert!(status.contains(&format!("`patternc retry {id} --done [RESULT]`")), "{status}");
+    // It is tried once more, and has the same id still.
+    let retried = call_with(path, &["retry", &id], "", 1);
+    assert!(retried.contains(&format!("{id} (Room/r.enter): parked again: ")), "{retried}");
+    assert!(call_with(path, &["retry", &id, "--done"], "", 0).contains(&format!("{id} (Room/r.enter): done")));
+    assert!(call_with(path, &["status"], "", 0).contains("nothing is on its way"));
 }
 
 #[cfg(unix)]

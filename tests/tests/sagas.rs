@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use patternc_interpreter::engine::{CallAnswer, Happened, RetryError, Stage};
+use patternc_interpreter::engine::{CallAnswer, Happened, RetryError, Stage, Status};
 use patternc_interpreter::simulate::{Fault, memory_disk, sqlite_disk};
 use patternc_interpreter::value::{RecordRef, Value};
 use patternc_tests::bounty::{Case, Mishap, at_every_point, board, claimed_and_settled};
@@ -127,6 +127,46 @@ fn past_the_pivot_a_rejected_step_is_tried_again_until_it_commits() {
     world.advance(60_000);
     assert_eq!((said(&world, &near).as_str(), world.cell(&far, "n"), world.cell(&near, "n")), ("done 1", Value::Int(1), Value::Int(1)));
     assert_eq!(world.engine().status().flights, []);
+}
+
+#[test]
+fn past_the_pivot_a_step_that_is_rejected_too_often_parks_and_goes_on_when_it_is_retried() {
+    for done_by_hand in [false, true] {
+        let (mut world, near, far) = stubborn();
+        let open = |world: &mut World, open| world.call(&far, "set_open", vec![Value::Bool(open)]);
+        open(&mut world, false);
+        world.call(&near, "go_forward", vec![Value::Ref(far.clone())]);
+        world.advance(12_000);
+        assert_eq!(world.engine().parked(), []);
+        world.advance(60_000);
+        world.crash();
+        world.advance(60_000);
+        let before = world.engine().parked();
+        let [parked] = &before[..] else { panic!("{:?}", world.engine().status()) };
+        let status = world.engine().status();
+        let trouble = status.flights.iter().find_map(|flight| flight.trouble.clone()).unwrap_or_default();
+        assert!(trouble.contains("`m`, which has to be done, was rejected 8 times") && trouble.contains("closed"), "{trouble}");
+        // Too early: it is tried once, under a new id, and the saga that it is of says which.
+        world.engine_mut().retry(parked).expect("it is parked");
+        world.end(Vec::new());
+        let after = world.engine().parked();
+        let [again] = &after[..] else { panic!("{:?}", world.engine().status()) };
+        assert_ne!(again, parked);
+        let known_as = |status: &Status| status.flights.iter().find(|flight| flight.saga.is_some()).map(|flight| flight.known_as.clone());
+        let saga = known_as(&status).expect("its step is parked");
+        assert_eq!(known_as(&world.engine().status()).as_ref(), Some(&saga));
+        assert_eq!(world.engine().under_way_for(&saga), *again);
+        if done_by_hand {
+            world.engine_mut().resolve(again, Happened::Done(Value::Int(1))).expect("it is parked");
+        } else {
+            open(&mut world, true);
+            world.engine_mut().retry(again).expect("it is parked");
+        }
+        world.end(Vec::new());
+        let n = i64::from(!done_by_hand);
+        assert_eq!((said(&world, &near).as_str(), world.cell(&far, "n"), world.cell(&near, "n")), ("done 1", Value::Int(n), Value::Int(1)));
+        assert_eq!(world.engine().status().flights, []);
+    }
 }
 
 #[test]

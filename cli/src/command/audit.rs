@@ -54,7 +54,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         Format::Full => write_full(&mut out, &audited)?,
         Format::Json => {
             let findings: Vec<Value> = audited.findings.iter().map(|finding| json(&program, finding)).collect();
-            let all = json!({ "findings": findings, "records": audited.records, "in_flight": audited.in_flight });
+            let all = json!({ "findings": findings, "records": audited.records, "in_flight": audited.in_flight, "later": audited.later });
             serde_json::to_writer_pretty(&mut out, &all).map_err(io::Error::from)?;
             writeln!(out)?;
         }
@@ -65,7 +65,8 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         let eventually = program.invariants.iter().any(|invariant| invariant.eventually);
         if audited.in_flight > 0 && eventually {
             let events = count(audited.in_flight, "event");
-            eprintln!("{events} on the way: `eventually` invariants need not hold now, and were not looked at");
+            let later = if audited.later > 0 { format!(" ({} for later)", audited.later) } else { String::new() };
+            eprintln!("{events} in flight{later}: `eventually` invariants need not hold now, and were not looked at");
         }
         let warnings = audited.findings.len() - errors;
         eprintln!("{} audited: {}, {}", count(audited.records, "record"), count(errors, "error"), count(warnings, "warning"));

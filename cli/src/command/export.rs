@@ -52,10 +52,16 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         }
     };
     if !quiet {
-        let (records, sent) = (count(counts.records as usize, "record"), count(counts.sent as usize, "event"));
+        let (records, sent) = (count(declared(&program, &states), "record"), count(counts.sent as usize, "event"));
         eprintln!("exported {records}, {sent} on the way");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many records there are, but for what mirrors keep for themselves.
+fn declared(program: &Program, states: &[State]) -> usize {
+    let records = states.iter().flat_map(State::records).filter(|stored| stored.cells.is_some());
+    records.filter(|stored| !program.is_kept_by_mirror(stored.record.record())).count()
 }
 
 /// Into a device or a pipe, which stays what it is.

@@ -85,7 +85,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         done.push(place.shown());
     }
     if !quiet {
-        let (records, sent) = (count(counts.records as usize, "record"), count(counts.sent as usize, "event"));
+        let (records, sent) = (count(audited.records, "record"), count(counts.sent as usize, "event"));
         eprintln!("imported {records}, {sent} on the way");
     }
     Ok(ExitCode::SUCCESS)

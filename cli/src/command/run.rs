@@ -156,7 +156,7 @@ fn finish(runtime: Runtime, quiet: bool) -> bool {
         }
         for flight in status.flights.iter().filter(|f| f.outcome.is_some()) {
             let why = flight.trouble.as_deref().unwrap_or("its outcome has no taker");
-            eprintln!("patternc: parked: {} ({why})", flight.event.id.0);
+            eprintln!("patternc: parked: {} ({why})", flight.known_as.0);
         }
     }
     runtime.close(FINISH)

@@ -168,16 +168,23 @@ fn describe(stored: &StoredEvent, known: Option<&Value>, now: i64) -> Event {
         _ => State::OnItsWay,
     };
     let reason = stored.parked.clone().or(trouble);
-    let way_out = way_out(stored);
-    Event { id: stored.id.clone(), from: text("from").to_owned(), what, state, sent, due, reason, way_out, since, next }
+    let id = shown_id(stored).to_owned();
+    let way_out = way_out(stored, &id);
+    Event { id, from: text("from").to_owned(), what, state, sent, due, reason, way_out, since, next }
+}
+
+/// Each attempt at a step that has to be done is a new event: the saga it is of keeps its id, and `retry` takes that.
+fn shown_id(stored: &StoredEvent) -> &str {
+    let saga = rejections(stored).and_then(|_| stored.event.get("answers")?.as_str());
+    saga.unwrap_or(&stored.id)
 }
 
 /// What goes on by itself has none. Whoever takes up again what was rejected, and has mended nothing, sees it rejected again.
-fn way_out(stored: &StoredEvent) -> Option<String> {
+fn way_out(stored: &StoredEvent, id: &str) -> Option<String> {
     const MENDED: &str = "(change the data, or run a new version of the patterns)";
-    let retry = format!("`patternc retry {}", stored.id);
+    let retry = format!("`patternc retry {id}");
     if stored.parked.is_none() {
-        return rejections(stored).map(|_| format!("it goes on by itself once what rejects it is mended {MENDED}"));
+        return rejections(stored).map(|_| format!("it goes on by itself once what rejects it is mended {MENDED}; else it is parked soon"));
     }
     // A record of a ledger sends what a mirror tells: what is true by then is told.
     let from = stored.event.get("from").and_then(Value::as_str).unwrap_or_default();

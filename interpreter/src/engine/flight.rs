@@ -99,6 +99,13 @@ impl Pair {
 }
 
 impl Flight {
+    /// The id under which it is shown. Each attempt at a step that is rejected again and again is a new event: the saga it is of keeps its id.
+    pub(super) fn known_as(&self) -> &EventId {
+        let outgoing = &self.outgoing;
+        let saga = outgoing.saga.as_ref().filter(|saga| saga.rejected.is_some()).and(outgoing.answers.as_ref());
+        saga.unwrap_or(&outgoing.event.id)
+    }
+
     /// An attempt has failed, and there will be another one.
     pub(super) fn failed(&mut self, why: String, now: i64) {
         self.trouble = Some(why);

@@ -25,7 +25,10 @@ pub enum Happened {
 pub enum RetryError {
     #[error("no event {} is on its way; `patternc status` lists those that are parked", .0.0)]
     Unknown(EventId),
-    #[error("the event {} is not parked: it is still on its way", .0.0)]
+    #[error(
+        "the event {} is not parked: it is still on its way, and is tried again by itself. `patternc status` says what stands in its way; a \
+         step of a saga that is rejected again and again is parked in a few seconds, and can be taken up then", .0.0
+    )]
     NotParked(EventId),
     #[error(
         "whether {what} took effect is not known, and it must not happen twice: find that out, then `patternc retry {0} --done [RESULT]` if it \
@@ -105,12 +108,18 @@ impl Engine {
         Ok(())
     }
 
+    /// The event itself; or, of a saga that is under way, its current step. Each attempt at a step is a new event, the saga keeps its id.
+    pub fn under_way_for(&self, event: &EventId) -> EventId {
+        let is_step = |flight: &&Flight| flight.outgoing.saga.is_some() && flight.outgoing.answers.as_ref() == Some(event);
+        self.flights.values().find(is_step).map_or_else(|| event.clone(), |flight| flight.outgoing.event.id.clone())
+    }
+
     fn parked_flight(&self, event: &EventId) -> Result<(FlightKey, &Flight, Outcome), RetryError> {
         let found = self.by_event.get(event).and_then(|key| Some((*key, self.flights.get(key)?)));
         let (key, flight) = found.ok_or_else(|| RetryError::Unknown(event.clone()))?;
         match &flight.state {
             OutgoingState::Parked { outcome, .. } if flight.stage == Stage::Parked => Ok((key, flight, outcome.clone())),
-            _ => Err(RetryError::NotParked(event.clone())),
+            _ => Err(RetryError::NotParked(flight.known_as().clone())),
         }
     }
 

@@ -21,6 +21,8 @@ pub struct Status {
 #[derive(Clone, Debug, PartialEq)]
 pub struct FlightStatus {
     pub event: Event,
+    /// The id under which it is shown: its own, or that of the saga of which it is one more attempt at a step.
+    pub known_as: EventId,
     pub from: RecordRef,
     pub stage: Stage,
     /// Milliseconds since the epoch.
@@ -42,7 +44,6 @@ pub struct FlightStatus {
 /// An event that is tried again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
-    pub event: EventId,
     /// The same however often it is tried: the event itself, or the saga whose step is sent again as a new event.
     pub of: EventId,
     /// What it does, in a few words.
@@ -71,6 +72,7 @@ impl Engine {
             };
             FlightStatus {
                 event: flight.outgoing.event.clone(),
+                known_as: flight.known_as().clone(),
                 from: flight.outgoing.from.clone(),
                 stage: flight.stage,
                 due: flight.outgoing.due,
@@ -95,7 +97,7 @@ impl Engine {
             let why = flight.trouble.clone()?;
             let saga = flight.outgoing.saga.as_ref().and(flight.outgoing.answers.as_ref());
             let of = saga.unwrap_or(&event.id).clone();
-            Some(Trouble { event: event.id.clone(), of, what: self.describe(&event.action), calls: flight.calls, why })
+            Some(Trouble { of, what: self.describe(&event.action), calls: flight.calls, why })
         })
     }
 
@@ -108,7 +110,7 @@ impl Engine {
             let flight = self.flights.values().find(decides)?;
             let id = &flight.outgoing.event.id;
             match flight.stage {
-                Stage::Parked | Stage::Stalled => return Some((id.clone(), flight.trouble.clone().unwrap_or_default())),
+                Stage::Parked | Stage::Stalled => return Some((flight.known_as().clone(), flight.trouble.clone().unwrap_or_default())),
                 Stage::Deferred | Stage::Elsewhere => answered = id,
                 Stage::Queued | Stage::Timer | Stage::Delivering | Stage::Calling | Stage::Settling => return None,
             }

@@ -74,7 +74,7 @@ impl Caretaker {
         });
     }
 
-    /// Takes one parked event up again, or all of them, and waits for what becomes of them and of what waits for their answers, at most for so
+    /// Takes one parked event up again (by its id, or by that of the saga whose step it is), or all of them, and waits for what becomes of them and of what waits for their answers, at most for so
     /// long.
     ///
     /// # Errors
@@ -86,6 +86,7 @@ impl Caretaker {
                 let parked = engine.parked();
                 return Ok(parked.into_iter().map(|event| take_up(engine, event)).collect());
             };
+            let event = &engine.under_way_for(event);
             let mut one = Watched::new(engine, event.clone());
             match found {
                 None => engine.retry(event)?,
@@ -174,11 +175,12 @@ impl Watched {
         let status = engine.status();
         let flight = |event: &EventId| status.flights.iter().find(|flight| flight.event.id == *event);
         let what = flight(&event).map_or_else(String::new, |flight| engine.describe(&flight.event.action));
+        let known_as = flight(&event).map_or_else(|| event.clone(), |flight| flight.known_as.clone());
         let mut waiting = vec![event.clone()];
         while let Some(answered) = waiting.last().and_then(flight).and_then(|flight| flight.answers.clone()) {
             waiting.push(answered);
         }
-        Watched { resumed: Resumed { event, what, now: Resumption::OnItsWay(None) }, waiting }
+        Watched { resumed: Resumed { event: known_as, what, now: Resumption::OnItsWay(None) }, waiting }
     }
 
     fn look(&mut self, status: &Status) {
@@ -190,7 +192,7 @@ impl Watched {
             status.flights.iter().filter(|flight| is_of_it(&flight.event.id) || flight.answers.as_ref().is_some_and(is_of_it));
         let parked = flights.clone().find(|flight| flight.stage == Stage::Parked);
         self.resumed.now = match (parked, flights.next_back()) {
-            (Some(parked), _) => Resumption::Parked { on: parked.event.id.clone(), why: parked.trouble.clone().unwrap_or_default() },
+            (Some(parked), _) => Resumption::Parked { on: parked.known_as.clone(), why: parked.trouble.clone().unwrap_or_default() },
             // The one that became known last is nearest to what is done now.
             (None, Some(flight)) => Resumption::OnItsWay(flight.trouble.clone()),
             (None, None) => Resumption::Done,
@@ -199,8 +201,8 @@ impl Watched {
 }
 
 fn take_up(engine: &mut Engine, event: EventId) -> Watched {
-    let mut one = Watched::new(engine, event);
-    if let Err(error) = engine.retry(&one.resumed.event) {
+    let mut one = Watched::new(engine, event.clone());
+    if let Err(error) = engine.retry(&event) {
         one.resumed.now = Resumption::Refused(error.to_string());
     }
     one

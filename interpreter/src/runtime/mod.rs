@@ -49,6 +49,8 @@ const LET_IN: u32 = 200;
 /// What a runtime is made of.
 pub struct Config {
     pub stores: Vec<Box<dyn Store>>,
+    /// What they are called, for those who look after them; empty where nobody named them.
+    pub names: Vec<String>,
     /// For each declared space, the index of the store that keeps it; spaces beyond the end are in the first.
     pub places: Vec<usize>,
     /// Families whose spaces are spread over several stores.
@@ -72,6 +74,7 @@ impl Config {
     pub fn single(store: Box<dyn Store>) -> Self {
         Config {
             stores: vec![store],
+            names: Vec::new(),
             places: Vec::new(),
             shards: Vec::new(),
             externs: FxHashMap::default(),
@@ -137,9 +140,9 @@ impl Runtime {
     /// # Errors
     /// If the stores cannot do what the program declares ([`Stores::serve`]), or one of them cannot be read.
     pub fn open(program: Arc<Program>, config: Config) -> Result<Self, StoreError> {
-        let Config { stores, places, shards, externs, limits, host, held, givens, interrupt, owner } = config;
+        let Config { stores, names, places, shards, externs, limits, host, held, givens, interrupt, owner } = config;
         let durability: Vec<Arc<dyn Durability>> = stores.iter().map(|store| store.durability()).collect();
-        let stores = Stores::new(stores, Placement::from(places).with_shards(program.clone(), shards));
+        let stores = Stores::new(stores, Placement::from(places).with_shards(program.clone(), shards).with_names(names));
         stores.check_places(&program)?;
         stores.serve(&program)?;
         let takes_turns = (0..stores.len()).any(|store| stores.get(store).capabilities().shared);

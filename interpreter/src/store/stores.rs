@@ -21,6 +21,8 @@ pub struct Placement {
     /// By declared space: the index of the store that keeps it (for a family, all of its spaces). Spaces beyond the end are in the first.
     places: Vec<usize>,
     shards: Vec<Shard>,
+    /// What the stores are called, for those who look after them; empty where nobody named them.
+    names: Vec<String>,
     /// Whose names spaces have, if any family is spread.
     program: Option<Arc<Program>>,
     /// Where spaces of families that are spread are: found once for each. Their keys come from outside: a hash that nobody can aim at.
@@ -31,6 +33,11 @@ impl Placement {
     /// The same with families that are spread over several stores.
     pub fn with_shards(self, program: Arc<Program>, shards: Vec<Shard>) -> Self {
         Placement { shards, program: Some(program), ..self }
+    }
+
+    /// The same with what the stores are called.
+    pub fn with_names(self, names: Vec<String>) -> Self {
+        Placement { names, ..self }
     }
 
     /// The index of the store that keeps this space.
@@ -120,10 +127,9 @@ impl Stores {
         for (index, store) in self.stores.iter().enumerate() {
             if let Some(space) = store.spaces()?.into_iter().find(|space| self.place(space) != index) {
                 let (text, now) = (crate::json::space_text(program, &space), self.place(&space));
-                let named = |index: usize| {
-                    let name =
-                        self.placement.shards.iter().flat_map(|shard| &shard.stores).find(|(_, of)| *of == index).map(|(name, _)| name);
-                    name.map_or_else(|| format!("the {}. store", index + 1), |name| format!("the store `{name}`"))
+                let named = |index: usize| match self.placement.names.get(index) {
+                    Some(name) => format!("the store `{name}`"),
+                    None => format!("the {}. store", index + 1),
                 };
                 let message = format!(
                     "{} has records of the space `{text}`, which the deployment says to be in {}: stores were added, taken away or renamed. \

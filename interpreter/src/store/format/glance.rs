@@ -1,11 +1,12 @@
 //! What is on its way in a store, read by anyone at any time: without owning it, without the program that wrote it, and without the records.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value as Json;
 
 use super::effect::Effect;
 use super::native::Native;
+use super::schema::StoredSchema;
 use crate::json::from_text;
 
 /// The durable state of a store, as far as it says what is to be done.
@@ -13,7 +14,7 @@ use crate::json::from_text;
 pub struct Glance {
     /// Events on their way, in the order they were sent.
     pub events: Vec<StoredEvent>,
-    /// Records that are there.
+    /// Records that are there, but for what mirrors keep for themselves.
     pub records: i64,
     /// Events received whose outcomes are remembered.
     pub received: i64,
@@ -36,14 +37,29 @@ pub struct StoredEvent {
 /// The tables, over which the journal is laid.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Overlay {
-    pub(in crate::store) records: i64,
+    records: i64,
     pub(in crate::store) received: i64,
     /// Id, event and state, by the order of sending.
     outbox: BTreeMap<u64, (String, String, String)>,
     places: HashMap<String, u64>,
+    /// The ids of the types whose records mirrors keep for themselves.
+    of_mirrors: HashSet<u32>,
 }
 
 impl Overlay {
+    /// Nothing yet, of a store of this schema.
+    pub(in crate::store) fn of(schema: &StoredSchema) -> Self {
+        let of_mirrors = schema.types.iter().filter(|ty| ty.is_kept_by_mirror()).map(|ty| ty.id).collect();
+        Overlay { of_mirrors, ..Overlay::default() }
+    }
+
+    /// Adds so many records of a type, or takes them away.
+    pub(in crate::store) fn count(&mut self, ty: u32, more: i64) {
+        if !self.of_mirrors.contains(&ty) {
+            self.records += more;
+        }
+    }
+
     /// Adds an event on its way.
     pub(in crate::store) fn send(&mut self, sent: u64, id: String, event: String, state: String) {
         self.places.insert(id.clone(), sent);
@@ -53,8 +69,8 @@ impl Overlay {
     /// Lays the next effect of the journal over what is there.
     pub(in crate::store) fn lay(&mut self, effect: Effect) {
         match effect {
-            Effect::New { .. } => self.records += 1,
-            Effect::Del { .. } => self.records -= 1,
+            Effect::New { ty, .. } => self.count(ty, 1),
+            Effect::Del { ty, .. } => self.count(ty, -1),
             Effect::Out { sent, id, event, state } => self.send(sent, id, text(event), text(state)),
             Effect::State { id, state } => {
                 if let Some(row) = self.places.get(&id).and_then(|sent| self.outbox.get_mut(sent)) {

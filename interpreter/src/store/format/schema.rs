@@ -118,6 +118,11 @@ pub(in crate::store) fn quoted(name: &str) -> String {
 }
 
 impl StoredType {
+    /// Whether a mirror keeps its records for itself. Only their types have a dot in their name: `readers.facts`.
+    pub(in crate::store) fn is_kept_by_mirror(&self) -> bool {
+        self.name.contains('.')
+    }
+
     /// The name of its table.
     pub(in crate::store) fn table(&self) -> String {
         format!("_{}_{}", self.id, self.name)

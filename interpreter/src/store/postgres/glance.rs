@@ -6,6 +6,7 @@ use super::open::Told;
 use super::statements as sql;
 use crate::store::StoreError;
 use crate::store::format::glance::{Glance, Overlay};
+use crate::store::format::schema::StoredSchema;
 
 /// A store that was looked at.
 #[derive(Clone, Debug)]
@@ -35,16 +36,28 @@ pub fn glance(url: &str) -> Result<Option<Looked>, StoreError> {
 }
 
 fn overlay(link: &Link) -> link::Answer<Result<Overlay, String>> {
-    let mut overlay = Overlay::default();
-    for row in link.query(sql::COUNTS, &[])? {
-        (overlay.records, overlay.received) = (row.get(0), row.get(1));
+    let (mut schema, mut applied) = (StoredSchema::default(), 0_i64);
+    for row in link.query(sql::FORMAT, &[])? {
+        schema = match serde_json::from_str(row.get(2)) {
+            Ok(schema) => schema,
+            Err(error) => return Ok(Err(format!("its schema cannot be read: {error}"))),
+        };
+        applied = row.get(1);
+    }
+    let mut overlay = Overlay::of(&schema);
+    for row in link.query(sql::RECORDS_COUNTED, &[])? {
+        let (ty, records): (i64, i64) = (row.get(0), row.get(1));
+        let Ok(ty) = u32::try_from(ty) else { return Ok(Err(format!("{ty} is no type of a record"))) };
+        overlay.count(ty, records);
+    }
+    for row in link.query(sql::INBOX_COUNTED, &[])? {
+        overlay.received = row.get(0);
     }
     for row in link.query(sql::OUTBOX, &[])? {
         let (sent, id): (i64, &str) = (row.get(0), row.get(1));
         let Ok(id) = serde_json::from_str(id) else { return Ok(Err(format!("the id of an event cannot be read: {id}"))) };
         overlay.send(sent as u64, id, row.get(2), row.get(3));
     }
-    let applied: i64 = link.query(sql::FORMAT, &[])?.first().map_or(0, |row| row.get(1));
     match journal::entries(applied, &link.query(sql::TAIL, &[&applied])?) {
         Ok(entries) => entries.into_iter().flat_map(|entry| entry.effects).for_each(|effect| overlay.lay(effect)),
         Err(what) => return Ok(Err(what)),

@@ -127,7 +127,8 @@ pub(super) const CELLS: &str = "SELECT n, value FROM _patternc_cell WHERE cell =
 pub(super) const ITEMS: &str = "SELECT n, position, value FROM _patternc_item WHERE cell = $1 ORDER BY n, position";
 pub(super) const ELEMENTS: &str = "SELECT n, key, value FROM _patternc_element WHERE cell = $1 ORDER BY n";
 pub(super) const OUTBOX: &str = "SELECT sent, id, event, state, runtime FROM _patternc_outbox ORDER BY sent";
-pub(super) const COUNTS: &str = "SELECT (SELECT count(*) FROM _patternc_record WHERE NOT deleted), (SELECT count(*) FROM _patternc_inbox)";
+pub(super) const RECORDS_COUNTED: &str = "SELECT type, count(*) FROM _patternc_record WHERE NOT deleted GROUP BY type";
+pub(super) const INBOX_COUNTED: &str = "SELECT count(*) FROM _patternc_inbox";
 pub(super) const INBOX: &str = "SELECT id, received, type, keep_until FROM _patternc_inbox ORDER BY keep_until";
 
 // Another program.

@@ -32,7 +32,7 @@ pub fn glance(path: &Path) -> Result<Glance, StoreError> {
 }
 
 fn overlay(connection: &Connection, stored: &StoredSchema) -> Result<Overlay, ApplyError> {
-    let mut overlay = Overlay::default();
+    let mut overlay = Overlay::of(stored);
     let mut statement = connection.prepare("SELECT sent, id, event, state FROM _outbox")?;
     let mut outbox = statement.query([])?;
     while let Some(row) = outbox.next()? {
@@ -40,7 +40,7 @@ fn overlay(connection: &Connection, stored: &StoredSchema) -> Result<Overlay, Ap
     }
     let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     for ty in stored.types.iter().filter(|ty| ty.present) {
-        overlay.records += count(&format!("SELECT count(*) FROM {}", quoted(&ty.table())))?;
+        overlay.count(ty.id, count(&format!("SELECT count(*) FROM {}", quoted(&ty.table())))?);
     }
     overlay.received = count("SELECT count(*) FROM _inbox")?;
     let applied = super::journal::position(connection)?.applied;

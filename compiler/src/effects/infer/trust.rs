@@ -7,7 +7,7 @@ use super::sure::Sure;
 use super::{Walk, record_of};
 use crate::effects::{CallPath, Target, Trust};
 use crate::hir::{BodyOwner, Expr, ExprKind};
-use crate::types::{ItemId, LocalId, Ty};
+use crate::types::{ItemId, LocalId};
 
 impl Walk<'_, '_> {
     /// Here something fails if the record is gone.

@@ -170,6 +170,20 @@ fn a_fix_that_does_harm_is_neither_offered_nor_counted_nor_followed() {
 }
 
 #[test]
+fn a_fix_that_says_the_same_mistake_in_other_words_is_not_offered() {
+    for cell in [
+        "cell name: Text not null\n  handler rename(to: Text) { self.name = to }",
+        "cell n: Int = 0\n  cell o: P?\n  handler a() { self.n = self.o.n }",
+    ] {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        std::fs::write(folder.path().join("a.pattern"), format!("space home\n\nrecord P in home {{\n  {cell}\n}}\n"))
+            .expect("there is room");
+        let found = findings(folder.path());
+        assert!(!found.is_empty() && found.iter().all(|finding| finding["fixes"].as_array().is_none_or(Vec::is_empty)), "{found:#?}");
+    }
+}
+
+#[test]
 fn what_takes_more_than_safe_fixes_is_said() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     std::fs::write(folder.path().join("a.pattern"), HARMFUL.replace("each: Text", "other: Text").replace("[each]", "[other]"))

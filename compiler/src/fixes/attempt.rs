@@ -126,6 +126,12 @@ pub(super) fn judge(db: &Database, before: &[Diagnostic], after: &[Diagnostic], 
     if ended.iter().any(|(what, number)| is.get(what).is_some_and(|left| left + number > was[what])) {
         return Some(Flaw::Stays);
     }
+    let known = |finding: &Diagnostic| before.iter().any(|other| other.rule == finding.rule && other.message == finding.message);
+    // Of the same rule, where the fix was made: the mistake in other words.
+    let in_other_words = |finding: &&Diagnostic| !known(finding) && batch.iter().any(|choice| is_at(db, choice.of(before), finding));
+    if let Some(again) = after.iter().find(in_other_words) {
+        return Some(Flaw::Brings { rule: again.rule, message: again.message.clone() });
+    }
     let understands =
         |name: &str| rules::named(name).is_some_and(|rule| matches!(rule.check, Check::InPassing) && rule.level == Level::Error);
     let reveals = batch.iter().any(|choice| understands(choice.of(before).0.rule));
@@ -135,9 +141,19 @@ pub(super) fn judge(db: &Database, before: &[Diagnostic], after: &[Diagnostic], 
     let (was, is) = (count(before.iter().filter(matters), place), count(after.iter().filter(matters), place));
     let more = |finding: &&Diagnostic| was.get(&place(finding)).is_none_or(|known| is[&place(finding)] > *known);
     let mut new = after.iter().filter(matters).filter(more);
-    let known = |finding: &Diagnostic| before.iter().any(|other| other.rule == finding.rule && other.message == finding.message);
     let first = new.clone().find(|finding| !known(finding)).or_else(|| new.next())?;
     Some(Flaw::Brings { rule: first.rule, message: first.message.clone() })
+}
+
+/// Whether a finding is of the rule of one whose fix was made, and starts in what that one pointed to.
+fn is_at(db: &Database, (mended, fix): (&Diagnostic, &Fix), finding: &Diagnostic) -> bool {
+    let (Some((file, was)), Some((of, at))) = (locate(db, mended.primary.at), locate(db, finding.primary.at)) else { return false };
+    let grown = |until: u32| -> i64 {
+        let edits = fix.edits.iter().filter(|edit| edit.file == file && edit.span.start < until);
+        edits.map(|edit| edit.text.len() as i64 - i64::from(edit.span.end - edit.span.start)).sum()
+    };
+    let (start, end) = (i64::from(was.start) + grown(was.start), i64::from(was.end) + grown(was.end));
+    finding.rule == mended.rule && of == file && start <= i64::from(at.start) && i64::from(at.start) < end.max(start + 1)
 }
 
 fn count<'f, K: std::hash::Hash + Eq>(

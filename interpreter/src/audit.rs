@@ -145,8 +145,8 @@ impl Auditor<'_> {
         for (index, value) in stored.cells.clone().into_iter().flatten().enumerate() {
             self.cell(record, CellIndex(index as u32), value)?;
         }
-        for &invariant in &of.invariants {
-            let declared = &program.invariants[invariant as usize];
+        // A record type lists those that each commit checks; `eventually` ones are looked at here alone.
+        for (invariant, declared) in (0..).zip(&program.invariants).filter(|(_, declared)| declared.record == record.record()) {
             if declared.eventually && !settled {
                 continue;
             }

@@ -136,7 +136,7 @@ fn saga(checker: &mut Checker<'_>, decl: &SagaDecl) {
                 format!("saga `{}` has two pivots: there is one point of no return", decl.name.name),
             )
             .label(Location::Span(file, first.span), "the first")
-            .help("make the later one a `step`: after the pivot every step is retried until it commits"),
+            .help("make the later one a `step`: after the pivot a saga only goes forward, and what is rejected is tried again"),
         );
     }
     if decl.steps.is_empty() {

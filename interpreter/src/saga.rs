@@ -2,7 +2,8 @@
 //!
 //! A saga is a state machine over its steps. On the way forward the outcome of a step starts the next one; a failure, up to the pivot, turns
 //! it round: what was done is undone, last first. Past the pivot there is only forward: a rejected step is sent again, as a new event, until it
-//! commits; what is rejected too often waits for someone. Nothing of the program's code is replayed: the frame holds what was bound, and each step is evaluated when it starts.
+//! commits; what is rejected too often waits for someone. Nothing of the program's code is replayed: the frame holds what was bound, and each
+//! step is evaluated when it starts.
 
 use std::sync::Arc;
 

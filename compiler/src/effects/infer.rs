@@ -22,6 +22,7 @@ use crate::hir::{self, Body, BodyKind, BodyOwner, Expr, ExprKind, HandlerCall, S
 use crate::signature::{Home, RecordSig, record_sig};
 use crate::types::{CellId, ItemId, LocalId, Place, Ty};
 use conditions::told_if;
+pub(crate) use conditions::{constant_of, is_blind};
 use sure::Sure;
 use values::{target, value_of};
 

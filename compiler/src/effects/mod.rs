@@ -27,6 +27,7 @@ use crate::location::owner_item;
 use crate::signature::{HandlerKind, handler_sig};
 use crate::types::{CellId, HandlerId, ItemId, LocalId, OperationId};
 
+pub(crate) use infer::{constant_of, is_blind};
 pub use layout::{Block, BlockId, BlockKind, Decision, Given, Layout, Made, Told};
 use resolve::shared_effects;
 pub use resolve::{Frame, body, effects, home};

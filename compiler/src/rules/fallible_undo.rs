@@ -2,7 +2,6 @@
 
 use super::{Check, Fixes, Rule};
 use super::context::Context;
-use super::reach;
 use super::steps::{self, Rejecting};
 use crate::diagnostic::{Diagnostic, Level};
 
@@ -20,7 +19,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
         for (index, step) in saga.steps.iter().enumerate() {
             let Some(undo) = step.undo else { continue };
             // Only the outside can take back what the outside did; whether it may be asked again is `unsafe-retry`.
-            let may_ask = || !reach::outside_calls(context.db, callable.body.owner, step.action).is_empty();
+            let may_ask = || !steps::everything(context.db, step.action, false).outside.is_empty();
             let why = steps::rejecting(context.db, undo).filter(|why| !(matches!(why, Rejecting::Outside(_)) && may_ask()));
             let used_up = || steps::used_up(context.db, &saga.steps[..=index], undo);
             let Some(why) = why.or_else(used_up).or_else(|| steps::without_value(callable, undo)) else { continue };

@@ -5,6 +5,7 @@
 
 mod context;
 pub(crate) mod edits;
+mod held;
 pub(crate) mod reach;
 mod repairs;
 mod steps;

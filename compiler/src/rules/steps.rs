@@ -98,6 +98,38 @@ fn changes(db: &dyn Db, send: &SendEffect, seen: &mut FxHashSet<BodyOwner>) -> O
         .or_else(|| pieces.iter().flat_map(|piece| &piece.sends).find_map(|send| changes(db, send, seen)))
 }
 
+/// What an event does, itself and through everything that it sends.
+#[derive(Default)]
+pub struct Everything<'db> {
+    pub pieces: Vec<&'db Effects>,
+    /// The operations that change something outside.
+    pub outside: Vec<OperationId>,
+}
+
+/// What an event does, itself and through everything that it sends; `delayed`: also through what is sent for later. What the undos of a saga
+/// would do is left out: they run where the saga is rejected.
+pub fn everything<'db>(db: &'db dyn Db, send: &SendEffect, delayed: bool) -> Everything<'db> {
+    let (mut found, mut seen) = (Everything::default(), FxHashSet::default());
+    let mut ahead = vec![(send.to, effects::receiver(db, send))];
+    while let Some((to, owner)) = ahead.pop() {
+        if let SendTarget::Extern(operation) = to {
+            if repeat(db, operation).is_some_and(|repeat| repeat != Repeat::Readonly) {
+                found.outside.push(operation);
+            }
+            continue;
+        }
+        let Some(owner) = owner.filter(|owner| seen.len() < MOST_SEEN && seen.insert(*owner)) else { continue };
+        let pieces = effects::effects(db, owner).pieces();
+        let sends = pieces.iter().flat_map(|piece| &piece.sends).filter(|send| send.role != SendRole::Undo && (delayed || !send.delayed));
+        ahead.extend(sends.map(|send| (send.to, effects::receiver(db, send))));
+        found.pieces.extend(pieces);
+    }
+    found
+}
+
+/// Bodies that are looked at for one event.
+const MOST_SEEN: usize = 256;
+
 /// What repeating an operation does.
 pub fn repeat(db: &dyn Db, operation: OperationId) -> Option<Repeat> {
     operation_sig(db, operation).map(|sig| sig.repeat)

@@ -1,24 +1,39 @@
 //! Whether what undoes a step takes back what the step did.
 
 use super::context::Callable;
+use super::held::{self, Held, Symbol};
 use super::{reach, steps};
 use crate::db::Db;
+use crate::effects::always::Loops;
 use crate::effects::known::{Const, Fact};
-use crate::effects::{self, Effects, Entry, Frame, Given, Grain, Layout, SendEffect, SendTarget, Target, Value, WriteEffect, WriteKind};
+use crate::effects::{
+    self, CallEffect, Effects, Entry, Frame, Given, Grain, Layout, SendEffect, SendTarget, Target, Value, WriteEffect, WriteKind,
+};
 use crate::facts;
 use crate::hir::{ExprKind, SendEvent};
-use crate::types::{CellId, LocalId};
+use crate::types::{CellId, ItemId, LocalId, OperationId};
 use crate::visit;
 
-/// A write of a step, and what is wrong with its undo.
+/// What a step does, and what is wrong with its undo.
 pub struct Mismatch<'a> {
-    pub write: &'a WriteEffect,
+    pub done: Done<'a>,
     /// The write of the undo that is there for it.
     pub other: Option<&'a WriteEffect>,
     pub why: Why,
 }
 
+/// Something that a step does.
+#[derive(Clone, Copy)]
+pub enum Done<'a> {
+    Write(&'a WriteEffect),
+    Outside(OperationId),
+}
+
 pub enum Why {
+    /// Nothing at all is changed.
+    NoEffect,
+    /// Nothing outside is changed.
+    Inside,
     /// Nothing that the step writes is written.
     Nothing,
     /// Something else that the step writes is.
@@ -31,34 +46,66 @@ pub enum Why {
     Other,
     /// The step may have changed nothing: what it inserts was in already, what it removes was not.
     NoChange,
+    /// The step may go another way, on which it does not write.
+    Skipped,
     /// The cell is not set to what it held before.
     Before,
+    /// The step goes on where the cell holds what it sets already: then somebody else has set it. `given`: that is no constant.
+    HeldAlready { given: bool },
+    /// The step goes on where the cell holds something else than what it is set back to.
+    HeldByOther,
     /// What says which record or how much may have changed since the step.
     Reread(CellId),
 }
 
 /// What is wrong with the undo of a step, if anything is.
 pub fn mismatch<'a>(callable: &'a Callable<'_>, step: &steps::SagaStep<'a>, undo: &'a SendEffect) -> Option<Mismatch<'a>> {
-    // What happens outside is the business of the outside.
+    let (no_effect, outside) = match left_behind(callable.db, step, undo) {
+        Some(found) if matches!(found.why, Why::NoEffect) => (Some(found), None),
+        outside => (None, outside),
+    };
+    no_effect.or_else(|| left_inside(callable, step, undo)).or(outside)
+}
+
+/// What stays since the undo changes nothing at all, or nothing outside where the step does.
+fn left_behind<'a>(db: &'a dyn Db, step: &steps::SagaStep<'a>, undo: &SendEffect) -> Option<Mismatch<'a>> {
+    let incomplete = |all: &steps::Everything<'_>| all.pieces.iter().any(|piece| piece.incomplete || piece.recursive);
+    let (done, taken_back) = (steps::everything(db, step.action, false), steps::everything(db, undo, true));
+    if incomplete(&done) || incomplete(&taken_back) {
+        return None;
+    }
+    let outside = done.outside.first().map(|operation| Done::Outside(*operation));
+    let written = || done.pieces.iter().flat_map(|piece| &piece.writes).find(|write| !write.inverse).map(Done::Write);
+    let found = |done, why| Some(Mismatch { done, other: None, why });
+    if steps::change(db, undo).is_none() && taken_back.outside.is_empty() {
+        return found(outside.or_else(written)?, Why::NoEffect);
+    }
+    // What is written may be told outside by a mirror.
+    let mirrored = |write: &WriteEffect| {
+        facts::mirrors_of_record(db, write.record).any(|mirror| write.cell.is_none_or(|cell| mirror.cells.contains(&cell)))
+    };
+    let tells = || taken_back.pieces.iter().flat_map(|piece| &piece.writes).any(mirrored);
+    if taken_back.outside.is_empty() && !tells() { found(outside?, Why::Inside) } else { None }
+}
+
+/// What stays of what the step writes, or is taken back and more.
+fn left_inside<'a>(callable: &'a Callable<'_>, step: &steps::SagaStep<'a>, undo: &'a SendEffect) -> Option<Mismatch<'a>> {
     let done = Side::of(callable, step.action)?;
     let taken_back = Side::of(callable, undo)?;
     let whole = done.whole && taken_back.whole;
     let writes = || done.writes.iter().filter(|write| !write.effect.inverse);
+    let found = |write: &Write<'a>, other, why| Mismatch { done: Done::Write(write.effect), other, why };
     if whole && !writes().any(|write| taken_back.touches(write)) {
-        return writes().next().map(|write| Mismatch { write: write.effect, other: None, why: Why::Nothing });
+        return writes().next().map(|write| found(write, None, Why::Nothing));
     }
     let wrong = writes().find_map(|write| {
-        let (other, why) = one(callable, &done, write, &taken_back)?;
-        Some(Mismatch { write: write.effect, other: Some(other), why })
+        let (other, why) = one(callable, step, &done, write, &taken_back)?;
+        Some(found(write, Some(other), why))
     });
-    let reread = || {
-        let cell = reread(callable.db, step)?;
-        let write = writes().next()?;
-        Some(Mismatch { write: write.effect, other: None, why: Why::Reread(cell) })
-    };
+    let reread = || Some(found(writes().next()?, None, Why::Reread(reread(callable.db, step)?)));
     let stays = || {
         let write = writes().find(|write| !taken_back.touches(write)).filter(|_| whole)?;
-        Some(Mismatch { write: write.effect, other: None, why: Why::Stays })
+        Some(found(write, None, Why::Stays))
     };
     wrong.or_else(reread).or_else(stays)
 }
@@ -66,6 +113,9 @@ pub fn mismatch<'a>(callable: &'a Callable<'_>, step: &steps::SagaStep<'a>, undo
 /// What an event writes, itself and in its arms.
 struct Side<'a> {
     db: &'a dyn Db,
+    call: CallEffect,
+    /// The plain space of the saga.
+    home: Option<ItemId>,
     writes: Vec<Write<'a>>,
     /// It sends nothing, so that this is all.
     whole: bool,
@@ -82,7 +132,8 @@ impl<'a> Side<'a> {
     fn of(callable: &'a Callable<'_>, send: &SendEffect) -> Option<Self> {
         let db = callable.db;
         let call = reach::as_call(db, send)?;
-        let frame = Frame { call: &call, home: effects::home(db, callable.body.owner) };
+        let home = effects::home(db, callable.body.owner);
+        let frame = Frame { call: &call, home };
         let pieces: Vec<&Effects> = effects::effects(db, call.callee).pieces();
         if pieces.iter().any(|piece| piece.incomplete || piece.recursive) {
             return None;
@@ -100,7 +151,12 @@ impl<'a> Side<'a> {
             Write { effect, seen: frame.write(effect), given }
         };
         let writes = pieces.iter().flat_map(|piece| &piece.writes).filter(|write| !part(write)).map(seen).collect();
-        Some(Side { db, writes, whole: pieces.iter().all(|piece| piece.sends.is_empty()) })
+        Some(Side { db, writes, whole: pieces.iter().all(|piece| piece.sends.is_empty()), call, home })
+    }
+
+    /// The event in the words of the saga.
+    fn frame(&self) -> Frame<'_> {
+        Frame { call: &self.call, home: self.home }
     }
 
     /// Whether anything of what a step wrote is written again: the cell, or the record that was made or deleted.
@@ -129,7 +185,13 @@ fn layout<'a>(db: &'a dyn Db, write: &WriteEffect) -> Option<&'a Layout> {
 }
 
 /// What is wrong with what the undo does to the cell of one write.
-fn one<'a>(callable: &Callable<'_>, done: &Side<'a>, write: &Write<'a>, taken_back: &Side<'a>) -> Option<(&'a WriteEffect, Why)> {
+fn one<'a>(
+    callable: &Callable<'_>,
+    step: &steps::SagaStep<'_>,
+    done: &Side<'a>,
+    write: &Write<'a>,
+    taken_back: &Side<'a>,
+) -> Option<(&'a WriteEffect, Why)> {
     let others: Vec<&Write<'a>> = taken_back.of_cell(write).collect();
     let first = others.first()?;
     if !others.iter().any(|other| restores(write.effect.kind, other.effect.kind)) {
@@ -141,7 +203,9 @@ fn one<'a>(callable: &Callable<'_>, done: &Side<'a>, write: &Write<'a>, taken_ba
     if !is_own(write.effect) || !is_own(other.effect) || in_loop(write.effect) || in_loop(other.effect) {
         return None;
     }
-    pair(callable, write, other).map(|why| (other.effect, why))
+    let held = || held_before(callable, (done, write), (taken_back, other));
+    let skipped = || may_be_skipped(done.db, step, write.effect, other.effect).then_some(Why::Skipped);
+    pair(callable, write, other).or_else(held).or_else(skipped).map(|why| (other.effect, why))
 }
 
 fn pair(callable: &Callable<'_>, write: &Write<'_>, other: &Write<'_>) -> Option<Why> {
@@ -230,6 +294,46 @@ fn is_not_before(db: &dyn Db, write: &Write<'_>, other: &Write<'_>) -> bool {
         _ => None,
     });
     held.zip(back).is_some_and(|(held, back)| !held.allows(back, true))
+}
+
+/// Whether the step goes on where somebody holds the cell already, and the undo frees it all the same.
+fn held_before(
+    callable: &Callable<'_>,
+    (done, write): (&Side<'_>, &Write<'_>),
+    (taken_back, other): (&Side<'_>, &Write<'_>),
+) -> Option<Why> {
+    let sets = |write: &Write<'_>| write.effect.kind == WriteKind::Set && write.effect.grain == Grain::Whole;
+    let cell = write.effect.cell.filter(|_| sets(write) && sets(other) && write.effect.target == Target::SelfRecord)?;
+    let (step, undo) = (done.frame(), taken_back.frame());
+    let taken = held::set_to(done.db, &step, write.effect.site)?;
+    let free = held::set_to(done.db, &undo, other.effect.site)?;
+    // What is no constant is no sign of being free; one that is not there from the start is a mark of its own.
+    if taken == free || held::default(done.db, cell).as_ref() != Some(&free) {
+        return None;
+    }
+    let new = matches!(&taken, Symbol::Given(Value::Local(local)) if held::is_new(callable.body, *local));
+    let cell = held::Cell { cell, taken, free };
+    let frees = |before: Held| {
+        let after = held::after(done.db, &step, &cell, before)?;
+        held::after(done.db, &undo, &cell, after).filter(|after| *after == Held::Free)
+    };
+    if frees(Held::Other).is_some() && !matches!(cell.free, Symbol::Const(Const::Bool(_))) {
+        return Some(Why::HeldByOther);
+    }
+    (!new && frees(Held::Taken).is_some()).then(|| Why::HeldAlready { given: matches!(cell.taken, Symbol::Given(_)) })
+}
+
+/// Whether the step has a way on which it does not write, and the undo writes on all of its ways, without knowing which way the step went.
+fn may_be_skipped(db: &dyn Db, step: &steps::SagaStep<'_>, write: &WriteEffect, other: &WriteEffect) -> bool {
+    let (Some(at), Some(at_other)) = (layout(db, write), layout(db, other)) else { return false };
+    let mut told = false;
+    if let (Some(answer), Some(undo)) = (step.step.name, &step.step.undo) {
+        visit::event(undo, &mut |part| told |= matches!(part.kind, ExprKind::Local(local) if local == answer));
+    }
+    // What is set to something that is no constant may be set to what it held.
+    let known = other.kind != WriteKind::Set || at_other.written(other.site).is_some();
+    let always = |at: &Layout, write: &WriteEffect| at.always_in_piece(&[write.site], Loops::MayHaveNone);
+    !told && known && !always(at, write) && always(at_other, other)
 }
 
 /// Whether the step may find what it inserts, or not find what it removes, and go on, and the undo takes no notice.

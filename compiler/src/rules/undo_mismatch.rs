@@ -1,12 +1,13 @@
 //! `undo-mismatch`: an `undo` that does not take back what its step did.
 
 use super::context::{Callable, Context};
-use super::taken_back::{self, Mismatch, Why};
+use super::taken_back::{self, Done, Mismatch, Why};
 use super::{Check, Fixes, Rule, steps};
 use crate::db::Db;
 use crate::diagnostic::{Diagnostic, Level, Location};
 use crate::effects::describe::{body_name, cell_path, record_name};
 use crate::effects::{SendEffect, WriteEffect, WriteKind};
+use crate::types::OperationId;
 
 pub static RULE: Rule = Rule {
     name: "undo-mismatch",
@@ -30,10 +31,17 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
 }
 
 fn finding(db: &dyn Db, callable: &Callable<'_>, step: &steps::SagaStep<'_>, undo: &SendEffect, mismatch: &Mismatch<'_>) -> Diagnostic {
-    let Mismatch { write, other, why } = mismatch;
-    let Said { message, label, help } = said(db, write, *other, why, &format!("`{}` in the saga `{}`", step.name(callable), callable.name()));
+    let name = format!("`{}` in the saga `{}`", step.name(callable), callable.name());
+    let Said { message, label, help } = match mismatch.done {
+        Done::Write(write) => said(db, write, mismatch, &name),
+        Done::Outside(operation) => said_of_outside(db, operation, mismatch, &name),
+    };
     let mut finding = steps::at(&RULE, callable, undo, &label, message).label(callable.place(step.action.site), "the step");
-    for write in [Some(*write), *other].into_iter().flatten().filter(|write| write.site.body != callable.body.owner) {
+    let write = match mismatch.done {
+        Done::Write(write) => Some(write),
+        Done::Outside(_) => None,
+    };
+    for write in [write, mismatch.other].into_iter().flatten().filter(|write| write.site.body != callable.body.owner) {
         finding = finding.label(Location::Site(write.site), format!("written in `{}`", body_name(db, write.site.body)));
     }
     finding.help(help)
@@ -46,7 +54,24 @@ struct Said {
     help: String,
 }
 
-fn said(db: &dyn Db, write: &WriteEffect, other: Option<&WriteEffect>, why: &Why, step: &str) -> Said {
+fn said_of_outside(db: &dyn Db, operation: OperationId, mismatch: &Mismatch<'_>, step: &str) -> Said {
+    let operation = steps::operation_name(db, operation);
+    let (message, label) = match mismatch.why {
+        Why::NoEffect => {
+            (format!("what undoes {step} changes nothing: what the step did outside, by `{operation}`, stays"), "changes nothing")
+        }
+        _ => (
+            format!("what undoes {step} changes nothing outside: what the step did there, by `{operation}`, stays"),
+            "changes nothing outside",
+        ),
+    };
+    let help = "undo it by the operation that takes it back, itself or in the handler that undoes; if it may stay, or somebody takes it back by \
+                hand, say so with `@allow(undo-mismatch, \"…\")` on the saga";
+    Said { message, label: label.to_owned(), help: help.to_owned() }
+}
+
+fn said(db: &dyn Db, write: &WriteEffect, mismatch: &Mismatch<'_>, step: &str) -> Said {
+    let Mismatch { other, why, .. } = mismatch;
     let what = match write.cell {
         Some(cell) => format!("`{}`", cell_path(db, cell)),
         None => format!("a `{}`", record_name(db, write.record)),
@@ -54,7 +79,36 @@ fn said(db: &dyn Db, write: &WriteEffect, other: Option<&WriteEffect>, why: &Why
     let did = doing(write.kind);
     let does = other.map_or("", |other| doing(other.kind));
     let exactly = "take back exactly what the step did: remove what it inserted, subtract what it added, set back what it set";
+    let by_answer = "answer with what it found, and undo by that";
     let (message, label, help) = match why {
+        Why::NoEffect | Why::Inside => (
+            format!("what undoes {step} changes nothing: what the step did to {what} stays"),
+            "changes nothing".to_owned(),
+            exactly.to_owned(),
+        ),
+        Why::Skipped => (
+            format!("{step} may leave {what} as it is, and what undoes it {does} it all the same"),
+            format!("{does} it, whether or not the step did anything"),
+            format!("let the step be rejected where it has nothing to do (`require`), or {by_answer}"),
+        ),
+        Why::HeldAlready { given } => (
+            format!(
+                "{step} goes on where {what} holds already what it sets, and what undoes it sets it back all the same: then what was held before \
+                 the saga is gone"
+            ),
+            "frees also what was held before the step".to_owned(),
+            match given {
+                true => format!("let the step be rejected where it is held (`require`), hold it under an id of the saga's own (`let … = new_id()`), or {by_answer}"),
+                false => format!("let the step be rejected where that is so (`require`), or {by_answer}"),
+            },
+        ),
+        Why::HeldByOther => (
+            format!(
+                "{step} goes on whatever {what} holds, and what undoes it sets it to what it is at first: then what was held before the saga is gone"
+            ),
+            "does not set back what was held before the step".to_owned(),
+            format!("let the step be rejected where it is held (`require`), or {by_answer}"),
+        ),
         Why::Nothing => (
             format!("what undoes {step} writes nothing of what the step writes: what the step did to {what} stays"),
             "takes nothing back".to_owned(),
@@ -90,7 +144,7 @@ fn said(db: &dyn Db, write: &WriteEffect, other: Option<&WriteEffect>, why: &Why
             (
                 format!("{step} {did} {what} {before}, and what undoes it {back} all the same: then {after}"),
                 format!("{back}, whether or not the step changed anything"),
-                "let the step be rejected where it would change nothing (`require`), or answer with what it found, and undo by that".to_owned(),
+                format!("let the step be rejected where it would change nothing (`require`), or {by_answer}"),
             )
         }
         Why::Before => (
@@ -134,9 +188,15 @@ something else, also takes back what others did, or what was there before. Repor
 - removes from a Set, or a Map, what may have been there before the step, or inserts what may not have been: the step changes nothing then, and
   the `undo` does;
 - sets a cell to something else than what the step demands that it held before, or to what the step sets it to;
+- frees what somebody held before: the step goes on where its cell is held already, by the same holder or by another one, and the `undo` sets it to
+  what it is at first;
+- takes back what the step may not have done: the step writes on one way through it, and not on another, and the `undo` writes on all;
+- changes nothing outside where the step does (it charges, the `undo` only asks for a quote or makes a note), itself or through a saga that it
+  starts: a saga that is done is not undone by itself. What a mirror tells of the cells that the `undo` writes counts as outside;
 - reads a cell again that says which record or how much, and that may have changed since the step.
 
-What a step or its `undo` sends further, and how much it is where that is computed, is not compared.
+Of what a step or its `undo` sends further it is only asked whether anything is changed at all, inside and outside; how much it is where that is
+computed, and whether one operation of the outside takes back another one, is not compared.
 
 ## Bad
 
@@ -181,6 +241,33 @@ record Guest in guests {
   saga reserve(room: Room@rooms) {
     step self.wish(room) undo self.forget(room)
     step room.book()
+  }
+}
+```
+
+Two claims of one agent hold the bounty at once, and the one that fails ends the hold of both:
+
+```pattern ignore=unserializable-chain
+space claims
+space bounties
+record Bounty in bounties {
+  cell by: Text?
+  internal handler hold(agent: Text) {
+    require self.by == none || self.by == agent else "held"
+    self.by = agent
+  }
+  internal handler release(agent: Text) { if self.by == agent { self.by = none } }
+}
+record Agent in claims {
+  cell name: Text key
+  cell free: Int = 3
+  internal handler use_one() {
+    require self.free > 0 else "too many claims"
+    self.free -= 1
+  }
+  saga claim(bounty: Bounty) {
+    step bounty.hold(self.name) undo bounty.release(self.name)
+    step self.use_one()
   }
 }
 ```
@@ -238,7 +325,35 @@ record Guest in guests {
 }
 ```
 
+Where somebody holds the bounty, the step is rejected, be it the same agent:
+
+```pattern
+space claims
+space bounties
+record Bounty in bounties {
+  cell by: Text?
+  internal handler hold(agent: Text) {
+    require self.by == none else "held"
+    self.by = agent
+  }
+  internal handler release(agent: Text) { if self.by == agent { self.by = none } }
+}
+record Agent in claims {
+  cell name: Text key
+  cell free: Int = 3
+  internal handler use_one() {
+    require self.free > 0 else "too many claims"
+    self.free -= 1
+  }
+  saga claim(bounty: Bounty) {
+    step bounty.hold(self.name) undo bounty.release(self.name)
+    step self.use_one()
+  }
+}
+```
+
 ## When it is fine
 
-When what the step wrote may stay, such as a log of attempts, or when the `undo` marks the whole as void instead of restoring it.
+When what the step wrote may stay, such as a log of attempts, when the `undo` marks the whole as void instead of restoring it, or
+when what was done outside ends by itself or is taken back by hand.
 "##;

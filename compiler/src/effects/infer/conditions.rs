@@ -12,7 +12,7 @@ use crate::types::{CellId, LocalId, Ty};
 use crate::visit;
 
 /// The value of an expression, where it is the same whenever it is evaluated; of an optional one also that there is a value.
-pub(super) fn constant_of(value: &Expr) -> Option<Const> {
+pub(crate) fn constant_of(value: &Expr) -> Option<Const> {
     // What does not fit was reported, and says nothing.
     Some(match (&value.kind, &value.ty) {
         (ExprKind::Bool(truth), Ty::Bool) => Const::Bool(*truth),
@@ -28,7 +28,7 @@ pub(super) fn constant_of(value: &Expr) -> Option<Const> {
 }
 
 /// Whether a value depends on nothing that is read: on literals, the first `params` locals, the clock.
-pub(super) fn is_blind(value: &Expr, params: u32) -> bool {
+pub(crate) fn is_blind(value: &Expr, params: u32) -> bool {
     let mut blind = true;
     visit::expr(value, &mut |part| {
         blind &= match &part.kind {

@@ -14,6 +14,7 @@ mod lsp;
 mod operations;
 mod patternc;
 mod permissioned_spaces;
+mod refused_facts;
 mod reopen;
 mod repl;
 mod repl_outside;

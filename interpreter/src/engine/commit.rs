@@ -150,7 +150,7 @@ impl Engine {
             (Kind::MarkTried { flight }, _) => self.marked_tried(flight, point),
             (Kind::Deliver { flight }, Then::Closed(closed)) => self.closed(flight, closed, point),
             (Kind::Resume { flight }, _) => self.resumed(flight, point),
-            (Kind::Renew { flight, .. }, _) => self.renewed(flight, renewed.as_ref(), point),
+            (Kind::Renew { flight, again }, _) => self.renewed(flight, again, renewed.as_ref(), point),
             (Kind::Spare { flight }, then) => self.spared(flight, &then, point),
             (Kind::Repair { reconciliation }, Then::Repaired(repairs)) => self.repaired(reconciliation, repairs),
             (Kind::Forget { resume, .. }, _) => {

@@ -37,6 +37,8 @@ pub(super) struct Flight {
     pub says: Option<Says>,
     /// Of a removal: what others give was told again behind it.
     pub told_again: bool,
+    /// The parked event that was taken up again as this one.
+    pub instead_of: Option<EventId>,
     /// Of a difference of a mirror: the tokens that were the newest when the other side was asked last.
     pub saw: Vec<Value>,
     /// What went wrong last, for those who look.
@@ -164,6 +166,7 @@ impl Engine {
             doubtful,
             says,
             told_again: false,
+            instead_of: None,
             saw: Vec::new(),
             trouble: None,
             troubled_since: None,

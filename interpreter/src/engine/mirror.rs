@@ -105,9 +105,7 @@ impl Engine {
         let (Some(mirror), Some(fact), Some(Value::Int(given))) = (mirror, row(Mirror::FACT)?, row(Mirror::GIVEN)?) else {
             return Ok(self.remove(flight));
         };
-        let of = self.program.mirrors[mirror as usize].target;
-        let telling = |says: Says| self.telling(says.fact, of).any(|(_, other)| other.outgoing.from == *from);
-        if !again || flight.says.is_some_and(telling) {
+        if !again || flight.says.is_some_and(|says| self.telling_of(says, &flight.outgoing).is_some()) {
             return Ok(self.remove(flight));
         }
         let env = self.env(None, flight.outgoing.event.caller.as_ref(), now, ids);
@@ -132,14 +130,25 @@ impl Engine {
         self.prepared(flight.sent.store, request, Then::Renewed)
     }
 
-    /// A parked difference is gone; `instead`: the one that was sent for it.
-    pub(super) fn renewed(&mut self, key: FlightKey, instead: Option<&EventId>, point: Point) {
-        let Some(flight) = self.flights.get(&key) else { return };
-        let outgoing = flight.outgoing.clone();
-        if let Some(new) = instead {
+    /// A parked difference is gone; `sent`: the one that was sent for it. If it was taken up `again`, another may have been on its way.
+    pub(super) fn renewed(&mut self, key: FlightKey, again: bool, sent: Option<&EventId>, point: Point) {
+        let Some(Flight { outgoing, says, .. }) = self.flights.get(&key) else { return };
+        let (outgoing, says) = (outgoing.clone(), *says);
+        if let Some(new) = sent {
             self.fence_instead(&outgoing.event.id, new, &outgoing.from);
         }
+        let instead = sent.and_then(|sent| self.by_event.get(sent)).copied();
+        let instead = instead.or_else(|| self.telling_of(says.filter(|_| again)?, &outgoing));
+        if let Some(instead) = instead.and_then(|instead| self.flights.get_mut(&instead)) {
+            instead.instead_of = Some(outgoing.event.id.clone());
+        }
         self.landed(key, point);
+    }
+
+    /// What is on its way and says something of the same fact, from the same record of a ledger.
+    fn telling_of(&self, says: Says, outgoing: &Outgoing) -> Option<FlightKey> {
+        let of = self.program.mirrors[self.mirror_of(outgoing)? as usize].target;
+        self.telling(says.fact, of).find(|(_, other)| other.outgoing.from == outgoing.from).map(|(key, _)| key)
     }
 
     /// The outgoing event that tells the other side of a fact, or that there is none.

@@ -343,6 +343,7 @@ impl Engine {
             doubtful: false,
             says: None,
             told_again: false,
+            instead_of: None,
             saw: Vec::new(),
             trouble: None,
             troubled_since: None,

@@ -31,6 +31,8 @@ pub struct FlightStatus {
     pub outcome: Option<Outcome>,
     /// The event whose outcome this one decides.
     pub answers: Option<EventId>,
+    /// The parked event that was taken up again as this one.
+    pub instead_of: Option<EventId>,
     /// Where a saga stands whose step it is.
     pub saga: Option<String>,
     /// What went wrong last; why it is parked.
@@ -78,6 +80,7 @@ impl Engine {
                 due: flight.outgoing.due,
                 outcome,
                 answers: flight.outgoing.answers.clone(),
+                instead_of: flight.instead_of.clone(),
                 saga: flight.outgoing.saga.as_ref().map(|saga| saga.describe(&self.program)),
                 trouble: flight.trouble.clone(),
                 troubled_since: flight.troubled_since,

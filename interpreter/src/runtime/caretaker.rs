@@ -187,6 +187,12 @@ impl Watched {
         if matches!(self.resumed.now, Resumption::Refused(_)) {
             return;
         }
+        // What is told again, or must not have the key of what was refused, is sent as a new event.
+        for flight in &status.flights {
+            if flight.instead_of.as_ref().is_some_and(|old| self.waiting.contains(old)) && !self.waiting.contains(&flight.event.id) {
+                self.waiting.push(flight.event.id.clone());
+            }
+        }
         let is_of_it = |id: &EventId| self.waiting.contains(id);
         let mut flights =
             status.flights.iter().filter(|flight| is_of_it(&flight.event.id) || flight.answers.as_ref().is_some_and(is_of_it));

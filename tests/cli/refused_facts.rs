@@ -1,0 +1,121 @@
+//! Facts of a mirror that the other side refuses: taken up again, reconciled, and settled by who has looked.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::patternc::{Running, folder, patternc, run_with_input, seen};
+
+const PATTERN: &str = r#"
+space home
+struct Right { doc: Text, who: Text }
+extern az {
+  put(right: Right) idempotent
+  del(right: Right) idempotent
+  list(doc: Text) -> List<Right> readonly
+}
+record Doc in home {
+  cell name: Text
+  cell readers: Set<Text> = Set[]
+  handler share(name: Text) { self.readers += name }
+  handler unshare(name: Text) { self.readers -= name }
+}
+mirror rights of Doc to az {
+  facts(doc) = doc.readers.map(name => Right { doc: doc.name, who: name })
+  add(right) = az.put(right)
+  remove(right) first = az.del(right)
+  actual(name) = az.list(name)
+  scope(doc) = doc.name
+}
+"#;
+
+const CONFIG: &str = r#"
+limits: { unavailable-timeout: 200ms }
+deployments:
+  local:
+    stores: { main: { kind: sqlite, path: state.db } }
+    spaces: { "*": main }
+    externs: { az: { kind: command, run: ["sh", "./az.sh"], replays: true } }
+"#;
+
+/// Says that it has what is in the file `there`, and refuses changes while there is a file that says why.
+const SERVICE: &str = r#"
+read -r call
+echo "$call" >> calls
+case "$call" in *'"list"'*) cat there; exit 0;; esac
+if [ -f refuses ]; then cat refuses; exit 65; fi
+"#;
+
+const BOB: &str = r#"[{"doc":"plan","who":"bob"}]"#;
+
+/// Bob's right was told, and cannot be taken away.
+fn revoked() -> tempfile::TempDir {
+    let files = folder(&[("a.pattern", PATTERN), ("patternc.yaml", CONFIG), ("az.sh", SERVICE), ("there", BOB)]);
+    let doc = "{\"create\":\"Doc\",\"as\":\"d\",\"cells\":{\"name\":\"plan\",\"readers\":[\"bob\"]}}\n";
+    call(files.path(), &["run", "--quiet"], doc, 0);
+    write(files.path(), "refuses", "\"no such right\"");
+    call(files.path(), &["run", "--quiet"], UNSHARE, 1);
+    files
+}
+
+const UNSHARE: &str = "{\"id\":\"u\",\"to\":\"Doc/d\",\"handler\":\"unshare\",\"args\":{\"name\":\"bob\"}}\n";
+
+fn write(folder: &Path, name: &str, text: &str) {
+    std::fs::write(folder.join(name), text).expect("there is room");
+}
+
+#[track_caller]
+fn call(folder: &Path, arguments: &[&str], input: &str, status: i32) -> String {
+    let mut command = patternc(folder);
+    command.args(arguments);
+    let output = run_with_input(command, input);
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}\n{}", seen(&output));
+    seen(&output)
+}
+
+/// The ids of what is parked.
+fn parked(folder: &Path) -> Vec<String> {
+    let mut command = patternc(folder);
+    command.args(["status", "--output-format", "json"]);
+    let output = run_with_input(command, "");
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}\n{}", seen(&output)));
+    let events = status["events"].as_array().expect("a list").iter();
+    events.filter(|event| event["state"] == "parked").map(|event| event["id"].as_str().expect("an id").to_owned()).collect()
+}
+
+#[track_caller]
+fn only_parked(folder: &Path) -> String {
+    let parked = parked(folder);
+    let [id] = &parked[..] else { panic!("{parked:?}") };
+    id.clone()
+}
+
+#[test]
+fn a_fact_that_is_refused_again_is_parked_again() {
+    let files = revoked();
+    let path = files.path();
+    let before = refused_again(path, &only_parked(path));
+    // The same of the process that runs the patterns.
+    let mut command = patternc(path);
+    command.arg("run");
+    let mut running = Running::start(command);
+    assert!(running.event("{\"read\":\"Doc/d\"}").contains("value"));
+    refused_again(path, &before);
+    running.end();
+    std::fs::remove_file(path.join("refuses")).expect("it was there");
+    assert!(call(path, &["retry"], "", 0).contains("(az.del): done"));
+    assert_eq!(parked(path), [] as [String; 0]);
+}
+
+/// Retries it; gives the id under which it is parked then.
+#[track_caller]
+fn refused_again(path: &Path, before: &str) -> String {
+    let said = call(path, &["retry"], "", 1);
+    let second = only_parked(path);
+    assert!(second != before && said.contains(&format!("{before} (az.del): parked again as {second}: ")), "{said}");
+    assert!(said.contains("no such right"), "{said}");
+    let lines: Value = serde_json::from_str(&call(path, &["retry", &second, "--output-format", "json"], "", 1)).expect("it is JSON");
+    let third = only_parked(path);
+    assert_eq!((&lines[0]["outcome"], &lines[0]["parked"]), (&"parked".into(), &third.as_str().into()), "{lines}");
+    third
+}

@@ -1,11 +1,12 @@
 //! What can be asked of a test: whether any schedule goes wrong, whether all come to what one event after the other comes to, how they end.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use patternc_program::{CellIndex, Program, RecordId, Test, TestStmt};
 use rustc_hash::FxHashSet;
 
+use super::frontier::Order;
 use super::point::{Move, Point, Sessions};
 use super::search::{Aim, Search};
 use super::stage::Exploring;
@@ -139,17 +140,26 @@ impl Explorer {
     /// # Errors
     /// If the stores do not open.
     pub fn explore(&self, test: &Test, progress: &mut dyn FnMut(Progress)) -> Result<Outcome, StoreError> {
-        let mut search = self.search(Aim::Violations, self.bounds);
-        let mut root = Point::new(self.world()?, test);
-        root.every_step = self.every_step;
-        match root.settle() {
-            Err(violation) => search.outcome.violation = Some((*violation, Story::default())),
-            Ok(()) => {
-                if search.run(root, progress).is_some() {
-                    let (story, violation) = Teller::tell(self.world()?, test, self.bounds, false, &search.way());
-                    let violation = violation.expect("a way leads to the same point again");
-                    search.outcome.violation = Some((violation, story));
+        let mut search = self.search(Aim::Violations, Order::DepthFirst, self.bounds);
+        let mut root = self.beginning(test)?;
+        if let Err(violation) = root.settle() {
+            search.outcome.violation = Some((*violation, Story::default()));
+        } else {
+            let mut found = search.run(root, progress).is_some();
+            if !search.outcome.complete && !self.stop.load(Ordering::Relaxed) {
+                // A shorter way may lead there, and what is near the beginning may be beyond the bounds of a search that goes far first.
+                let mut root = self.beginning(test)?;
+                root.settle().expect("it is the same beginning");
+                let mut nearest = self.search(Aim::Violations, Order::BreadthFirst, self.bounds);
+                let again = nearest.run(root, progress).is_some();
+                if again || !found {
+                    (search, found) = (nearest, again);
                 }
+            }
+            if found {
+                let (story, violation) = Teller::tell(self.world()?, test, self.bounds, false, &search.way());
+                let violation = violation.expect("a way leads to the same point again");
+                search.outcome.violation = Some((violation, story));
             }
         }
         search.outcome.states = search.states() + usize::from(search.outcome.violation.is_some());
@@ -165,10 +175,9 @@ impl Explorer {
     /// If the stores do not open.
     pub fn compare(&self, test: &Test, progress: &mut dyn FnMut(Progress)) -> Result<Comparison, StoreError> {
         let bounds = Bounds { crashes: 0, duplicates: 0, failures: 0, ..self.bounds };
-        let mut run = |aim, left_out| -> Result<(Search<'_>, bool), StoreError> {
-            let mut search = self.search(aim, bounds);
-            let mut root = Point::new(self.world()?, test);
-            root.every_step = self.every_step;
+        let mut run = |aim, order, left_out| -> Result<(Search<'_>, bool), StoreError> {
+            let mut search = self.search(aim, order, bounds);
+            let mut root = self.beginning(test)?;
             root.answers = Some(0);
             root.left_out = left_out;
             let begins = root.settle().is_ok();
@@ -179,27 +188,37 @@ impl Explorer {
         let mut known = FxHashSet::default();
         let mut tried: Vec<Sessions> = Vec::new();
         let mut left_out = Sessions::default();
+        // A way to an anomaly, from when there is one; then the shortest is looked for.
+        let mut long_way: Option<Vec<Move>> = None;
         loop {
-            let (serial, stopped) = run(Aim::Serial, left_out)?;
-            comparison.states += serial.states();
-            if stopped || !serial.outcome.complete {
-                comparison.complete = false;
-                return Ok(comparison);
+            if !tried.contains(&left_out) {
+                let (serial, stopped) = run(Aim::Serial, Order::DepthFirst, left_out)?;
+                comparison.states += serial.states();
+                if stopped || !serial.outcome.complete {
+                    comparison.complete = false;
+                    return Ok(comparison);
+                }
+                tried.push(left_out);
+                known.extend(serial.results);
+                comparison.serial = known.len();
             }
-            tried.push(left_out);
-            known.extend(serial.results);
-            comparison.serial = known.len();
-            let (every, found) = run(Aim::Other(known), Sessions::default())?;
+            let order = if long_way.is_none() { Order::DepthFirst } else { Order::BreadthFirst };
+            let (every, found) = run(Aim::Other(known), order, Sessions::default())?;
             comparison.states += every.states();
             comparison.complete = every.outcome.complete;
-            if !found {
+            if !found && long_way.is_none() {
                 break;
             }
-            if every.refused.is_empty() || tried.contains(&every.refused) {
-                comparison.anomaly = Some(Teller::tell(self.world()?, test, bounds, true, &every.way()).0);
+            // What the schedules with some events refused come to is not known yet.
+            if found && !every.refused.is_empty() && !tried.contains(&every.refused) {
+                left_out = every.refused;
+            } else if let Some(long_way) = &long_way {
+                let way = if found { every.way() } else { long_way.clone() };
+                comparison.anomaly = Some(Teller::tell(self.world()?, test, bounds, true, &way).0);
                 break;
+            } else {
+                long_way = Some(every.way());
             }
-            left_out = every.refused;
             let Aim::Other(results) = every.aim else { unreachable!("it looked for others") };
             known = results;
         }
@@ -211,9 +230,8 @@ impl Explorer {
     /// # Errors
     /// If the stores do not open.
     pub fn ends(&self, test: &Test, looked_for: &mut dyn FnMut(End) -> bool) -> Result<Ends, StoreError> {
-        let mut search = self.search(Aim::Ends(looked_for), self.bounds);
-        let mut root = Point::new(self.world()?, test);
-        root.every_step = self.every_step;
+        let mut search = self.search(Aim::Ends(looked_for), Order::BreadthFirst, self.bounds);
+        let mut root = self.beginning(test)?;
         root.answers = Some(0);
         let (mut found, mut endless, mut stuck) = (None, None, None);
         if root.settle().is_ok() {
@@ -236,8 +254,14 @@ impl Explorer {
         Ok(Ends { states: search.states(), ends, depth, complete, found, stuck, endless })
     }
 
-    fn search<'p>(&'p self, aim: Aim<'p>, bounds: Bounds) -> Search<'p> {
-        Search::new(aim, bounds, &self.ordered, self.every_step, self.stop.clone())
+    fn beginning<'p>(&self, test: &'p Test) -> Result<Point<'p>, StoreError> {
+        let mut root = Point::new(self.world()?, test);
+        root.every_step = self.every_step;
+        Ok(root)
+    }
+
+    fn search<'p>(&'p self, aim: Aim<'p>, order: Order, bounds: Bounds) -> Search<'p> {
+        Search::new(aim, order, bounds, &self.ordered, self.every_step, self.stop.clone())
     }
 
     fn world(&self) -> Result<Exploring, StoreError> {

@@ -2,7 +2,8 @@
 //! twice, what the outside answers.
 //!
 //! It runs the engine, the machine and the commits that `run` runs, over stores in memory that are copied at each fork of the way. The search
-//! is breadth first over points that differ (see `canonical`), so that what it finds is as short as can be.
+//! is over points that differ (see `canonical`): depth first, which is the fastest way to see them all, and breadth first once that has found
+//! something, so that what is told is as short as can be.
 //!
 //! A transaction is one step: what it has read in its own store is validated by its commit, so that whatever comes in between either has it run
 //! again or makes no difference. Only one that has read another store is two steps, its reads and its commit.
@@ -10,6 +11,7 @@
 mod canonical;
 mod commute;
 mod explorer;
+mod frontier;
 mod point;
 mod search;
 mod stage;

@@ -74,6 +74,11 @@ pub(super) struct Used {
 }
 
 impl Used {
+    /// How much it is, of whatever kind.
+    pub fn total(self) -> usize {
+        usize::from(self.crashes) + usize::from(self.duplicates) + usize::from(self.failures)
+    }
+
     /// Whether nothing happened more often than there.
     pub fn covers(self, other: Used) -> bool {
         self.crashes <= other.crashes && self.duplicates <= other.duplicates && self.failures <= other.failures

@@ -1,6 +1,5 @@
-//! The search: breadth first, with what was seen.
+//! The search, with what was seen.
 
-use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::canonical::{Canonical, Hash, Renaming};
 use super::commute::{Footprint, Sleeper};
 use super::explorer::{End, Outcome, Progress};
+use super::frontier::{Frontier, Order};
 use super::point::{Move, Point, Sessions, Used};
 use super::symmetry::symmetries;
 use super::{Bounds, Violation};
@@ -81,7 +81,7 @@ pub(super) struct Search<'p> {
     /// The sessions whose events were refused on the way there.
     pub refused: Sessions,
     seen: FxHashMap<u128, Seen>,
-    open: VecDeque<Open<'p>>,
+    open: Frontier<Open<'p>>,
     /// By node that is to be gone on from: what sleeps there.
     sleeping: FxHashMap<u32, Vec<Sleeper>>,
     /// What slept where the search has gone on, one point after the other.
@@ -103,7 +103,14 @@ pub(super) struct Search<'p> {
 }
 
 impl<'p> Search<'p> {
-    pub fn new(aim: Aim<'p>, bounds: Bounds, ordered: &'p [(RecordId, CellIndex)], every_step: bool, stop: Arc<AtomicBool>) -> Self {
+    pub fn new(
+        aim: Aim<'p>,
+        order: Order,
+        bounds: Bounds,
+        ordered: &'p [(RecordId, CellIndex)],
+        every_step: bool,
+        stop: Arc<AtomicBool>,
+    ) -> Self {
         // What goes on with one event until all that it causes is done leaves steps out in its own way.
         let every_step = every_step || matches!(aim, Aim::Serial);
         let outcome = Outcome { states: 0, steps: 0, depth: 0, ends: 0, symmetries: 1, complete: false, violation: None };
@@ -117,7 +124,7 @@ impl<'p> Search<'p> {
             end: 0,
             refused: Sessions::default(),
             seen: FxHashMap::default(),
-            open: VecDeque::new(),
+            open: Frontier::new(order),
             sleeping: FxHashMap::default(),
             slept: Vec::new(),
             every_step,
@@ -140,7 +147,7 @@ impl<'p> Search<'p> {
     pub fn run(&mut self, beginning: Point<'p>, progress: &mut dyn FnMut(Progress)) -> Option<Option<Violation>> {
         self.add(Box::new(beginning), 0, None, 0, Vec::new());
         let mut next_report = 1 << 14;
-        while let Some(open) = self.open.pop_front() {
+        while let Some(open) = self.open.pop() {
             if self.seen.len() >= next_report {
                 progress(Progress { states: self.seen.len(), open: self.open.len(), depth: open.depth });
                 next_report = self.seen.len() + (1 << 14);
@@ -306,7 +313,8 @@ impl<'p> Search<'p> {
         if !sleeping.is_empty() {
             self.sleeping.insert(node, sleeping);
         }
-        self.open.push_back(Open { node, depth, hash, point, moves, only });
+        let used = point.used.total();
+        self.open.push(Open { node, depth, hash, point, moves, only }, used);
     }
 
     /// What can be done at the point that is looked at.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use patternc_program::{ExternId, RecordId, Repeat};
 
 use super::givers::{Fact, Says};
-use super::job::{Job, Kind};
+use super::job::{DealtWith, Job, Kind};
 use super::timing::Wake;
 use super::{Engine, Point, Waiter, What};
 use crate::event::{Action, EventId, Outcome, Outgoing, OutgoingState, Received};
@@ -362,10 +362,10 @@ impl Engine {
         self.fact_told(key, &flight);
         if let Some(receiver) = self.receiver(&event.action)
             && receiver != point.store
-            // Another process may still deliver it, believing that it has to: the receiver knows it for as long as outcomes are kept.
-            && !self.is_shared(point.store)
         {
-            self.forgetting[receiver].push_back((event.id.clone(), point));
+            // Another process may still deliver it, believing that it has to.
+            let others = self.is_shared(point.store).then(|| event.action.result_type(&self.program));
+            self.forgetting[receiver].push_back((DealtWith { event: event.id.clone(), others }, point));
             self.forget_soon(receiver);
         }
     }

@@ -5,6 +5,8 @@ mod prepare;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use patternc_program::Type;
+
 pub(super) use self::prepare::reading;
 use super::flight::{Flight, FlightKey};
 use super::outside::{Session, Ticket};
@@ -55,7 +57,22 @@ pub(super) enum Kind {
     /// The next repairs of a reconciliation.
     Repair { reconciliation: u64 },
     /// The receiver forgets events that their senders have dealt with.
-    Forget { store: usize, events: Vec<EventId>, resume: Option<FlightKey> },
+    Forget { store: usize, events: Vec<DealtWith>, resume: Option<FlightKey> },
+}
+
+/// An event that its sender has dealt with.
+#[derive(Clone)]
+pub(super) struct DealtWith {
+    pub event: EventId,
+    /// Its type of result, if other processes may still deliver it: then it is known for as long as outcomes are kept.
+    pub others: Option<Type>,
+}
+
+impl DealtWith {
+    /// Of one that nobody delivers any more, unless as if it had never been received.
+    pub fn for_good(event: EventId) -> Self {
+        DealtWith { event, others: None }
+    }
 }
 
 /// An attempt that wants to be committed.
@@ -235,7 +252,7 @@ impl Engine {
             | Kind::Renew { flight, .. }
             | Kind::Spare { flight } => self.flights.get(flight).map(|flight| &flight.outgoing.event.id),
             Kind::Repair { reconciliation } => self.reconciling.event(*reconciliation),
-            Kind::Forget { events, .. } => events.first(),
+            Kind::Forget { events, .. } => events.first().map(|dealt| &dealt.event),
         }
     }
 
@@ -291,7 +308,14 @@ impl Engine {
             Kind::Spare { flight } => self.spare(execution, *flight, &self.flights[flight], now, ids)?,
             Kind::Repair { reconciliation } => self.repair(execution, *reconciliation, now, ids)?,
             Kind::Forget { store, events, .. } => {
-                let inbox = events.iter().map(|event| InboxChange::Forget(event.clone())).collect();
+                let mut inbox = Vec::with_capacity(events.len());
+                for DealtWith { event, others } in events {
+                    inbox.push(InboxChange::Forget(event.clone()));
+                    if let (Some(ty), Some(received)) = (others, self.stores.get(*store).received(event)?) {
+                        let keep_until = Some(now.saturating_add(self.limits.keep_outcomes));
+                        inbox.push(InboxChange::Record { event: event.clone(), received, ty: ty.clone(), keep_until });
+                    }
+                }
                 Prepared::bare(*store, CommitRequest { inbox, ..CommitRequest::default() }, Then::Forgotten)
             }
         };

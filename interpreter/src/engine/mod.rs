@@ -51,7 +51,7 @@ use self::flight::{Flight, FlightKey, Pair};
 pub(crate) use self::fork::{Doing, InFlight, Trace, Waiting};
 pub use self::history::{Entry, What};
 pub(crate) use self::job::panic_message;
-use self::job::{Job, JobKey, Kind};
+use self::job::{DealtWith, Job, JobKey, Kind};
 use self::line::Line;
 pub use self::outside::{Receipt, Session, Submitted, Ticket, Unopened};
 pub use self::reading::Reading;
@@ -121,7 +121,7 @@ pub struct Engine {
     /// By store: what waits for its commits to be durable.
     waiting_durable: Vec<BTreeMap<Version, Vec<Wake>>>,
     /// By store: events of other stores that the sender has dealt with, to be forgotten once that is durable.
-    forgetting: Vec<VecDeque<(EventId, Point)>>,
+    forgetting: Vec<VecDeque<(DealtWith, Point)>>,
 
     /// Outside events of one session that wait for the one before them.
     backlog: FxHashMap<Session, Line<JobKey>>,
@@ -251,6 +251,7 @@ impl Engine {
             // The store gives them in no order: the same seed would not give the same history.
             events.sort_unstable();
             if !events.is_empty() {
+                let events = events.into_iter().map(DealtWith::for_good).collect();
                 self.enqueue(Job::new(Kind::Forget { store, events, resume: None }));
             }
         }

@@ -6,7 +6,7 @@ use patternc_program::Repeat;
 
 use super::Engine;
 use super::flight::{Flight, FlightKey, Stage};
-use super::job::{Job, Kind};
+use super::job::{DealtWith, Job, Kind};
 use crate::event::{Action, EventId, Outcome, OutgoingState};
 use crate::failure::{Failure, FailureKind};
 use crate::value::Value;
@@ -142,7 +142,7 @@ impl Engine {
         match self.receiver(&event.action) {
             // The other store must have forgotten it before the sender's says that it is to be delivered.
             Some(receiver) if receiver != sent.store => {
-                self.enqueue(Job::new(Kind::Forget { store: receiver, events: vec![event.id], resume: Some(key) }));
+                self.enqueue(Job::new(Kind::Forget { store: receiver, events: vec![DealtWith::for_good(event.id)], resume: Some(key) }));
             }
             _ => self.enqueue(Job::new(Kind::Resume { flight: key })),
         }

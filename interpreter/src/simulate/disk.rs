@@ -42,6 +42,8 @@ struct Platter {
     log: VecDeque<(CommitRequest, i64)>,
     /// Commits refused by injected faults from now on: each is decided by the front element.
     faults: VecDeque<Fault>,
+    /// Whether it says that other processes write it too.
+    shared: bool,
     /// Grows with every process: a store of an earlier one is no longer listened to.
     process: u64,
     /// So many reads from now on panic.
@@ -74,9 +76,14 @@ impl MemoryDisk {
         let platter = || {
             let (live, durable) = (empty.clone(), empty.clone());
             let (log, faults) = (VecDeque::new(), VecDeque::new());
-            Arc::new(Mutex::new(Platter { live, durable, log, faults, process: 0, panics: 0, broken: None }))
+            Arc::new(Mutex::new(Platter { live, durable, log, faults, shared: false, process: 0, panics: 0, broken: None }))
         };
         MemoryDisk { platters: (0..count).map(|_| platter()).collect() }
+    }
+
+    /// Has a store say, from when it is opened next, that other processes write it too.
+    pub fn share(&self, store: usize) {
+        lock(&self.platters[store]).shared = true;
     }
 
     /// Has the next commit of a store fail.
@@ -167,7 +174,8 @@ impl Head {
 
 impl Store for Head {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { durable: true, ..lock(&self.platter).live.capabilities() }
+        let platter = lock(&self.platter);
+        Capabilities { durable: true, shared: platter.shared, ..platter.live.capabilities() }
     }
 
     fn version(&self) -> Version {

@@ -40,10 +40,8 @@ impl Engine {
                     return self.fail(kind, failure, request.reads, now);
                 }
                 let ty = event.action.result_type(&self.program);
-                // Forgotten by the sender, unless others might deliver it after that.
-                let apart = store != flight.sent.store && self.is_shared(flight.sent.store);
-                let keep_until = apart.then(|| now.saturating_add(self.limits.keep_outcomes));
-                request.inbox.push(InboxChange::Record { event: event.id.clone(), received: received.clone(), ty, keep_until });
+                // However long that takes, until its sender has dealt with the outcome.
+                request.inbox.push(InboxChange::Record { event: event.id.clone(), received: received.clone(), ty, keep_until: None });
                 match received {
                     // Nothing is left to do but the sender's bookkeeping, and that is in this store: one commit does both.
                     Received::Done(outcome)

@@ -47,6 +47,38 @@ fn a_transfer_arrives_once() {
 }
 
 #[test]
+fn what_was_received_is_known_until_its_sender_has_dealt_with_it() {
+    for (shared, point) in [false, true].into_iter().flat_map(|shared| (0..30).map(move |point| (shared, point))) {
+        let mut nodes = Nodes::limited(2, point, Limits { keep_outcomes: 1_000, ..Limits::default() });
+        if shared {
+            nodes.disk.share(0);
+        }
+        nodes.world.crash();
+        nodes.send(0, "a0", "give_put", vec![to("b0"), Value::Int(5)]);
+        nodes.send(1, "a1", "give_ack", vec![to("b1"), Value::Int(6)]);
+        let idle = !(0..point).all(|_| nodes.world.happen(&mut nodes.bank));
+        if idle {
+            nodes.world.flush();
+        }
+        nodes.world.crash();
+        // Nobody runs for long, and others are received before those that were on their way.
+        nodes.world.set_now(nodes.world.now() + 10_000);
+        nodes.world.hold();
+        nodes.call("b2", "give_put", vec![to("b2"), Value::Int(1)]);
+        nodes.world.release();
+        nodes.settle();
+        assert_eq!((nodes.log("b0"), nodes.log("b1")), (vec![5], vec![6]), "sender shared: {shared}, after {point} steps");
+        nodes.assert_clean();
+        nodes.world.set_now(nodes.world.now() + 10_000);
+        nodes.call("b2", "give_put", vec![to("b2"), Value::Int(1)]);
+        // Of a store that others write, what its sender dealt with just before it died stays known.
+        let live = nodes.disk.live(1);
+        let known: Vec<_> = live.state().inbox().collect();
+        assert!(known.len() <= 2 || shared && !idle, "{shared} after {point} steps at {}: still known: {known:#?}", nodes.world.now());
+    }
+}
+
+#[test]
 fn an_arm_runs_once() {
     for stores in [1, 2] {
         at_every_point(

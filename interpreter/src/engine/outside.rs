@@ -157,6 +157,11 @@ impl Engine {
             }
             action => self.receiver(action)?,
         };
+        // Its receiver would take the one for the other.
+        if self.by_event.contains_key(&event.id) {
+            let message = format!("the id {:?} is that of an event on its way: give this event an id of its own", event.id.0);
+            return Some(Failure::new(FailureKind::Rejected, message));
+        }
         // Events that wait for their time or are parked are not in anyone's way.
         let waiting = self.flights.len() - self.resting + self.jobs.len();
         if waiting >= self.limits.queue {

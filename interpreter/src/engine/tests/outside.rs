@@ -3,7 +3,7 @@
 use super::program::{ACKS, LAST, REFUSED, TOTAL};
 use super::*;
 use crate::engine::{CallAnswer, Happened, RetryError, Stage};
-use crate::event::EventId;
+use crate::event::{Event, EventId};
 use crate::failure::FailureKind;
 
 fn failure_kind(outcome: &Outcome) -> FailureKind {
@@ -24,6 +24,30 @@ fn arms_run_once_after_the_receiver_has_answered() {
         assert_eq!(nodes.log("b0"), [5]);
         nodes.assert_clean();
         assert_eq!(nodes.remembered(), 0);
+    }
+}
+
+#[test]
+fn an_event_from_outside_does_not_take_the_id_of_one_on_its_way() {
+    for stores in [1, 2] {
+        let mut nodes = Nodes::new(stores, 1);
+        let later = nodes.action("a0", "give_later", vec![to("b0"), Value::Int(5), Value::Duration(1_000)]);
+        nodes.world.hold();
+        nodes.world.send(Session(0), None, later);
+        nodes.settle();
+        nodes.world.release();
+        let id = nodes.world.engine().status().flights[0].event.id.clone();
+        let event = Event { id: id.clone(), caller: None, action: nodes.action("b0", "get", vec![]) };
+        let request = nodes.world.send_event(Session(1), event.clone());
+        nodes.settle();
+        assert_eq!(failure_kind(&nodes.world.take_outcome(request).expect("it is answered")), FailureKind::Rejected);
+        nodes.world.set_now(nodes.world.now() + 2_000);
+        nodes.settle();
+        assert_eq!((nodes.int("a0", TOTAL), nodes.log("b0")), (-5, vec![5]));
+        // Nothing is remembered of the one that was refused.
+        let request = nodes.world.send_event(Session(1), event);
+        nodes.settle();
+        committed(nodes.world.take_outcome(request).expect("it is answered"));
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Check, Fixes, Rule};
 use super::context::{Callable, Context, with_path};
 use super::edits;
 use super::reach::{self, Failing};
-use super::steps;
+use super::steps::{self, Rejecting};
 use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
 use crate::effects::describe::record_name;
 use crate::effects::{self, Effects, Entry, SendEffect, SendRole, Site, Target, WriteEffect, WriteKind};
@@ -143,6 +143,14 @@ fn because(context: &Context<'_>, send: &SendEffect, failing: Failing, event: &s
         Failing::Broken(invariant, site) => finding
             .label(Location::Site(site), "this may break an invariant")
             .label(Location::Item(invariant), format!("`{event}` is rejected if `{}` would not hold", item_name(context.db, invariant))),
+        Failing::Lacking(record, site) => {
+            steps::because(context.db, &Rejecting::Lacking(record, site), finding)
+        }
+        Failing::Unmirrored(mirror, write, fails) => {
+            steps::because(context.db, &Rejecting::Unmirrored(mirror, write, fails), finding)
+        }
+        Failing::Deleted(record, by) if effects::receiver(context.db, send) == Some(by) => finding
+            .label(deletion(context, record, by), format!("deletes its `{}`: another event of it may come first", record_name(context.db, record))),
         Failing::Deleted(record, by) => finding
             .label(deletion(context, record, by), format!("deletes a `{}`: then there is nobody to take the event", record_name(context.db, record))),
         Failing::Outside(site) if site != send.site => {
@@ -233,7 +241,8 @@ The handler commits, then the event is delivered and rejected. What the handler 
 nobody is told: the rejection is parked until someone looks at `:status` at the prompt.
 
 An event can be rejected by a `require` or `fail` of its handler, by a value that another record has, by the outside, by an invariant that what it
-writes can break, and because its record was deleted before it arrived, if some handler deletes such records.
+writes can break, by a mirror that has no facts of what it writes, because a record that it relies on was deleted, if some handler deletes such records,
+or because its own was: by another handler, or by an event like it, if it deletes its record and does more than that.
 
 ## Bad
 

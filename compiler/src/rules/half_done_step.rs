@@ -61,7 +61,7 @@ fn left_open<'db>(db: &'db dyn Db, event: &SendEffect, seen: &mut FxHashSet<Body
     let sends = effects::effects(db, owner).pieces().into_iter().flat_map(|piece| &piece.sends).filter(|send| !send.delayed);
     sends.into_iter().find_map(|send| {
         let dropped = send.role == SendRole::Send && send.err.is_none();
-        let why = dropped.then(|| steps::rejecting(db, send)).flatten().filter(|why| !matches!(why, Rejecting::Outside(_)));
+        let why = dropped.then(|| steps::rejecting_sent(db, send)).flatten().filter(|why| !matches!(why, Rejecting::Outside(_)));
         why.map(|why| (send, why)).or_else(|| left_open(db, send, seen))
     })
 }
@@ -152,7 +152,7 @@ fn piece(
         if let Some(half) = handed_on.then(|| event(db, answer, under)).flatten() {
             return Some(half);
         }
-        if let Some(why) = steps::rejecting(db, answer) {
+        if let Some(why) = steps::rejecting_sent(db, answer) {
             let found = match &answer.err {
                 None => half(&done, || Some(why)),
                 Some(err) if takes_back(db, answer, err, &done) => piece(db, owner, err, &[], true, under),

@@ -5,12 +5,15 @@ use patternc_grammar::syntax::Repeat;
 
 use super::repairs::{self, Repairs};
 use super::steps;
+use crate::breaking;
 use crate::db::Db;
 use crate::effects::depth::{Level, bottom_up};
-use crate::effects::{self, CallEffect, Effects, FailureCause, Frame, Read, SendEffect, SendRole, SendTarget, Site, Target, WriteEffect};
+use crate::effects::{
+    self, CallEffect, Effects, FailureCause, Frame, Read, SendEffect, SendRole, SendTarget, Site, Target, WriteEffect, WriteKind,
+};
 use crate::facts;
 use crate::hir::BodyOwner;
-use crate::signature::{CellSig, operation_sig, record_sig};
+use crate::signature::{CellSig, HandlerKind, handler_sig, operation_sig, record_sig};
 use crate::types::{CellId, ItemId, OperationId, Ty};
 
 /// The effects of the receiver as seen from the body that sends: its `self` is the target, its parameters are the arguments. Entries have
@@ -36,6 +39,10 @@ pub enum Failing {
     Taken(CellId),
     /// A write of its may break an invariant.
     Broken(ItemId, Site),
+    /// A record that is read, written or called there may have been deleted.
+    Lacking(ItemId, Site),
+    /// What a record that is written gives a mirror may have no value: the mirror, the write, and where.
+    Unmirrored(ItemId, Site, Site),
     /// The record that it is sent to may be deleted by then, by this body.
     Deleted(ItemId, BodyOwner),
     /// The outside, by the send at this place.
@@ -144,8 +151,23 @@ fn nothing_yet<'db>(_: &'db dyn Db, _: salsa::Id, _: Receiver<'db>) -> Outcome {
 fn rejects(db: &dyn Db, effects: &Effects) -> Option<Failing> {
     let rejects = |cause: FailureCause| cause != FailureCause::Overflow;
     let at = effects.failures.iter().find(|failure| !failure.caught && rejects(failure.cause)).map(|failure| Failing::At(failure.site));
+    let lacking = || steps::lacking(db, effects).map(|trust| Failing::Lacking(trust.record, trust.site));
     let breaks = |write: &WriteEffect| Some(Failing::Broken(steps::invariant(db, write)?, write.site));
-    at.or_else(|| effects.writes.iter().filter(|write| !is_guarded(db, write)).find_map(breaks))
+    let broken = || effects.writes.iter().filter(|write| !is_guarded(db, write)).find_map(breaks);
+    at.or_else(lacking).or_else(broken).or_else(|| unmirrored(db, effects))
+}
+
+fn unmirrored(db: &dyn Db, effects: &Effects) -> Option<Failing> {
+    steps::unmirrored(db, effects).map(|(mirror, write, fails)| Failing::Unmirrored(mirror, write, fails))
+}
+
+/// Why what the runtime does for a record that an event makes may be rejected, beside what the record is given: by a record that it is linked to,
+/// by an invariant of another type, by a mirror.
+fn made(db: &dyn Db, made: &Effects) -> Option<Failing> {
+    let at = made.failures.first().map(|failure| Failing::At(failure.site));
+    let lacking = || steps::lacking(db, made).map(|trust| Failing::Lacking(trust.record, trust.site));
+    let broken = || made.writes.iter().find_map(|write| Some(Failing::Broken(breaking::broken_by(db, write)?, write.site)));
+    at.or_else(lacking).or_else(broken).or_else(|| unmirrored(db, made))
 }
 
 /// Whether the body that writes has looked at the cell to decide about it: it is taken to know what it does.
@@ -173,7 +195,8 @@ pub fn failing(db: &dyn Db, send: &SendEffect) -> Option<Failing> {
             let asked = |cell: &CellSig| (cell.key || cell.unique) && !cell.has_default && !matches!(cell.ty, Ty::Optional(_));
             let taken = record_sig(db, record)?.cells.iter().position(asked);
             let taken = taken.map(|index| Failing::Taken(CellId { record, index: index as u32 }));
-            outcome(db, BodyOwner::Create(record)).failing.or(taken).or_else(|| refused(db, record, send.site))
+            let failing = outcome(db, BodyOwner::Create(record)).failing.or(taken).or_else(|| refused(db, record, send.site));
+            failing.or_else(|| made(db, send.made.as_ref()?))
         }
         SendTarget::Handler(_) | SendTarget::Unknown => {
             let owner = effects::receiver(db, send)?;
@@ -195,8 +218,41 @@ fn refused(db: &dyn Db, record: ItemId, site: Site) -> Option<Failing> {
 /// Who may delete the record that an event goes to, before it arrives. What was made in the same transaction is not known to anyone yet.
 fn deleted(db: &dyn Db, send: &SendEffect, receiver: BodyOwner) -> Option<Failing> {
     let SendTarget::Handler(handler) = send.to else { return None };
-    let by = facts::deleter(db, handler.record, receiver).filter(|_| send.target != Target::Fresh)?;
-    Some(Failing::Deleted(handler.record, by))
+    let elsewhere = || facts::deleter(db, handler.record, receiver).filter(|_| send.target != Target::Fresh);
+    // Where it has nothing else to do, it is as well that the record is gone already.
+    let own = || (used_up(db, send) && does_more(db, receiver)).then_some(receiver);
+    elsewhere().or_else(own).map(|by| Failing::Deleted(handler.record, by))
+}
+
+/// Whether a body does anything but change and delete its own record.
+fn does_more(db: &dyn Db, owner: BodyOwner) -> bool {
+    let pieces = effects::effects(db, owner).pieces();
+    pieces
+        .iter()
+        .any(|piece| !piece.sends.is_empty() || piece.writes.iter().any(|write| !write.inverse && write.target != Target::SelfRecord))
+}
+
+/// Whether the receiver of an event deletes its own record, and another event of the same handler may come first: unless the record was made in
+/// the same transaction, or nobody else knows it: the sender gives up the link by which it does.
+pub fn used_up(db: &dyn Db, send: &SendEffect) -> bool {
+    let SendTarget::Handler(handler) = send.to else { return false };
+    let Some(receiver) = effects::receiver(db, send) else { return false };
+    let mut pieces = effects::effects(db, receiver).pieces().into_iter();
+    let deletes = |write: &WriteEffect| write.kind == WriteKind::Delete && write.target == Target::SelfRecord;
+    if !pieces.any(|piece| piece.writes.iter().any(deletes)) {
+        return false;
+    }
+    let internal = handler_sig(db, handler).is_some_and(|sig| sig.kind == HandlerKind::Internal);
+    let given_up = || match &send.target {
+        Target::Fresh => true,
+        Target::Path(link) => {
+            let own = effects::own(db, send.site.body).map(|body| body.own.pieces()).unwrap_or_default();
+            let mut writes = own.iter().flat_map(|piece| &piece.writes);
+            writes.any(|write| write.cell == Some(link.1) && write.target == link.0 && write.kind == WriteKind::Set)
+        }
+        _ => false,
+    };
+    !(internal && given_up())
 }
 
 /// What a send of `body` changes outside, directly or through the handlers it reaches. `told` says that its `err` arm, or whoever stands for it,

@@ -11,7 +11,7 @@ use crate::breaking;
 use crate::db::Db;
 use crate::diagnostic::{Diagnostic, Location};
 use crate::effects::describe::{body_name, cell_path, record_name};
-use crate::effects::{self, Effects, Entry, FailureCause, SendEffect, SendRole, SendTarget, Site, Target, WriteEffect, WriteKind};
+use crate::effects::{self, Effects, Entry, FailureCause, SendEffect, SendRole, SendTarget, Site, Target, Trust, WriteEffect, WriteKind};
 use crate::facts;
 use crate::hir::{BodyKind, BodyOwner, Step};
 use crate::resolve::item_name;
@@ -165,7 +165,12 @@ pub enum Rejecting {
 
 /// Why an event may be rejected; `None` if it cannot be. The outside is named only where nothing else is to be said.
 pub fn rejecting(db: &dyn Db, send: &SendEffect) -> Option<Rejecting> {
-    event_rejects(db, send, &mut Vec::new())
+    event_rejects(db, send, true, &mut Vec::new())
+}
+
+/// The same of an event that a handler sends: whether another event of what deletes its own record comes first, no saga knows.
+pub fn rejecting_sent(db: &dyn Db, send: &SendEffect) -> Option<Rejecting> {
+    event_rejects(db, send, false, &mut Vec::new())
 }
 
 /// Where the target or an argument of an `undo`, or of a step that is not the first, may have no value: then nothing is sent.
@@ -211,7 +216,7 @@ fn holds(db: &dyn Db, send: &SendEffect) -> bool {
 /// Events that wait for one another's answers are followed so far; what is behind them is told less exactly.
 const DEEPEST: usize = 64;
 
-fn event_rejects(db: &dyn Db, send: &SendEffect, under: &mut Vec<BodyOwner>) -> Option<Rejecting> {
+fn event_rejects(db: &dyn Db, send: &SendEffect, by_saga: bool, under: &mut Vec<BodyOwner>) -> Option<Rejecting> {
     if let SendTarget::Extern(operation) = send.to {
         return Some(Rejecting::Outside(Some(operation)));
     }
@@ -224,6 +229,8 @@ fn event_rejects(db: &dyn Db, send: &SendEffect, under: &mut Vec<BodyOwner>) -> 
             Failing::At(site) => Rejecting::At(site),
             Failing::Taken(cell) => Rejecting::Unique(cell),
             Failing::Broken(invariant, site) => Rejecting::Invariant(invariant, site),
+            Failing::Lacking(record, site) => Rejecting::Lacking(record, site),
+            Failing::Unmirrored(mirror, write, fails) => Rejecting::Unmirrored(mirror, write, fails),
             Failing::Deleted(record, _) => Rejecting::Deleted(record),
             Failing::Outside(_) => Rejecting::Outside(None),
         });
@@ -234,9 +241,8 @@ fn event_rejects(db: &dyn Db, send: &SendEffect, under: &mut Vec<BodyOwner>) -> 
     }
     if let SendTarget::Handler(handler) = send.to {
         // Whether another event of what deletes its own record comes first, the saga may know: see [`used_up`].
-        let gone =
-            if under.is_empty() { facts::is_deleted_elsewhere(db, handler.record, owner) } else { facts::is_deleted(db, handler.record) };
-        if gone {
+        let elsewhere = facts::is_deleted_elsewhere(db, handler.record, owner);
+        if elsewhere || !by_saga && reach::used_up(db, send) {
             return Some(Rejecting::Deleted(handler.record));
         }
     }
@@ -262,7 +268,7 @@ fn piece_rejects(db: &dyn Db, piece: &Effects, under: &mut Vec<BodyOwner>) -> Op
     }
     let mut outside = None;
     for send in deferred(piece) {
-        let why = event_rejects(db, send, under);
+        let why = event_rejects(db, send, false, under);
         let err = match (&send.err, why) {
             (None, why) => why,
             (Some(err), Some(_)) => piece_rejects(db, err, under),
@@ -289,23 +295,28 @@ fn deferred(piece: &Effects) -> impl Iterator<Item = &SendEffect> {
 /// Why the transaction of a piece may be rejected.
 pub fn rejects_itself(db: &dyn Db, piece: &Effects) -> Option<Rejecting> {
     let broken = || piece.writes.iter().find_map(|write| Some(Rejecting::Invariant(invariant(db, write)?, write.site)));
-    let told = || piece.writes.iter().filter(|write| write.kind != WriteKind::Delete);
-    let unmirrored = || told().find_map(|write| unmirrored(db, write.record, write.cell, write.site));
+    let unmirrored = || unmirrored(db, piece).map(|(mirror, write, fails)| Rejecting::Unmirrored(mirror, write, fails));
     rejection(db, piece).or_else(broken).or_else(unmirrored)
 }
 
 fn rejection(db: &dyn Db, piece: &Effects) -> Option<Rejecting> {
     let rejects = |cause: FailureCause| cause != FailureCause::Overflow;
     let at = piece.failures.iter().find(|failure| !failure.caught && rejects(failure.cause)).map(|failure| Rejecting::At(failure.site));
-    let lacking = || piece.trusts.iter().find(|trust| !trust.caught && facts::is_deleted(db, trust.record));
-    at.or_else(|| lacking().map(|trust| Rejecting::Lacking(trust.record, trust.site)))
+    at.or_else(|| lacking(db, piece).map(|trust| Rejecting::Lacking(trust.record, trust.site)))
 }
 
-/// Why the mirrors of a record may refuse that it is made, or that a cell is written.
-fn unmirrored(db: &dyn Db, record: ItemId, cell: Option<CellId>, write: Site) -> Option<Rejecting> {
-    facts::mirrors_of_record(db, record).find_map(|mirror| {
-        let fails = mirror.fails.filter(|_| cell.is_none_or(|cell| mirror.cells.contains(&cell)))?;
-        Some(Rejecting::Unmirrored(mirror.item, write, fails))
+/// What a piece relies on that may have been deleted.
+pub fn lacking<'a>(db: &dyn Db, piece: &'a Effects) -> Option<&'a Trust> {
+    piece.trusts.iter().find(|trust| !trust.caught && facts::is_deleted(db, trust.record))
+}
+
+/// A mirror of a record that may refuse what a piece writes, or that it makes the record; with the write, and what may have no value.
+pub fn unmirrored(db: &dyn Db, piece: &Effects) -> Option<(ItemId, Site, Site)> {
+    piece.writes.iter().filter(|write| write.kind != WriteKind::Delete).find_map(|write| {
+        facts::mirrors_of_record(db, write.record).find_map(|mirror| {
+            let fails = mirror.fails.filter(|_| write.cell.is_none_or(|cell| mirror.cells.contains(&cell)))?;
+            Some((mirror.item, write.site, fails))
+        })
     })
 }
 

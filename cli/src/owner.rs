@@ -259,6 +259,12 @@ pub fn of(files: &[&Path]) -> Option<String> {
     owners.all(|owner| owner.as_ref() == Some(&first)).then_some(first)
 }
 
+/// Whether nobody owns these stores any more.
+pub fn is_gone(places: &[Place]) -> bool {
+    let files: Vec<&Path> = places.iter().filter_map(Place::file).collect();
+    of(&files).is_none()
+}
+
 /// Whether the owner of the store takes events of other processes.
 pub fn takes_events(store: &Path) -> Result<bool, Fault> {
     let answer = requests::ask(store, &json!({ "do": "listen" }).to_string(), GREETING).map_err(|error| Fault::Use(error.message))?;

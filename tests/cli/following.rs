@@ -169,11 +169,29 @@ fn who_waits_for_an_owner_that_dies_is_told() {
         answer.contains("\"id\":\"b\"") && answer.contains("unavailable") && answer.contains("the process that owned the store ended"),
         "{answer}"
     );
-    let answer = other.event(&deposit("d", 5));
-    assert!(answer.contains("unavailable") && answer.contains("sent again with the same id"), "{answer}");
-    other.end();
-    // Nobody owns it any more.
-    let mut next = start(files.path(), &["run"]);
-    assert!(next.event(&deposit("d", 5)).contains("\"result\":5"));
-    next.kill();
+    // Nobody owns it any more: it has the store now, and goes on with what is on its way there.
+    assert!(other.event(&deposit("d", 5)).contains("\"result\":5"));
+    assert!(other.said().contains("has ended: this run has the store now"), "{}", other.said());
+    let (said, _) = call(files.path(), &["status"], "");
+    assert!(said.contains("market.order") && said.contains("in use by the process"), "{said}");
+    other.kill();
+}
+
+#[test]
+fn who_follows_takes_the_store_over_and_is_followed() {
+    let files = bank();
+    let mut owner = start(files.path(), &["run"]);
+    assert!(owner.event(ANN).contains("committed"));
+    let mut second = start(files.path(), &["run"]);
+    assert!(second.event(&deposit("a", 1)).contains("\"result\":1"));
+    owner.end();
+    // Without an event: what was left on its way goes on.
+    until(|| Some(second.said()).filter(|said| said.contains("has ended: this run has the store now")));
+    let mut third = start(files.path(), &["run"]);
+    assert!(third.event(&deposit("b", 2)).contains("\"result\":3"));
+    assert!(second.event(&deposit("c", 3)).contains("\"result\":6"));
+    second.end();
+    assert!(third.event(&deposit("d", 4)).contains("\"result\":10"));
+    assert_eq!(third.event(r#"{"read":"Account/a","cells":["balance"]}"#), "{\"outcome\":\"value\",\"cells\":{\"balance\":10}}\n");
+    third.end();
 }

@@ -1,6 +1,5 @@
 //! Starting a program at the prompt: on the stores of a deployment, on those that another process owns, or in memory.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
@@ -47,8 +46,7 @@ pub struct Running {
 impl Running {
     /// Whether it follows a process that is no more.
     pub fn is_orphaned(&self) -> bool {
-        let files: Vec<&Path> = self.places.iter().filter_map(Place::file).collect();
-        self.owner.is_some() && owner::of(&files).is_none()
+        self.owner.is_some() && owner::is_gone(&self.places)
     }
 }
 

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
 
 use crate::fault::Fault;
 
@@ -58,16 +59,23 @@ impl Input {
         Ok(Input(receiver))
     }
 
-    /// Waits for the next line.
-    pub fn next(&self) -> Line {
+    /// Waits for the next line, at most for so long.
+    pub fn next(&self, patience: Option<Duration>) -> Option<Line> {
         if stopped() {
-            return Line::Stop;
+            return Some(Line::Stop);
         }
-        match self.0.recv() {
-            Ok(_) if stopped() => Line::Stop,
-            Ok(line) => line,
-            Err(_) => Line::End,
-        }
+        let line = match patience {
+            None => self.0.recv().ok(),
+            Some(patience) => match self.0.recv_timeout(patience) {
+                Err(RecvTimeoutError::Timeout) if !stopped() => return None,
+                line => line.ok(),
+            },
+        };
+        Some(match line {
+            _ if stopped() => Line::Stop,
+            Some(line) => line,
+            None => Line::End,
+        })
     }
 }
 

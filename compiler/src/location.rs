@@ -62,6 +62,13 @@ pub fn owner_item(owner: BodyOwner) -> Option<ItemId> {
     }
 }
 
+/// The body of a clause of a mirror: `facts`, `add`, `remove`, `actual`, `scope`.
+pub fn mirror_clause(db: &dyn Db, mirror: ItemId, word: &str) -> Option<BodyOwner> {
+    let ItemKind::Mirror(decl) = &item(db, mirror)?.kind else { return None };
+    let index = decl.clauses.iter().position(|clause| clause.name.name == word)?;
+    Some(BodyOwner::Mirror(mirror, index as u32))
+}
+
 /// The name of a declaration.
 fn item_span(db: &dyn Db, id: ItemId) -> Span {
     let Some(item) = item(db, id) else { return Span::default() };

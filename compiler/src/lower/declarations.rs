@@ -246,7 +246,7 @@ impl<'db> ProgramLowering<'_, 'db> {
         let record = self.linker.record(record);
         let mut lower = |word: &str| {
             let name = member_name(signature.name, word);
-            let found = clause(self.linker, item, word).and_then(|i| bodies.get(BodyOwner::Mirror(item, i)));
+            let found = location::mirror_clause(self.linker.db, item, word).and_then(|owner| bodies.get(owner));
             let ty = found.and_then(|body| match &body.kind {
                 BodyKind::Expr(value) => Some(value.ty.clone()),
                 _ => None,
@@ -274,7 +274,7 @@ impl<'db> ProgramLowering<'_, 'db> {
             |name: &str, ty: Type, index: bool| Cell { name: Name::from(name), ty, default: None, unique: false, index, inverse: None };
         let ledger = vec![cell("scope", scope_ty.clone(), true), cell("fact", fact.clone(), false), cell("given", Type::Int, false)];
         let ledger = self.kept_by_mirror(signature.name, "facts", record, ledger);
-        let tells = ["add", "remove"].map(|word| clause(self.linker, item, word).and_then(|i| bodies.get(BodyOwner::Mirror(item, i))));
+        let tells = ["add", "remove"].map(|word| location::mirror_clause(self.linker.db, item, word).and_then(|owner| bodies.get(owner)));
         let tokens = tells.iter().all(|body| body.is_some_and(|body| answers_with_text(&body.kind))).then(|| {
             let newest = cell("newest", Type::List(Box::new(Type::Text)), false);
             self.kept_by_mirror(signature.name, "tokens", record, vec![newest])
@@ -414,13 +414,6 @@ fn answers_with_text(clause: &BodyKind) -> bool {
 }
 
 /// The position of a mirror's clause.
-fn clause(linker: &Linker<'_>, mirror: ItemId, word: &str) -> Option<u32> {
-    match location::item(linker.db, mirror).map(|item| &item.kind) {
-        Some(ItemKind::Mirror(mirror)) => mirror.clauses.iter().position(|c| c.name.name == word).map(|i| i as u32),
-        _ => None,
-    }
-}
-
 fn test_name(linker: &Linker<'_>, test: ItemId) -> String {
     match location::item(linker.db, test).map(|item| &item.kind) {
         Some(ItemKind::Test(test)) => test.name.value.to_string(),

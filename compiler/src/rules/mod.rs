@@ -67,6 +67,7 @@ rules![
     unsafe_retry,
     undo_mismatch,
     unread_mirror,
+    same_removal,
     // Names, types, hygiene.
     syntax,
     wrong_case,

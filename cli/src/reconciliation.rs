@@ -166,6 +166,7 @@ pub fn report(program: &Program, mirror: u32, scope: &Value, result: &Result<Rec
             "facts": report.facts,
             "missing": facts(&report.missing),
             "surplus": facts(&report.surplus),
+            "settled": facts(&report.settled),
             "refused": report.refused.iter().map(|(fact, why)| json!({ "fact": value(fact, &declared.fact), "reason": why })).collect::<Vec<_>>(),
         }),
         Err(failure) => json!({

@@ -119,3 +119,47 @@ fn refused_again(path: &Path, before: &str) -> String {
     assert_eq!((&lines[0]["outcome"], &lines[0]["parked"]), (&"parked".into(), &third.as_str().into()), "{lines}");
     third
 }
+
+/// Somebody has taken the right away by hand: there is nothing to remove, and the other side says so.
+#[test]
+fn a_removal_of_what_is_not_there_is_settled_by_a_reconciliation() {
+    let files = revoked();
+    let path = files.path();
+    // Whoever relies on the removal is not told.
+    assert!(call(path, &["run", "--quiet"], UNSHARE, 1).contains("unavailable"));
+    write(path, "there", "[]");
+    let said = call(path, &["reconcile", "rights", "plan"], "", 0);
+    assert!(
+        said.contains("rights(\"plan\"): 0 facts, all as they should be\n  = {\"doc\":\"plan\",\"who\":\"bob\"}: no longer parked\n"),
+        "{said}"
+    );
+    assert_eq!(parked(path), [] as [String; 0]);
+    assert!(call(path, &["run", "--quiet"], UNSHARE, 0).contains("committed"));
+    // And by who says so.
+    let files = revoked();
+    let path = files.path();
+    let id = only_parked(path);
+    assert!(call(path, &["retry", &id, "--done", "1"], "", 2).contains("it has no result"));
+    assert!(call(path, &["retry", &id, "--done"], "", 0).contains("(az.del): done"));
+    assert!(call(path, &["run", "--quiet"], UNSHARE, 0).contains("committed"));
+}
+
+#[test]
+fn a_fact_that_every_reconciliation_finds_refused_is_parked_once() {
+    let files = revoked();
+    let path = files.path();
+    for _ in 0..3 {
+        let before = only_parked(path);
+        let said = call(path, &["reconcile", "rights", "plan"], "", 1);
+        let first = said.lines().next().expect("it says something");
+        assert_eq!(first, "rights(\"plan\"): 0 facts, 0 missing and added, 0 too much and removed, 1 refused and parked");
+        assert!(said.contains("  ! {\"doc\":\"plan\",\"who\":\"bob\"}: az refuses"), "{said}");
+        assert_ne!(only_parked(path), before);
+    }
+    // Taken away by hand, or granted anew: nothing takes that back.
+    std::fs::remove_file(path.join("refuses")).expect("it was there");
+    call(path, &["run", "--quiet"], &UNSHARE.replace("unshare", "share").replace("\"u\"", "\"s\""), 0);
+    assert_eq!(parked(path), [] as [String; 0]);
+    let calls = std::fs::read_to_string(path.join("calls")).expect("it was asked");
+    assert!(calls.lines().last().is_some_and(|call| call.contains("\"put\"")), "{calls}");
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use patternc_interpreter::engine::CallAnswer;
+use patternc_interpreter::engine::{CallAnswer, Happened};
 use patternc_interpreter::event::Outcome;
 use patternc_interpreter::host::Random;
 use patternc_interpreter::simulate::Mishaps;
@@ -354,5 +354,107 @@ fn tokens_outlive_the_process_and_the_newest_is_what_reads_come_after() {
         assert!(token.is_empty() || token == format!("t{}", written.borrow()), "seed {seed}: {token}");
         world.call(&doc, "unshare", vec![text("bob")]);
         newest(&mut world, &written);
+    }
+}
+
+/// The rows of the ledger of what is parked: each once.
+fn parked_rows(world: &World) -> Vec<RecordRef> {
+    let parked = world.engine().parked();
+    let flights = world.engine().status().flights;
+    let mut rows: Vec<RecordRef> =
+        flights.iter().filter(|flight| parked.contains(&flight.event.id)).map(|flight| flight.from.clone()).collect();
+    rows.sort();
+    rows
+}
+
+/// However often a removal is refused, whoever relies on it waits for it, and it is parked once; until it is not needed any more.
+#[test]
+fn a_refused_removal_is_waited_for_until_it_is_made_or_found_needless() {
+    let first = DOCS.replace("remove(f) =", "remove(f) first =");
+    for seed in 0..60 {
+        let mut played = begin(&first, seed);
+        let space = played.world.space("docs");
+        let doc = played.world.create("Doc", space, &[("owner", text("ada"))]);
+        for name in ["cyd", "dan"] {
+            played.world.call(&doc, "share", vec![text(name)]);
+        }
+        played.other.borrow_mut().refuses = 100;
+        let removal = played.world.send(&doc, "unshare", vec![text("cyd")]);
+        played.world.end(Vec::new());
+        for again in 0..3 {
+            if again == 1 {
+                let _ = played.world.engine_mut().reconcile(0, text("ada"));
+            } else {
+                let parked = played.world.engine().parked();
+                parked.iter().for_each(|event| played.world.engine_mut().retry(event).expect("it is parked"));
+            }
+            if seed % 4 == 3 {
+                played.world.crash();
+            }
+            played.world.end(Vec::new());
+            assert_eq!(parked_rows(&played.world).len(), 1, "seed {seed}");
+            assert_eq!(played.world.outcome(removal), None, "seed {seed}: told while the other side has it");
+        }
+        let parked = played.world.engine().parked();
+        match seed % 4 {
+            0 => {
+                played.other.borrow_mut().facts.remove(&("ada".to_owned(), "cyd".to_owned()));
+                let id = played.world.engine_mut().reconcile(0, text("ada")).expect("nobody else reconciles it");
+                played.world.end(Vec::new());
+                let report = played.world.engine_mut().take_reconciled(id).expect("it has ended").expect("and well");
+                let settled: Vec<Fact> = report.settled.iter().map(fact).collect();
+                assert_eq!((settled, report.refused.len()), (vec![("ada".to_owned(), "cyd".to_owned())], 0), "seed {seed}");
+            }
+            1 => {
+                played.other.borrow_mut().facts.remove(&("ada".to_owned(), "cyd".to_owned()));
+                played.world.engine_mut().resolve(&parked[0], Happened::Done(Value::None)).expect("it is parked");
+            }
+            2 => {
+                played.other.borrow_mut().refuses = 0;
+                played.world.engine_mut().resolve(&parked[0], Happened::NotDone).expect("it is parked");
+            }
+            _ => {
+                // Granted anew: nothing takes that back.
+                played.other.borrow_mut().refuses = 0;
+                played.world.send(&doc, "share", vec![text("cyd")]);
+            }
+        }
+        played.world.end(Vec::new());
+        assert_eq!(parked_rows(&played.world), [], "seed {seed}");
+        assert!(matches!(played.world.outcome(removal), Some(Outcome::Committed(_))), "seed {seed}");
+        played.check(seed);
+    }
+}
+
+/// What was refused since it is so already is found out by a reconciliation, whichever way it was.
+#[test]
+fn whatever_is_refused_and_mended_by_hand_is_parked_once_and_settled() {
+    for seed in 0..100 {
+        let mut played = begin(DOCS, seed);
+        played.other.borrow_mut().refuses = 40;
+        played.world.set_mishaps(MISHAPS);
+        for _ in 0..4 {
+            played.play();
+            let _ = played.world.engine_mut().reconcile(0, text("ada"));
+        }
+        played.world.set_mishaps(Mishaps::default());
+        played.world.end(Vec::new());
+        let rows = parked_rows(&played.world);
+        let mut once = rows.clone();
+        once.dedup();
+        assert_eq!(rows, once, "seed {seed}");
+        // Somebody does by hand what the records say, and nothing is told any more.
+        let wanted = given(&played.world);
+        {
+            let mut other = played.other.borrow_mut();
+            (other.facts, other.refuses) = (wanted, 100);
+        }
+        for owner in ["ada", "bob"] {
+            let id = played.world.engine_mut().reconcile(0, text(owner)).expect("nobody else reconciles it");
+            played.world.end(Vec::new());
+            let report = played.world.engine_mut().take_reconciled(id).expect("it has ended").expect("and well");
+            assert_eq!((report.missing, report.surplus, report.refused), (vec![], vec![], vec![]), "seed {seed}");
+        }
+        played.check(seed);
     }
 }

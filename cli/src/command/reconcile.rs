@@ -200,13 +200,21 @@ pub fn write_report(out: &mut impl Write, report: &Json, quiet: bool) -> io::Res
         return writeln!(out, "{what}: not reconciled: {}: {}", text(&failure["kind"]), text(&failure["message"]));
     }
     let list = |name: &str| report[name].as_array().map(Vec::as_slice).unwrap_or_default();
-    let (missing, surplus, refused) = (list("missing"), list("surplus"), list("refused"));
+    let (missing, surplus, refused, settled) = (list("missing"), list("surplus"), list("refused"), list("settled"));
     let facts = count(number(&report["facts"]), "fact");
     if missing.is_empty() && surplus.is_empty() && refused.is_empty() {
-        return if quiet { Ok(()) } else { writeln!(out, "{what}: {facts}, all as they should be") };
+        if !quiet || !settled.is_empty() {
+            writeln!(out, "{what}: {facts}, all as they should be")?;
+        }
+    } else {
+        write!(out, "{what}: {facts}, {} missing and added, {} too much and removed", missing.len(), surplus.len())?;
+        if !refused.is_empty() {
+            write!(out, ", {} refused and parked", refused.len())?;
+        }
+        writeln!(out)?;
     }
-    writeln!(out, "{what}: {facts}, {} missing and added, {} too much and removed", missing.len(), surplus.len())?;
     missing.iter().try_for_each(|fact| writeln!(out, "  + {fact}"))?;
     surplus.iter().try_for_each(|fact| writeln!(out, "  - {fact}"))?;
+    settled.iter().try_for_each(|fact| writeln!(out, "  = {fact}: no longer parked"))?;
     refused.iter().try_for_each(|refused| writeln!(out, "  ! {}: {}", refused["fact"], text(&refused["reason"])))
 }

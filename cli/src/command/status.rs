@@ -190,7 +190,7 @@ fn way_out(stored: &StoredEvent, id: &str) -> Option<String> {
     let from = stored.event.get("from").and_then(Value::as_str).unwrap_or_default();
     let told = from.split('/').next().is_some_and(|record| record.contains('.'));
     Some(match stored.failed.as_deref() {
-        _ if told => format!("once that is mended: {retry}`"),
+        _ if told => format!("once that is mended: {retry}`; if the other side is as it should be: {retry} --done`"),
         Some("unknown") => format!("if it took effect: {retry} --done [RESULT]`; if not: {retry} --not-done`"),
         Some("unavailable") => format!("take it up again: {retry}`"),
         Some(_) => {

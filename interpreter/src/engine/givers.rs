@@ -127,7 +127,7 @@ impl Engine {
 
     /// The records of ledgers that give what a call takes away.
     fn giving(&self, execution: &mut Execution, fact: Fact, removal: &Action) -> Vec<Giver> {
-        let mut rows: Vec<&RecordRef> = self.givers.of(fact).filter(|row| gives(self.of_ledger(row, Mirror::GIVEN))).collect();
+        let mut rows: Vec<&RecordRef> = self.givers.of(fact).filter(|row| self.is_given_by(row)).collect();
         rows.sort_unstable();
         let giver = |row: &RecordRef| {
             let mirror = self.program.mirror_kept_by(row.record())?;
@@ -148,15 +148,17 @@ impl Engine {
         queue.into_iter().flat_map(|queue| queue.iter()).filter_map(|key| Some((*key, self.flights.get(key)?)))
     }
 
+    /// Whether records give the fact of a ledger's record.
+    pub(super) fn is_given_by(&self, row: &RecordRef) -> bool {
+        matches!(self.of_ledger(row, Mirror::GIVEN), Some(Value::Int(given)) if given > 0)
+    }
+
     /// Whether a removal whose turn has come may be one that is not made, since others give the fact: then that is found out.
     pub(super) fn may_be_spared(&mut self, key: FlightKey) -> bool {
         let Some(flight) = self.flights.get(&key) else { return false };
         let Some(Says { fact, removes: true }) = flight.says else { return false };
         // Once it was made, it is made until it is answered.
-        if flight.calls > 0
-            || flight.doubtful && flight.told_again
-            || !self.givers.of(fact).any(|row| gives(self.of_ledger(row, Mirror::GIVEN)))
-        {
+        if flight.calls > 0 || flight.doubtful && flight.told_again || !self.givers.of(fact).any(|row| self.is_given_by(row)) {
             return false;
         }
         self.set_stage(key, Stage::Settling);
@@ -252,10 +254,6 @@ impl Engine {
             }
         }
     }
-}
-
-fn gives(given: Option<Value>) -> bool {
-    matches!(given, Some(Value::Int(given)) if given > 0)
 }
 
 /// What a record of a ledger says, whose fact this call takes away; of one that no call does, it is its own.

@@ -38,8 +38,9 @@ impl Engine {
         let mirror = &self.program.mirrors[mirror as usize];
         let target = self.program.externs[mirror.target.index()].name;
         format!(
-            "{target} refuses what the mirror {} tells it ({failure}): mend the cause, and tell it again with `patternc retry`",
-            mirror.name
+            "{target} refuses what the mirror {} tells it ({failure}): mend the cause, and tell it again with `patternc retry`; where the other \
+             side is as it should be all the same, `patternc reconcile {}` finds that out",
+            mirror.name, mirror.name
         )
     }
 
@@ -67,9 +68,7 @@ impl Engine {
     fn is_outdone(&self, parked: FlightKey, by: &Flight) -> bool {
         let told = by.calls > 0 && !matches!(by.state, OutgoingState::Parked { .. });
         self.flights.get(&parked).is_none_or(|Flight { outgoing: parked, .. }| {
-            parked.from == by.outgoing.from
-                || told && parked.event.action == by.outgoing.event.action
-                || self.of_ledger(&parked.from, Mirror::GIVEN) == Some(Value::Int(0))
+            parked.from == by.outgoing.from || told && parked.event.action == by.outgoing.event.action || !self.is_given_by(&parked.from)
         })
     }
 
@@ -83,10 +82,21 @@ impl Engine {
         }
     }
 
-    /// If it is a difference that is parked: a newer one of the same fact takes it away.
+    /// If it is a difference that is parked: a newer one of the same fact takes it away when it lands, and one from the same record of a ledger
+    /// also when it is parked itself. Taken up again, that one says what is true.
     pub(super) fn note_parked_fact(&mut self, key: FlightKey) {
-        if let Some(says) = self.flights.get(&key).and_then(|flight| flight.says) {
-            self.parked_facts.entry(says.fact).or_default().push(key);
+        let Some(Flight { says: Some(says), outgoing, .. }) = self.flights.get(&key) else { return };
+        let (fact, new) = (says.fact, outgoing.clone());
+        let parked = self.parked_facts.entry(fact).or_default();
+        let before = parked.clone();
+        parked.push(key);
+        for older in before.into_iter().filter(|older| *older < key) {
+            let Some(old) = self.flights.get(&older).map(|flight| flight.outgoing.clone()).filter(|old| old.from == new.from) else {
+                continue;
+            };
+            // Whoever waits for a removal goes on waiting.
+            self.fence_instead(&old.event.id, &new.event.id, &new.from);
+            self.enqueue(Job::new(Kind::Renew { flight: older, again: false }));
         }
     }
 
@@ -146,7 +156,7 @@ impl Engine {
     }
 
     /// What is on its way and says something of the same fact, from the same record of a ledger.
-    fn telling_of(&self, says: Says, outgoing: &Outgoing) -> Option<FlightKey> {
+    pub(super) fn telling_of(&self, says: Says, outgoing: &Outgoing) -> Option<FlightKey> {
         let of = self.program.mirrors[self.mirror_of(outgoing)? as usize].target;
         self.telling(says.fact, of).find(|(_, other)| other.outgoing.from == outgoing.from).map(|(key, _)| key)
     }

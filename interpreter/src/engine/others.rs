@@ -196,6 +196,13 @@ impl Engine {
             self.timers.remove(&(due, key));
         }
         self.by_event.remove(event);
+        // If that was parked, it has been taken up: whoever waits for the removal waits for the one that was sent in its place.
+        if let (OutgoingState::Parked { .. }, Some(says)) = (&flight.state, flight.says)
+            && let Some(new) = self.telling_of(says, &flight.outgoing).and_then(|new| self.flights.get(&new))
+        {
+            let new = new.outgoing.event.id.clone();
+            self.fence_instead(event, &new, &flight.outgoing.from);
+        }
         self.fact_told(key, &flight);
     }
 

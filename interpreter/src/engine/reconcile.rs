@@ -44,6 +44,8 @@ pub struct Reconciled {
     pub surplus: Vec<Value>,
     /// What the other side refused to mend, with the reason: parked.
     pub refused: Vec<(Value, String)>,
+    /// What had been refused before, and is as it should be: no longer parked.
+    pub settled: Vec<Value>,
 }
 
 /// How far a reconciliation is.
@@ -169,7 +171,8 @@ impl Engine {
             .filter(|(_, flight)| on_its_way(flight) && self.is_of_scope(&flight.outgoing, mirror, &scope))
             .map(|(key, _)| *key)
             .collect();
-        let report = Reconciled { mirror, scope: scope.clone(), facts: 0, missing: Vec::new(), surplus: Vec::new(), refused: Vec::new() };
+        let (missing, surplus, refused, settled) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let report = Reconciled { mirror, scope: scope.clone(), facts: 0, missing, surplus, refused, settled };
         let event = self.fresh_event_id();
         let (stage, there) = (Waits::Dry(dry), BTreeSet::new());
         let run = Run {
@@ -204,7 +207,7 @@ impl Engine {
     /// How far a reconciliation is; `None` once it has ended.
     pub fn reconcile_progress(&self, id: ReconcileId) -> Option<Progress> {
         let run = self.reconciling.runs.get(&id.0)?;
-        let told = run.report.missing.len() + run.report.surplus.len() + run.report.refused.len();
+        let told = run.report.missing.len() + run.report.surplus.len() + run.report.refused.len() + run.report.settled.len();
         let repaired = told.saturating_sub(run.repairs.len());
         Some(Progress { found: run.found, repaired, trouble: self.trouble_of(id.0, run) })
     }
@@ -286,6 +289,7 @@ impl Engine {
                 if let Some(trouble) = trouble {
                     run.report.missing.retain(|other| *other != fact);
                     run.report.surplus.retain(|other| *other != fact);
+                    run.report.settled.retain(|other| *other != fact);
                     run.report.refused.push((fact, trouble.to_owned()));
                 }
             } else if of == Some(run.mirror) && scope.as_ref() == Some(&run.scope) {
@@ -399,7 +403,34 @@ impl Engine {
             Outcome::Failed(failure) => return self.reconcile_failed(key, failure),
         }
         run.stage = Waits::Repairs;
+        self.settle_refused(key);
         self.next_part(key);
+    }
+
+    /// Takes away what was refused and parked, where the other side has what it should have all the same: somebody has seen to it by hand, or the
+    /// refusal was of what was so already.
+    fn settle_refused(&mut self, key: u64) {
+        let Some(run) = self.reconciling.runs.get(&key) else { return };
+        let mut settled: Vec<(FlightKey, EventId, Value)> = Vec::new();
+        for (flight_key, flight) in self.flights.iter().filter(|(_, flight)| flight.stage == Stage::Parked) {
+            let outgoing = &flight.outgoing;
+            if !self.is_of_scope(outgoing, run.mirror, &run.scope) {
+                continue;
+            }
+            let (Some(fact), given) = (self.of_ledger(&outgoing.from, Mirror::FACT), self.is_given_by(&outgoing.from)) else { continue };
+            if given == run.there.contains(&fact) && !run.told.contains(&fact) {
+                settled.push((*flight_key, outgoing.event.id.clone(), fact));
+            }
+        }
+        settled.sort_unstable_by_key(|(flight, ..)| *flight);
+        let Some(run) = self.reconciling.runs.get_mut(&key) else { return };
+        for (_, event, fact) in &settled {
+            run.repairs.insert(event.clone(), fact.clone());
+            run.report.settled.push(fact.clone());
+        }
+        for (flight, ..) in settled {
+            self.enqueue(Job::new(Kind::Renew { flight, again: false }));
+        }
     }
 
     /// The repairs of a batch are on their way, or cannot be.

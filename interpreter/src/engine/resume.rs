@@ -44,8 +44,6 @@ pub enum RetryError {
     Done(EventId),
     #[error("the result of the event {} is not given as it has to be: {why}", .event.0)]
     Result { event: EventId, why: String },
-    #[error("what a mirror tells can be told again: take the event {} up without saying what happened", .0.0)]
-    Told(EventId),
 }
 
 impl Engine {
@@ -57,8 +55,7 @@ impl Engine {
     pub fn retry(&mut self, event: &EventId) -> Result<(), RetryError> {
         let (key, flight, outcome) = self.parked_flight(event)?;
         if self.mirror_of(&flight.outgoing).is_some() {
-            self.set_stage(key, Stage::Settling);
-            self.enqueue(Job::new(Kind::Renew { flight: key, again: true }));
+            self.renew_parked(key, true);
             return Ok(());
         }
         let again = match &outcome {
@@ -98,7 +95,9 @@ impl Engine {
         let (key, flight, outcome) = self.parked_flight(event)?;
         let Outcome::Failed(failure) = &outcome else { return Err(RetryError::Done(event.clone())) };
         if self.mirror_of(&flight.outgoing).is_some() {
-            return Err(RetryError::Told(event.clone()));
+            // What was not done is told as it is true by now.
+            self.renew_parked(key, happened == Happened::NotDone);
+            return Ok(());
         }
         match happened {
             Happened::Done(value) => self.settle(key, Outcome::Committed(value), None),
@@ -131,6 +130,12 @@ impl Engine {
     /// Whether some of an event may stay when it fails.
     fn is_halfway(&self, action: &Action) -> bool {
         matches!(action, Action::Handler { handler, .. } if self.program.handler(*handler).halfway)
+    }
+
+    /// Takes a parked difference of a mirror away; `again`: for one that says what is true now.
+    fn renew_parked(&mut self, key: FlightKey, again: bool) {
+        self.set_stage(key, Stage::Settling);
+        self.enqueue(Job::new(Kind::Renew { flight: key, again }));
     }
 
     /// Delivers a parked event under its own id as if it had never been received, or makes its call again.

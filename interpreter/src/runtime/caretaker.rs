@@ -221,7 +221,10 @@ fn happened(engine: &Engine, event: &EventId, found: &Found) -> Result<Happened,
     let Some(flight) = status.flights.iter().find(|flight| flight.event.id == *event) else {
         return Err(RetryError::Unknown(event.clone()));
     };
-    let ty = flight.event.action.result_type(engine.program());
+    let program = engine.program();
+    // What is told of a fact has none that anyone waits for.
+    let told = program.mirror_kept_by(flight.from.record()).is_some();
+    let ty = if told { Type::Unknown } else { flight.event.action.result_type(program) };
     let value = result_value(engine.program(), &ty, result.as_deref());
     value.map(Happened::Done).map_err(|why| RetryError::Result { event: event.clone(), why })
 }

@@ -469,7 +469,7 @@ pub(crate) fn import_edit(db: &dyn Db, file: SourceFile, declaring: SourceFile, 
 }
 
 /// Other files of the project that declare `name`.
-fn files_declaring(db: &dyn Db, name: Name, except: SourceFile) -> impl Iterator<Item = SourceFile> + '_ {
+pub fn files_declaring(db: &dyn Db, name: Name, except: SourceFile) -> impl Iterator<Item = SourceFile> + '_ {
     let files = Project::try_get(db).map(|project| project.files(db).as_slice()).unwrap_or_default();
     files.iter().copied().filter(move |&file| file != except && items(db, file).named(name).is_some())
 }

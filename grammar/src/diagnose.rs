@@ -46,6 +46,7 @@ pub(crate) fn explain(whole: &str, lost: usize, end: usize, place: Place) -> Hab
         };
         let help = match expected.as_str() {
             "an expression" => "such as a name, a number, a text, or a call",
+            "`:`" if text[lost..at].contains('?') => "there is no `? :`: write `if condition { a } else { b }`",
             "`:`" => "a field or parameter is written with its name: `name: …`",
             _ => hint(text, at, place),
         };

@@ -71,10 +71,7 @@ pub(crate) fn first_word(text: &str, place: Place) -> Option<Habit> {
             habit.kind = SyntaxErrorKind::Await;
             Some(habit)
         }
-        "const" | "var" | "val" | "auto" if block => {
-            let habit = no_such("write `let`; a name keeps its value, what changes over time is a cell")?;
-            Some(if word(rest).is_empty() { habit } else { habit.fix("let") })
-        }
+        "const" | "var" | "val" | "auto" if block => no_such("write `let`; a name keeps its value, what changes over time is a cell"),
         "let" | "const" | "var" | "val" if place == Place::Record => {
             no_such("what a record keeps is a `cell`, what it computes is `derived`")
                 .filter(|_| first != "let")
@@ -103,8 +100,13 @@ pub(crate) fn first_word(text: &str, place: Place) -> Option<Habit> {
         "elif" | "elsif" | "elseif" if block => no_such("write `else if`").map(|habit| habit.fix("else if")),
         "throw" | "raise" | "panic" | "abort" if block => {
             let habit = no_such("write `fail \"why\"`: the event is rejected, and nothing of it remains")?;
-            Some(if rest.starts_with('"') { habit.fix("fail") } else { habit })
+            Some(match thrown(rest) {
+                Some((reason, length)) => Habit { end: with_space + length, ..habit }.fix(format!("fail {reason}")),
+                None if rest.starts_with('"') => habit.fix("fail"),
+                None => habit,
+            })
         }
+        "setTimeout" | "setInterval" if block => no_such(NO_WAITING),
         "assert" if block => no_such("write `require … else \"why\"` in a handler, `expect …` in a test"),
         "switch" | "case" | "when" if place != Place::File && place != Place::Record => {
             if first == "case" && matches!(place, Place::StmtArms | Place::ExprArms) {
@@ -183,6 +185,70 @@ pub(crate) fn first_word(text: &str, place: Place) -> Option<Habit> {
     }
 }
 
+const NO_WAITING: &str =
+    "a handler does not wait: an event is delivered later with `send self.tick() after 5m`; in a test `advance 5m` moves the clock";
+
+/// The reason in `new Error("…")`, `Error("…")`, `ValueError('…')`, as a text of this language, and how long all of it is.
+fn thrown(text: &str) -> Option<(String, usize)> {
+    let made = text.strip_prefix("new").map_or(text, str::trim_start);
+    let inside = made[word(made).len()..].strip_prefix('(').filter(|_| made.starts_with(|c: char| c.is_ascii_uppercase()))?;
+    let quote = inside.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    let close = 1 + inside[1..].find(quote)?;
+    let reason = &inside[1..close];
+    let end = inside[close + 1..].strip_prefix(')').filter(|_| !reason.contains(['"', '\\', '{', '\n']))?;
+    Some((format!("\"{reason}\""), text.len() - end.len()))
+}
+
+/// What is written here instead of `new Name(…)`, and what exactly where nothing stands between its brackets.
+pub(crate) fn made_elsewhere(name: &str) -> (String, Option<&'static str>) {
+    match name {
+        "Date" => ("the time of the event is `now()`".to_owned(), Some("now()")),
+        "Map" | "HashMap" => ("a map is written `Map[key: value]`".to_owned(), Some("Map[]")),
+        "Set" | "HashSet" => ("a set is written `Set[a, b]`".to_owned(), Some("Set[]")),
+        "Array" | "List" | "ArrayList" => ("a list is written `[a, b]`".to_owned(), Some("[]")),
+        "Error" => ("a failure is no value: `fail \"why\"` rejects the event".to_owned(), None),
+        _ => (format!("write `create {name} {{ … }}` for a record, `{name} {{ … }}` for a struct"), None),
+    }
+}
+
+/// What is written here instead of a function of other languages, such as `Math.random`, and its name where it is the same with another.
+pub fn function_elsewhere(path: &str) -> Option<(&'static str, Option<&'static str>)> {
+    Some(match path {
+        "Math.random" | "random.random" | "random.randint" | "random.choice" | "rand.random" | "random" | "rand" => (
+            "a handler may run again and must then do the same, so nothing in it is left to chance: an unguessable text is `new_id()`, a number comes \
+             as an argument or as the answer of an `extern`",
+            None,
+        ),
+        "Date.now" | "Date.today" | "datetime.now" | "datetime.utcnow" | "time.time" | "time.now" | "Instant.now" | "SystemTime.now"
+        | "DateTime.now" | "Clock.now" | "performance.now" => ("the time of the event is `now()`", Some("now")),
+        "crypto.randomUUID" | "uuid.uuid4" | "uuid.v4" | "UUID.randomUUID" | "Uuid.new_v4" | "uuid" | "uuidv4" | "uuid4" | "nanoid" => {
+            ("a new id is `new_id()`", Some("new_id"))
+        }
+        "sleep" | "delay" | "setTimeout" | "setInterval" | "time.sleep" | "thread.sleep" | "Thread.sleep" => (NO_WAITING, None),
+        "console.log" | "console.error" | "console.warn" | "console.info" | "console.debug" | "print" | "println" | "printf" | "puts"
+        | "System.out" | "logger.info" | "log.info" => (
+            "nothing is printed: keep what happened in a cell; `patternc repl` shows what an event wrote, sent and caused, and a test says what it \
+             expects",
+            None,
+        ),
+        "Math.max" | "Math.min" | "max" | "min" => ("write `if a > b { a } else { b }`; of a list it is `xs.max()` or `xs.min()`", None),
+        "Math.round" | "Math.floor" | "Math.ceil" | "Math.trunc" => {
+            ("a Float is rounded with `x.round()`; Ints divide without a rest", None)
+        }
+        "JSON.stringify" | "JSON.parse" | "json.dumps" | "json.loads" | "String" | "str" => {
+            ("put a value into a text with `\"{value}\"`; what has parts is a `struct`", None)
+        }
+        "parseInt" | "Number.parseInt" | "Number" | "int" => ("write `text.to_int()`, which is `none` where the text is no number", None),
+        "parseFloat" | "Number.parseFloat" | "float" => ("write `text.to_float()`, which is `none` where the text is no number", None),
+        "len" => ("write `xs.len()`", None),
+        "fetch" | "axios.get" | "axios.post" | "requests.get" | "requests.post" | "http.get" | "http.post" => (
+            "what is outside is declared as an `extern`, and sent to: `send payments.charge(…) then { ok(r) => { … } err(e) => { … } }`",
+            None,
+        ),
+        _ => return None,
+    })
+}
+
 /// A name that is a value in other languages: what it was meant to be.
 pub(crate) fn value(word: &str) -> Option<(&'static str, &'static str)> {
     Some(match word {
@@ -233,7 +299,7 @@ pub fn is_word_elsewhere(word: &str) -> bool {
 pub(crate) fn prefix(text: &str) -> Option<Habit> {
     let found = word(text);
     let rest = text[found.len()..].trim_start_matches([' ', '\t']);
-    if !matches!(found, "not" | "new") || !rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '"') || rest.starts_with("in ") {
+    if found != "not" || !rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '"') || rest.starts_with("in ") {
         return None;
     }
     word_token(text, text.len() - rest.len(), word(rest), Place::Block)
@@ -310,6 +376,7 @@ pub(crate) fn token(text: &str, lost: usize, at: usize, place: Place) -> Option<
         "=" if matches!(place, Place::StmtArms | Place::ExprArms | Place::SendArms) => {
             not_operator("an arm is written `pattern => …`").map(|habit| habit.fix("=>"))
         }
+        "?:" => not_operator("write `??`").map(|habit| habit.fix("??")),
         "?" => Some(Habit::new(
             from,
             to,
@@ -355,6 +422,11 @@ pub(crate) fn token(text: &str, lost: usize, at: usize, place: Place) -> Option<
             let variant = word_before(text, at);
             let help = format!("write the enum and the variant, as in `Status.{variant}(…)`");
             Some(Habit::new(at - variant.len(), at, format!("the variant `{variant}` needs the name of its enum before it"), help))
+        }
+        _ if text[at..].starts_with('"') && is_for_type(&text[..at]) => {
+            let help = "a choice between texts is an `enum`: `enum Status { open, done }`";
+            let end = at + 1 + text[at + 1..].find('"').map_or(0, |end| end + 1);
+            Some(Habit::new(at, end, "expected a type, found a text", help))
         }
         _ if text[at..].starts_with('[') && is_for_type(&text[..at]) => list_type(text, at, at, at + 1),
         _ if text[at..].starts_with("[]") => {
@@ -437,14 +509,10 @@ fn word_token(text: &str, at: usize, found: &str, place: Place) -> Option<Habit>
             "`writes` stands before `across`",
             "a handler is written `handler name(x: Type) -> Type writes Record.cell across space { … }`",
         )),
-        "PRIMARY" | "UNIQUE" | "NOT" | "NULL" | "DEFAULT" | "REFERENCES" | "AUTO_INCREMENT" if first == "cell" => {
+        "NULL" | "null" | "REFERENCES" | "references" | "AUTO_INCREMENT" | "auto_increment" if first == "cell" => {
             let help = match found {
-                "PRIMARY" => "what it is found by is marked `key`: `cell id: Text key`",
-                "UNIQUE" => "write `unique`",
-                "NOT" => "leave it out: only a cell whose type ends with `?` may be absent",
-                "NULL" => "what may be absent has a type with `?`: `cell name: Text?`",
-                "DEFAULT" => "write `= value`",
-                "REFERENCES" => "a link has the type of its record: `cell owner: Person`",
+                "NULL" | "null" => "what may be absent has a type with `?`: `cell name: Text?`",
+                "REFERENCES" | "references" => "a link has the type of its record: `cell owner: Person`",
                 _ => "each record has an identity of its own; a new one for a key is `new_id()`",
             };
             Some(Habit::new(at, end, format!("`{found}` is not a word of the language"), help))

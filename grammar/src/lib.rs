@@ -18,7 +18,7 @@ mod statements;
 pub mod syntax;
 
 pub use format::{FormatError, format};
-pub use habits::{is_word_elsewhere, sql_statement, type_elsewhere};
+pub use habits::{function_elsewhere, is_word_elsewhere, sql_statement, type_elsewhere};
 pub use lexeme::{Lexeme, LexemeKind, is_unclosed, lexemes};
 pub use literal::is_reserved;
 pub use statements::{ParsedStatements, parse_statements};

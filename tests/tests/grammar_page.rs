@@ -164,7 +164,7 @@ fn page(rules: &[Rule]) -> String {
 
 /// Rules that only recover, or tell apart what a reader tells apart by sight.
 fn is_silent(name: &str) -> bool {
-    let prefixes = ["lost_", "probe_", "lexeme", "not_", "reserved"];
+    let prefixes = ["foreign_", "lost_", "probe_", "lexeme", "not_", "reserved"];
     let names = [
         "h",
         "s",

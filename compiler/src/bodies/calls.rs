@@ -35,6 +35,10 @@ impl Checker<'_> {
         match &expr.kind {
             S::Method { base, name, .. } if self.is_callback(base, *name) => Called::Value(self.callback(base, *name, span)),
             S::Call { name, args } => Called::Value(self.call_named(*name, args, span)),
+            S::Method { base, name, args, .. } if self.is_elsewhere(base, *name) => {
+                self.all_of(args);
+                Called::Value(error_expr(span))
+            }
             S::Method { base, name, args, optional } => match &base.kind {
                 S::TypeName(of) => Called::Value(self.type_call(*of, *name, args, span)),
                 S::Name(of) if let Some(outside) = self.is_outside(*of) => self.operation_call(outside, *of, *name, args, span),
@@ -74,6 +78,26 @@ impl Checker<'_> {
             .help(format!("write `send {call} then {{ ok(x) => {{ … }} err(e) => {{ … }} }}`, with `ok()` where it gives no result"));
         self.push(finding);
         error_expr(span)
+    }
+
+    /// Whether `base.name(…)` is a function of other languages, which is reported then.
+    fn is_elsewhere(&mut self, base: &syn::Expr, name: Ident) -> bool {
+        let (S::TypeName(of) | S::Name(of)) = &base.kind else { return false };
+        if self.local_named(of.name).is_some() || self.names.lookup(of.name).is_some() {
+            return false;
+        }
+        self.function_elsewhere(&format!("{}.{}", of.name, name.name), of.span.to(name.span))
+    }
+
+    /// Reports a function of other languages at `span`, if `path` is one.
+    fn function_elsewhere(&mut self, path: &str, span: Span) -> bool {
+        let Some((help, fix)) = patternc_grammar::function_elsewhere(path) else { return false };
+        let mut finding = self.error("unknown-name", span, format!("there is no `{path}` here")).help(help);
+        if let Some(fix) = fix {
+            finding = finding.replace(format!("write `{fix}`"), Safety::Unsafe, self.file, span, fix);
+        }
+        self.push(finding);
+        true
     }
 
     /// The extern that a name means.
@@ -182,7 +206,14 @@ impl Checker<'_> {
             return;
         }
         let functions = self.items_where(|sig| matches!(sig, Signature::Fn(_)));
-        let known = functions.iter().map(|name| name.as_str()).chain(BUILT_IN);
+        let known: Vec<&str> = functions.iter().map(|name| name.as_str()).chain(BUILT_IN).collect();
+        let is_declared = crate::resolve::files_declaring(self.db, name.name, self.file).next().is_some();
+        if !is_declared
+            && crate::resolve::did_you_mean(&name.name, known.iter().copied()).is_none()
+            && self.function_elsewhere(&name.name, name.span)
+        {
+            return;
+        }
         let finding = crate::resolve::unknown_name(self.db, self.file, name, "function", known);
         self.push(finding);
     }

@@ -101,6 +101,19 @@ impl Checker<'_> {
                     (_, ExprKind::Cell { .. }) => {
                         finding.help("a cell is not deleted, it is written: `= none`, `= []`, or `-=` for one element")
                     }
+                    (Ty::List(of) | Ty::Set(of), _) if let Ty::Record(of, _) = **of => {
+                        let name = crate::resolve::item_name(self.db, of).to_lowercase();
+                        let taken = patternc_grammar::is_reserved(&name) || self.local_named(name.as_str().into()).is_some();
+                        let name = if taken { format!("{name}_here") } else { name };
+                        let each = format!("for {name} in {} {{ delete {name} }}", self.text(record.span));
+                        finding.help(format!("delete each of them: `{each}`")).replace(
+                            "delete each of them",
+                            Safety::Unsafe,
+                            self.file,
+                            span,
+                            each,
+                        )
+                    }
                     _ => finding,
                 };
                 self.push(finding);

@@ -20,7 +20,81 @@ enum Arg {
 impl Builder<'_> {
     /// One expression.
     pub(super) fn expr(&mut self) -> Expr {
-        self.climb(0)
+        let start = self.tokens[self.at].start;
+        let first = self.climb(0);
+        if self.sees(Rule::foreign_choice) { self.choice(start, first) } else { first }
+    }
+
+    /// `condition ? a : b`, of which the condition, which began at `start`, was read.
+    fn choice(&mut self, start: u32, cond: Expr) -> Expr {
+        let text = self.text;
+        let written = |from: u32, to: u32| &text[from as usize..to as usize];
+        let condition = written(start, self.last);
+        let mut height = self.height;
+        let inside = self.enter();
+        let from = self.tokens[self.at].start;
+        let then = self.expr();
+        let (first, from) = (written(from, self.last), self.tokens[self.at].start);
+        height = height.max(self.height);
+        let otherwise = self.expr();
+        let second = written(from, self.last);
+        self.leave_open(inside);
+        self.height = height.max(self.height) + 1;
+        let span = cond.span.to(otherwise.span);
+        let help = "write `if condition { a } else { b }`; for a value that may be absent `x ?? instead`".to_owned();
+        // The name of a type before a brace would be a struct.
+        let last = condition.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(condition, |before| &condition[before + 1..]);
+        let fix =
+            (!last.starts_with(|c: char| c.is_ascii_uppercase())).then(|| format!("if {condition} {{ {first} }} else {{ {second} }}"));
+        self.report(SyntaxErrorKind::Syntax, span, "there is no `? :`".to_owned(), Some(help), fix);
+        let kind = ExprKind::If { cond: Box::new(Cond::Expr(cond)), then: Box::new(then), otherwise: Some(Box::new(otherwise)) };
+        let choice = Expr { kind, span };
+        if self.height > MAX_HEIGHT { self.cut(choice) } else { choice }
+    }
+
+    /// `new Person(…)`.
+    fn foreign_new(&mut self) -> Expr {
+        let inside = self.enter();
+        let name = self.upper();
+        if self.sees(Rule::type_args) {
+            self.leaf();
+        }
+        let bare = self.peek().is_none_or(|rule| rule == Rule::args && self.tokens[self.at].next == self.at as u32 + 1);
+        let mut made = None;
+        match self.peek() {
+            Some(Rule::args) => drop(self.bracketed()),
+            Some(_) => {
+                let object = self.sees(Rule::foreign_object).then(|| self.enter());
+                made = Some(self.struct_body());
+                if let Some(object) = object {
+                    self.leave_closed(object);
+                }
+            }
+            None => {}
+        }
+        drop(made);
+        let span = self.leave_open(inside);
+        let (help, fix) = habits::made_elsewhere(&name.name);
+        let message = "`new` is not a word of the language".to_owned();
+        let (at, fix) = match fix.filter(|_| bare) {
+            Some(fix) => (span, Some(fix.to_owned())),
+            None => (Span { end: span.start + "new".len() as u32, ..span }, None),
+        };
+        self.report(SyntaxErrorKind::Syntax, at, message, Some(help), fix);
+        Expr { kind: ExprKind::Error, span }
+    }
+
+    /// `xs.forEach(…)`, of which `xs`, which began at `start`, was read. What is done in it is done in a statement.
+    fn foreign_each(&mut self, start: u32, walked: &Expr) -> Expr {
+        let walked_text = &self.text[start as usize..self.last as usize];
+        let token = self.leaf();
+        let lambda = &self.slice(token)[".forEach(".len()..];
+        let name = habits::word(lambda.trim_start_matches(['(', ' ']));
+        let name = if name.is_empty() || name == "function" { "x" } else { name };
+        let help = format!("write `for {name} in {} {{ … }}`", walked_text.trim_end());
+        let word = self.span(token.start + 1, token.start + ".forEach".len() as u32);
+        self.wrong(word, "there is no `forEach`", help);
+        Expr { kind: ExprKind::Error, span: walked.span.to(self.token_span(token)) }
     }
 
     /// An expression of operators that bind at least as tightly as `floor`.
@@ -157,9 +231,14 @@ impl Builder<'_> {
 
     /// A primary expression and its suffixes.
     fn core(&mut self) -> Expr {
+        let start = self.tokens[self.at].start;
         let mut expr = self.primary();
         loop {
             match self.peek() {
+                Some(Rule::foreign_each) => {
+                    expr = self.foreign_each(start, &expr);
+                    self.height = 0;
+                }
                 Some(Rule::field) => expr = self.field(expr),
                 Some(Rule::index) => {
                     let height = self.height;
@@ -185,8 +264,6 @@ impl Builder<'_> {
 
     fn not_callable(&mut self, callee: &Expr, span: Span) {
         match &callee.kind {
-            // What `new` makes is told with it.
-            ExprKind::TypeName(name) if self.text[..name.span.start as usize].trim_end().ends_with("new") => {}
             ExprKind::TypeName(name) => {
                 let name = name.name;
                 self.wrong(
@@ -365,18 +442,21 @@ impl Builder<'_> {
             Rule::if_expr => self.if_expr(),
             Rule::match_expr => self.match_expr(),
             Rule::create_expr => self.create_expr(),
+            Rule::foreign_new => self.foreign_new(),
             Rule::await_expr => {
                 let inside = self.enter();
                 let value = self.operand();
-                let span = self.leave_open(inside);
-                let word = Span { start: span.start, end: span.start + "await".len() as u32 };
+                let word = self.span(inside.token.start, inside.token.start + "await".len() as u32);
+                let before = self.text[..inside.token.start as usize].trim_end_matches([' ', '\t']);
+                let alone = matches!(value.kind, ExprKind::Method { .. }) && before.ends_with(['\n', '{']);
                 self.report(
                     SyntaxErrorKind::Await,
                     word,
                     "a transaction cannot wait for an answer".into(),
                     Some("send it, and go on in an arm: `send … then { ok(result) => { … } err(e) => { … } }`".into()),
-                    None,
+                    alone.then(|| "send".into()),
                 );
+                self.leave_open(inside);
                 value
             }
             other => unreachable!("{other:?} is no operand of the grammar"),

@@ -286,6 +286,12 @@ impl Builder<'_> {
             match rule {
                 Rule::key => cell.key = self.cell_mark(cell.key),
                 Rule::unique => cell.unique = self.cell_mark(cell.unique),
+                Rule::foreign_mark => self.foreign_mark(&mut cell),
+                Rule::foreign_default => {
+                    let word = self.leaf();
+                    let span = self.span(word.start, word.start + "default".len() as u32);
+                    self.misspelt(span, "a default is no word", "write `= value`", "=");
+                }
                 Rule::index_mark => cell.index = self.cell_mark(cell.index),
                 Rule::inverse => {
                     let inside = self.enter();
@@ -300,6 +306,24 @@ impl Builder<'_> {
         }
         self.leave_open(inside);
         cell
+    }
+
+    /// A mark as SQL has it.
+    fn foreign_mark(&mut self, cell: &mut CellDecl) {
+        let token = self.leaf();
+        let span = self.token_span(token);
+        let message = format!("`{}` is not a word of the language", self.slice(token));
+        match self.slice(token).as_bytes()[0].to_ascii_lowercase() {
+            b'p' => {
+                cell.key = Some(span);
+                self.misspelt(span, message, "what a record is found by is marked `key`: `cell id: Text key`", "key");
+            }
+            b'u' => {
+                cell.unique = Some(span);
+                self.misspelt(span, message, "write `unique`", "unique");
+            }
+            _ => self.misspelt(span, message, "leave it out: only a cell whose type ends with `?` may be absent", ""),
+        }
     }
 
     /// A word after the type of a cell; `before` is where it already stood.

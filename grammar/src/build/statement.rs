@@ -1,5 +1,7 @@
 //! Statements, blocks, and the statements of tests.
 
+use ustr::ustr;
+
 use super::Builder;
 use crate::habits::{self, Place};
 use crate::parse::Rule;
@@ -86,11 +88,7 @@ impl Builder<'_> {
             }
             Rule::delete_stmt => StmtKind::Delete(self.expr()),
             Rule::fail_stmt => StmtKind::Fail(self.expr()),
-            Rule::try_stmt => {
-                let body = self.block();
-                let error = self.lower();
-                StmtKind::Try { body, error, catch: self.block() }
-            }
+            Rule::try_stmt => self.try_stmt(),
             Rule::expect_stmt => self.expect_stmt(),
             Rule::concurrently => {
                 let times = (!self.sees(Rule::block)).then(|| self.expr());
@@ -172,6 +170,10 @@ impl Builder<'_> {
 
     /// The parts of a `let`.
     pub(super) fn let_stmt(&mut self) -> StmtKind {
+        if let Some(word) = self.leaf_if(Rule::foreign_let) {
+            let message = format!("`{}` is not a word of the language", self.slice(word));
+            self.misspelt(self.token_span(word), message, "write `let`; a name keeps its value, what changes over time is a cell", "let");
+        }
         if let Some(word) = self.leaf_if(Rule::mutable) {
             let span = self.token_span(word);
             self.misspelt(span, "a name keeps its value: there is no `mut`", "leave it out; what changes over time is a cell", "");
@@ -193,6 +195,46 @@ impl Builder<'_> {
             Box::new(stmt)
         });
         StmtKind::Let { name, ty, value, otherwise }
+    }
+
+    fn try_stmt(&mut self) -> StmtKind {
+        let body = self.block();
+        if self.sees(Rule::foreign_finally) {
+            let help =
+                "leave `try` out: a failure that nothing catches undoes all of the event, so what stands last is done only with the rest";
+            self.finally(help);
+            return StmtKind::Error;
+        }
+        let error = if self.sees(Rule::foreign_caught) { self.caught() } else { self.lower() };
+        let catch = self.block();
+        if self.sees(Rule::foreign_finally) {
+            self.finally("write it after the `catch { … }`: where one of both fails, nothing of the event remains");
+        }
+        StmtKind::Try { body, error, catch }
+    }
+
+    /// The name of the failure as other languages write it: in brackets, with a type, or not at all.
+    fn caught(&mut self) -> Ident {
+        let inside = self.enter();
+        self.leaf_if(Rule::upper);
+        let name = self.sees(Rule::name).then(|| self.lower());
+        self.leaf_if(Rule::name);
+        let span = self.leave_closed(inside);
+        let help = "write `catch e { … }`: `e.message` says why, `e.kind` what kind of failure it is";
+        let Some(name) = name else {
+            self.misspelt(span, "expected a name for the failure", help, "_e ");
+            return Ident { name: ustr("_e"), span };
+        };
+        self.misspelt(span, "the name of a failure stands without brackets", help, name.name.as_str());
+        name
+    }
+
+    /// Reports a `finally`. What it does is not looked at: where it should be done, it stands elsewhere.
+    fn finally(&mut self, help: &str) {
+        let inside = self.enter();
+        self.block();
+        let span = self.leave_open(inside);
+        self.wrong(Span { end: span.start + "finally".len() as u32, ..span }, "there is no `finally`", help);
     }
 
     /// What a name or a cell is given.

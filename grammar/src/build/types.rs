@@ -10,6 +10,53 @@ const MAX_OPTIONAL: usize = 8;
 impl Builder<'_> {
     /// A type: a name, and what follows it.
     pub(super) fn type_expr(&mut self) -> TypeExpr {
+        let first = self.at;
+        let after = self.tokens[first].next as usize;
+        if self.is_absent() && self.tokens[after..self.limit].first().is_some_and(|token| token.rule == Rule::foreign_union) {
+            self.leaf();
+            return self.union(first, None);
+        }
+        let ty = self.plain_type();
+        if self.sees(Rule::foreign_union) { self.union(first, Some(ty)) } else { ty }
+    }
+
+    /// Whether a name is what other languages say of a value that is absent.
+    fn is_absent(&self) -> bool {
+        matches!(self.slice(self.tokens[self.at]), "null" | "undefined" | "nil" | "none" | "None" | "NULL" | "Null")
+    }
+
+    /// `A | B`, of which `first` is the index of the first token: reported, and read as what was meant where it is one type that may be absent.
+    fn union(&mut self, first: usize, ty: Option<TypeExpr>) -> TypeExpr {
+        let start = self.tokens[first].start;
+        let mut absent = ty.is_none();
+        let mut types: Vec<(TypeExpr, &str)> = Vec::new();
+        types.extend(ty.map(|ty| (ty, &self.text[start as usize..self.last as usize])));
+        let inside = self.enter();
+        while self.peek().is_some() {
+            if self.is_absent() {
+                absent = true;
+                self.leaf();
+            } else {
+                let start = self.tokens[self.at].start;
+                let ty = self.plain_type();
+                types.push((ty, &self.text[start as usize..self.last as usize]));
+            }
+        }
+        self.leave_open(inside);
+        let span = self.span(start, self.last);
+        if !absent || types.len() != 1 {
+            let help = "a choice is an `enum`, whose variants say what each holds: `enum Answer { number(n: Int), word(text: Text) }`";
+            self.wrong(span, "a type has no `|`", help);
+            return TypeExpr { kind: TypeKind::Error, span };
+        }
+        let (ty, written) = types.swap_remove(0);
+        let optional = matches!(ty.kind, TypeKind::Optional(_));
+        let fix = if optional { written.to_owned() } else { format!("{written}?") };
+        self.misspelt(span, "a type has no `|`", format!("what may be absent has a type with `?`: `{fix}`"), fix.as_str());
+        if optional { ty } else { TypeExpr { kind: TypeKind::Optional(Box::new(ty)), span } }
+    }
+
+    fn plain_type(&mut self) -> TypeExpr {
         let start = self.tokens[self.at].start;
         let name = self.upper();
         let mut args = Vec::new();

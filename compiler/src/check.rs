@@ -46,6 +46,7 @@ fn own_findings(db: &dyn Db, file: SourceFile) -> OwnFindings {
     findings.extend_from_slice(signature_diagnostics(db, file));
     findings.extend(bodies(db, file).diagnostics.iter().filter(|finding| !is_remnant(db, file, finding)).cloned());
     rules::run_on_file(db, file, &mut findings);
+    findings.retain(|finding| !is_of_awaited(db, file, finding));
     declarations::check(db, file, &mut findings);
     unused::imports(db, file, &mut findings);
     OwnFindings { findings, allows: file.text(db).contains("@allow") }
@@ -83,6 +84,17 @@ fn is_told_by_body(db: &dyn Db, file: SourceFile, error: &SyntaxError) -> bool {
         _ => false,
     };
     error.kind == SyntaxErrorKind::Await && bodies(db, file).diagnostics.iter().any(called)
+}
+
+/// Whether a finding is that a call may not write what it does, and the call stands behind an `await`: it is to be sent.
+fn is_of_awaited(db: &dyn Db, file: SourceFile, finding: &Diagnostic) -> bool {
+    let Location::Span(_, span) = finding.primary.at else { return false };
+    let awaits = |error: &SyntaxError| {
+        let between = file.text(db).get(error.span.end as usize..span.start as usize);
+        error.kind == SyntaxErrorKind::Await && between.is_some_and(|between| between.trim().is_empty())
+    };
+    [rules::cross_space_write::RULE.name, rules::undeclared_write::RULE.name].contains(&finding.rule)
+        && parsed(db, file).errors.iter().any(awaits)
 }
 
 /// Levels that a command line sets, over those of `patternc.yaml`.
@@ -208,7 +220,11 @@ pub fn syntax_finding(file: SourceFile, error: &SyntaxError) -> Diagnostic {
     }
     match &error.fix {
         Some(text) if text.is_empty() => finding.replace("remove it", Safety::Safe, file, error.span, ""),
-        Some(text) => finding.replace(format!("write `{text}`"), Safety::Safe, file, error.span, &**text),
+        Some(text) => {
+            // What is sent happens later than what was awaited.
+            let safety = if error.kind == SyntaxErrorKind::Await { Safety::Unsafe } else { Safety::Safe };
+            finding.replace(format!("write `{text}`"), safety, file, error.span, &**text)
+        }
         None => finding,
     }
 }

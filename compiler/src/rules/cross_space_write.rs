@@ -3,13 +3,13 @@
 use patternc_grammar::syntax::AssignOp;
 
 use super::context::{Callable, Context, with_path};
-use super::{Check, Fixes, Rule, edits, unused_write};
+use super::{Check, Fixes, Rule, edits, undeclared_write, unused_write};
 use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
 use crate::effects::describe::record_name;
 use crate::effects::{self, EffectSpace, Effects, Entry, SendEffect, Site, Target, WriteEffect, WriteKind};
 use crate::hir::{BodyOwner, ExprKind, HandlerCall, StmtKind, Write, WriteOp};
 use crate::resolve::item_name;
-use crate::signature::{HandlerSig, Home, RecordSig, cell_sig, handler_sig, record_sig};
+use crate::signature::{HandlerSig, Home, RecordSig, WriteSig, cell_sig, handler_sig, record_sig};
 use crate::types::{CellId, HandlerId, Ty};
 
 pub static RULE: Rule = Rule {
@@ -53,9 +53,8 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
 }
 
 fn check_piece(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, findings: &mut Vec<Diagnostic>) {
-    // `across` is for the handler's own transaction: an arm writes its space alone.
     let root = std::ptr::eq(piece, callable.effects);
-    let allowed = |space| if root { is_allowed(context, callable.body.owner, space) } else { space == EffectSpace::Here };
+    let allowed = |space| is_allowed_in(context, callable, piece, space);
     let writes = piece.writes.iter().filter(|write| !write.inverse && !allowed(write.space)).map(Outside::Write);
     let sends = piece.sends.iter().filter(|send| !allowed(send.sender)).map(Outside::Send);
     let mut seen: Vec<(Site, EffectSpace)> = Vec::new();
@@ -67,6 +66,11 @@ fn check_piece(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, 
             findings.push(finding(context, callable, piece, &outside, root));
         }
     }
+}
+
+/// Whether what a piece of a callable does may write a space: `across` is for the handler's own transaction, an arm writes its space alone.
+pub fn is_allowed_in(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, space: EffectSpace) -> bool {
+    if std::ptr::eq(piece, callable.effects) { is_allowed(context, callable.body.owner, space) } else { space == EffectSpace::Here }
 }
 
 /// Whether a transaction of `owner` may write a space, as seen from it.
@@ -203,8 +207,13 @@ fn ways_out(context: &Context<'_>, callable: &Callable<'_>, outside: &Outside<'_
             ways.push(format!("`require same_space({name})` before it, if both are meant to be in one space"));
             if let Some(stmt) = statement {
                 let require = format!("require same_space({name}) else \"`{name}` is in another space\"");
-                let edit = edits::statement_before(context.db, context.file, stmt, &require);
-                finding = finding.fix(format!("require that `{name}` is in this space"), Safety::Unsafe, vec![edit]);
+                let mut all = vec![edits::statement_before(context.db, context.file, stmt, &require)];
+                if let BodyOwner::Handler(handler) = callable.body.owner
+                    && let Some(decl) = edits::handler_decl(context.db, handler)
+                {
+                    all.extend(edits::add_clauses(context.db, context.file, decl, &writes_in(callable, outside.space()), None));
+                }
+                finding = finding.fix(format!("require that `{name}` is in this space"), Safety::Unsafe, all);
             }
         }
         EffectSpace::Plain(space) if root && effects::home(context.db, callable.body.owner).is_some() => {
@@ -213,13 +222,19 @@ fn ways_out(context: &Context<'_>, callable: &Callable<'_>, outside: &Outside<'_
             if let BodyOwner::Handler(handler) = callable.body.owner
                 && let Some(decl) = edits::handler_decl(context.db, handler)
             {
-                let edits = edits::add_across(context.db, context.file, decl, space);
+                let entries = writes_in(callable, outside.space());
+                let edits = edits::add_clauses(context.db, context.file, decl, &entries, Some(space));
                 finding = finding.fix(format!("declare `across {name}`"), Safety::Unsafe, edits);
             }
         }
         EffectSpace::Plain(_) | EffectSpace::Any | EffectSpace::Here => {}
     }
     finding.help(ways.join("; or "))
+}
+
+/// What the `writes` clause of a handler lacks for what it does in a space, once it may write there.
+fn writes_in(callable: &Callable<'_>, space: EffectSpace) -> Vec<WriteSig> {
+    undeclared_write::missing(callable, |_, write| write.space == space).into_iter().map(|(entry, _)| entry).collect()
 }
 
 /// Whether nobody may be there to handle the call, which is an error also where it is sent.

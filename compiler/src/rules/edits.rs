@@ -123,8 +123,21 @@ fn imports(db: &dyn Db, file: SourceFile, wanted: &[ItemId]) -> Vec<Edit> {
     edits
 }
 
+/// Adds entries to the `writes` clause of a handler and a space to its `across` clause.
+pub fn add_clauses(db: &dyn Db, file: SourceFile, decl: &HandlerDecl, entries: &[WriteSig], across: Option<ItemId>) -> Vec<Edit> {
+    let mut edits = if entries.is_empty() { Vec::new() } else { add_writes(db, file, decl, entries) };
+    for added in across.into_iter().flat_map(|space| add_across(db, file, decl, space)) {
+        // Both clauses, and the lines of two imports, may begin at one place.
+        match edits.iter_mut().find(|edit| edit.span == added.span) {
+            Some(edit) => edit.text.push_str(&added.text),
+            None => edits.push(added),
+        }
+    }
+    edits
+}
+
 /// Adds a space to the `across` clause of a handler, and to the file's imports.
-pub fn add_across(db: &dyn Db, file: SourceFile, decl: &HandlerDecl, space: ItemId) -> Vec<Edit> {
+fn add_across(db: &dyn Db, file: SourceFile, decl: &HandlerDecl, space: ItemId) -> Vec<Edit> {
     let name = item_name(db, space);
     let clause = match decl.across.last() {
         Some(last) => insert(file, last.span.end, format!(", {name}")),

@@ -1,9 +1,9 @@
 //! `undeclared-write`: a write to another record that the signature does not tell.
 
 use super::context::{Callable, Context, with_path};
-use super::{Check, Fixes, Rule, edits};
+use super::{Check, Fixes, Rule, cross_space_write, edits};
 use crate::diagnostic::{Diagnostic, Level, Location, Safety};
-use crate::effects::{Entry, Target, WriteEffect, WriteKind};
+use crate::effects::{Effects, Entry, Target, WriteEffect, WriteKind};
 use crate::hir::BodyOwner;
 use crate::signature::WriteSig;
 
@@ -19,16 +19,8 @@ pub static RULE: Rule = Rule {
 fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     for callable in &context.callables {
         let BodyOwner::Handler(handler) = callable.body.owner else { continue };
-        let Some(sig) = callable.handler() else { continue };
-        let declared = sig.writes.as_deref().unwrap_or_default();
-        let mut missing: Vec<(WriteSig, &WriteEffect)> = Vec::new();
-        let pieces = &callable.pieces;
-        for write in pieces.iter().flat_map(|piece| &piece.writes).filter(|write| needs_entry(write)) {
-            let entry = entry(write);
-            if !declared.iter().any(|declared| covers(*declared, entry)) && !missing.iter().any(|(known, _)| covers(*known, entry)) {
-                missing.push((entry, write));
-            }
-        }
+        // What the handler may not write at all needs no entry: `cross-space-write` reports it.
+        let missing = missing(callable, |piece, write| cross_space_write::is_allowed_in(context, callable, piece, write.space));
         let Some((_, first)) = missing.first() else { continue };
         let names: Vec<String> = missing.iter().map(|(entry, _)| edits::entry_name(context.db, *entry)).collect();
         let clause = names.join(", ");
@@ -52,6 +44,21 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
         }
         findings.push(finding);
     }
+}
+
+/// The entries that the clause of a handler lacks, each with the first write for which `counts` that needs it.
+pub fn missing<'e>(callable: &Callable<'e>, counts: impl Fn(&Effects, &WriteEffect) -> bool) -> Vec<(WriteSig, &'e WriteEffect)> {
+    let declared = callable.handler().and_then(|sig| sig.writes.as_deref()).unwrap_or_default();
+    let mut missing: Vec<(WriteSig, &WriteEffect)> = Vec::new();
+    for piece in callable.pieces.iter().copied() {
+        for write in piece.writes.iter().filter(|write| needs_entry(write) && counts(piece, write)) {
+            let entry = entry(write);
+            if !declared.iter().any(|declared| covers(*declared, entry)) && !missing.iter().any(|(known, _)| covers(*known, entry)) {
+                missing.push((entry, write));
+            }
+        }
+    }
+    missing
 }
 
 fn said(callable: &Callable<'_>, write: &WriteEffect) -> String {

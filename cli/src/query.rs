@@ -10,10 +10,13 @@ use patternc_compiler::items::{ItemHead, items};
 use patternc_compiler::lower::{self, Linker};
 use patternc_compiler::signature::Home;
 use patternc_compiler::types::ItemId;
+use patternc_grammar::syntax::{ExprKind, Stmt, StmtKind};
 use patternc_interpreter::failure::{Failure, FailureKind};
 use patternc_interpreter::runtime::Runtime;
 use patternc_interpreter::value::{SpaceRef, Value};
 use patternc_program::{Program, Snippet, Type};
+
+const NO_QUERY: &str = "a query is one expression, and changes nothing";
 
 /// Why a query has no value.
 pub enum QueryError {
@@ -45,7 +48,7 @@ impl<'a> Queries<'a> {
         let here = space.and_then(|s| home(self.db, runtime.program(), s));
         let snippet = self.compile(text, here)?;
         let Some((expr, ty)) = snippet.value.as_ref().filter(|_| snippet.stmts.is_empty()) else {
-            return Err(QueryError::Refused("a query is one expression, and changes nothing".into()));
+            return Err(QueryError::Refused(NO_QUERY.into()));
         };
         let mut frame = vec![Value::None; snippet.slots as usize];
         match runtime.read(|engine| engine.evaluate_in(space, expr, &mut frame, caller)) {
@@ -65,8 +68,11 @@ impl<'a> Queries<'a> {
             let help = error.help.as_ref().map(|h| format!(" ({h})")).unwrap_or_default();
             return Err(QueryError::Refused(format!("at character {}: {}{help}", column(text, error.span.start), error.message)));
         }
+        if !matches!(&parsed.block.stmts[..], [Stmt { kind: StmtKind::Expr(value), .. }] if !matches!(value.kind, ExprKind::Create { .. })) {
+            return Err(QueryError::Refused(NO_QUERY.into()));
+        }
         let line = SourceFile::new(self.db, "query".into(), Arc::from(text));
-        let checked = bodies::snippet(self.db, line, &parsed.block, Session { locals: &[], here });
+        let checked = bodies::snippet(self.db, line, &parsed.block, Session::Query(here));
         if let Some(finding) = checked.diagnostics.iter().find(|d| d.level == Level::Error) {
             let help = finding.help.as_ref().map(|h| format!(" ({h})")).unwrap_or_default();
             return Err(QueryError::Refused(format!("{}{help}", finding.message)));

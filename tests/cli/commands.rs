@@ -243,6 +243,21 @@ fn a_query_stands_in_the_space_that_it_names() {
 }
 
 #[test]
+fn a_query_that_cannot_stand_is_told_what_its_event_lacks() {
+    let pattern = b"space user[Text]\nrecord Profile in user { cell name: Text key }\nrecord Note { cell n: Int = 1 }\n";
+    let events = br#"{"query":"Profile.all"}
+{"query":"Profile[\"ann\"]"}
+{"query":"Note.all.len()"}
+{"query":"create Profile { name: \"ann\" }"}
+{"query":"let x = 1"}
+"#;
+    let folder = folder(&[("a.pattern", pattern), ("events.jsonl", events)]);
+    let output = call(folder.path(), &["run", "--events", "events.jsonl"]);
+    let out = String::from_utf8(output.stdout).unwrap();
+    insta::assert_snapshot!(out);
+}
+
+#[test]
 fn a_byte_order_mark_before_a_file_says_nothing() {
     let folder = folder(&[("a.pattern", "\u{feff}space home\n\nrecord Note in home {\n  cell n: Int = 1\n}\n".as_bytes())]);
     assert_eq!(call(folder.path(), &["check"]).status.code(), Some(0));

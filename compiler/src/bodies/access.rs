@@ -229,8 +229,12 @@ impl Checker<'_> {
             let message =
                 format!("`{name}` records can be in many spaces, and {} has no space of its own to look in", self.cx.mode.describe());
             let help = match self.cx.mode {
-                Mode::Fn => "give the function what it needs as a parameter",
-                _ => "name the records with `let` when they are created, or reach them through another one",
+                Mode::Fn => "give the function what it needs as a parameter".to_owned(),
+                Mode::Query => match self.home(record) {
+                    Home::Family(space) => format!("say which space: `\"in\":\"{}[…]\"`", self.item_name(space)),
+                    _ => "say which space: `\"in\":\"…\"`, such as `home` or `user[ann]`".to_owned(),
+                },
+                _ => "name the records with `let` when they are created, or reach them through another one".to_owned(),
             };
             let finding =
                 self.error("space-escape", span, message).label(Location::Item(record), "not declared `in` one plain space").help(help);

@@ -506,7 +506,7 @@ impl Checker<'_> {
             Mode::Saga => {
                 ("the outside is called outside a step, so a crash could repeat or lose it", format!("make it a step: `step x = {text}`"))
             }
-            Mode::Test | Mode::Snippet => (
+            Mode::Test | Mode::Snippet | Mode::Query => (
                 "a test calls handlers, not the outside",
                 "say what the outside answers with `given …`, and call the handler that sends to it".to_owned(),
             ),

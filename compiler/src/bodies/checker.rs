@@ -25,6 +25,7 @@ pub(super) enum Mode {
     Mirror,
     Test,
     Snippet,
+    Query,
 }
 
 impl Mode {
@@ -35,7 +36,7 @@ impl Mode {
 
     /// Whether its calls are events from outside.
     pub fn is_outside(self) -> bool {
-        matches!(self, Mode::Test | Mode::Snippet)
+        matches!(self, Mode::Test | Mode::Snippet | Mode::Query)
     }
 
     /// Whether `now()`, `new_id()` and `caller()` mean something.
@@ -56,6 +57,7 @@ impl Mode {
             Mode::Mirror => "a mirror",
             Mode::Test => "a test",
             Mode::Snippet => "a line typed here",
+            Mode::Query => "a query",
         }
     }
 }
@@ -285,7 +287,7 @@ impl<'db> Checker<'db> {
         let (kind, other_kind, other) = (self.local(id).kind, self.local(other).kind, self.local(other).span);
         // Two parameters of one name are an error in the signature.
         let reported = kind == LocalKind::Param && other_kind == LocalKind::Param;
-        if name.name.as_str().starts_with('_') || self.cx.mode == Mode::Snippet || reported {
+        if name.name.as_str().starts_with('_') || matches!(self.cx.mode, Mode::Snippet | Mode::Query) || reported {
             return;
         }
         let what = if kind == LocalKind::Let { "`let`" } else { "name" };
@@ -303,7 +305,7 @@ impl<'db> Checker<'db> {
 
     fn unused_locals(&mut self) {
         // The parameters of a mirror's clauses are part of their form.
-        if matches!(self.cx.mode, Mode::Snippet | Mode::Mirror) {
+        if matches!(self.cx.mode, Mode::Snippet | Mode::Query | Mode::Mirror) {
             return;
         }
         for index in 0..self.cx.locals.len() {

@@ -14,12 +14,12 @@ use crate::types::{LocalId, Ty};
 use super::checker::{Checker, Context, Mode};
 
 /// What a line is checked in.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Session<'a> {
-    /// What earlier lines bound. The types are those of [`Snippet::bindings`].
-    pub locals: &'a [(Name, Ty)],
-    /// The space that family and floating records are looked for in: that of a query `in` a space. A line typed has none.
-    pub here: Option<Home>,
+#[derive(Clone, Copy, Debug)]
+pub enum Session<'a> {
+    /// That of a prompt, with what earlier lines bound. The types are those of [`Snippet::bindings`].
+    Prompt(&'a [(Name, Ty)]),
+    /// None: a query of its own. Where it is `in` a space, family and floating records are looked for there.
+    Query(Option<Home>),
 }
 
 /// A line, checked.
@@ -38,14 +38,18 @@ pub struct Snippet {
 /// text, for findings; it is no part of the project.
 pub fn snippet(db: &dyn Db, line: SourceFile, block: &syn::Block, session: Session<'_>) -> Snippet {
     let mut checker = Checker::with_names(db, line, project_scope(db));
-    let mut cx = Context::new(BodyOwner::Snippet, Mode::Snippet);
-    if let Some(home) = session.here {
+    let (mode, here, locals) = match session {
+        Session::Prompt(locals) => (Mode::Snippet, None, locals),
+        Session::Query(here) => (Mode::Query, here, &[][..]),
+    };
+    let mut cx = Context::new(BodyOwner::Snippet, mode);
+    if let Some(home) = here {
         cx = cx.here(home);
     }
     let mut value = Ty::Unit;
     let mut bindings = Vec::new();
     let body = checker.body(cx, 0, block.span, |checker| {
-        for (name, ty) in session.locals {
+        for (name, ty) in locals {
             checker.declare(Ident { name: *name, span: Span::default() }, ty.clone(), LocalKind::Param);
         }
         let mut stmts = Vec::with_capacity(block.stmts.len());
@@ -79,6 +83,6 @@ pub fn snippet(db: &dyn Db, line: SourceFile, block: &syn::Block, session: Sessi
         }
     });
     let mut body = Arc::unwrap_or_clone(body);
-    body.params = session.locals.len() as u32;
+    body.params = locals.len() as u32;
     Snippet { body: Arc::new(body), value, bindings, diagnostics: checker.diagnostics }
 }

@@ -264,7 +264,7 @@ impl Checker<'_> {
             }
         };
         let does_something = matches!(value.kind, ExprKind::Create(_) | ExprKind::ForbiddenCall(_) | ExprKind::Error);
-        if !does_something && self.cx.mode != Mode::Snippet {
+        if !does_something && !matches!(self.cx.mode, Mode::Snippet | Mode::Query) {
             self.without_effect(&value);
         }
         StmtKind::Expr(value)

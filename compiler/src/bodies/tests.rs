@@ -230,7 +230,7 @@ fn typed(db: &Database, session: Session<'_>, text: &str) -> Snippet {
 #[test]
 fn a_line_is_an_expression_or_statements() {
     let (db, _) = database(PEOPLE);
-    let none = Session::default();
+    let none = Session::Prompt(&[]);
     let value = typed(&db, none, "Person.where(p => p.friend == none).len() + 1");
     assert_eq!((value.diagnostics.len(), &value.value), (0, &Ty::Int));
     assert!(matches!(value.body.kind, BodyKind::Expr(_)));
@@ -241,7 +241,7 @@ fn a_line_is_an_expression_or_statements() {
     assert_eq!(names, ["ada", "n"]);
 
     let locals: Vec<_> = line.bindings.iter().map(|(_, name, ty)| (*name, ty.clone())).collect();
-    let next = typed(&db, Session { locals: &locals, here: None }, "ada.meet(ada)");
+    let next = typed(&db, Session::Prompt(&locals), "ada.meet(ada)");
     assert_eq!((next.diagnostics.len(), &next.value, next.body.params), (0, &Ty::Int, 2));
     assert!(matches!(next.body.kind, BodyKind::Block(_)));
 
@@ -254,7 +254,7 @@ fn places_do_not_outlive_a_line() {
     let (db, _) = database(PEOPLE);
     let note = bodies_item(&db, "Note");
     let locals = [(ustr("n"), Ty::Record(note, Place::Any))];
-    let line = typed(&db, Session { locals: &locals, here: None }, "let m = n.next");
+    let line = typed(&db, Session::Prompt(&locals), "let m = n.next");
     assert_eq!(line.bindings[0].2, Ty::Optional(Ty::Record(note, Place::Any).into()));
 }
 
@@ -262,8 +262,10 @@ fn places_do_not_outlive_a_line() {
 fn a_query_has_a_space_to_look_in() {
     let (db, _) = database(PEOPLE);
     let query = "Note.where(n => n.text != \"\").len()";
-    assert_eq!(typed(&db, Session::default(), query).diagnostics[0].rule, "space-escape");
-    let here = Session { locals: &[], here: Some(crate::signature::Home::Floating) };
+    let told = |session| typed(&db, session, query).diagnostics[0].help.clone().unwrap_or_default().to_string();
+    assert!(told(Session::Prompt(&[])).contains("`let`"));
+    assert_eq!(told(Session::Query(None)), "say which space: `\"in\":\"…\"`, such as `home` or `user[ann]`");
+    let here = Session::Query(Some(crate::signature::Home::Floating));
     assert_eq!(typed(&db, here, query).diagnostics, []);
 }
 

@@ -369,7 +369,7 @@ fn a_line_typed_uses_the_ids_of_the_program_and_what_earlier_lines_bound() {
         let parsed = patternc_grammar::parse(&text);
         let ItemKind::Test(test) = &parsed.file.items[0].kind else { panic!("a test is a test") };
         let file = SourceFile::new(&db, "line".into(), Arc::from(text.as_str()));
-        let checked = snippet(&db, file, &test.body, Session { locals: &locals, here: None });
+        let checked = snippet(&db, file, &test.body, Session::Prompt(&locals));
         assert_eq!(checked.diagnostics, Vec::new());
         let lowered = lower_snippet(&Linker::new(&db), &checked.body);
         (checked, lowered)

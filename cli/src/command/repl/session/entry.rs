@@ -48,7 +48,7 @@ impl Session {
             return (findings, None);
         }
         let locals: Vec<(Name, Ty)> = self.variables.iter().map(|v| (v.name, v.checked.clone())).collect();
-        let checked = bodies::snippet(db, line, &parsed.block, bodies::Session { locals: &locals, here: None });
+        let checked = bodies::snippet(db, line, &parsed.block, bodies::Session::Prompt(&locals));
         findings.extend(checked.diagnostics.iter().filter(|f| !f.rule.starts_with("unused") && f.rule != "shadowed-name").cloned());
         if findings.iter().any(|f| f.level == Level::Error) {
             return (findings, None);

@@ -68,7 +68,8 @@ impl<'a> Queries<'a> {
             let help = error.help.as_ref().map(|h| format!(" ({h})")).unwrap_or_default();
             return Err(QueryError::Refused(format!("at character {}: {}{help}", column(text, error.span.start), error.message)));
         }
-        if !matches!(&parsed.block.stmts[..], [Stmt { kind: StmtKind::Expr(value), .. }] if !matches!(value.kind, ExprKind::Create { .. })) {
+        if !matches!(&parsed.block.stmts[..], [Stmt { kind: StmtKind::Expr(value), .. }] if !matches!(value.kind, ExprKind::Create { .. }))
+        {
             return Err(QueryError::Refused(NO_QUERY.into()));
         }
         let line = SourceFile::new(self.db, "query".into(), Arc::from(text));

@@ -3,6 +3,8 @@
 //! Events and stores name records (`"to": "Person/ada"`), deployments name spaces and externs, `reconcile` names mirrors. Structs, enums,
 //! functions and invariants are known by their file: two files may use the same name.
 
+use std::collections::BTreeSet;
+
 use patternc_grammar::syntax::Name;
 use rustc_hash::FxHashMap;
 
@@ -15,8 +17,8 @@ use crate::summary;
 use crate::types::ItemId;
 
 /// A group of names that must differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Group {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Group {
     Records,
     Spaces,
     Externs,
@@ -53,6 +55,11 @@ impl Group {
 pub(crate) fn known_outside(db: &dyn Db, file: SourceFile) -> Vec<(Group, Name, ItemId)> {
     let heads = items(db, file).heads.iter().enumerate();
     heads.filter_map(|(index, head)| Some((Group::of(head)?, head.name()?, ItemId { file, index: index as u32 }))).collect()
+}
+
+/// What a file declares of which there may be one in a project, each once.
+pub fn names_outside(db: &dyn Db, file: SourceFile) -> BTreeSet<(Group, Name)> {
+    known_outside(db, file).into_iter().map(|(group, name, _)| (group, name)).collect()
 }
 
 /// What is declared under the same name in several files: a finding for each but the first, in the order of the paths.

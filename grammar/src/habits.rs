@@ -71,7 +71,10 @@ pub(crate) fn first_word(text: &str, place: Place) -> Option<Habit> {
             habit.kind = SyntaxErrorKind::Await;
             Some(habit)
         }
-        "const" | "var" | "val" | "auto" if block => no_such("write `let`; a name keeps its value, what changes over time is a cell"),
+        "const" | "var" | "val" | "auto" if block => {
+            let habit = no_such("write `let`; a name keeps its value, what changes over time is a cell")?;
+            Some(if word(rest).is_empty() { habit } else { habit.fix("let") })
+        }
         "let" | "const" | "var" | "val" if place == Place::Record => {
             no_such("what a record keeps is a `cell`, what it computes is `derived`")
                 .filter(|_| first != "let")
@@ -556,6 +559,7 @@ mod tests {
         };
         assert_eq!(mend("const x = 1", Place::Block), "let x = 1");
         assert_eq!(mend("throw \"why\"", Place::Block), "fail \"why\"");
+        assert_eq!(mend("throw new Error('why') }", Place::Block), "fail \"why\" }");
         assert_eq!(mend("elif x { }", Place::Block), "else if x { }");
         assert_eq!(mend("async handler f() { }", Place::Record), "handler f() { }");
         assert_eq!(mend("private handler f() { }", Place::Record), "internal handler f() { }");

@@ -61,11 +61,7 @@ impl Workspace {
     pub fn open(&mut self, path: PathBuf, document: Document) -> Result<(), Fault> {
         let text = document.text.clone();
         self.documents.open(path.clone(), document);
-        if self.projects.iter().any(|loaded| loaded.source(&path).is_some()) {
-            self.set_text(&path, &text);
-            return Ok(());
-        }
-        self.load_with(path)
+        if self.find(&path).is_some() { self.edit(&path, &text).map(drop) } else { self.load_with(path) }
     }
 
     /// Loads the project of an open text that is not on disk, or not known to be. The project itself may be loaded, and the file new in it.
@@ -99,21 +95,27 @@ impl Workspace {
         Ok(())
     }
 
-    /// Takes the new text of an open file; whether projects were loaded again, since it imports others than before.
+    /// Takes the new text of a file; whether projects were loaded again, since it puts the files together otherwise than before.
     pub fn edit(&mut self, path: &Path, text: &str) -> Result<bool, Fault> {
-        let moved = self.projects.iter().filter(|loaded| loaded.regroups(path, text));
-        let folders: BTreeSet<PathBuf> = moved.map(|loaded| loaded.folder().to_path_buf()).collect();
-        if folders.is_empty() {
-            self.set_text(path, text);
-            return Ok(false);
+        let folders =
+            |of: &mut dyn Iterator<Item = &Loaded>| -> BTreeSet<PathBuf> { of.map(|loaded| loaded.folder().to_path_buf()).collect() };
+        let mut moved = folders(&mut self.projects.iter().filter(|loaded| loaded.regroups(path, text)));
+        if moved.is_empty() {
+            let declared = folders(&mut self.projects.iter().filter(|loaded| loaded.declares_others(path, text)));
+            let before: Vec<bool> = declared.iter().map(|folder| self.declares_twice(folder)).collect();
+            self.projects.iter_mut().for_each(|loaded| set_text(loaded, path, text));
+            let differs = |(folder, before): (&PathBuf, bool)| (self.declares_twice(folder) != before).then(|| folder.clone());
+            moved = declared.iter().zip(before).filter_map(differs).collect();
         }
-        self.load_again(&folders)?;
-        Ok(true)
+        if !moved.is_empty() {
+            self.load_again(&moved)?;
+        }
+        Ok(!moved.is_empty())
     }
 
-    /// Replaces the text of a file in every project that has it.
-    fn set_text(&mut self, path: &Path, text: &str) {
-        self.projects.iter_mut().for_each(|loaded| set_text(loaded, path, text));
+    /// Whether two files of a folder declare one name, in the same project or in the several that they are then.
+    fn declares_twice(&self, folder: &Path) -> bool {
+        project::declare_twice(self.projects.iter().filter(|loaded| loaded.folder() == folder))
     }
 
     /// Closes a text: what is on disk counts again.
@@ -131,9 +133,10 @@ impl Workspace {
             if self.documents.get(path).is_some() && !is_config {
                 continue;
             }
-            let known = self.projects.iter().any(|loaded| loaded.source(path).is_some());
             match std::fs::read_to_string(path) {
-                Ok(text) if known && !is_config => self.set_text(path, text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text)),
+                Ok(text) if self.find(path).is_some() && !is_config => {
+                    self.edit(path, text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text))?;
+                }
                 _ => unknown.push(path.as_path()),
             }
         }
@@ -152,11 +155,16 @@ impl Workspace {
         lost.into_iter().try_for_each(|path| self.load_with(path))
     }
 
-    /// The pattern files of a project that are open.
+    /// The pattern files of a project that are open, and that it is asked about.
     pub fn open_patterns(&self, project: usize) -> Vec<SourceFile> {
         let loaded = &self.projects[project];
         let patterns = self.documents.iter().filter(|(path, _)| path.file_name().is_none_or(|name| name != CONFIG));
-        patterns.filter_map(|(path, _)| loaded.source(path)).collect()
+        patterns.filter(|(path, _)| self.owner(path) == Some(project)).filter_map(|(path, _)| loaded.source(path)).collect()
+    }
+
+    /// The project whose findings of a file are shown: of several that have it the first, as `check` does.
+    pub fn owner(&self, path: &Path) -> Option<usize> {
+        self.find(path).map(|at| at.project)
     }
 
     /// The file at a path, in the first project that has it.

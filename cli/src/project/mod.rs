@@ -18,7 +18,7 @@ use patternc_compiler::diagnostic::{Diagnostic, Safety};
 use patternc_compiler::fixes::{self, Choice, Followed};
 use patternc_compiler::ide::complete::Scratch;
 use patternc_compiler::location::locate;
-use patternc_compiler::project_names::duplicates;
+use patternc_compiler::project_names::{duplicates, names_outside};
 use patternc_compiler::resolve::scope;
 use patternc_compiler::rules::syntax;
 use patternc_grammar::syntax::Span;
@@ -180,6 +180,22 @@ fn separate(loaded: Loaded) -> Vec<Loaded> {
     parts
 }
 
+/// Whether two files of the projects, which may share some, declare one name.
+pub fn declare_twice<'a>(projects: impl Iterator<Item = &'a Loaded>) -> bool {
+    let mut files = BTreeSet::new();
+    let mut declared = BTreeSet::new();
+    for loaded in projects {
+        for &file in Project::get(&loaded.db).files(&loaded.db) {
+            if files.insert(file.path(&loaded.db).clone()) {
+                if !names_outside(&loaded.db, file).into_iter().all(|name| declared.insert(name)) {
+                    return true;
+                }
+            }
+        }
+    }
+    false
+}
+
 /// The file and everything it imports, directly or not.
 fn reachable(db: &Database, file: SourceFile) -> BTreeSet<SourceFile> {
     let mut found = BTreeSet::new();
@@ -280,6 +296,17 @@ impl Loaded {
         // Most edits are none of an import, and cost no parse here.
         let lines = |text: &str| text.lines().filter(|line| line.contains("use")).map(str::to_owned).collect::<Vec<_>>();
         lines(old) != lines(text) && imports(name, old) != imports(name, text)
+    }
+
+    /// Whether a new text of a file may declare other names than before. Without a configuration, names that several files declare say that
+    /// those do not belong together.
+    pub fn declares_others(&self, path: &Path, text: &str) -> bool {
+        let Some(file) = self.source(path).filter(|_| Project::get(&self.db).config(&self.db).is_none()) else { return false };
+        let words = ["record", "space", "extern", "mirror"];
+        // Most edits are none of a declaration, and cost no look at what is declared.
+        let lines =
+            |text: &str| text.lines().filter(|line| words.iter().any(|word| line.contains(word))).map(str::to_owned).collect::<Vec<_>>();
+        lines(file.text(&self.db)) != lines(text)
     }
 
     /// The file at an absolute path: a pattern, or the configuration.

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::patternc::patternc;
+
 use super::{Editor, PEOPLE, change_all, covered, opened, project};
 
 #[test]
@@ -108,6 +110,46 @@ fn an_import_brings_files_together_that_were_apart() {
         change_all(&mut editor, "b.pattern", version + 1, &joined.replace("a.pattern", "c.pattern"));
         assert!(codes(&editor).contains(&json!("unresolved-import")), "version {version}");
     }
+    assert_eq!(editor.end(), Some(0));
+}
+
+/// As `check` has it at every moment: two files that declare one name are apart, and together again once they do not.
+#[test]
+fn a_name_that_two_files_declare_takes_them_apart() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let shared = "fn twice(n: Int) -> Int { n * 2 }\nfn thrice(n: Int) -> Int { n * 3 }\n";
+    let first = "use \"shared.pattern\" { twice }\nspace one\nrecord R in one {\n  cell n: Int = twice(1)\n}\n";
+    let second = "use \"shared.pattern\" { thrice }\nspace two\nrecord S in two {\n  cell n: Int = thrice(1)\n}\n";
+    for (name, text) in [("shared.pattern", shared), ("a.pattern", first), ("b.pattern", second)] {
+        std::fs::write(folder.path().join(name), text).expect("there is room");
+    }
+    let mut editor = Editor::start(folder.path());
+    editor.initialize(json!({}));
+    editor.open("b.pattern", 1, second);
+    let renamed = second.replace("record S", "record R");
+    for (version, text) in [(2, &*renamed), (3, second), (4, &renamed)] {
+        change_all(&mut editor, "b.pattern", version, text);
+        std::fs::write(folder.path().join("b.pattern"), text).expect("there is room");
+        let checked = patternc(folder.path()).args(["check", "--output-format", "json"]).output().expect("the binary of the test starts");
+        let checked: Value = serde_json::from_slice(&checked.stdout).expect("it is JSON");
+        let mut expected: Vec<(String, String)> = checked
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|one| (editor.uri(one["path"].as_str().unwrap()), one["rule"].as_str().unwrap().into()))
+            .collect();
+        let shown = editor.findings.iter().flat_map(|(uri, found)| found.as_array().expect("a list").iter().map(move |one| (uri, one)));
+        let mut shown: Vec<(String, String)> = shown.map(|(uri, one)| (uri.clone(), one["code"].as_str().unwrap().into())).collect();
+        expected.sort();
+        shown.sort();
+        assert_eq!(shown, expected, "version {version}");
+    }
+    // Written by somebody else.
+    std::fs::write(folder.path().join("a.pattern"), first.replace("record R", "record Q")).expect("there is room");
+    editor.notify("workspace/didChangeWatchedFiles", json!({ "changes": [{ "uri": editor.uri("a.pattern"), "type": 2 }] }));
+    change_all(&mut editor, "b.pattern", 5, &renamed);
+    let left: Vec<&Value> = editor.findings.values().flat_map(|found| found.as_array().expect("a list")).collect();
+    assert!(left.is_empty(), "{left:?}");
     assert_eq!(editor.end(), Some(0));
 }
 

@@ -32,7 +32,7 @@ impl<W: Write> Server<W> {
         if !current {
             return Ok(());
         }
-        let paths: Vec<PathBuf> = found.keys().cloned().collect();
+        let paths: Vec<PathBuf> = found.keys().filter(|path| self.workspace.owner(path) == Some(ticket.project)).cloned().collect();
         self.found.insert(ticket.project, found);
         let shown = paths.iter().try_for_each(|path| self.publish(path, None));
         // All else of the project is still unknown.
@@ -55,11 +55,12 @@ impl<W: Write> Server<W> {
                     // What is shown of files that no project has any more.
                     paths.extend(self.shown.keys().cloned());
                 }
-                paths.retain(|path| self.workspace.documents.get(path).is_none());
+                let is_told = |path: &Path| self.workspace.owner(path).is_none_or(|owner| owner == ticket.project);
+                paths.retain(|path| self.workspace.documents.get(path).is_none() && is_told(path));
                 paths.iter().try_for_each(|path| self.publish(path, None))?;
                 // Last, so that who waits for the findings of a version has those of other files too.
-                let loaded = &self.workspace.projects[ticket.project];
-                let open = self.workspace.documents.iter().map(|(path, _)| path).filter(|path| loaded.source(path).is_some());
+                let open = self.workspace.documents.iter().map(|(path, _)| path);
+                let open = open.filter(|path| self.workspace.owner(path) == Some(ticket.project));
                 let open: Vec<PathBuf> = open.cloned().collect();
                 open.iter().try_for_each(|path| {
                     let version = self.workspace.documents.get(path).and_then(|document| document.version);
@@ -73,15 +74,10 @@ impl<W: Write> Server<W> {
         Ok(())
     }
 
-    /// Shows what all projects find in a file, if it is not shown already as what they find in this version.
+    /// Shows what the project of a file finds in it, if it is not shown already as what it finds in this version.
     fn publish(&mut self, path: &Path, version: Option<i64>) -> io::Result<()> {
-        let mut of_projects = self.found.values().filter_map(|found| found.get(path));
-        let mut all: Vec<Value> = of_projects.next().cloned().unwrap_or_default();
-        for finding in of_projects.flatten() {
-            if !all.contains(finding) {
-                all.push(finding.clone());
-            }
-        }
+        let found = self.workspace.owner(path).and_then(|owner| self.found.get(&owner));
+        let mut all: Vec<Value> = found.and_then(|found| found.get(path)).cloned().unwrap_or_default();
         all.extend(self.failed.values().filter(|(place, _)| place == path).map(|(_, shown)| shown.clone()));
         let document = self.workspace.documents.get(path);
         let newer = version.is_some() && version != self.versions.get(path).copied();

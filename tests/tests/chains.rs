@@ -59,6 +59,37 @@ record Clerk in front {
 }
 "#;
 
+/// A record of a story has no name that means something else in it: that of a space, or of a parameter.
+#[test]
+fn the_records_of_a_story_are_not_called_like_spaces() {
+    let story =
+        cycle(&MANY.replace("front", "a").replace("back", "c").replace("(n: Int)", "(b: Int)").replace("+ n", "+ b").replace("(n)", "(b)"));
+    assert!(story.contains("`d.work(b)`") && story.contains("`e.work(b)`") && story.contains("in `a`"), "{story}");
+}
+
+#[test]
+fn what_was_created_before_a_rejection_is_deleted_not_taken_back() {
+    let text = r#"
+space front
+space back
+record Seat in back {
+  cell free: Int = 1
+  handler take() { require self.free > 0 else "taken"  self.free -= 1 }
+}
+record Order in front { cell n: Int = 0 }
+record Clerk in front {
+  handler order(seat: Seat) {
+    create Order { n: 1 }
+    send seat.take() then { err(_e) => { } }
+  }
+}
+"#;
+    let found = verdicts(text);
+    let half = found.iter().find(|finding| finding.message.contains("half done")).expect("it is found");
+    assert!(half.message.ends_with("the `Order` that was created before stays"), "{}", half.message);
+    assert!(half.help.as_deref().is_some_and(|help| help.contains("or delete the `Order` in an `err` arm")), "{:?}", half.help);
+}
+
 #[test]
 fn two_copies_of_one_chain_overtake_each_other() {
     let story = cycle(MANY);

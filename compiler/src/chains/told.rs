@@ -1,5 +1,7 @@
 //! A cycle as plain data: who does what to whom, in the order of the commits, with names for the records.
 
+use patternc_grammar::syntax::Name;
+
 use super::bindings::{Bindings, Class};
 use super::neighbourhood::Neighbourhood;
 use super::schedule::{self, Found, Stop};
@@ -11,7 +13,8 @@ use crate::db::Db;
 use crate::effects::known::Const;
 use crate::effects::{Grain, Site, Target, WriteKind};
 use crate::hir::BodyOwner;
-use crate::signature::{cell_sig, handler_sig, record_sig};
+use crate::resolve::item_name;
+use crate::signature::{Home, cell_sig, handler_sig, record_sig};
 use crate::types::{CellId, ItemId, LocalId, Ty};
 
 /// A way in which others observe, or break, a chain half way.
@@ -53,7 +56,7 @@ pub(super) fn told(
     bindings: &mut Bindings<'_>,
 ) -> Cycle {
     let order = &found.order;
-    let mut names = Names::default();
+    let mut names = Names { taken: taken(db, near, stops), records: Vec::new() };
     for (event, stop) in stops.iter().enumerate() {
         if let Some(record) = record_of(stop.chain.root) {
             let class = bindings.record(event, &Target::SelfRecord);
@@ -170,7 +173,8 @@ pub(super) fn told(
         names.records[index].1.key = key;
     }
     for (of, key, _) in under.into_iter().filter(|(.., there)| *there) {
-        names.records.extend(under_key(db, of, given(key, &names, &mut values, bindings), names.records.len()).map(|record| (key, record)));
+        let record = under_key(db, of, given(key, &names, &mut values, bindings), names.next());
+        names.records.extend(record.map(|record| (key, record)));
     }
     let records = names.records.into_iter().map(|(_, record)| record).collect();
     let mut ordered: Vec<CellId> = near.ordered.iter().copied().collect();
@@ -179,7 +183,7 @@ pub(super) fn told(
 }
 
 /// A record that nobody names and that is there under a key when the run starts.
-fn under_key(db: &dyn Db, of: ItemId, key: Given, at: usize) -> Option<Record> {
+fn under_key(db: &dyn Db, of: ItemId, key: Given, name: Box<str>) -> Option<Record> {
     let index = record_sig(db, of)?.cells.iter().position(|cell| cell.key)? as u32;
     let cell = CellId { record: of, index };
     let (links, holds) = match key {
@@ -188,11 +192,24 @@ fn under_key(db: &dyn Db, of: ItemId, key: Given, at: usize) -> Option<Record> {
         // It is under one that no event names.
         Given::Value(_) => return None,
     };
-    Some(Record { of, name: letter(at), key: None, links, holds })
+    Some(Record { of, name, key: None, links, holds })
 }
 
-fn letter(at: usize) -> Box<str> {
-    char::from(b'a' + (at % 26) as u8).to_string().into()
+/// What the words about a cycle name besides records: spaces, and parameters that are no records.
+fn taken(db: &dyn Db, near: &Neighbourhood<'_>, stops: &[Stop<'_>]) -> Vec<Name> {
+    let mut taken = Vec::new();
+    for stop in stops {
+        for place in [stop.entry, stop.exit] {
+            if let Some(Home::Plain(space)) = record_sig(db, near.access(place).record).map(|sig| sig.home) {
+                taken.push(item_name(db, space));
+            }
+        }
+        if let BodyOwner::Handler(handler) | BodyOwner::Saga(handler) = stop.chain.root {
+            let params = handler_sig(db, handler).map(|sig| &sig.params[..]).unwrap_or_default();
+            taken.extend(params.iter().filter(|param| linked(&param.ty).is_none()).map(|param| param.name));
+        }
+    }
+    taken
 }
 
 /// What a class of values stands for.
@@ -209,9 +226,10 @@ fn given(class: Class, names: &Names, values: &mut Vec<Class>, bindings: &Bindin
 }
 
 /// Records with the names that messages give them.
-#[derive(Default)]
 struct Names {
     records: Vec<(Class, Record)>,
+    /// Names that mean something else in a message.
+    taken: Vec<Name>,
 }
 
 impl Names {
@@ -219,9 +237,16 @@ impl Names {
         self.records.iter().position(|(known, _)| *known == class)
     }
 
+    /// The next name: `a`, `b`.
+    fn next(&self) -> Box<str> {
+        let letters = ('a'..='z').map(|letter| letter.to_string());
+        let mut free = letters.filter(|letter| self.taken.iter().all(|taken| taken.as_str() != letter)).skip(self.records.len());
+        free.next().unwrap_or_else(|| format!("r{}", self.records.len())).into()
+    }
+
     fn add(&mut self, class: Class, of: ItemId) -> usize {
         self.find(class).unwrap_or_else(|| {
-            let name = letter(self.records.len());
+            let name = self.next();
             self.records.push((class, Record { of, name, key: None, links: Vec::new(), holds: Vec::new() }));
             self.records.len() - 1
         })

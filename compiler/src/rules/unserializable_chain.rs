@@ -324,9 +324,19 @@ fn left(context: &Context<'_>, chain: &Chain, index: usize, rejects: Site, writt
         _ => format!("`{}`", body_name(context.db, piece.body)),
     };
     let write = written.accesses.iter().find(|access| !access.reads());
-    let cell = write.and_then(|write| write.cell).map_or_else(|| "a record".to_owned(), |cell| format!("`{}`", cell_path(context.db, cell)));
+    let (stays, back) = match write.map(|write| (write.cell, write.write, record_name(context.db, write.record))) {
+        Some((Some(cell), ..)) => {
+            let cell = cell_path(context.db, cell);
+            (format!("what was written to `{cell}` before stays"), format!("take `{cell}` back"))
+        }
+        Some((None, Some(WriteKind::Create), record)) => (format!("the `{record}` that was created before stays"), format!("delete the `{record}`")),
+        Some((None, Some(WriteKind::Delete), record)) => {
+            (format!("the `{record}` that was deleted before stays deleted"), format!("create the `{record}` again"))
+        }
+        _ => ("what was written before stays".to_owned(), "take what was written back".to_owned()),
+    };
     let then = if parked { "the rejection is parked" } else { "whoever called is told that it failed" };
-    let message = format!("when {what} rejects, `{name}` is left half done: {then}, and what was written to {cell} before stays");
+    let message = format!("when {what} rejects, `{name}` is left half done: {then}, and {stays}");
     let mut finding = RULE.at(cut(context, chain, std::iter::once(at)), "half of the chain is committed here", message);
     finding = finding.label(Location::Site(rejects), "can reject");
     if let Some(write) = write {
@@ -335,10 +345,10 @@ fn left(context: &Context<'_>, chain: &Chain, index: usize, rejects: Site, writt
     let in_vain = piece.accesses.iter().any(|access| write.is_some_and(|write| !access.reads() && takes_back(access, write)));
     finding.help(match piece.way {
         Way::Arm { answer: true, .. } if in_vain => format!(
-            "an arm that fails leaves none of its own writes: take {cell} back in a handler of its own, `return send` to it, and `fail` in the `ok` arm of that"
+            "an arm that fails leaves none of its own writes: {back} in a handler of its own, `return send` to it, and `fail` in the `ok` arm of that"
         ),
         _ => format!(
-            "check in the first transaction, before anything is written; or take {cell} back in an `err` arm; or make it a `saga`, whose steps have an `undo`"
+            "check in the first transaction, before anything is written; or {back} in an `err` arm; or make it a `saga`, whose steps have an `undo`"
         ),
     })
 }

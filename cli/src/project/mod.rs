@@ -186,10 +186,9 @@ pub fn declare_twice<'a>(projects: impl Iterator<Item = &'a Loaded>) -> bool {
     let mut declared = BTreeSet::new();
     for loaded in projects {
         for &file in Project::get(&loaded.db).files(&loaded.db) {
-            if files.insert(file.path(&loaded.db).clone()) {
-                if !names_outside(&loaded.db, file).into_iter().all(|name| declared.insert(name)) {
-                    return true;
-                }
+            let is_new = files.insert(file.path(&loaded.db).clone());
+            if is_new && !names_outside(&loaded.db, file).into_iter().all(|name| declared.insert(name)) {
+                return true;
             }
         }
     }

@@ -320,7 +320,7 @@ impl Reader<'_> {
             Type::Text => "a Text".into(),
             Type::Bytes => "Bytes as base64".into(),
             Type::Time => "a Time like \"2030-01-31T12:00:00Z\"".into(),
-            Type::Duration => "a Duration like \"30s\" (units: ms s m h d)".into(),
+            Type::Duration => "a Duration like \"30s\" or \"1h5m\" (units: d h m s ms, in this order)".into(),
             Type::Space => "a space like \"home\"".into(),
             Type::Failure => "a failure with kind and message".into(),
             Type::List(of) => format!("an array for a List<{}>", self.program.ty(of)),

@@ -13,12 +13,23 @@ pub fn duration(milliseconds: i64) -> String {
     format!("{}{unit}", milliseconds / size)
 }
 
-/// Reads a duration: a whole number and a unit.
+/// Reads a duration: whole numbers with their units, each unit once and the larger before the smaller, as in `90s` or `-1h5m`: as the language
+/// writes it, and as a text shows it.
 pub fn parse_duration(text: &str) -> Option<i64> {
-    let unit_at = text.find(|c: char| !(c.is_ascii_digit() || c == '-'))?;
-    let (number, unit) = text.split_at(unit_at);
-    let (_, size) = UNITS.iter().find(|(name, _)| *name == unit)?;
-    number.parse::<i64>().ok()?.checked_mul(*size)
+    let (sign, mut rest) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    let mut units = UNITS.iter();
+    let mut sum: i128 = 0;
+    loop {
+        let unit_at = rest.find(|c: char| !c.is_ascii_digit())?;
+        let unit_end = rest[unit_at..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |digit| unit_at + digit);
+        let (_, size) = units.find(|(name, _)| *name == &rest[unit_at..unit_end])?;
+        let number: u64 = rest[..unit_at].parse().ok()?;
+        sum += sign * i128::from(number) * i128::from(*size);
+        rest = &rest[unit_end..];
+        if rest.is_empty() {
+            return i64::try_from(sum).ok();
+        }
+    }
 }
 
 /// A time in RFC 3339, UTC, with milliseconds where there are any; with `fixed` always, so that texts sort as times do. `None` beyond the
@@ -48,7 +59,10 @@ mod tests {
         for extreme in [i64::MIN, i64::MAX] {
             assert_eq!(parse_duration(&duration(extreme)), Some(extreme));
         }
-        for wrong in ["", "5", "s", "1.5s", "5 s", "5x", "1h30m", "9223372036854775807d", "--5s", "5-s"] {
+        for (text, minutes) in [("1h5m", 65), ("-1h30m", -90), ("1d1h1m0s", 1501), ("2m60s", 3)] {
+            assert_eq!(parse_duration(text), Some(minutes * 60_000), "{text}");
+        }
+        for wrong in ["", "5", "s", "1.5s", "5 s", "5x", "5m1h", "1h1h", "1h30", "1h-5m", "-", "9223372036854775807d", "--5s", "5-s"] {
             assert_eq!(parse_duration(wrong), None, "{wrong}");
         }
     }

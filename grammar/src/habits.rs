@@ -263,6 +263,11 @@ pub(crate) fn value(word: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
+/// Whether a name is what other languages say of a value that is absent.
+pub fn is_none_elsewhere(word: &str) -> bool {
+    value(word).is_some_and(|(here, _)| here == "none")
+}
+
 /// What a type of other languages is called here.
 pub fn type_elsewhere(word: &str) -> Option<&'static str> {
     Some(match word {

@@ -50,15 +50,38 @@ pub fn lexemes(text: &str) -> Vec<Lexeme> {
     tokens.iter().filter_map(|token| Some(Lexeme { kind: kind(token.rule)?, span: Span { start: token.start, end: token.end } })).collect()
 }
 
-/// Whether a bracket waits to be closed.
-pub fn is_unclosed(text: &str) -> bool {
-    let depth = lexemes(text).iter().fold(0i64, |depth, lexeme| match lexeme.kind {
-        LexemeKind::Opening => depth + 1,
-        // One too many is a mistake to be told, not something that closes what comes later.
-        LexemeKind::Closing => (depth - 1).max(0),
-        _ => depth,
-    });
-    depth > 0
+/// Whether a text cannot be all that was meant: a bracket waits to be closed, or an operator for what stands behind it.
+pub fn goes_on(text: &str) -> bool {
+    let lexemes = lexemes(text);
+    let mut open: Vec<&str> = Vec::new();
+    for lexeme in &lexemes {
+        match (lexeme.kind, lexeme.span.slice(text)) {
+            (LexemeKind::Opening, bracket) => open.push(bracket),
+            // One that closes nothing, or something else, is a mistake to be told: nothing that comes later mends it.
+            (LexemeKind::Closing, bracket) if !matches!((open.pop(), bracket), (Some("("), ")") | (Some("["), "]") | (Some("{"), "}")) => {
+                return false;
+            }
+            _ => {}
+        }
+    }
+    !open.is_empty() || waits_for_operand(text, &lexemes)
+}
+
+/// Whether the last of a text is an operator, or a word that something must follow.
+fn waits_for_operand(text: &str, lexemes: &[Lexeme]) -> bool {
+    let Some(last) = lexemes.iter().rposition(|lexeme| lexeme.kind != LexemeKind::Comment) else { return false };
+    let mut at = lexemes[last].span.end as usize;
+    let mut behind = String::new();
+    for comment in &lexemes[last + 1..] {
+        behind += &text[at..comment.span.start as usize];
+        at = comment.span.end as usize;
+    }
+    behind += &text[at..];
+    match behind.trim() {
+        "" => lexemes[last].kind == LexemeKind::Keyword && matches!(lexemes[last].span.slice(text), "else" | "in" | "catch"),
+        "=" | "+=" | "-=" | "+" | "-" | "*" | "/" | "%" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "&&" | "||" | "??" => true,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -92,12 +115,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unclosed_is_a_bracket_outside_of_texts_and_comments() {
-        for open in ["record Person in home {", "f([1,", "test \"x {1} {\" {", "{ // }", ") ("] {
-            assert!(is_unclosed(open), "{open}");
+    fn what_goes_on_has_an_open_bracket_or_waits_for_an_operand() {
+        for open in ["record Person in home {", "f([1,", "test \"x {1} {\" {", "{ // }"] {
+            assert!(goes_on(open), "{open}");
         }
-        for closed in ["ada.name", "1 + 2 // {", "let x = \"a b (", "\"{f(1)} \\{\"", "", "ü € \u{0}"] {
-            assert!(!is_unclosed(closed), "{closed}");
+        for open in ["1 +", "let x =\n", "a && // both", "// one\nx ??", "require a else", "x in\n\n", "(a) -"] {
+            assert!(goes_on(open), "{open}");
+        }
+        for closed in
+            ["ada.name", "1 + 2 // {", "let x = \"a b (", "\"{f(1)} \\{\"", "", "ü € \u{0}", "x++", "x--", "Text?", "\"a +\"", "// 1 +"]
+        {
+            assert!(!goes_on(closed), "{closed}");
+        }
+        for wrong in ["}{", ") (", "f(1]", "({)"] {
+            assert!(!goes_on(wrong), "{wrong}");
         }
     }
 }

@@ -38,6 +38,18 @@ record Notices in notices {
 }
 "#;
 
+#[test]
+fn an_entry_goes_on_behind_an_operator_and_ends_with_a_bracket_that_closes_nothing() {
+    let folder = project();
+    let output = script(folder.path(), "}{\nlet x = 1 +\n  2 // three\nx ==\n3\n\"{x}\"\n");
+    let said = seen(&output);
+    assert!(said.contains("this `}` closes nothing"), "{said}");
+    assert!(said.contains("true") && said.contains("\"3\""), "what follows is run: {said}");
+    // What waits for something until the end is told.
+    let said = seen(&script(folder.path(), "1 +\n"));
+    assert!(said.contains("expected an expression"), "{said}");
+}
+
 fn project() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     std::fs::write(folder.path().join("bank.pattern"), BANK).expect("there is room for a file");

@@ -1,6 +1,7 @@
 //! Types, parameters, names in lists.
 
 use super::Builder;
+use crate::habits;
 use crate::parse::Rule;
 use crate::syntax::*;
 
@@ -22,7 +23,8 @@ impl Builder<'_> {
 
     /// Whether a name is what other languages say of a value that is absent.
     fn is_absent(&self) -> bool {
-        matches!(self.slice(self.tokens[self.at]), "null" | "undefined" | "nil" | "none" | "None" | "NULL" | "Null")
+        let word = self.slice(self.tokens[self.at]);
+        word == "none" || habits::is_none_elsewhere(word)
     }
 
     /// `A | B`, of which `first` is the index of the first token: reported, and read as what was meant where it is one type that may be absent.

@@ -1,10 +1,10 @@
-//! What is typed, or comes through a pipe: whole entries, over as many lines as brackets are open.
+//! What is typed, or comes through a pipe: whole entries, over as many lines as brackets are open and operators wait for what follows.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, IsTerminal};
 use std::path::PathBuf;
 
-use patternc_grammar::is_unclosed;
+use patternc_grammar::goes_on;
 use reedline::{
     ColumnarMenu, Emacs, FileBackedHistory, KeyCode, KeyModifiers, MenuBuilder, Prompt, PromptEditMode, PromptHistorySearch,
     PromptHistorySearchStatus, Reedline, ReedlineEvent, ReedlineMenu, Signal, ValidationResult, Validator, default_emacs_keybindings,
@@ -115,7 +115,7 @@ impl<R: BufRead> Script<R> {
 
 /// The entries of a text that was typed or pasted as one. A line that cannot begin an entry goes on with the one before it.
 pub fn entries_of(text: &str) -> Vec<String> {
-    let goes_on = |line: &str| {
+    let continues = |line: &str| {
         let line = line.trim_start();
         !line.starts_with("//") && line.starts_with(['.', '?', '+', '*', '/', '%', '<', '>', '=', '!', '&', '|', ')', ']', '}', ','])
             || ["else", "catch", "then", "in"]
@@ -130,7 +130,7 @@ pub fn entries_of(text: &str) -> Vec<String> {
             open.clear();
         } else if is_whole(&open) {
             let entry = std::mem::take(&mut open);
-            match entries.last_mut().filter(|before| goes_on(&entry) && !before.trim_start().starts_with(':')) {
+            match entries.last_mut().filter(|before| continues(&entry) && !before.trim_start().starts_with(':')) {
                 Some(before) => before.push_str(&entry),
                 None => entries.push(entry),
             }
@@ -162,8 +162,8 @@ fn history_file() -> Option<PathBuf> {
 }
 
 fn is_whole(text: &str) -> bool {
-    // A command is one line, unless what it is about goes on.
-    !is_unclosed(text)
+    // A command is one line, unless what it is about goes on. One that names a folder may end like an operator.
+    !goes_on(text) || text.trim_start().starts_with(':') && text.trim_end().ends_with('/')
 }
 
 struct Brackets;

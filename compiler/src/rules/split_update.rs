@@ -9,7 +9,7 @@ use crate::diagnostic::{Diagnostic, Edit, Level as Severity, Location, Safety};
 use crate::effects::depth::{Level, bottom_up};
 use crate::effects::always::{self, Done};
 use crate::effects::{
-    self, BlockId, CallEffect, Effects, Entry, FailureCause, SendEffect, SendTarget, Site, Target, WriteEffect, WriteKind,
+    self, BlockId, CallEffect, Effects, Entry, FailureCause, SendEffect, SendTarget, Site, Target, Value, WriteEffect, WriteKind,
 };
 use crate::facts;
 use crate::hir::{Block, BodyOwner, ExprKind, Stmt, StmtKind};
@@ -135,8 +135,13 @@ pub fn split<'e>(callable: &Callable<'_>, piece: &'e Effects, of: BlockId) -> Op
     let mut found: Option<Split<'e>> = None;
     for stays in outside.into_iter().filter(|half| !callable.is_in(half.here(), catch)) {
         for &undone in &inside {
-            if beside(callable, of, stays.here(), undone.here()) && !handled(callable, catch, &certain, stays, undone) {
-                torn_apart(callable, stays, undone, &mut found);
+            let rounds = match beside(callable, of, stays.here(), undone.here()) {
+                Beside::Never => continue,
+                Beside::InOneRound => Rounds::One,
+                Beside::InTwoRounds => Rounds::of(callable, stays, undone),
+            };
+            if !handled(callable, catch, &certain, stays, undone, rounds) {
+                torn_apart(callable, stays, undone, rounds, &mut found);
             }
         }
     }
@@ -144,21 +149,59 @@ pub fn split<'e>(callable: &Callable<'_>, piece: &'e Effects, of: BlockId) -> Op
 }
 
 /// Whether what stays can happen in the transaction in which what is undone fails.
-fn beside(callable: &Callable<'_>, of: BlockId, stays: Site, undone: Site) -> bool {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Never,
+    InOneRound,
+    /// In another round of a loop only.
+    InTwoRounds,
+}
+
+/// Whether what is named alike in two halves is one record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rounds {
+    One,
+    /// The name means another record in each round.
+    Differ,
+}
+
+impl Rounds {
+    /// What two rounds of a loop mean by the names of two halves: one that is bound in the loop means another record in each.
+    fn of(callable: &Callable<'_>, stays: Half<'_>, undone: Half<'_>) -> Rounds {
+        let Some(bound) = root(undone.target()).map(|local| callable.body.locals[local.0 as usize].span) else { return Rounds::One };
+        let parts = [bound, callable.span(stays.here()), callable.span(undone.here())];
+        let has_all = |stmt: &&Stmt| {
+            matches!(stmt.kind, StmtKind::For { .. }) && parts.iter().all(|part| stmt.span.start <= part.start && part.end <= stmt.span.end)
+        };
+        if callable.statements().iter().any(has_all) { Rounds::Differ } else { Rounds::One }
+    }
+}
+
+/// The local that a record is named by, or reached from.
+fn root(target: &Target) -> Option<LocalId> {
+    match target {
+        Target::Local(local) | Target::Key(_, Value::Local(local)) => Some(*local),
+        Target::Path(path) => root(&path.0),
+        Target::Key(_, Value::Cell(cell)) => root(&cell.0),
+        Target::Key(_, Value::Literal(_) | Value::SelfRecord) | Target::SelfRecord | Target::Fresh | Target::Unknown => None,
+    }
+}
+
+fn beside(callable: &Callable<'_>, of: BlockId, stays: Site, undone: Site) -> Beside {
     // What comes after the `try` happens beside a failure only where the `catch` goes on to it.
     if callable.can_follow(stays, undone) || callable.can_follow_catch(of, undone, stays) {
-        return true;
+        return Beside::InOneRound;
     }
     // One round of a loop may go one way, and the next the other. Where one round does both, that round alone is looked at: an earlier one was
     // whole when it ended.
-    !callable.can_follow(undone, stays)
-        && (callable.in_earlier_round(stays, undone) || callable.caught_in_earlier_round(of, undone, stays))
+    let in_two = callable.in_earlier_round(stays, undone) || callable.caught_in_earlier_round(of, undone, stays);
+    if in_two && !callable.can_follow(undone, stays) { Beside::InTwoRounds } else { Beside::Never }
 }
 
 /// Keeps two halves as what is torn apart, unless they belong to one record, or something worse was found.
-fn torn_apart<'e>(callable: &Callable<'_>, stays: Half<'e>, undone: Half<'e>, found: &mut Option<Split<'e>>) {
+fn torn_apart<'e>(callable: &Callable<'_>, stays: Half<'e>, undone: Half<'e>, rounds: Rounds, found: &mut Option<Split<'e>>) {
     let invariant = covering(callable, stays, undone);
-    if stays.is_with(undone) || is_of_inverse(stays, undone) && invariant.is_none() {
+    if rounds == Rounds::One && stays.is_with(undone) || is_of_inverse(stays, undone) && invariant.is_none() {
         return;
     }
     if found.as_ref().is_none_or(|found| found.invariant.is_none() && invariant.is_some()) {
@@ -178,21 +221,24 @@ fn certain(callable: &Callable<'_>, catch: BlockId) -> Done {
 }
 
 /// Whether every way through a `catch` settles what becomes of the two halves.
-fn handled(callable: &Callable<'_>, catch: BlockId, certain: &Done, stays: Half<'_>, undone: Half<'_>) -> bool {
-    let settling = halves(callable.db, &certain.writes, &certain.sends).into_iter().filter(|half| handles(*half, stays, undone));
+fn handled(callable: &Callable<'_>, catch: BlockId, certain: &Done, stays: Half<'_>, undone: Half<'_>, rounds: Rounds) -> bool {
+    let repairs = halves(callable.db, &certain.writes, &certain.sends);
+    let settling = repairs.into_iter().filter(|half| handles(*half, stays, undone, rounds));
     let sites: Vec<Site> = settling.map(Half::here).collect();
     callable.always(catch, &sites)
 }
 
 /// Whether what a `catch` does settles what becomes of the two halves: it writes the cell that stays, or the one that was undone. A note in
 /// another cell settles nothing. What an event does is done later and elsewhere, so it can settle only what an event has a part in.
-fn handles(repair: Half<'_>, stays: Half<'_>, undone: Half<'_>) -> bool {
+fn handles(repair: Half<'_>, stays: Half<'_>, undone: Half<'_>, rounds: Rounds) -> bool {
     // What is written of a record that was made says what became of that.
     let is_about = |half: Half<'_>| match (repair, half) {
         (Half::Write(write), Half::Write(half)) => half.cell.is_none() || write.cell.is_none() || write.cell == half.cell,
         _ => stays.is_send() || undone.is_send(),
     };
-    [stays, undone].into_iter().any(|half| repair.is_with(half) && is_about(half))
+    let settles = |half: Half<'_>| repair.is_with(half) && is_about(half);
+    // What stays from another round the `catch` has no name for, if names mean other records there.
+    settles(undone) || settles(stays) && !(rounds == Rounds::Differ && stays.is_with(undone))
 }
 
 /// Whether one of them is the other end of an `inverse`. The runtime keeps both ends equal: half of a link is never committed, but what an
@@ -297,8 +343,12 @@ fn split_by_call<'e>(callable: &Callable<'_>, piece: &'e Effects, call: &CallEff
     for Tear { undone, repairs } in tears {
         let repairs = halves(db, &repairs.writes, &repairs.sends);
         for undone in halves(db, &undone.writes, &undone.sends) {
-            for &stays in stay.iter().filter(|stays| !repairs.iter().any(|repair| handles(*repair, **stays, undone))) {
-                torn_apart(callable, stays, undone, &mut found);
+            for &stays in &stay {
+                let in_one = callable.can_follow(stays.here(), call.site) || callable.can_follow(call.site, stays.here());
+                let rounds = if in_one { Rounds::One } else { Rounds::of(callable, stays, undone) };
+                if !repairs.iter().any(|repair| handles(*repair, stays, undone, rounds)) {
+                    torn_apart(callable, stays, undone, rounds, &mut found);
+                }
             }
         }
     }
@@ -353,6 +403,11 @@ fn torn(context: &Context<'_>, callable: &Callable<'_>, start: &str, split: &Spl
         Half::Send(send) => {
             (format!("`{}` is sent all the same", words.event(send)), format!("stays: sent to {}", steps::reached(callable, send)))
         }
+    };
+    // Two rounds of a loop, in which one name means two records.
+    let stays = match (split.undone, split.stays) {
+        (Half::Write(one), Half::Write(other)) if name(one) == name(other) => format!("the write of {} of another round stays", name(other)),
+        _ => stays,
     };
     let message = format!("{start}, {undone} and {stays}: half of the update is committed");
     let mut finding = RULE.at(callable.place(split.undone.here()), undone_here, message);

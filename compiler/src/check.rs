@@ -66,15 +66,19 @@ fn is_remnant(db: &dyn Db, file: SourceFile, finding: &Diagnostic) -> bool {
 /// the brackets of `.then(…)`.
 fn is_told_by_body(db: &dyn Db, file: SourceFile, error: &SyntaxError) -> bool {
     let text = file.text(db);
-    let in_callback = |finding: &Diagnostic| match finding.primary.at {
+    let is_of_finding = |finding: &Diagnostic| match finding.primary.at {
         Location::Span(_, span) if finding.rule == rules::syntax::RULE.name => {
+            // The body knows what the word is compared with.
+            if patternc_grammar::is_none_elsewhere(span.slice(text)) {
+                return span == error.span;
+            }
             // What could not be read ends the call: it goes on behind it, on its line.
             let between = text.get(span.end as usize..error.span.start as usize);
             error.span.start >= span.start && between.is_none_or(|between| !between.contains('\n'))
         }
         _ => false,
     };
-    if bodies(db, file).diagnostics.iter().any(in_callback) {
+    if bodies(db, file).diagnostics.iter().any(is_of_finding) {
         return true;
     }
     let called = |finding: &Diagnostic| match finding.primary.at {

@@ -172,7 +172,7 @@ fn a_fix_that_does_harm_is_neither_offered_nor_counted_nor_followed() {
 #[test]
 fn a_fix_that_says_the_same_mistake_in_other_words_is_not_offered() {
     for cell in [
-        "cell name: Text not null\n  handler rename(to: Text) { self.name = to }",
+        "cell name: Text not blank\n  handler rename(to: Text) { self.name = to }",
         "cell n: Int = 0\n  cell o: P?\n  handler a() { self.n = self.o.n }",
     ] {
         let folder = tempfile::tempdir().expect("there is room for a folder");

@@ -1,6 +1,6 @@
 //! `!`, `-`, arithmetic, comparison, `in`, `??`, `&&` and `||`.
 
-use patternc_grammar::syntax::{self as syn, BinaryOp, Span, UnaryOp};
+use patternc_grammar::syntax::{self as syn, BinaryOp, Ident, Span, UnaryOp};
 
 use crate::diagnostic::Safety;
 use crate::hir::{Expr, ExprKind};
@@ -83,8 +83,14 @@ impl Checker<'_> {
     }
 
     fn equality(&mut self, op: BinaryOp, left: &syn::Expr, right: &syn::Expr, op_span: Span, span: Span) -> Expr {
+        let absent = [left, right].map(|side| self.none_elsewhere(side));
         let mut left = self.expr(left);
         let mut right = self.expr(right);
+        match absent {
+            [None, Some(name)] => self.compares_with_nothing(op, name, &left),
+            [Some(name), None] => self.compares_with_nothing(op, name, &right),
+            _ => {}
+        }
         match self.join(&left.ty, &right.ty) {
             Some(_) => {
                 left.ty = filled(&left.ty, &right.ty);
@@ -109,6 +115,27 @@ impl Checker<'_> {
             }
         }
         make(op, left, right, Ty::Bool, span)
+    }
+
+    /// A word such as `null`, where nothing has that name.
+    fn none_elsewhere(&self, expr: &syn::Expr) -> Option<Ident> {
+        let syn::ExprKind::Name(name) = expr.kind else { return None };
+        let is_free = self.local_named(name.name).is_none() && self.names.lookup(name.name).is_none();
+        (is_free && patternc_grammar::is_none_elsewhere(&name.name)).then_some(name)
+    }
+
+    /// Reports a comparison with `null` of what never is absent: to write `none` for it would be no way out.
+    fn compares_with_nothing(&mut self, op: BinaryOp, word: Ident, value: &Expr) {
+        if matches!(value.ty, Ty::Optional(_) | Ty::None | Ty::Error | Ty::Unknown) {
+            return;
+        }
+        let found = self.quoted(&value.ty);
+        let always = op == BinaryOp::Ne;
+        let finding = self
+            .error("syntax", word.span, format!("`{}` is not a word of the language", word.name))
+            .label(self.at(value.span), format!("{found}, not optional"))
+            .help(format!("take the comparison away: a {} is never absent, so it would always be {always}", found.trim_matches('`')));
+        self.push(finding);
     }
 
     /// Warns of comparing with `none` what never is `none`.

@@ -329,6 +329,11 @@ fn what_the_outside_answers_is_offered() {
     assert_eq!(offered("test \"t\" {\n  given |\n}"), ["payments.charge"]);
     assert_eq!(snippet("test \"t\" {\n  given pay|\n}", "payments.charge"), "payments.charge(${1:agent}, ${2:amount}) => $0");
     assert_eq!(offered("test \"t\" {\n  given payments.|\n}"), ["charge"]);
+    assert_eq!(offered("test \"t\" { given payments.| }"), ["charge"]);
+    assert_eq!(offered("test \"t\" {\n  given payments.ch|\n}"), ["charge"]);
+    assert_eq!(offered("test \"t\" {\n  given payments.|\n  expect 1 == 1\n}"), ["charge"]);
+    assert_eq!(offered("test \"t\" {\n  given payments.| => 1\n}"), ["charge"]);
+    assert_eq!(offered("test \"t\" {\n  hold {\n    given payments.|\n    let x = 1\n  }\n}"), ["charge"]);
     let marks = offered("extern e {\n  f(x: Int) -> Int |\n}");
     assert_eq!(marks, ["idempotent", "readonly"]);
     assert_eq!(offered("extern e {\n  |\n}"), ["operation"]);

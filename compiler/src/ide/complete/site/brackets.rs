@@ -9,6 +9,8 @@ use crate::ide::cursor::Around;
 pub(super) fn by_brackets(text: &str, at: usize, around: &Around) -> Site {
     let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let line = text[line_start..at].trim_start();
+    // Its block may begin on the same line.
+    let statement = line[line.rfind(['{', '}']).map_or(0, |brace| brace + 1)..].trim_start();
     let last = line.trim_end().rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
     let innermost = around.open.last();
     let header = innermost.map(|open| {
@@ -18,8 +20,8 @@ pub(super) fn by_brackets(text: &str, at: usize, around: &Around) -> Site {
     let first = header.and_then(|header| header.split_whitespace().next()).unwrap_or_default();
     let position = match (innermost.map(|open| open.bracket), first) {
         _ if line.starts_with("@allow(") => Position::Rule,
-        _ if line.starts_with("given ") && !line.contains("=>") => {
-            let of = line.strip_suffix('.').and_then(|line| line.split_whitespace().last());
+        _ if statement.starts_with("given ") && !statement.contains("=>") => {
+            let of = statement.strip_suffix('.').and_then(|given| given.split_whitespace().last());
             Position::Given { of: of.map(Name::from) }
         }
         _ if matches!(last, "let" | "handler" | "saga" | "cell" | "derived" | "fn" | "struct" | "enum" | "step" | "pivot") => {

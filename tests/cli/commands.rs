@@ -148,6 +148,24 @@ const UNFORMATTED: &[u8] = b"record A in home {cell a: Int // one\n}\nspace home
 const FORMATTED: &str = "record A in home {\n  cell a: Int // one\n}\n\nspace home\n";
 
 #[test]
+fn what_is_formatted_from_the_standard_input_has_a_name() {
+    let files = folder(&[]);
+    let format = |arguments: &[&str], text: &str| {
+        let mut command = patternc(files.path());
+        command.arg("fmt").args(arguments);
+        run_with_input(command, text)
+    };
+    let formatted = format(&["-", "--stdin-filename", "src/a.pattern"], "space   home\n");
+    assert_eq!((formatted.status.code(), &*String::from_utf8_lossy(&formatted.stdout)), (Some(0), "space home\n"));
+    let broken = format(&["-", "--stdin-filename", "src/a.pattern"], "space\n");
+    assert!(broken.status.code() == Some(1) && seen(&broken).contains("src/a.pattern:1:6: left as it is: "), "{}", seen(&broken));
+    let checked = format(&["--check", "-", "--stdin-filename", "src/a.pattern"], "space   home\n");
+    assert_eq!((checked.status.code(), &*String::from_utf8_lossy(&checked.stdout)), (Some(1), "src/a.pattern\n"));
+    let alone = call(files.path(), &["fmt", "--stdin-filename", "src/a.pattern"]);
+    assert!(alone.status.code() == Some(2) && seen(&alone).contains("needs `-`"), "{}", seen(&alone));
+}
+
+#[test]
 fn files_are_formatted_in_place_and_broken_ones_left_alone() {
     let files = folder(&[("a.pattern", UNFORMATTED), ("bad.pattern", b"space  \n"), ("notes.txt", b"a  b")]);
     let read = |name: &str| std::fs::read_to_string(files.path().join(name)).expect("the file stays");
@@ -161,7 +179,7 @@ fn files_are_formatted_in_place_and_broken_ones_left_alone() {
     let all = call(files.path(), &["fmt"]);
     assert_eq!(all.status.code(), Some(1), "one is broken");
     assert!(seen(&all).contains("bad.pattern:1:6: left as it is: "), "{}", seen(&all));
-    assert!(seen(&all).contains("1 file formatted, 1 file with errors left as they are"), "{}", seen(&all));
+    assert!(seen(&all).contains("1 file formatted, 1 file with errors left as it is\n"), "{}", seen(&all));
     assert_eq!((read("a.pattern").as_str(), read("bad.pattern").as_str()), (FORMATTED, "space  \n"));
     assert_eq!(std::fs::read_dir(files.path()).expect("a folder").count(), 3, "nothing is left behind");
     assert_eq!(call(files.path(), &["fmt", "--check", "a.pattern"]).status.code(), Some(0));

@@ -110,7 +110,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         if overlay.is_some() {
             return Err(Fault::Use("--watch looks at files: the standard input does not change".into()));
         }
-        watch::run(&paths, |projects| once(arguments, projects, false, quiet).map(|_| ()))?;
+        watch::run(&paths, arguments.output_format.is_prose(), |projects| once(arguments, projects, false, quiet).map(|_| ()))?;
     }
     let from_stdin = overlay.is_some();
     let mut projects = project::load(&paths, overlay.into_iter().collect())?;

@@ -22,6 +22,9 @@ pub struct Arguments {
     /// Write nothing; show what would change, and exit with 1 if anything would.
     #[arg(long)]
     diff: bool,
+    /// The name that messages give the standard input.
+    #[arg(long, value_name = "PATH")]
+    stdin_filename: Option<PathBuf>,
 }
 
 /// What became of the files.
@@ -35,18 +38,23 @@ struct Tally {
 
 pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     let mut tally = Tally::default();
-    if arguments.paths.iter().any(|path| path.as_os_str() == "-") {
+    let from_stdin = arguments.paths.iter().any(|path| path.as_os_str() == "-");
+    if arguments.stdin_filename.is_some() && !from_stdin {
+        return Err(Fault::Use("--stdin-filename needs `-` as the path".into()));
+    }
+    if from_stdin {
         if arguments.paths.len() > 1 {
             return Err(Fault::Use("`-` stands alone: the standard input is the one file to format".into()));
         }
         let mut bytes = Vec::new();
         std::io::stdin().read_to_end(&mut bytes).map_err(|source| Fault::Read { path: "-".into(), source })?;
         let text = String::from_utf8(project::without_mark(bytes)).map_err(|error| error.utf8_error().valid_up_to());
-        one(arguments, &PatternFile { path: "-".into(), text }, &mut tally)?;
+        let path = arguments.stdin_filename.clone().unwrap_or_else(|| "-".into());
+        one(arguments, &PatternFile { path, text }, true, &mut tally)?;
     } else {
         let files = project::pattern_files(&arguments.paths)?;
         for file in &files {
-            one(arguments, file, &mut tally)?;
+            one(arguments, file, false, &mut tally)?;
         }
         if !quiet && files.is_empty() {
             eprintln!("{}", project::no_files(&arguments.paths)?);
@@ -58,7 +66,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn one(arguments: &Arguments, file: &PatternFile, tally: &mut Tally) -> Result<(), Fault> {
+fn one(arguments: &Arguments, file: &PatternFile, from_stdin: bool, tally: &mut Tally) -> Result<(), Fault> {
     let shown = file.path.display().to_string();
     let text = match &file.text {
         Ok(text) => text,
@@ -78,7 +86,6 @@ fn one(arguments: &Arguments, file: &PatternFile, tally: &mut Tally) -> Result<(
     };
     let same = formatted == *text;
     *(if same { &mut tally.unchanged } else { &mut tally.changed }) += 1;
-    let from_stdin = shown == "-";
     let mut out = std::io::stdout().lock();
     if arguments.diff {
         render::diff::write(&mut out, &shown, text, &formatted)?;
@@ -115,7 +122,8 @@ fn summary(tally: &Tally, only_looked: bool) -> String {
         parts.push(format!("{} unchanged", count(tally.unchanged, "file")));
     }
     if tally.broken > 0 {
-        parts.push(format!("{} with errors left as they are", count(tally.broken, "file")));
+        let they_are = if tally.broken == 1 { "it is" } else { "they are" };
+        parts.push(format!("{} with errors left as {they_are}", count(tally.broken, "file")));
     }
     parts.join(", ")
 }

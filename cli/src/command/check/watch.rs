@@ -10,11 +10,13 @@ use crate::project;
 /// How often the files are looked at.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Checks now and after every change, until the process is ended.
-pub fn run(paths: &[PathBuf], mut check: impl FnMut(&mut [project::Loaded]) -> Result<(), Fault>) -> Result<(), Fault> {
+/// Checks now and after every change, until the process is ended. What is `prose` says where the next look begins.
+pub fn run(paths: &[PathBuf], prose: bool, mut check: impl FnMut(&mut [project::Loaded]) -> Result<(), Fault>) -> Result<(), Fault> {
     let mut projects = project::load(paths, Vec::new())?;
+    let mut again = false;
     loop {
-        clear()?;
+        separate(again && prose)?;
+        again = true;
         check(&mut projects)?;
         eprintln!("watching for changes; Ctrl-C ends");
         loop {
@@ -27,12 +29,14 @@ pub fn run(paths: &[PathBuf], mut check: impl FnMut(&mut [project::Loaded]) -> R
     }
 }
 
-/// An empty screen, where there is one.
-fn clear() -> Result<(), Fault> {
+/// An empty screen, where there is one; else a line, if it is wanted.
+fn separate(line: bool) -> Result<(), Fault> {
     let mut out = std::io::stdout().lock();
     if out.is_terminal() {
         write!(out, "\x1b[2J\x1b[3J\x1b[H")?;
-        out.flush()?;
+    } else if line {
+        writeln!(out, "--- checked again")?;
     }
+    out.flush()?;
     Ok(())
 }

@@ -168,3 +168,16 @@ fn the_job_for_gitlab_reports_findings_and_tests() {
         assert!(folder.path().join("tests.xml").exists());
     }
 }
+
+/// Without `--locked`, cargo would take other versions of the libraries than those that were tested.
+#[test]
+fn every_page_installs_what_was_tested() {
+    let pages =
+        ["README.md", "docs/src/tutorial.md", "docs/src/guide/ci.md", "editors/vscode/README.md", "action.yml", ".pre-commit-hooks.yaml"];
+    for page in pages {
+        let text = std::fs::read_to_string(repository().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
+        let installs: Vec<&str> = text.lines().filter(|line| line.contains("cargo install")).collect();
+        assert!(!installs.is_empty(), "{page} says how to install");
+        assert!(installs.iter().all(|line| line.contains("cargo install --locked --path")), "{page}: {installs:?}");
+    }
+}

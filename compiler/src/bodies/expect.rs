@@ -46,6 +46,8 @@ pub(super) enum Role {
     },
     /// What a handler, function, derived cell gives.
     Result,
+    /// The same, given by what answers a `return send` that no `ok` arm takes.
+    Answer,
     /// `let x: T`.
     Local(Name),
     /// "`require`", "`if`": what wants a Bool, a Text, a Duration.
@@ -173,6 +175,11 @@ impl Checker<'_> {
         made
     }
 
+    /// Tests what a call gives, or what answers a send: there is a type, and no expression that would say more.
+    pub fn coerce_given(&mut self, ty: Ty, span: Span, want: Want<'_>) {
+        self.coerce(Expr { ty, ..error_expr(span) }, want);
+    }
+
     /// "cell `name` of `Person` holds `Text`".
     fn wants(&mut self, want: Want<'_>) -> String {
         let ty = self.quoted(want.ty);
@@ -184,7 +191,7 @@ impl Checker<'_> {
             Role::Built(name) => format!("`{name}` takes {ty}"),
             Role::Lambda(name) => format!("the lambda of `{name}` must give {ty}"),
             Role::Field { of, name } => format!("`{name}` of `{of}` is {ty}"),
-            Role::Result => format!("the result is declared {ty}"),
+            Role::Result | Role::Answer => format!("the result is declared {ty}"),
             Role::Local(name) => format!("`{name}` is declared {ty}"),
             Role::Word(word) => format!("`{word}` needs {ty}"),
             Role::Element => format!("the elements are {ty}"),
@@ -309,7 +316,7 @@ impl Checker<'_> {
             }
             Role::Argument { of, name } => format!("`{name}` of `{of}`"),
             Role::Field { of, name } => format!("`{name}` of `{of}`"),
-            Role::Result => "the result".to_owned(),
+            Role::Result | Role::Answer => "the result".to_owned(),
             Role::Local(name) => format!("`{name}`"),
             Role::Key => "the key".to_owned(),
             Role::Built(name) | Role::Lambda(name) | Role::Word(name) => format!("`{name}`"),
@@ -358,7 +365,7 @@ impl Checker<'_> {
             Role::Cell { .. } | Role::Created { .. } | Role::Added { .. } => format!("declare the cell with `{name}@any`"),
             Role::Argument { .. } => format!("declare the parameter `{name}@any`"),
             Role::Field { .. } => format!("declare the field `{name}@any`"),
-            Role::Result => format!("declare the result `{name}@any`"),
+            Role::Result | Role::Answer => format!("declare the result `{name}@any`"),
             Role::Local(_) => format!("declare it `{name}@any`"),
             _ => format!("declare it with `{name}@any`"),
         };
@@ -371,6 +378,9 @@ impl Checker<'_> {
             (_, Some(subject)) if can_narrow => {
                 finding = self.narrowing_fix(finding, subject);
                 format!("test it first: `require same_space({}) else \"…\"`; or {widen}", self.local(subject).name)
+            }
+            (_, None) if can_narrow && matches!(want.role, Role::Answer) => {
+                format!("take it in an `ok` arm, `ok(x) => {{ require same_space(x) else \"…\"  return x }}`; or {widen}")
             }
             (_, None) if can_narrow => {
                 format!("give it a name with `let x = …` and test it: `require same_space(x) else \"…\"`; or {widen}")

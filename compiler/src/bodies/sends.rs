@@ -89,7 +89,6 @@ impl Checker<'_> {
             }
             Returns::Value(ty, at) if send.ok.is_none() => {
                 // What was sent is the answer.
-                let value = Expr { kind: ExprKind::None, ty: result.clone(), span: send.event.span };
                 if self.fits(result, ty) == Fit::No {
                     let (found, wanted) = (self.quoted(result), self.quoted(ty));
                     let finding = self
@@ -102,7 +101,7 @@ impl Checker<'_> {
                         .help("take the answer in an `ok` arm and return what is declared");
                     self.push(finding);
                 } else {
-                    self.coerce(value, Want::new(ty, Role::Result, *at));
+                    self.coerce_given(result.clone(), send.event.span, Want::new(ty, Role::Answer, *at));
                 }
             }
             // Without a declared result, only whether it went well is told.

@@ -158,7 +158,7 @@ impl Checker<'_> {
         };
         let mut ty = self.present_type(&value, "else");
         if let Some(declared) = declared {
-            self.coerce(Expr { kind: ExprKind::None, ty, span: value.span }, declared);
+            self.coerce_given(ty, value.span, declared);
             ty = declared.ty.clone();
         }
         self.let_else(local, value, ty, otherwise, span, out);
@@ -213,7 +213,7 @@ impl Checker<'_> {
         let value = Expr { kind: ExprKind::Local(given), ty: self.local_type(given), span: at };
         let mut ty = self.present_type(&value, "else");
         if let Some(declared) = declared {
-            self.coerce(Expr { kind: ExprKind::None, ty, span: at }, declared);
+            self.coerce_given(ty, at, declared);
             ty = declared.ty.clone();
         }
         self.let_else(name, value, ty, otherwise, span, out);
@@ -223,8 +223,7 @@ impl Checker<'_> {
     fn call_result(&mut self, call: &HandlerCall, declared: Option<Want<'_>>) -> Ty {
         let Some(declared) = declared else { return call.result.clone() };
         if call.result != Ty::Unit {
-            let value = Expr { kind: ExprKind::None, ty: call.result.clone(), span: call.span };
-            self.coerce(value, declared);
+            self.coerce_given(call.result.clone(), call.span, declared);
         }
         declared.ty.clone()
     }

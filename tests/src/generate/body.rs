@@ -54,12 +54,22 @@ impl<'m, 't, 'n> BodyWriter<'m, 't, 'n> {
         match self.model.handlers[self.position].answer.clone() {
             Answer::Nothing => {}
             Answer::Int => {
-                if !self.deferred(|answer| matches!(answer, Answer::Int)) {
+                if !self.deferred(|_, _, answer| matches!(answer, Answer::Int)) {
                     self.line("return self.n");
                 }
             }
             Answer::Ref { target, written } => {
                 let wanted = self.place(target, written, Place::Here);
+                let daring = self.tape.one_in(self.model.caution);
+                let same = |writer: &Self, of: &Value, answer: &Answer| match answer {
+                    Answer::Ref { target: found, written } => {
+                        *found == target && (daring || writer.fits(&writer.seen(of, *found, *written), &wanted))
+                    }
+                    Answer::Nothing | Answer::Int => false,
+                };
+                if self.deferred(same) {
+                    return self.out;
+                }
                 let value = self.reference(target, &wanted).unwrap_or_else(|| "none".into());
                 self.line(&format!("return {value}"));
             }

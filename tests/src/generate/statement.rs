@@ -361,13 +361,13 @@ impl BodyWriter<'_, '_, '_> {
     }
 
     /// Lets an earlier handler answer, if one has such an answer.
-    pub(super) fn deferred(&mut self, answers: impl Fn(&Answer) -> bool) -> bool {
+    pub(super) fn deferred(&mut self, answers: impl Fn(&Self, &Value, &Answer) -> bool) -> bool {
         if !self.tape.one_in(4) {
             return false;
         }
         let Some((of, position)) = self.callee(false) else { return false };
         let handler = self.model.handlers[position].clone();
-        if !answers(&handler.answer) {
+        if !answers(self, &of, &handler.answer) {
             return false;
         }
         let Some(args) = self.arguments(&of, &handler.params) else { return false };

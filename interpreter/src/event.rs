@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use patternc_program::{ArmId, CellIndex, ExternId, Field, HandlerId, Place, Program, RecordId, SagaId, Type};
+use patternc_program::{ArmId, CellIndex, ExternId, Field, HandlerId, Place, Program, RecordId, SagaId, Slot, Type};
 
 use crate::failure::Failure;
 use crate::value::{RecordRef, SpaceRef, Value};
@@ -121,6 +121,9 @@ pub struct SagaProgress {
     pub undoing: Option<Failure>,
     /// By slot: `self`, the parameters, what the prelude and the steps have bound.
     pub frame: Vec<Value>,
+    /// The slots that have no value, since they were bound to nothing by the version of the program that began it: nothing that is left of the
+    /// saga reads them.
+    pub unbound: Vec<Slot>,
     /// That the step was rejected and is done again all the same.
     pub rejected: Option<Rejections>,
 }

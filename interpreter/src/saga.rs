@@ -11,6 +11,7 @@ use patternc_program::{Program, Saga, SagaCall, SagaId};
 
 use crate::event::{Outcome, Rejections, SagaProgress};
 use crate::failure::{Failure, FailureKind};
+use crate::machine::{Here, fits};
 use crate::value::Value;
 
 /// The first pause before a step that was rejected past the pivot is sent again, in milliseconds: each is twice as long as the one before.
@@ -34,7 +35,7 @@ pub enum Next {
 impl SagaProgress {
     /// A saga whose prelude has left this frame: its first step is to be started.
     pub fn begin(saga: SagaId, frame: Vec<Value>) -> Self {
-        SagaProgress { saga, step: 0, undoing: None, frame, rejected: None }
+        SagaProgress { saga, step: 0, undoing: None, frame, unbound: Vec::new(), rejected: None }
     }
 
     /// The saga it is of.
@@ -58,7 +59,7 @@ impl SagaProgress {
         let saga = self.of(program);
         match outcome {
             Outcome::Committed(value) => match &self.undoing {
-                None => self.done(saga, value),
+                None => self.done(program, saga, value),
                 Some(failure) => self.undo(saga, failure),
             },
             Outcome::Failed(failure) if failure.kind == FailureKind::Unknown => {
@@ -91,9 +92,15 @@ impl SagaProgress {
         Next::Again(self.clone(), 0)
     }
 
-    fn done(&self, saga: &Saga, value: &Value) -> Next {
+    fn done(&self, program: &Program, saga: &Saga, value: &Value) -> Next {
         let mut frame = self.frame.clone();
-        if let Some((slot, _)) = saga.steps.get(self.step as usize).and_then(|step| step.result.as_ref()) {
+        if let Some((slot, ty)) = saga.steps.get(self.step as usize).and_then(|step| step.result.as_ref()) {
+            // Whoever answered may have been another version of the program.
+            if let Some(Value::Ref(me)) = frame.first()
+                && let Err(why) = fits(program, value, ty, Here::Space(me.space()), &"the answer")
+            {
+                return Next::Park(format!("what `{}` was answered does not fit: {why}", saga.step_name(self.step as usize)).into());
+            }
             frame[slot.index()] = value.clone();
         }
         let step = self.step + 1;

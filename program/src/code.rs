@@ -1,8 +1,8 @@
 //! What bodies are made of: statements and expressions over slots.
 
 use crate::{
-    ArmId, BodyId, CellIndex, DerivedIndex, EnumId, ExternId, HandlerId, Method, Name, RecordId, SagaId, Slot, Source, SpaceId, StructId,
-    Type,
+    ArmId, BodyId, CellIndex, DerivedIndex, EnumId, ExternId, Field, HandlerId, Method, Name, RecordId, SagaId, Slot, Source, SpaceId,
+    StructId, Type,
 };
 
 /// Something that can be run: a frame of slots and code over it.
@@ -28,13 +28,20 @@ pub enum Code {
 /// The body of an `ok` or `err` arm: it outlives the transaction that sends it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arm {
-    /// Stable over versions of the program that do not touch the handler: "Agent.start/send 1/ok".
+    /// For those who look: "Agent.start/send 1/ok".
     pub name: Box<str>,
+    /// What it is found by in another version of the program: where it stands, and what is sent. "Agent.start/Auth.refresh/ok".
+    pub known_as: Box<str>,
+    /// Whether no other arm is known as the same.
+    pub alone: bool,
+    /// Tells those apart that are known as the same: equal for equal text, whatever its layout and comments.
+    pub fingerprint: u64,
     /// `self` in slot 0, then the captures, then what it binds.
     pub body: BodyId,
-    pub captures: Vec<Type>,
-    /// Whether a value is bound after the captures.
-    pub binds: bool,
+    /// By the names they have where it was sent.
+    pub captures: Vec<Field>,
+    /// The type of the value that is bound after the captures, if one is.
+    pub binds: Option<Type>,
     /// What the answer of the event must be when the send is `return send`.
     pub result: Option<Type>,
 }

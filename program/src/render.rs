@@ -152,10 +152,10 @@ impl Program {
     }
 
     fn fmt_arm(&self, f: &mut Formatter<'_>, index: usize, arm: &Arm) -> fmt::Result {
-        let captures: Vec<String> = arm.captures.iter().map(|t| self.ty(t)).collect();
+        let captures: Vec<String> = arm.captures.iter().map(|c| format!("{}: {}", c.name, self.ty(&c.ty))).collect();
         write!(f, "!{index} {} #{} captures [{}]", arm.name, arm.body.0, captures.join(", "))?;
-        if arm.binds {
-            f.write_str(" binds")?;
+        if let Some(ty) = &arm.binds {
+            write!(f, " binds {}", self.ty(ty))?;
         }
         writeln!(f, "{}", self.result(arm.result.as_ref()))
     }

@@ -81,6 +81,12 @@ fn what_is_still_to_come_may_have_changed() {
     // What the prelude does now was not done then, and nobody needs it.
     let prelude = with("let twice = n * 2", "let twice = n * 2\n    require n > 100 else \"too small\"");
     assert_eq!(changed(BEFORE, &prelude, &paid()), Ok(vec!["took 1".into(), "noted 7".into(), "ok".into()]));
+    // What is bound anew, wherever it stands, is missed by nobody.
+    for more in ["let quarter = n / 4\n    let twice = n * 2", "let twice = n * 2\n    let maybe = if n > 4 { n } else { none }"] {
+        let more = with("let twice = n * 2", more);
+        assert_eq!(changed(BEFORE, &more, &paid()), Ok(vec!["took 1".into(), "noted 7".into(), "ok".into()]));
+        assert_eq!(changed(BEFORE, &more, &refused()), Ok(vec!["took 1".into(), "gave 10".into(), "no money".into()]));
+    }
     // The steps behind it may go: then it is over.
     let shorter = with("    step self.note(paid)\n", "");
     assert_eq!(changed(BEFORE, &shorter, &paid()), Ok(vec!["took 1".into(), "ok".into()]));

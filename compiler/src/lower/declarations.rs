@@ -24,6 +24,7 @@ pub(super) fn lower(linker: &Linker<'_>) -> Program {
     lowering.functions();
     lowering.declarations();
     lowering.tests();
+    lowering.out.tell_arms_apart();
     Program { bodies: lowering.out.bodies, arms: lowering.out.arms, ..lowering.program }
 }
 

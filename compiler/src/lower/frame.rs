@@ -2,6 +2,7 @@
 
 use patternc_grammar::syntax::Span;
 use patternc_program::{Arm, Body, BodyId, Code, Expr, FileId, Slot, Source, Stmt, TestStmt, Type};
+use rustc_hash::FxHashMap;
 
 use super::linker::Linker;
 use crate::hir;
@@ -19,6 +20,18 @@ impl Output {
         self.bodies.push(body);
         BodyId(self.bodies.len() as u32 - 1)
     }
+
+    /// Finds out which arms are known as the same, once there are all of them.
+    pub(super) fn tell_arms_apart(&mut self) {
+        let mut count: FxHashMap<&str, u32> = FxHashMap::default();
+        for arm in &self.arms {
+            *count.entry(&arm.known_as).or_default() += 1;
+        }
+        let alone: Vec<bool> = self.arms.iter().map(|arm| count[&*arm.known_as] == 1).collect();
+        for (arm, alone) in self.arms.iter_mut().zip(alone) {
+            arm.alone = alone;
+        }
+    }
 }
 
 /// Lowers the code of one frame: a body, or an arm of a send.
@@ -29,6 +42,8 @@ pub(super) struct FrameLowering<'a, 'db> {
     pub(super) file: FileId,
     /// "Person.link", "Agent.start/send 1/ok".
     pub(super) name: String,
+    /// What an arm in it is known as begins with: "Agent.start/Auth.refresh/ok".
+    pub(super) known_as: String,
     /// What the running event answers with: the type an answering arm gives.
     pub(super) result: Option<Type>,
     /// By local; those of other frames of the body have none.
@@ -53,6 +68,7 @@ impl<'a, 'db> FrameLowering<'a, 'db> {
             out,
             body,
             file,
+            known_as: name.clone(),
             name,
             result: None,
             slots: vec![None; body.locals.len()],
@@ -73,13 +89,14 @@ impl<'a, 'db> FrameLowering<'a, 'db> {
     }
 
     /// The frame of an arm: `self`, then the captures.
-    pub(super) fn arm<'b>(&'b mut self, name: String, captures: &[LocalId]) -> FrameLowering<'b, 'db> {
+    pub(super) fn arm<'b>(&'b mut self, name: String, known_as: String, captures: &[LocalId]) -> FrameLowering<'b, 'db> {
         let mut frame = FrameLowering {
             linker: self.linker,
             out: &mut *self.out,
             body: self.body,
             file: self.file,
             name,
+            known_as,
             result: self.result.clone(),
             slots: vec![None; self.body.locals.len()],
             next: 1,
@@ -144,6 +161,10 @@ impl<'a, 'db> FrameLowering<'a, 'db> {
 
     pub(super) fn at(&self, span: Span) -> Source {
         self.linker.source(self.file, span)
+    }
+
+    pub(super) fn local_name(&self, local: LocalId) -> patternc_program::Name {
+        self.body.locals[local.0 as usize].name
     }
 
     pub(super) fn local_ty(&self, local: LocalId) -> Type {

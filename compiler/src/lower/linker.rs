@@ -10,6 +10,7 @@ use patternc_program::{
 use rustc_hash::FxHashMap;
 
 use crate::db::{Db, Project, SourceFile};
+use crate::hir;
 use crate::signature::{self, FileSignatures, HandlerKind, RecordSig, Signature};
 use crate::types::{self, CellId, ItemId, Ty};
 
@@ -175,6 +176,16 @@ impl<'db> Linker<'db> {
         }
     }
 
+    /// What is sent, in words: `Person.link`, `payments.charge`, `create Person`.
+    pub(super) fn event_name(&self, event: &hir::SendEvent) -> String {
+        match event {
+            hir::SendEvent::Handler { handler, .. } => self.handler_name(*handler),
+            hir::SendEvent::Extern { operation, .. } => self.operation_name(*operation),
+            hir::SendEvent::Create(create) => format!("create {}", self.record_sig(create.record).name),
+            hir::SendEvent::Error => String::new(),
+        }
+    }
+
     pub(super) fn home(&self, record: &RecordSig) -> Home {
         match record.home {
             signature::Home::Plain(space) => Home::Plain(self.space(space)),
@@ -190,6 +201,11 @@ impl<'db> Linker<'db> {
     /// What text from elsewhere is in: a file after all others.
     pub(super) fn no_file(&self) -> FileId {
         FileId(self.files.len() as u32)
+    }
+
+    /// The text there.
+    pub(super) fn text(&self, file: FileId, span: patternc_grammar::syntax::Span) -> &'db str {
+        &self.files[file.index()].text(self.db)[span.start as usize..span.end as usize]
     }
 
     pub(super) fn source(&self, file: FileId, span: patternc_grammar::syntax::Span) -> Source {

@@ -5,6 +5,7 @@
 
 mod declarations;
 mod expression;
+mod fingerprint;
 mod frame;
 mod linker;
 mod query;

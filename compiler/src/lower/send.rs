@@ -1,8 +1,9 @@
 //! Sends, and their arms: bodies of their own with what they take along.
 
-use patternc_program::{Arm, ArmId, Code, Send, SendArm, SendEvent, Stmt};
+use patternc_program::{Arm, ArmId, Code, Field, Send, SendArm, SendEvent, Stmt};
 
 use super::expression::Refused;
+use super::fingerprint::fingerprint;
 use super::frame::{FrameLowering, NOT_UNDERSTOOD};
 use super::linker::Callable;
 use crate::hir::{self, ExprKind};
@@ -17,9 +18,8 @@ impl FrameLowering<'_, '_> {
         };
         let after = self.option(send.after.as_ref());
         self.sends += 1;
-        let number = self.sends;
-        let ok = send.ok.as_ref().map(|arm| self.send_arm(arm, "ok", number, send.answer));
-        let err = send.err.as_ref().map(|arm| self.send_arm(arm, "err", number, send.answer));
+        let ok = send.ok.as_ref().map(|arm| self.send_arm(send, arm, "ok"));
+        let err = send.err.as_ref().map(|arm| self.send_arm(send, arm, "err"));
         Stmt::Send(Box::new(Send { answer: send.answer, event, after, ok, err, at: self.at(send.span) }))
     }
 
@@ -40,24 +40,29 @@ impl FrameLowering<'_, '_> {
         })
     }
 
-    fn send_arm(&mut self, arm: &hir::SendArm, word: &str, number: u32, answer: bool) -> SendArm {
+    fn send_arm(&mut self, send: &hir::Send, arm: &hir::SendArm, word: &str) -> SendArm {
         let captured = self.captures(&arm.body);
         let slots = captured.iter().map(|(slot, _)| *slot).collect();
         let locals: Vec<LocalId> = captured.into_iter().map(|(_, local)| local).collect();
-        let captures = locals.iter().map(|local| self.local_ty(*local)).collect();
-        let result = if answer { self.result.clone() } else { None };
-        let name = format!("{}/send {number}/{word}", self.name);
+        let captures = locals.iter().map(|local| Field { name: self.local_name(*local), ty: self.local_ty(*local) }).collect();
+        let result = if send.answer { self.result.clone() } else { None };
+        let binds = arm.param.map(|param| self.local_ty(param));
+        let name = format!("{}/send {}/{word}", self.name, self.sends);
+        // An arm that answers does more than its text says.
+        let sent = if send.answer { "return " } else { "" }.to_owned() + &self.linker.event_name(&send.event);
+        let known_as = format!("{}/{sent}/{word}", self.known_as);
+        let fingerprint = fingerprint(self.linker.text(self.file, arm.span));
 
-        let mut frame = self.arm(name, &locals);
+        let mut frame = self.arm(name, known_as, &locals);
         if let Some(param) = arm.param {
             frame.bind(param);
         }
         let params = frame.size();
         let code = Code::Block(frame.block(&arm.body));
         let body = frame.finish(params, code, arm.span);
-        let name = body.name.clone();
+        let (name, known_as) = (body.name.clone(), frame.known_as.into());
         let body = self.out.push(body);
-        self.out.arms.push(Arm { name, body, captures, binds: arm.param.is_some(), result });
+        self.out.arms.push(Arm { name, known_as, alone: true, fingerprint, body, captures, binds, result });
         SendArm { arm: ArmId(self.out.arms.len() as u32 - 1), captures: slots }
     }
 

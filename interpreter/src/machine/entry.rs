@@ -48,10 +48,14 @@ impl Execution {
         let declaration = &env.program.arms[arm.arm.index()];
         self.attempt(env, record.space().clone(), &[], |machine| {
             machine.tx.require_live(record)?;
+            if let Some(ty) = &declaration.binds {
+                // Whoever answered may have been another version of the program.
+                fits(env.program, value, ty, Here::Space(record.space()), &"the answer")?;
+            }
             machine.call(declaration.body, |slots| {
                 slots.push(Value::Ref(record.clone()));
                 slots.extend_from_slice(&arm.captures);
-                if declaration.binds {
+                if declaration.binds.is_some() {
                     slots.push(value.clone());
                 }
             })

@@ -66,7 +66,18 @@ impl Builder {
     fn arm(&mut self, captures: &[u32], stmts: Vec<Stmt>) -> SendArm {
         let body = self.body("arm", 1 + captures.len() as u32 + 1, stmts);
         let name = format!("arm {}", self.0.arms.len()).into();
-        self.0.arms.push(Arm { name, body, captures: vec![Type::Unknown; captures.len()], binds: true, result: Some(Type::Int) });
+        let captures_declared = captures.iter().map(|n| Field { name: format!("v{n}").as_str().into(), ty: Type::Unknown }).collect();
+        let (known_as, fingerprint) = (Box::clone(&name), 0);
+        self.0.arms.push(Arm {
+            name,
+            known_as,
+            alone: true,
+            fingerprint,
+            body,
+            captures: captures_declared,
+            binds: Some(Type::Unknown),
+            result: Some(Type::Int),
+        });
         SendArm { arm: ArmId(self.0.arms.len() as u32 - 1), captures: captures.iter().map(|&n| Slot(n)).collect() }
     }
 

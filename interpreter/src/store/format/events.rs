@@ -2,8 +2,10 @@
 //!
 //! ```json
 //! {"caller":"did:x","handler":"Person.link","to":"Person/ada@home","args":{"target":"Person/bob@home"},"from":"Person/eve@home","at":1700000000000,
-//!  "ok":{"arm":"Person.start/send 1/ok","captures":[1]}}
+//!  "ok":{"arm":"Person.start/Person.best/ok","text":"9ae16a3b2f90404f","captures":{"n":1}}}
 //! ```
+//!
+//! An arm is found again by what was sent and where; of several that are known as the same (then it has `"one_of_several"`), by its text.
 //!
 //! A step of a saga has, instead of arms, how far the saga is: see [`super::saga`].
 
@@ -39,15 +41,11 @@ pub(in crate::store) fn write_outgoing(out: &mut String, program: &Program, outg
         let Some(PendingArm { arm, captures }) = arm else { continue };
         let arm = &program.arms[arm.index()];
         write!(out, ",\"{name}\":{{\"arm\":").expect("writing to a String cannot fail");
-        write_text(out, &arm.name);
-        out.push_str(",\"captures\":[");
-        for (i, capture) in captures.iter().enumerate() {
-            if i > 0 {
-                out.push(',');
-            }
-            write_value(out, program, Form::Stored, capture, arm.captures.get(i).unwrap_or(&Type::Unknown))?;
-        }
-        out.push_str("]}");
+        write_text(out, &arm.known_as);
+        let several = if arm.alone { "" } else { ",\"one_of_several\":true" };
+        write!(out, ",\"text\":\"{:016x}\"{several},\"captures\":", arm.fingerprint).expect("writing to a String cannot fail");
+        write_fields(out, program, &arm.captures, captures)?;
+        out.push('}');
     }
     if let Some(answers) = &outgoing.answers {
         out.push_str(",\"answers\":");
@@ -112,13 +110,19 @@ pub(crate) fn write_action(out: &mut String, program: &Program, action: &Action)
 }
 
 fn write_args(out: &mut String, program: &Program, params: &[Field], args: &[Value]) -> Result<()> {
-    out.push_str(",\"args\":{");
-    for (i, (param, arg)) in params.iter().zip(args).enumerate() {
+    out.push_str(",\"args\":");
+    write_fields(out, program, params, args)
+}
+
+/// Appends values as an object by their names.
+fn write_fields(out: &mut String, program: &Program, fields: &[Field], values: &[Value]) -> Result<()> {
+    out.push('{');
+    for (i, (field, value)) in fields.iter().zip(values).enumerate() {
         if i > 0 {
             out.push(',');
         }
-        write!(out, "\"{}\":", param.name).expect("writing to a String cannot fail");
-        write_value(out, program, Form::Stored, arg, &param.ty)?;
+        write!(out, "\"{}\":", field.name).expect("writing to a String cannot fail");
+        write_value(out, program, Form::Stored, value, &field.ty)?;
     }
     out.push('}');
     Ok(())
@@ -286,17 +290,52 @@ impl<'a> EventReader<'a> {
         let path = Path::Root;
         let path = path.name(role);
         let name = text(json, "arm", &path)?;
+        let captures = match json.get("captures") {
+            Some(Json::Object(captures)) => captures,
+            Some(Json::Array(captures)) => return self.numbered_arm(name, captures, &path),
+            _ => return Err(path.name("captures").error("it is not an object")),
+        };
+        let at = self.arm_known_as(name, json, &path)?;
+        let path = path.name("captures");
+        let captures = self.program.arms[at].captures.iter().map(|field| match captures.get(field.name.as_str()) {
+            Some(json) => self.values().value(json, &field.ty, &path.name(field.name.as_str())),
+            None => Err(path.error(format!("the arm {name:?} needs `{}`, which was not taken along when it was sent", field.name))),
+        });
+        Ok(PendingArm { arm: ArmId(at as u32), captures: captures.collect::<Result<Vec<_>>>()? })
+    }
+
+    /// The arm that was stored: of several that are known as the same, the one with the same text.
+    fn arm_known_as(&self, name: &str, json: &Json, path: &Path<'_>) -> Result<usize> {
+        let mut found = self.program.arms.iter().enumerate().filter(|(_, arm)| *arm.known_as == *name);
+        let Some((first, arm)) = found.clone().next() else {
+            return Err(path.error(format!("there is no arm {name:?} any more")));
+        };
+        let was_alone = json.get("one_of_several").is_none();
+        if was_alone && arm.alone {
+            return Ok(first);
+        }
+        let fingerprint = u64::from_str_radix(text(json, "text", path)?, 16).map_err(|_| path.name("text").error("it is not a number"))?;
+        match found.find(|(_, arm)| arm.fingerprint == fingerprint) {
+            Some((at, _)) => Ok(at),
+            None => Err(path.error(format!(
+                "of the arms that are {name:?} now, none has the text of the one that was sent, so that it cannot be told which it is"
+            ))),
+        }
+    }
+
+    /// As earlier versions wrote it: by the number of the send, with what it takes along in order.
+    fn numbered_arm(&self, name: &str, captures: &[Json], path: &Path<'_>) -> Result<PendingArm> {
         let Some(at) = self.program.arms.iter().position(|arm| *arm.name == *name) else {
             return Err(path.error(format!("there is no arm {name:?} any more")));
         };
         let arm = &self.program.arms[at];
         let path = path.name("captures");
-        let captures = json.get("captures").and_then(Json::as_array).ok_or_else(|| path.error("it is not an array"))?;
         if captures.len() != arm.captures.len() {
             return Err(path.error(format!("the arm {name:?} takes {} values along, not {}", arm.captures.len(), captures.len())));
         }
         let captures = captures.iter().zip(&arm.captures).enumerate();
-        let captures = captures.map(|(i, (json, ty))| self.values().value(json, ty, &path.index(i))).collect::<Result<Vec<_>>>()?;
+        let captures =
+            captures.map(|(i, (json, field))| self.values().value(json, &field.ty, &path.index(i))).collect::<Result<Vec<_>>>()?;
         Ok(PendingArm { arm: ArmId(at as u32), captures })
     }
 

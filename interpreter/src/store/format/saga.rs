@@ -98,7 +98,7 @@ pub(super) fn read(reader: &EventReader<'_>, json: &Json) -> Result<SagaProgress
     let me = reader.values().reference(text(json, "self", &path)?, &path.name("self"))?;
     let mut frame = vec![Value::None; saga.slots as usize];
     frame[0] = Value::Ref(me);
-    let progress = SagaProgress { saga: SagaId(id as u32), step: step as u32, undoing, frame, rejected };
+    let progress = SagaProgress { saga: SagaId(id as u32), step: step as u32, undoing, frame, unbound: Vec::new(), rejected };
     with_values(reader, progress, json, &path)
 }
 
@@ -107,6 +107,7 @@ fn with_values(reader: &EventReader<'_>, mut progress: SagaProgress, json: &Json
     let program = reader.program;
     let saga = progress.of(program);
     let mut frame = std::mem::take(&mut progress.frame);
+    let mut unbound = Vec::new();
     let values = json.get("values").and_then(Json::as_object).ok_or_else(|| path.error("\"values\" is missing"))?;
     let needed = needed(saga, &progress);
     for kept in saga.kept.iter().filter(|kept| is_bound(saga, &progress, kept.slot)) {
@@ -117,10 +118,10 @@ fn with_values(reader: &EventReader<'_>, mut progress: SagaProgress, json: &Json
                 let of = name(program, saga);
                 return Err(path.error(format!("what is left of the saga {of} needs `{}`, which there was not when it began", kept.name)));
             }
-            None => {}
+            None => unbound.push(kept.slot),
         }
     }
-    progress.frame = frame;
+    (progress.frame, progress.unbound) = (frame, unbound);
     Ok(progress)
 }
 
@@ -136,11 +137,16 @@ fn needed(saga: &Saga, progress: &SagaProgress) -> Vec<Slot> {
             calls.extend(saga.steps[..saga.pivot()].iter().filter_map(|step| step.undo.as_ref()));
         }
     }
-    calls.into_iter().flat_map(|call| call.uses.iter().copied()).collect()
+    // It answers with the results of its steps.
+    let results = saga.steps.iter().filter(|_| progress.undoing.is_none()).filter_map(|step| step.result.as_ref()).map(|(slot, _)| *slot);
+    calls.into_iter().flat_map(|call| call.uses.iter().copied()).chain(results).collect()
 }
 
 /// Whether a slot has its value: that of a step only once the step is done.
 fn is_bound(saga: &Saga, progress: &SagaProgress, slot: Slot) -> bool {
+    if progress.unbound.contains(&slot) {
+        return false;
+    }
     let binds = saga.steps.iter().position(|step| step.result.as_ref().is_some_and(|(result, _)| *result == slot));
     // The step that is being undone was done.
     binds.is_none_or(|step| step < progress.step as usize + usize::from(progress.undoing.is_some()))

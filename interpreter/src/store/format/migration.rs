@@ -1,13 +1,15 @@
 //! A new program on old data: refused where anything would be lost or mistyped.
 
 use patternc_program::{CellIndex, Program, RecordId, Type};
+use rustc_hash::FxHashMap;
 
 use super::Opening;
 use super::changes::{Changes, CollectionChange};
-use super::load::{LoadError, Loaded, Rows};
+use super::load::{LoadError, Rows};
 use super::native::{self, Native, write_column, write_key};
+use super::positions::Positions;
 use super::schema::{CellLayout, Kind, Layout, StoredSchema, StoredType};
-use super::{constant, places};
+use super::{constant, links, places};
 use crate::store::memory::Memory;
 use crate::store::state::State;
 use crate::store::{CommitRequest, Refused, Stores, Write};
@@ -35,10 +37,18 @@ pub(in crate::store) struct Steps<'a> {
 
 impl<'a> Migration<'a> {
     /// Refuses what would lose anything; changes the state, and says what is to be done to the rows.
-    pub(in crate::store) fn plan(&self, state: &mut State, loaded: &Loaded, opening: &mut Opening<'_>) -> Result<Steps<'a>, LoadError> {
+    /// `missing`: the cells that the stored records do not have. `positions`: of the lists in the rows, as they become.
+    pub(in crate::store) fn plan(
+        &self,
+        state: &mut State,
+        missing: &[(RecordId, CellIndex)],
+        positions: &mut FxHashMap<(u64, u32), Positions>,
+        opening: &mut Opening<'_>,
+    ) -> Result<Steps<'a>, LoadError> {
         let present = || self.stored.types.iter().filter(|ty| ty.present);
         present().try_for_each(|old| self.check_removed(old, &opening.discard))?;
-        self.add_defaults(state, loaded, opening)?;
+        self.add_defaults(state, missing, opening)?;
+        let linked = links::complete(&opening.program, state, &self.new_links(&opening.program))?;
         let mut steps = Steps {
             gone_types: Vec::new(),
             gone_cells: Vec::new(),
@@ -62,7 +72,13 @@ impl<'a> Migration<'a> {
                 Some(old) => {
                     let fresh = (0..new.cells.len()).filter(|&i| !old.cells.iter().any(|kept| kept.id == new.cells[i].id));
                     let fresh: Vec<usize> = fresh.collect();
-                    fill(&mut steps.filled, &opening.program, &layout, state, RecordId(index as u32), &fresh)?;
+                    let record = RecordId(index as u32);
+                    fill(&mut steps.filled, &opening.program, &layout, state, record, &fresh, false)?;
+                    let linked = linked.iter().filter(|(of, cell)| *of == record && !fresh.contains(&cell.index()));
+                    let linked: Vec<usize> = linked.map(|(_, cell)| cell.index()).collect();
+                    fill(&mut steps.filled, &opening.program, &layout, state, record, &linked, true)?;
+                    // The rows of a list that is written anew stand at their indexes.
+                    positions.retain(|(_, cell), _| linked.iter().all(|&linked| new.cells[linked].id != *cell));
                     steps.new_cells.extend(fresh.into_iter().map(|cell| (new, cell)));
                 }
             }
@@ -97,11 +113,23 @@ impl<'a> Migration<'a> {
         Ok(())
     }
 
+    /// The cells that have an `inverse` which what is stored does not know of.
+    fn new_links(&self, program: &Program) -> Vec<(RecordId, CellIndex)> {
+        let types = program.records.iter().zip(&self.schema.types).enumerate();
+        let cells =
+            types.flat_map(|(index, (_, new))| new.cells.iter().enumerate().map(move |(cell, new_cell)| (index, new, cell, new_cell)));
+        let changed = cells.filter(|(_, new, _, cell)| {
+            let old = self.stored.types.iter().find(|old| old.id == new.id && old.present).and_then(|old| old.cell(&cell.name));
+            cell.inverse.is_some() && old.is_none_or(|old| old.inverse != cell.inverse)
+        });
+        changed.map(|(record, _, cell, _)| (RecordId(record as u32), CellIndex(cell as u32))).collect()
+    }
+
     /// Gives the stored records the cells that are new.
-    fn add_defaults(&self, state: &mut State, loaded: &Loaded, opening: &mut Opening<'_>) -> Result<(), LoadError> {
+    fn add_defaults(&self, state: &mut State, missing: &[(RecordId, CellIndex)], opening: &mut Opening<'_>) -> Result<(), LoadError> {
         let program = opening.program.clone();
         let mut computed = Vec::new();
-        for &(record, cell) in &loaded.missing {
+        for &(record, cell) in missing {
             let of = program.record(record);
             let declared = &of.cells[cell.index()];
             let records: Vec<RecordRef> = state
@@ -178,7 +206,7 @@ fn set_all(state: &mut State, program: &Program, values: impl Iterator<Item = (R
     }
 }
 
-/// What some cells of all records of a type hold, as changes of their rows.
+/// What some cells of all records of a type hold, as changes of their rows. `anew`: in place of those that are there.
 fn fill(
     changes: &mut Changes,
     program: &Program,
@@ -186,6 +214,7 @@ fn fill(
     state: &State,
     record: RecordId,
     cells: &[usize],
+    anew: bool,
 ) -> Result<(), LoadError> {
     if cells.is_empty() {
         return Ok(());
@@ -218,7 +247,7 @@ fn fill(
                     continue;
                 }
             };
-            row.collections.insert(cell.id, CollectionChange { cleared: false, elements });
+            row.collections.insert(cell.id, CollectionChange { cleared: anew, elements });
         }
     }
     Ok(())

@@ -10,6 +10,7 @@ mod constant;
 pub mod effect;
 pub(crate) mod events;
 pub mod glance;
+mod links;
 pub(in crate::store) mod load;
 pub(in crate::store) mod migration;
 pub(in crate::store) mod native;

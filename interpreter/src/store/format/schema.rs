@@ -38,6 +38,9 @@ pub(in crate::store) struct StoredCell {
     /// What the texts in the columns of keys and values are, for the views.
     pub(in crate::store) key: Shape,
     pub(in crate::store) value: Shape,
+    /// The cell at the other end, `Person.members`: what is stored has both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::store) inverse: Option<String>,
 }
 
 /// What a column holds, as someone who makes JSON of it has to know.
@@ -182,7 +185,11 @@ impl StoredSchema {
                     let id = same.map_or_else(&mut fresh, |same| same.id);
                     let CellLayout { key, value, .. } = CellLayout::new(id, &cell.ty);
                     let (key, value) = (Shape::of_key(program, &key), Shape::of_value(program, &value));
-                    StoredCell { id, name, kind, layout, key, value }
+                    let inverse = cell.inverse.map(|inverse| {
+                        let other = program.record(inverse.record);
+                        format!("{}.{}", other.name, other.cells[inverse.cell.index()].name)
+                    });
+                    StoredCell { id, name, kind, layout, key, value, inverse }
                 });
                 let cells = cells.collect();
                 StoredType { id, name: record.name.to_string(), home: type_text::home(program, RecordId(i as u32)), present: true, cells }

@@ -250,7 +250,8 @@ pub(super) fn bring_up(
     if schema != *stored {
         let rows = ServerRows(link);
         let migration = Migration { rows: &rows, stored, schema: &schema };
-        let steps = migration.plan(&mut follower.state, &loaded, opening).map_err(|error| told.load(error))?;
+        let (_, positions) = follower.recorder.layout_and_positions();
+        let steps = migration.plan(&mut follower.state, &loaded.missing, positions, opening).map_err(|error| told.load(error))?;
         carry_out(link, steps, &schema).map_err(|error| told.apply(error))?;
     }
     Ok((follower, schema))

@@ -118,9 +118,10 @@ fn bring_up(connection: &Connection, path: &Path, check: &str, opening: &mut Ope
     let names = Names::new(&opening.program);
     let rows = FileRows(connection);
     let loader = Loader { rows: &rows, program: &opening.program, names: &names, schema: &stored, new_schema: &schema };
-    let loaded = loader.load(&mut state).map_err(refused)?;
+    let mut loaded = loader.load(&mut state).map_err(refused)?;
     if schema != stored {
-        let steps = Migration { rows: &rows, stored: &stored, schema: &schema }.plan(&mut state, &loaded, opening).map_err(refused)?;
+        let migration = Migration { rows: &rows, stored: &stored, schema: &schema };
+        let steps = migration.plan(&mut state, &loaded.missing, &mut loaded.positions, opening).map_err(refused)?;
         migrate(connection, steps, &schema).map_err(|error| fatal(format!("cannot bring {shown} to the new program: {error}")))?;
     }
     let layout = Layout::new(&schema, &opening.program);

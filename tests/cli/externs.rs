@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::patternc::{patternc, run_with_input, seen};
+use crate::patternc::{folder, patternc, run_with_input, seen};
 
 const PATTERN: &str = r#"
 space home
@@ -147,10 +147,50 @@ fn an_outcome_that_nobody_knows_waits_for_who_finds_it_out() {
     assert!(refused.contains("must not happen twice") && refused.contains(&format!("patternc retry {id} --not-done")), "{refused}");
     assert!(call(&["retry"], "", 1).contains("pay.once): left parked"));
     assert_eq!(asked(), 4);
-    assert!(call(&["retry", &id, "--not-done"], "", 1).contains("pay.once): parked again"));
+    let said = call(&["retry", &id, "--not-done"], "", 1);
+    let (_, rest) = said.split_once("pay.once): parked again as ").unwrap_or_else(|| panic!("{said}"));
+    let anew = rest.split(':').next().expect("there is a first part").to_owned();
     assert_eq!(asked(), 5);
+    // A service that keeps keys would answer the old one as it did.
     let keys = fs::read_to_string(folder.path().join("calls")).expect("it was asked");
-    assert_eq!(keys.lines().filter(|line| line.contains(&format!("\"key\":\"{id}\""))).count(), 2, "{keys}");
+    for key in [&id, &anew] {
+        assert_eq!(keys.lines().filter(|line| line.contains(&format!("\"key\":\"{key}\""))).count(), 1, "{keys}");
+    }
+    let id = anew;
     assert!(call(&["retry", &id, "--done", "\"r8\""], "", 0).contains("pay.once): done"));
     assert!(call(&["run", "--quiet"], once, 0).contains("\"result\":\"r8\""));
+}
+
+/// Answers a key that it knows with what it answered first.
+const KEEPS_KEYS: &str = r#"
+read -r call
+key=$(printf '%s' "$call" | sed 's/.*"key":"\([^"]*\)".*/\1/')
+[ -f "key-$key" ] || { if [ -f money ]; then echo '"receipt"'; else echo '"no money"'; fi > "key-$key"; }
+cat "key-$key"
+grep -q receipt "key-$key" || exit 65
+"#;
+
+#[test]
+fn a_refusal_that_the_outside_keeps_is_not_asked_for_again() {
+    let handler = "return send pay.charge(n) then { ok(r) => { self.receipt = r  return r } }";
+    let buyer = BUYER.replacen(" -> Text {\n", " {\n", 1).replacen(handler, "send pay.charge(n) then { ok(r) => { self.receipt = r } }", 1);
+    let deployment = PAY.replace("[\"sh\", \"./pay.sh\"]", "[\"sh\", \"./pay.sh\"], replays: true");
+    let folder = folder(&[
+        ("buyer.pattern", &buyer),
+        ("patternc.yaml", &format!("rules: {{ dropped-failure: off }}\n{deployment}")),
+        ("pay.sh", KEEPS_KEYS),
+    ]);
+    let call = |arguments: &[&str], input: &str, status: i32| {
+        let mut command = patternc(folder.path());
+        command.args(arguments);
+        let output = run_with_input(command, input);
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}\n{}", seen(&output));
+        seen(&output)
+    };
+    let events = "{\"create\":\"Buyer\",\"as\":\"b\"}\n{\"to\":\"Buyer/b\",\"handler\":\"charge\",\"args\":{\"n\":5}}\n";
+    call(&["run", "--quiet"], events, 0);
+    assert!(call(&["retry"], "", 1).contains("no money"));
+    fs::write(folder.path().join("money"), "").expect("there is room");
+    assert!(call(&["retry"], "", 0).contains("(pay.charge): done"));
+    assert!(call(&["run", "--quiet"], "{\"read\":\"Buyer/b\"}", 0).contains("\"receipt\":\"receipt\""));
 }

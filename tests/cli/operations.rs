@@ -93,7 +93,11 @@ fn what_is_parked_is_shown_and_taken_up_again() {
     assert_eq!((&status["stores"][0]["parked"], &status["stores"][0]["owner"]), (&1.into(), &Value::Null), "{status}");
     let id = status["events"][0]["id"].as_str().expect("an event has an id").to_owned();
     // Nothing has changed outside: parked again.
-    assert!(call_with(files.path(), &["retry", &id], "", 1).contains("parked again"));
+    let said = call_with(files.path(), &["retry", &id], "", 1);
+    let status = json(files.path(), &["status", "--output-format", "json"]);
+    let before = id;
+    let id = status["events"][0]["id"].as_str().expect("an event has an id").to_owned();
+    assert!(id != before && said.contains(&format!("{before} (rates.quote): parked again as {id}: ")), "{said}");
     assert!(call_with(files.path(), &["retry", "nothing"], "", 2).contains("no event nothing is on its way"));
     std::fs::write(files.path().join("rate"), "42\n").expect("there is room");
     assert!(call_with(files.path(), &["retry", &id], "", 0).contains("rates.quote): done"));

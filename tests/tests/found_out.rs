@@ -2,6 +2,7 @@
 //! has found out.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use patternc_interpreter::engine::{CallAnswer, ExternCall, Happened, RetryError};
@@ -48,6 +49,8 @@ record Buyer in home {
     send self.safe(till) then { ok(r) => { self.said = r.r } err(e) => { self.said = "no: {e.message}" } }
   }
   handler tell(till: Till) { send till.through(2) then { ok(r) => { self.said = r } err(e) => { self.said = "no: {e.message}" } } }
+  @allow(dropped-failure, "to see what a retry does")
+  handler pay(till: Till) { send pay.safe(1) then { ok(r) => { self.said = r } } }
   @allow(dual-write, "to see what a retry does")
   handler count(till: Till) { send till.count(5) then { ok(r) => { self.said = r } } }
   handler ask(till: Till) -> Text { return send till.through(3) }
@@ -138,14 +141,47 @@ fn who_found_out_that_it_was_done_says_with_which_result() {
     }
 }
 
+/// A service that keeps keys would answer the old one with what it answered first.
 #[test]
-fn what_was_not_done_is_done_under_the_same_key() {
-    let mut shop = Shop::new(vec![lost(), CallAnswer::Rejected("no money".into())]);
-    let event = shop.parked_by("buy_once");
-    shop.world.engine_mut().resolve(&event, Happened::NotDone).expect("it is parked");
-    shop.ends("no: no money", 0, "", 2);
-    let keys = shop.keys.borrow();
-    assert_eq!(keys[0], keys[1]);
+fn what_was_not_done_is_done_under_a_new_key() {
+    for crash in [false, true] {
+        let mut shop = Shop::new(vec![lost(), lost(), CallAnswer::Rejected("no money".into())]);
+        let first = shop.parked_by("buy_once");
+        shop.world.engine_mut().resolve(&first, Happened::NotDone).expect("it is parked");
+        shop.world.end(Vec::new());
+        let second = shop.only_parked();
+        assert_eq!(shop.world.engine_mut().retry(&first), Err(RetryError::Unknown(first.clone())));
+        if crash {
+            shop.world.crash();
+            shop.world.end(Vec::new());
+        }
+        assert_eq!(shop.only_parked(), second);
+        shop.world.engine_mut().resolve(&second, Happened::NotDone).expect("it is parked");
+        shop.ends("no: no money", 0, "", 3);
+        let keys = shop.keys.borrow();
+        assert!(keys[..2] == [first, second.clone()] && keys[2] != second, "{keys:?}");
+    }
+}
+
+#[test]
+fn a_call_that_was_refused_is_made_under_a_new_key() {
+    let refused = || CallAnswer::Rejected("no money".into());
+    for found in [None, Some(Happened::NotDone)] {
+        let mut shop = Shop::new(vec![refused(), refused()]);
+        let take_up = |shop: &mut Shop, event: &EventId| match &found {
+            None => shop.world.engine_mut().retry(event).expect("it is parked"),
+            Some(found) => shop.world.engine_mut().resolve(event, found.clone()).expect("it is parked"),
+        };
+        let first = shop.parked_by("pay");
+        take_up(&mut shop, &first);
+        shop.world.end(Vec::new());
+        let second = shop.only_parked();
+        assert_eq!(shop.world.engine().status().flights[0].instead_of, Some(first));
+        take_up(&mut shop, &second);
+        shop.ends("paid", 0, "", 3);
+        let keys: BTreeSet<EventId> = shop.keys.borrow().iter().cloned().collect();
+        assert_eq!(keys.len(), 3);
+    }
 }
 
 #[test]

@@ -149,14 +149,15 @@ impl Engine {
             (Kind::Settle { flight, .. }, Then::Closed(closed)) => self.closed(flight, closed, point),
             (Kind::MarkTried { flight }, _) => self.marked_tried(flight, point),
             (Kind::Deliver { flight }, Then::Closed(closed)) => self.closed(flight, closed, point),
-            (Kind::Resume { flight }, _) => self.resumed(flight, point),
+            (Kind::Resume { flight, .. }, Then::Closed(_)) => self.sent_anew(flight, renewed.as_ref(), point),
+            (Kind::Resume { flight, .. }, _) => self.resumed(flight, point),
             (Kind::Renew { flight, again }, _) => self.renewed(flight, again, renewed.as_ref(), point),
             (Kind::Spare { flight }, then) => self.spared(flight, &then, point),
             (Kind::Repair { reconciliation }, Then::Repaired(repairs)) => self.repaired(reconciliation, repairs),
             (Kind::Forget { resume, .. }, _) => {
                 if let Some(flight) = resume {
                     let job = self.key();
-                    self.jobs.insert(job, Job::new(Kind::Resume { flight }));
+                    self.jobs.insert(job, Job::new(Kind::Resume { flight, anew: false }));
                     self.wait_durable(point, Wake::Run(job));
                 }
             }
@@ -221,7 +222,7 @@ impl Engine {
                     Kind::Settle { flight, .. }
                     | Kind::Deliver { flight }
                     | Kind::MarkTried { flight }
-                    | Kind::Resume { flight }
+                    | Kind::Resume { flight, .. }
                     | Kind::Renew { flight, .. }
                     | Kind::Spare { flight } => self.dealt_with(flight, Point { store, version }),
                     Kind::Outside { .. } | Kind::Repair { .. } | Kind::Forget { .. } => {}
@@ -288,7 +289,7 @@ impl Engine {
             Kind::Deliver { flight }
             | Kind::Settle { flight, .. }
             | Kind::MarkTried { flight }
-            | Kind::Resume { flight }
+            | Kind::Resume { flight, .. }
             | Kind::Renew { flight, .. }
             | Kind::Spare { flight } => self.stall(flight, &failure.message),
             Kind::Repair { reconciliation } => self.reconcile_failed(reconciliation, failure),

@@ -348,7 +348,7 @@ fn flight_of(kind: &Kind) -> Option<FlightKey> {
         Kind::Deliver { flight }
         | Kind::Settle { flight, .. }
         | Kind::MarkTried { flight }
-        | Kind::Resume { flight }
+        | Kind::Resume { flight, .. }
         | Kind::Renew { flight, .. }
         | Kind::Spare { flight } => Some(*flight),
         Kind::Outside { .. } | Kind::Repair { .. } | Kind::Forget { .. } => None,

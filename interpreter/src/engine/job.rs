@@ -48,8 +48,8 @@ pub(super) enum Kind {
     Settle { flight: FlightKey, outcome: Outcome },
     /// A call that must not be repeated is about to be made.
     MarkTried { flight: FlightKey },
-    /// A parked event is to be delivered again.
-    Resume { flight: FlightKey },
+    /// A parked event is to be delivered again; `anew`: as a new event.
+    Resume { flight: FlightKey, anew: bool },
     /// A parked difference of a mirror goes; `again`: what is true now is told instead, unless that is on its way.
     Renew { flight: FlightKey, again: bool },
     /// A removal is not made if others give the fact.
@@ -233,7 +233,7 @@ impl Engine {
             Kind::Deliver { flight } => self.receiver(&self.flights[flight].outgoing.event.action),
             Kind::Settle { flight, .. }
             | Kind::MarkTried { flight }
-            | Kind::Resume { flight }
+            | Kind::Resume { flight, .. }
             | Kind::Renew { flight, .. }
             | Kind::Spare { flight } => Some(self.flights[flight].sent.store),
             Kind::Repair { reconciliation } => self.store_of_repairs(*reconciliation),
@@ -248,7 +248,7 @@ impl Engine {
             Kind::Deliver { flight }
             | Kind::Settle { flight, .. }
             | Kind::MarkTried { flight }
-            | Kind::Resume { flight }
+            | Kind::Resume { flight, .. }
             | Kind::Renew { flight, .. }
             | Kind::Spare { flight } => self.flights.get(flight).map(|flight| &flight.outgoing.event.id),
             Kind::Repair { reconciliation } => self.reconciling.event(*reconciliation),
@@ -296,7 +296,8 @@ impl Engine {
                 }
             }
             Kind::MarkTried { flight } => self.update(&self.flights[flight], OutgoingState::Tried, Then::Tried),
-            Kind::Resume { flight } => {
+            Kind::Resume { flight, anew: true } => self.anew(&self.flights[flight], ids, now),
+            Kind::Resume { flight, anew: false } => {
                 let flight = &self.flights[flight];
                 let mut prepared = self.update(flight, OutgoingState::Pending, Then::Resumed);
                 if self.receiver(&flight.outgoing.event.action) == Some(flight.sent.store) {

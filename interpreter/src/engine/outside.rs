@@ -227,7 +227,7 @@ impl Engine {
             Kind::Deliver { flight }
             | Kind::Settle { flight, .. }
             | Kind::MarkTried { flight }
-            | Kind::Resume { flight }
+            | Kind::Resume { flight, .. }
             | Kind::Renew { flight, .. }
             | Kind::Spare { flight } => self.stall(flight, &message),
             Kind::Repair { reconciliation } => self.reconcile_failed(reconciliation, Failure::new(kind, message)),

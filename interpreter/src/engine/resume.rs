@@ -2,13 +2,17 @@
 //!
 //! What is repeated is known not to have happened, or cannot happen twice. Anything else needs someone who has found out: [`Happened`].
 
+use std::sync::Arc;
+
 use patternc_program::Repeat;
 
-use super::Engine;
 use super::flight::{Flight, FlightKey, Stage};
-use super::job::{DealtWith, Job, Kind};
-use crate::event::{Action, EventId, Outcome, OutgoingState};
+use super::job::{DealtWith, Job, Kind, Prepared};
+use super::{Engine, Point};
+use crate::event::{Action, Event, EventId, Outcome, Outgoing, OutgoingState, Received};
 use crate::failure::{Failure, FailureKind};
+use crate::machine::id_text;
+use crate::store::{CommitRequest, OutboxChange};
 use crate::value::Value;
 
 /// What someone has found out about an event that failed, or that nobody knew the outcome of.
@@ -47,8 +51,8 @@ pub enum RetryError {
 }
 
 impl Engine {
-    /// Takes a parked event up again: an arm that failed runs again with the same outcome; what was rejected is delivered again; a call that
-    /// may be repeated, and of which nobody knows what came of it, is made again under the same key.
+    /// Takes a parked event up again: an arm that failed runs again with the same outcome; what was rejected is delivered again, and a call made
+    /// under a new key; a call that may be repeated, and of which nobody knows what came of it, is made again under the same key.
     ///
     /// # Errors
     /// If there is no such parked event, or repeating it could do it twice.
@@ -78,11 +82,10 @@ impl Engine {
             let what = self.describe(&flight.outgoing.event.action);
             return Err(RetryError::Half { event: event.clone(), what });
         }
-        if again {
-            let doubtful = matches!(&outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Unknown);
-            self.send_again(key, doubtful);
-        } else {
-            self.settle(key, outcome, None);
+        match outcome {
+            Outcome::Failed(failure) if again && failure.kind == FailureKind::Unknown => self.send_again(key, true),
+            Outcome::Failed(_) if again => self.do_anew(key),
+            outcome => self.settle(key, outcome, None),
         }
         Ok(())
     }
@@ -102,7 +105,7 @@ impl Engine {
         match happened {
             Happened::Done(value) => self.settle(key, Outcome::Committed(value), None),
             Happened::NotDone if flight.outgoing.saga.is_some() && failure.kind != FailureKind::Unknown => self.settle(key, outcome, None),
-            Happened::NotDone => self.send_again(key, false),
+            Happened::NotDone => self.do_anew(key),
         }
         Ok(())
     }
@@ -138,6 +141,36 @@ impl Engine {
         self.enqueue(Job::new(Kind::Renew { flight: key, again }));
     }
 
+    /// Does what is known not to have happened. A call gets a new key: the outside may answer one that it knows with what it answered first.
+    fn do_anew(&mut self, key: FlightKey) {
+        if self.flights.get(&key).is_some_and(|flight| matches!(flight.outgoing.event.action, Action::Extern { .. })) {
+            self.set_stage(key, Stage::Settling);
+            self.enqueue(Job::new(Kind::Resume { flight: key, anew: true }));
+        } else {
+            self.send_again(key, false);
+        }
+    }
+
+    /// The same as a new event, which whoever waits for its answer waits for from now on.
+    pub(super) fn anew(&self, flight: &Flight, ids: u128, now: i64) -> Prepared {
+        let outgoing = &flight.outgoing;
+        let id = EventId(id_text(ids).into());
+        let event = Event { id: id.clone(), ..outgoing.event.clone() };
+        let new = Outgoing { event, state: OutgoingState::Pending, ..Outgoing::clone(outgoing) };
+        let answer = outgoing.answers.is_some().then(|| (Received::Deferred(id), outgoing.event.action.result_type(&self.program)));
+        let request = CommitRequest { outbox: vec![OutboxChange::Add(Arc::new(new))], ..CommitRequest::default() };
+        self.land(flight, request, answer, now)
+    }
+
+    /// A parked event is gone, and this one was sent in its place.
+    pub(super) fn sent_anew(&mut self, key: FlightKey, new: Option<&EventId>, point: Point) {
+        let old = self.flights.get(&key).map(|flight| flight.outgoing.event.id.clone());
+        if let Some(new) = new.and_then(|new| self.by_event.get(new)).and_then(|new| self.flights.get_mut(new)) {
+            new.instead_of = old;
+        }
+        self.landed(key, point);
+    }
+
     /// Delivers a parked event under its own id as if it had never been received, or makes its call again.
     fn send_again(&mut self, key: FlightKey, doubtful: bool) {
         let Some(flight) = self.flights.get_mut(&key) else { return };
@@ -149,7 +182,7 @@ impl Engine {
             Some(receiver) if receiver != sent.store => {
                 self.enqueue(Job::new(Kind::Forget { store: receiver, events: vec![DealtWith::for_good(event.id)], resume: Some(key) }));
             }
-            _ => self.enqueue(Job::new(Kind::Resume { flight: key })),
+            _ => self.enqueue(Job::new(Kind::Resume { flight: key, anew: false })),
         }
     }
 

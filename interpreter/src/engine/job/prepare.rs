@@ -87,7 +87,7 @@ impl Engine {
                 self.park(flight, outcome.clone(), format!("the `{arm}` arm failed: {failure}").into(), reading(reads))
             }
             Kind::MarkTried { flight } => self.update(&self.flights[flight], OutgoingState::Tried, Then::Tried),
-            Kind::Resume { flight } => self.update(&self.flights[flight], OutgoingState::Pending, Then::Resumed),
+            Kind::Resume { flight, .. } => self.update(&self.flights[flight], OutgoingState::Pending, Then::Resumed),
             Kind::Renew { flight, .. } => self.remove(&self.flights[flight]),
             Kind::Spare { flight } => self.prepared(self.flights[flight].sent.store, CommitRequest::default(), Then::Made),
             Kind::Repair { .. } => Prepared::bare(0, CommitRequest::default(), Then::Repaired(Err(failure))),

@@ -7,7 +7,8 @@ use crate::db::Db;
 use crate::effects::always::Loops;
 use crate::effects::known::{Const, Fact};
 use crate::effects::{
-    self, CallEffect, Effects, Entry, Frame, Given, Grain, Layout, SendEffect, SendTarget, Target, Value, WriteEffect, WriteKind,
+    self, CallEffect, Effects, Entry, Frame, Given, Grain, Layout, SendEffect, SendRole, SendTarget, Site, Target, Value, WriteEffect,
+    WriteKind,
 };
 use crate::facts;
 use crate::hir::{ExprKind, SendEvent};
@@ -48,6 +49,8 @@ pub enum Why {
     NoChange,
     /// The step may go another way, on which it does not write.
     Skipped,
+    /// An `err` arm of the step takes it back already, and the step counts as done all the same.
+    Twice(Site),
     /// The cell is not set to what it held before.
     Before,
     /// The step goes on where the cell holds what it sets already: then somebody else has set it. `given`: that is no constant.
@@ -107,7 +110,51 @@ fn left_inside<'a>(callable: &'a Callable<'_>, step: &steps::SagaStep<'a>, undo:
         let write = writes().find(|write| !taken_back.touches(write)).filter(|_| whole)?;
         Some(found(write, None, Why::Stays))
     };
-    wrong.or_else(reread).or_else(stays)
+    let twice = || {
+        let (write, again, arm) = twice(callable.db, step, undo)?;
+        Some(Mismatch { done: Done::Write(write), other: Some(again), why: Why::Twice(arm) })
+    };
+    wrong.or_else(twice).or_else(reread).or_else(stays)
+}
+
+/// What the step does, takes back itself in an `err` arm after which it counts as done, and what the undo then takes back once more; with the place in
+/// the arm.
+fn twice<'a>(db: &'a dyn Db, step: &steps::SagaStep<'_>, undo: &SendEffect) -> Option<(&'a WriteEffect, &'a WriteEffect, Site)> {
+    let (does, undoes) = (effects::receiver(db, step.action)?, effects::receiver(db, undo)?);
+    let everything = steps::everything(db, step.action, false);
+    let told = is_told(step);
+    for send in effects::effects(db, does).pieces().into_iter().flat_map(|piece| &piece.sends) {
+        let Some(err) = send.err.as_deref().filter(|_| !send.delayed) else { continue };
+        for back in &err.writes {
+            let goes_on = match send.role {
+                // What is answered with says whether it was taken back.
+                SendRole::Answer => !told && layout(db, back).is_some_and(|at| !at.always_fails(back.site)),
+                SendRole::Send => true,
+                SendRole::Step { .. } | SendRole::Undo => false,
+            };
+            let same = |write: &&WriteEffect| write.cell.is_some() && write.cell == back.cell && !write.inverse && write.site != back.site;
+            let done = everything.pieces.iter().flat_map(|piece| &piece.writes).filter(same).find(|write| restores(write.kind, back.kind));
+            let Some(done) = done.filter(|_| goes_on) else { continue };
+            let always = |write: &&WriteEffect| {
+                layout(db, write).is_some_and(|at| at.always_in_piece(&[write.site], Loops::MayHaveNone)) && write.path.is_empty()
+            };
+            let again =
+                effects::effects(db, undoes).writes.iter().filter(same).filter(always).find(|write| restores(done.kind, write.kind));
+            if let Some(again) = again {
+                return Some((done, again, back.site));
+            }
+        }
+    }
+    None
+}
+
+/// Whether the undo is given what the step answers.
+fn is_told(step: &steps::SagaStep<'_>) -> bool {
+    let mut told = false;
+    if let (Some(answer), Some(undo)) = (step.step.name, &step.step.undo) {
+        visit::event(undo, &mut |part| told |= matches!(part.kind, ExprKind::Local(local) if local == answer));
+    }
+    told
 }
 
 /// What an event writes, itself and in its arms.
@@ -320,20 +367,16 @@ fn held_before(
     if frees(Held::Other).is_some() && !matches!(cell.free, Symbol::Const(Const::Bool(_))) {
         return Some(Why::HeldByOther);
     }
-    (!new && frees(Held::Taken).is_some()).then(|| Why::HeldAlready { given: matches!(cell.taken, Symbol::Given(_)) })
+    (!new && frees(Held::Taken).is_some()).then_some(Why::HeldAlready { given: matches!(cell.taken, Symbol::Given(_)) })
 }
 
 /// Whether the step has a way on which it does not write, and the undo writes on all of its ways, without knowing which way the step went.
 fn may_be_skipped(db: &dyn Db, step: &steps::SagaStep<'_>, write: &WriteEffect, other: &WriteEffect) -> bool {
     let (Some(at), Some(at_other)) = (layout(db, write), layout(db, other)) else { return false };
-    let mut told = false;
-    if let (Some(answer), Some(undo)) = (step.step.name, &step.step.undo) {
-        visit::event(undo, &mut |part| told |= matches!(part.kind, ExprKind::Local(local) if local == answer));
-    }
     // What is set to something that is no constant may be set to what it held.
     let known = other.kind != WriteKind::Set || at_other.written(other.site).is_some();
     let always = |at: &Layout, write: &WriteEffect| at.always_in_piece(&[write.site], Loops::MayHaveNone);
-    !told && known && !always(at, write) && always(at_other, other)
+    !is_told(step) && known && !always(at, write) && always(at_other, other)
 }
 
 /// Whether the step may find what it inserts, or not find what it removes, and go on, and the undo takes no notice.

@@ -44,6 +44,9 @@ fn finding(db: &dyn Db, callable: &Callable<'_>, step: &steps::SagaStep<'_>, und
     for write in [write, mismatch.other].into_iter().flatten().filter(|write| write.site.body != callable.body.owner) {
         finding = finding.label(Location::Site(write.site), format!("written in `{}`", body_name(db, write.site.body)));
     }
+    if let Why::Twice(arm) = mismatch.why {
+        finding = finding.label(Location::Site(arm), "taken back here already");
+    }
     finding.help(help)
 }
 
@@ -90,6 +93,15 @@ fn said(db: &dyn Db, write: &WriteEffect, mismatch: &Mismatch<'_>, step: &str) -
             format!("{step} may leave {what} as it is, and what undoes it {does} it all the same"),
             format!("{does} it, whether or not the step did anything"),
             format!("let the step be rejected where it has nothing to do (`require`), or {by_answer}"),
+        ),
+        Why::Twice(_) => (
+            format!(
+                "{step} counts as done although an `err` arm of it takes back what was done to {what}, and what undoes it takes that back once more"
+            ),
+            "takes back once more what the `err` arm takes back".to_owned(),
+            "make two steps of it, each with an `undo`: what it writes, and what it sends; or let it answer with what was done (`return send …`), and undo \
+             by that; or note in a cell that it was taken back, and do nothing then"
+                .to_owned(),
         ),
         Why::HeldAlready { given } => (
             format!(
@@ -191,6 +203,8 @@ something else, also takes back what others did, or what was there before. Repor
 - frees what somebody held before: the step goes on where its cell is held already, by the same holder or by another one, and the `undo` sets it to
   what it is at first;
 - takes back what the step may not have done: the step writes on one way through it, and not on another, and the `undo` writes on all;
+- takes back once more what an `err` arm of the step has taken back, after which the step counts as done all the same: since it did not wait for what it
+  sent, or since the arm answers instead of failing;
 - changes nothing outside where the step does (it charges, the `undo` only asks for a quote or makes a note), itself or through a saga that it
   starts: a saga that is done is not undone by itself. What a mirror tells of the cells that the `undo` writes counts as outside;
 - reads a cell again that says which record or how much, and that may have changed since the step.

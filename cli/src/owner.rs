@@ -92,6 +92,7 @@ impl Drop for Watch {
 fn watch(listening: &[Requests], caretaker: &Caretaker, voice: Voice, shared: bool, stopped: &AtomicBool) {
     let (mut reconciling, mut desk) = (Reconciling::default(), Desk::default());
     let mut troubles = Troubles { voice, known: HashMap::new() };
+    let mut said = LastSaid::default();
     let mut looked = Instant::now();
     while !stopped.load(Ordering::Relaxed) {
         let mut asked = false;
@@ -113,11 +114,34 @@ fn watch(listening: &[Requests], caretaker: &Caretaker, voice: Voice, shared: bo
             if voice != Voice::Quiet {
                 troubles.look(caretaker);
             }
-            if shared && let Some(status) = status(caretaker) {
-                caretaker.report(&status.to_string());
+            if let Some(status) = status(caretaker) {
+                if shared {
+                    caretaker.report(&status.to_string());
+                }
+                said.look(listening, &status);
             }
         }
         std::thread::sleep(if desk.is_busy() || asked { HURRY } else { LISTEN });
+    }
+}
+
+/// What keeps going wrong, as those are told who look when the process is no more.
+#[derive(Default)]
+struct LastSaid(serde_json::Map<String, Value>);
+
+impl LastSaid {
+    fn look(&mut self, listening: &[Requests], status: &Value) {
+        let Some(troubles) = status["troubles"].as_object() else { return };
+        // How often it is tried is of no interest then.
+        let same = |(id, trouble): (&String, &Value)| self.0.get(id).is_some_and(|known| known["why"] == trouble["why"]);
+        if troubles.len() == self.0.len() && troubles.iter().all(same) {
+            return;
+        }
+        self.0.clone_from(troubles);
+        for requests in listening {
+            // What is not written down is only not told.
+            let _ = requests.report(&json!({ "troubles": troubles }).to_string());
+        }
     }
 }
 
@@ -287,6 +311,11 @@ impl Owner for Link {
     fn ask(&mut self, request: &str) -> Result<Option<String>, StoreError> {
         requests::ask(&self.store, request, ANSWER)
     }
+}
+
+/// What the last owner of the store has said of what it tried again and again; `None` if nothing.
+pub fn last_said(store: &Path) -> Option<Value> {
+    serde_json::from_str(&requests::last_report(store)?).ok()
 }
 
 /// Asks the owner of the store; `None` if it has none, or one that does not listen.

@@ -542,3 +542,63 @@ fn a_pipe_takes_an_export_and_stays_a_pipe() {
     assert!(reader.join().expect("it reads").contains("R/one"));
     assert!(!place.path().join("pipe.part").exists());
 }
+
+/// What stood in the way last is told also when nobody tries any more.
+#[test]
+fn what_was_tried_again_is_told_between_runs() {
+    let files = desk();
+    std::fs::write(files.path().join("down"), "").expect("there is room");
+    let mut running = running(files.path(), &["run"]);
+    running.event("{\"create\":\"Desk\",\"as\":\"d\"}");
+    running.event("{\"to\":\"Desk/d\",\"handler\":\"ask\",\"args\":{\"agent\":\"ann\"}}");
+    until(|| Some(running.said()).filter(|said| said.contains("rates.quote is tried again and again")));
+    running.kill();
+    let said = call_with(files.path(), &["status"], "", 0);
+    assert!(said.contains("nobody uses it") && said.contains("the line is down") && said.contains("1 tried again and again"), "{said}");
+    assert!(said.contains("tried again when the patterns are run next"), "{said}");
+    let status = json(files.path(), &["status", "--output-format", "json"]);
+    assert_eq!((&status["events"][0]["state"], &status["events"][0]["next"]), (&"retrying".into(), &Value::Null), "{status}");
+    // Nothing is left of it once it is done.
+    std::fs::write(files.path().join("rate"), "7\n").expect("there is room");
+    call_with(files.path(), &["run", "--quiet"], "", 0);
+    assert!(call_with(files.path(), &["status"], "", 0).contains("nothing is on its way"));
+}
+
+const HALVES: &str = r#"
+space home
+
+record Gate in home {
+  cell open: Bool = false
+  handler unlock() { self.open = true }
+  internal handler pass() { require self.open else "closed" }
+}
+
+record Guest in home {
+  cell visits: Int = 0
+  internal handler visit(gate: Gate) {
+    self.visits += 1
+    return send gate.pass()
+  }
+  handler come(gate: Gate) { send self.visit(gate) }
+}
+"#;
+
+/// What was done before the rejection stays: to take it up again as it is would do that twice, and is not advised.
+#[test]
+fn what_failed_half_way_is_not_advised_to_be_simply_repeated() {
+    let config = CONFIG.split("    externs:").next().expect("there is what comes before");
+    let files = folder(&[("halves.pattern", HALVES), ("patternc.yaml", config)]);
+    let path = files.path();
+    let gate = r#"{"gate":{"ref":"Gate/g"}}"#;
+    let come = format!(r#"{{"to":"Guest/u","handler":"come","args":{gate}}}"#);
+    let events = [r#"{"create":"Gate","as":"g","cells":{}}"#, r#"{"create":"Guest","as":"u","cells":{}}"#, &come].join("\n");
+    call_with(path, &["run", "--quiet"], &(events + "\n"), 0);
+    let status = json(path, &["status", "--output-format", "json"]);
+    let (event, id) = (&status["events"][0], status["events"][0]["id"].as_str().unwrap_or_else(|| panic!("{status}")));
+    let way_out = event["way-out"].as_str().unwrap_or_default();
+    assert!(way_out.contains("some of it may have been done") && way_out.contains("--not-done` does all of it anew"), "{status}");
+    assert!(call_with(path, &["retry", id], "", 2).contains("some of Guest/u.visit may have been done before it failed"));
+    // The way out: look, mend, and say what is so.
+    call_with(path, &["run", "--quiet"], "{\"to\":\"Gate/g\",\"handler\":\"unlock\"}\n", 0);
+    assert!(call_with(path, &["retry", id, "--not-done"], "", 0).contains("Guest/u.visit): done"));
+}

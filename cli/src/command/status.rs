@@ -1,19 +1,22 @@
 //! `patternc status`
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::ValueEnum;
+use patternc_compiler::lower;
 use patternc_interpreter::json::time_text;
 use patternc_interpreter::store::format::glance::{Glance, StoredEvent};
 use patternc_interpreter::store::postgres::{self, Looked};
 use patternc_interpreter::store::sqlite::{self, Sqlite};
+use patternc_program::Handler;
 use serde_json::{Value, json};
 
 use crate::fault::Fault;
-use crate::project;
+use crate::project::{self, Loaded};
 use crate::render::count;
 use crate::stores::{self, Place, Site};
 use crate::{owner, render};
@@ -46,6 +49,7 @@ struct Seen {
     owner: Option<String>,
     /// `None` of one that is not there, or cannot be looked at from outside.
     glance: Option<Glance>,
+    /// As the events of the glance.
     events: Vec<Event>,
     /// Events from outside that wait at the owner, and why its store no longer works.
     waiting: u64,
@@ -102,7 +106,8 @@ impl State {
 pub fn run(arguments: &Arguments, _quiet: bool) -> Result<ExitCode, Fault> {
     let project = project::load_one(&arguments.path)?;
     let places = stores::places(&project, arguments.deployment.as_deref())?;
-    let seen = places.into_iter().map(look).collect::<Result<Vec<_>, _>>()?;
+    let mut seen = places.into_iter().map(look).collect::<Result<Vec<_>, _>>()?;
+    find_ways_out(&project, &mut seen);
     let mut out = io::stdout().lock();
     match arguments.output_format {
         Format::Full => seen.iter().try_for_each(|seen| write_full(&mut out, seen))?,
@@ -126,7 +131,10 @@ fn look(place: Place) -> Result<Seen, Fault> {
         Site::File(file) if !file.exists() => return Ok(seen),
         Site::File(file) => {
             seen.owner = Sqlite::owner(file);
-            let known = owner::ask(file, &json!({ "do": "status" }))?;
+            let known = match owner::ask(file, &json!({ "do": "status" }))? {
+                None if seen.owner.is_none() => owner::last_said(file),
+                known => known,
+            };
             (sqlite::glance(file).map_err(|error| seen.place.fault(error))?, Vec::from_iter(known))
         }
         Site::Server(url) => {
@@ -142,6 +150,10 @@ fn look(place: Place) -> Result<Seen, Fault> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
     let trouble = |id: &str| known.iter().find_map(|known| known["troubles"].get(id));
     seen.events = glance.events.iter().map(|event| describe(event, trouble(&event.id), now)).collect();
+    if seen.owner.is_none() {
+        // It was to be tried next by who is no more.
+        seen.events.iter_mut().for_each(|event| event.next = None);
+    }
     seen.waiting = known.iter().filter_map(|known| known["waiting"].as_u64()).sum();
     let broken = known.iter().filter_map(|known| known["broken"].as_array()).flatten().filter_map(Value::as_str);
     seen.broken = broken.map(str::to_owned).collect();
@@ -169,8 +181,26 @@ fn describe(stored: &StoredEvent, known: Option<&Value>, now: i64) -> Event {
     };
     let reason = stored.parked.clone().or(trouble);
     let id = shown_id(stored).to_owned();
-    let way_out = way_out(stored, &id);
-    Event { id, from: text("from").to_owned(), what, state, sent, due, reason, way_out, since, next }
+    Event { id, from: text("from").to_owned(), what, state, sent, due, reason, way_out: None, since, next }
+}
+
+/// Says of each event what someone has to do for it.
+fn find_ways_out(project: &Loaded, seen: &mut [Seen]) {
+    let mut halves: Option<HashSet<String>> = None;
+    for Seen { glance, events, .. } in seen {
+        for (stored, event) in glance.iter().flat_map(|glance| &glance.events).zip(events) {
+            let mut is_half = |handler: &str| halves.get_or_insert_with(|| may_fail_half_way(project)).contains(handler);
+            let half = stored.failed.is_some() && stored.event.get("handler").and_then(Value::as_str).is_some_and(&mut is_half);
+            event.way_out = way_out(stored, &event.id, half);
+        }
+    }
+}
+
+/// The handlers of the patterns, as `Account.pay`, of which some may stay when they fail: they are not simply repeated.
+fn may_fail_half_way(project: &Loaded) -> HashSet<String> {
+    let program = lower::lower(&project.db);
+    let name = |handler: &Handler| format!("{}.{}", program.record(handler.record).name, handler.name);
+    program.handlers.iter().filter(|handler| handler.halfway).map(name).collect()
 }
 
 /// Each attempt at a step that has to be done is a new event: the saga it is of keeps its id, and `retry` takes that.
@@ -180,7 +210,7 @@ fn shown_id(stored: &StoredEvent) -> &str {
 }
 
 /// What goes on by itself has none. Whoever takes up again what was rejected, and has mended nothing, sees it rejected again.
-fn way_out(stored: &StoredEvent, id: &str) -> Option<String> {
+fn way_out(stored: &StoredEvent, id: &str, half: bool) -> Option<String> {
     const MENDED: &str = "(change the data, or run a new version of the patterns)";
     let retry = format!("`patternc retry {id}");
     if stored.parked.is_none() {
@@ -193,6 +223,10 @@ fn way_out(stored: &StoredEvent, id: &str) -> Option<String> {
         _ if told => format!("once that is mended: {retry}`; if the other side is as it should be: {retry} --done`"),
         Some("unknown") => format!("if it took effect: {retry} --done [RESULT]`; if not: {retry} --not-done`"),
         Some("unavailable") => format!("take it up again: {retry}`"),
+        Some(_) if half => format!(
+            "some of it may have been done before it failed: look, and once what rejects it is mended {MENDED}: {retry} --not-done` does all of it anew; if \
+             it is to be taken for done as it is: {retry} --done [RESULT]`"
+        ),
         Some(_) => {
             format!("once what rejects it is mended {MENDED}: {retry}`; if it is to be taken for done as it is: {retry} --done [RESULT]`")
         }
@@ -233,7 +267,11 @@ fn write_full(out: &mut impl Write, seen: &Seen) -> io::Result<()> {
             writeln!(out, "            {reason}")?;
         }
         if let (State::Retrying, Some(since)) = (event.state, event.since) {
-            let next = event.next.map_or_else(|| "it is being tried now".to_owned(), |next| format!("tried next at {}", time_text(next)));
+            let next = match event.next {
+                _ if seen.owner.is_none() => "tried again when the patterns are run next".to_owned(),
+                None => "it is being tried now".to_owned(),
+                Some(next) => format!("tried next at {}", time_text(next)),
+            };
             writeln!(out, "            since {}, {next}", time_text(since))?;
         }
         if let Some(way_out) = &event.way_out {

@@ -2,13 +2,15 @@
 //!
 //! Requests and answers are rows of a second SQLite file beside the store (`….requests`), which has SQLite's own locking, the permissions of
 //! the folder, no limit on its path and no port. Whoever asks appends a row; the owner looks for new ones now and then, does what they ask
-//! for, and writes the answers beside them. A row has no meaning for longer than both processes live: a new owner begins with an empty file,
+//! for, and writes the answers beside them. A row has no meaning for longer than both processes live: a new owner begins without any,
 //! and who asked a process that has died learns that from the lock of the store.
+//!
+//! Beside them stands what the owner has said last of how it fares, for those who look when it is no more.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::lock::Lock;
 use crate::store::StoreError;
@@ -50,8 +52,10 @@ fn connect(store: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY)?;
     // Nothing in it outlives a crash.
     connection.pragma_update(None, "synchronous", "OFF")?;
-    connection
-        .execute_batch("CREATE TABLE IF NOT EXISTS request (id INTEGER PRIMARY KEY AUTOINCREMENT, asked TEXT NOT NULL, answer TEXT)")?;
+    connection.execute_batch(
+        "CREATE TABLE IF NOT EXISTS request (id INTEGER PRIMARY KEY AUTOINCREMENT, asked TEXT NOT NULL, answer TEXT);
+         CREATE TABLE IF NOT EXISTS report (id INTEGER PRIMARY KEY, said TEXT NOT NULL)",
+    )?;
     Ok(connection)
 }
 
@@ -82,6 +86,18 @@ impl Requests {
         let written = self.connection.execute("UPDATE request SET answer = ?2 WHERE id = ?1", params![asked.id, answer]);
         written.map(|_| ()).map_err(|error| failed(&self.path, &error))
     }
+
+    /// Says how the owner fares, for [`last_report`].
+    pub fn report(&self, said: &str) -> Result<(), StoreError> {
+        let written = self.connection.execute("INSERT OR REPLACE INTO report (id, said) VALUES (0, ?1)", [said]);
+        written.map(|_| ()).map_err(|error| failed(&self.path, &error))
+    }
+}
+
+/// What the last owner of the store at this path has said last of how it fares; `None` if it never did, or that cannot be read.
+pub fn last_report(store: &Path) -> Option<String> {
+    let connection = Connection::open_with_flags(requests_path(store), OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+    connection.query_row("SELECT said FROM report", [], |row| row.get(0)).ok()
 }
 
 /// Asks the owner of the store at this path and waits for its answer; `None` if there is no owner, or none that answers for so long.
@@ -123,6 +139,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("state.db");
         assert_eq!(ask(&store, "status", Duration::from_secs(5)), Ok(None));
+        assert_eq!(last_report(&store), None);
         let lock = Lock::take(&store).unwrap();
         // Left by a process that died: no concern of the next owner.
         connect(&store).unwrap().execute("INSERT INTO request (asked) VALUES ('old')", []).unwrap();

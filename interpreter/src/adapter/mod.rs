@@ -82,7 +82,11 @@ fn read(program: &Program, ty: &Type, answer: &[u8]) -> Result<Value, String> {
         return Err(format!("it is nested {depth} deep; {DEEPEST_ANSWER} is the most"));
     }
     let json = json::from_text(text).map_err(|error| format!("it is not JSON: {error}"))?;
-    let reader = Reader { program, names: &Names::default(), form: Form::Outside, here: None, keys: None, limits: None };
+    // Which of the two counts is not known.
+    if let Some(name) = json::repeated_name(text) {
+        return Err(format!("it has {name:?} twice"));
+    }
+    let reader = Reader { program, names: &Names::default(), form: Form::Answer, here: None, keys: None, limits: None };
     reader.value(&json, ty, &json::Path::Root).map_err(|error| error.to_string())
 }
 

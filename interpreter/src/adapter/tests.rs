@@ -14,7 +14,7 @@ use crate::runtime::Callee;
 use crate::test_program::{self, field, text};
 use crate::value::Value;
 
-/// `charge(amount: Int, note: Text?) -> Text`, `status() -> Status`, `tell(text: Text)`.
+/// `charge(amount: Int, note: Text?) -> Text`, `status() -> Status`, `tell(text: Text)`, `tree() -> Tree`.
 fn program() -> Program {
     let mut program = test_program::program();
     let optional = Type::Optional(Box::new(Type::Text));
@@ -26,6 +26,7 @@ fn program() -> Program {
             operation("charge", vec![field("amount", Type::Int), field("note", optional)], Some(Type::Text), Repeat::Once),
             operation("status", vec![], Some(status), Repeat::Readonly),
             operation("tell", vec![field("text", Type::Text)], None, Repeat::Idempotent),
+            operation("tree", vec![], Some(Type::Struct(test_program::TREE, Place::Here)), Repeat::Readonly),
         ],
     }];
     program
@@ -116,6 +117,24 @@ fn an_operation_is_a_post_with_json() {
     }
     assert_eq!(seen[2].0, "GET /v1/state HTTP/1.1");
     assert_eq!(seen[2].2, "");
+}
+
+/// A service may answer more than it did when the operation was declared; it took effect all the same.
+#[test]
+fn an_answer_may_have_more_fields_than_are_declared() {
+    let tree = |n, kids: Vec<Value>| Value::Struct([Value::list(kids), Value::Int(n)].into());
+    let answer = |script: &str, operation| shell(script).call(&program(), &call(operation, vec![]));
+    let more = r#"echo '{"n":1,"extra":{"a":[]},"kids":[{"kids":[],"n":2,"colour":"red"}]}'"#;
+    assert_eq!(answer(more, 3), CallAnswer::Value(tree(1, vec![tree(2, vec![])])));
+    let claimed = r#"echo '{"claimed":{"by":"ann","until":"2030-01-01T00:00:00Z","since":1}}'"#;
+    let until = Value::Time(1_893_456_000_000);
+    assert_eq!(answer(claimed, 1), CallAnswer::Value(Value::Variant(1, [text("ann"), until].into())));
+    for (script, expected) in
+        [(r#"echo '{"n":1,"extra":2}'"#, "\"kids\" is missing"), (r#"echo '{"n":1,"kids":[],"n":2}'"#, "it has \"n\" twice")]
+    {
+        let answer = answer(script, 3);
+        assert!(matches!(&answer, CallAnswer::Unusable(message) if message.contains(expected)), "{answer:?}");
+    }
 }
 
 #[test]

@@ -6,6 +6,8 @@
 //! down: the same, but that a reference is a bare text that always names its space, that times always have milliseconds (so that texts
 //! sort as times do), that -0 is the text `"-0.0"`, and that a value whose type is not known says what it is. A Float that is no number is the
 //! text `"NaN"` or `"Infinity"`; a Time beyond the year 9999 is its milliseconds as a number.
+//!
+//! What an outside answers is read as the outside form, but may have fields that nobody has declared: others add some when they like.
 
 mod error;
 mod event;
@@ -27,6 +29,7 @@ pub(crate) use self::event::{from_text, nesting};
 pub use self::outcome::OutcomeLine;
 pub use self::read::{Keys, Reader};
 pub(crate) use self::reference::unescape;
+pub(crate) use self::repeated::repeated_name;
 pub use self::scalar::{duration, parse_duration};
 pub(crate) use self::write::write_text;
 pub use self::write::{write_key, write_value};
@@ -37,6 +40,8 @@ use crate::value::{RecordRef, SpaceRef, Value};
 pub enum Form {
     /// For applications and event files.
     Outside,
+    /// The same of what an outside answers: fields that are not declared are passed over.
+    Answer,
     /// For stores: complete without a context.
     Stored,
 }

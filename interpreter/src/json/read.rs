@@ -143,7 +143,7 @@ impl Reader<'_> {
             (Type::Record(of, _), _) => {
                 let text = match (self.form, json) {
                     (Form::Stored, Json::String(text)) => text,
-                    (Form::Outside, Json::Object(object)) if object.len() == 1 => match object.get("ref") {
+                    (Form::Outside | Form::Answer, Json::Object(object)) if object.len() == 1 => match object.get("ref") {
                         Some(Json::String(text)) => text,
                         _ => return self.mismatch(json, ty, path),
                     },
@@ -236,7 +236,9 @@ impl Reader<'_> {
         fields: impl Iterator<Item = (&'n str, &'n Type)> + Clone,
         path: &Path<'_>,
     ) -> Result<Vec<Value>> {
-        if let Some(unknown) = object.keys().find(|name| !fields.clone().any(|(field, _)| field == name.as_str())) {
+        if self.form != Form::Answer
+            && let Some(unknown) = object.keys().find(|name| !fields.clone().any(|(field, _)| field == name.as_str()))
+        {
             let names = fields.map(|(name, _)| name);
             return Err(path.error(format!("there is no {unknown:?} here{}", meant(unknown, names))));
         }
@@ -253,7 +255,7 @@ impl Reader<'_> {
     fn unknown(&self, json: &Json, path: &Path<'_>) -> Result<Value> {
         match (self.form, json) {
             (_, Json::Null) => Ok(Value::None),
-            (Form::Outside, _) => Err(path.error(format!("nothing is expected here, found {}", shown(json)))),
+            (Form::Outside | Form::Answer, _) => Err(path.error(format!("nothing is expected here, found {}", shown(json)))),
             (Form::Stored, Json::Object(object)) if object.len() == 1 => {
                 let (tag, json) = object.iter().next().expect("it has one entry");
                 self.tagged(tag, json, path)

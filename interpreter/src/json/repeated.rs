@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 
 /// The first name that an object inside `text` has twice. The text is JSON, which has been tested.
-pub(super) fn repeated_name(text: &str) -> Option<String> {
+pub(crate) fn repeated_name(text: &str) -> Option<String> {
     // The names of each object around the place; arrays have none.
     let mut around: Vec<FxHashSet<String>> = Vec::new();
     let bytes = text.as_bytes();

@@ -84,17 +84,19 @@ impl Builder<'_> {
         Expr { kind: ExprKind::Error, span }
     }
 
-    /// `xs.forEach(…)`, of which `xs`, which began at `start`, was read. What is done in it is done in a statement.
-    fn foreign_each(&mut self, start: u32, walked: &Expr) -> Expr {
-        let walked_text = &self.text[start as usize..self.last as usize];
+    /// `xs.forEach(…)`, of which `xs`, which began at `start`, was read. What stands in its brackets would stand in a statement, whether it could
+    /// be read as an expression or not.
+    fn for_each(&mut self, start: u32, walked: &Expr) -> Expr {
+        let text = self.text;
+        let walked_text = text[start as usize..self.last as usize].trim_end();
         let token = self.leaf();
-        let lambda = &self.slice(token)[".forEach(".len()..];
-        let name = habits::word(lambda.trim_start_matches(['(', ' ']));
-        let name = if name.is_empty() || name == "function" { "x" } else { name };
-        let help = format!("write `for {name} in {} {{ … }}`", walked_text.trim_end());
-        let word = self.span(token.start + 1, token.start + ".forEach".len() as u32);
-        self.wrong(word, "there is no `forEach`", help);
-        Expr { kind: ExprKind::Error, span: walked.span.to(self.token_span(token)) }
+        let lambda = text[token.end as usize..].trim_start_matches(['(', ' ']);
+        let name = Some(habits::word(lambda)).filter(|name| !name.is_empty() && *name != "function").unwrap_or("x");
+        let help = format!("write `for {name} in {walked_text} {{ … }}`");
+        self.wrong(self.span(token.start + 1, token.end), "there is no `forEach`", help);
+        self.leaf_if(Rule::args);
+        self.height = 0;
+        Expr { kind: ExprKind::Error, span: walked.span.to(self.span(token.start, self.last)) }
     }
 
     /// An expression of operators that bind at least as tightly as `floor`.
@@ -235,10 +237,7 @@ impl Builder<'_> {
         let mut expr = self.primary();
         loop {
             match self.peek() {
-                Some(Rule::foreign_each) => {
-                    expr = self.foreign_each(start, &expr);
-                    self.height = 0;
-                }
+                Some(Rule::field) if self.slice(self.tokens[self.at]) == ".forEach" => expr = self.for_each(start, &expr),
                 Some(Rule::field) => expr = self.field(expr),
                 Some(Rule::index) => {
                     let height = self.height;

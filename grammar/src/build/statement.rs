@@ -45,6 +45,17 @@ impl Builder<'_> {
         let kind = match rule {
             Rule::simple => self.simple(),
             Rule::let_stmt => self.let_stmt(),
+            Rule::foreign_let => {
+                let word = self.leaf();
+                let message = format!("`{}` is not a word of the language", self.slice(word));
+                self.misspelt(
+                    self.token_span(word),
+                    message,
+                    "write `let`; a name keeps its value, what changes over time is a cell",
+                    "let",
+                );
+                self.let_stmt()
+            }
             Rule::require_stmt => {
                 let cond = self.expr();
                 let message = self.peek().is_some().then(|| self.expr());
@@ -170,10 +181,6 @@ impl Builder<'_> {
 
     /// The parts of a `let`.
     pub(super) fn let_stmt(&mut self) -> StmtKind {
-        if let Some(word) = self.leaf_if(Rule::foreign_let) {
-            let message = format!("`{}` is not a word of the language", self.slice(word));
-            self.misspelt(self.token_span(word), message, "write `let`; a name keeps its value, what changes over time is a cell", "let");
-        }
         if let Some(word) = self.leaf_if(Rule::mutable) {
             let span = self.token_span(word);
             self.misspelt(span, "a name keeps its value: there is no `mut`", "leave it out; what changes over time is a cell", "");

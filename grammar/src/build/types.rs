@@ -13,7 +13,7 @@ impl Builder<'_> {
     pub(super) fn type_expr(&mut self) -> TypeExpr {
         let first = self.at;
         let after = self.tokens[first].next as usize;
-        if self.is_absent() && self.tokens[after..self.limit].first().is_some_and(|token| token.rule == Rule::foreign_union) {
+        if self.tokens[after..self.limit].first().is_some_and(|token| token.rule == Rule::foreign_union) && self.is_absent() {
             self.leaf();
             return self.union(first, None);
         }

@@ -101,10 +101,17 @@ impl Reader<'_> {
                     Err(_) => Err(path.error(format!("{text} does not fit an Int, which has 64 bits"))),
                 }
             }
-            (Type::Float, Json::Number(number)) => match number.to_string().parse::<f64>() {
-                Ok(x) if x.is_finite() => Ok(Value::Float(x)),
-                _ => Err(path.error(format!("{number} does not fit a Float"))),
-            },
+            (Type::Float, Json::Number(number)) => {
+                let text = number.to_string();
+                match (text.parse::<f64>(), text.parse::<i64>()) {
+                    // An Int was stored, and the type has changed: nothing of it may be lost.
+                    (Ok(x), Ok(n)) if self.form == Form::Stored && x as i128 != i128::from(n) => {
+                        Err(path.error(format!("{n} is no Float: the nearest one is {x:?}")))
+                    }
+                    (Ok(x), _) if x.is_finite() => Ok(Value::Float(x)),
+                    _ => Err(path.error(format!("{number} does not fit a Float"))),
+                }
+            }
             (Type::Float, Json::String(text)) => match text.as_str() {
                 "-0.0" => Ok(Value::Float(-0.0)),
                 "NaN" => Ok(Value::Float(f64::NAN)),

@@ -187,6 +187,30 @@ fn changed_types_are_accepted_if_every_value_fits() {
 }
 
 #[test]
+fn an_int_that_no_float_equals_is_refused() {
+    for (stored_int, fits) in [((1 << 53) + 1, false), (i64::MAX, false), (1 << 53, true), (i64::MIN, true), (-3, true)] {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("state.db");
+        stored(&path);
+        let mut store = open(&path);
+        store.commit(&writes([set("a", person::BALANCE, Value::Int(stored_int))]), 0).unwrap();
+        store.close().unwrap();
+        let mut changed = program();
+        people(&mut changed)[1].ty = Type::Float;
+        match open_for(&path, changed) {
+            Ok(store) => {
+                assert!(fits, "{stored_int}");
+                assert_eq!(store.cell(&a_person("a"), person::BALANCE), Ok(Some(Value::Float(stored_int as f64))));
+            }
+            Err(error) => {
+                assert!(!fits && error.message.contains(&format!("{stored_int} is no Float: the nearest one is ")), "{error}");
+                assert!(error.message.contains("It was stored as Int; the program has Float now"), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
 fn values_that_do_not_fit_are_refused() {
     let error = refused(|program| people(program)[6].ty = Type::Int);
     assert!(

@@ -37,6 +37,15 @@ pub enum Value {
     Variant(u32, Arc<[Value]>),
 }
 
+/// Why a value is not gone through to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Excess {
+    /// There is more of it.
+    Weight,
+    /// It is nested deeper.
+    Nesting,
+}
+
 /// One space: a plain one, or one of a family.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SpaceRef {
@@ -174,34 +183,51 @@ impl Value {
         }
     }
 
-    /// Structs and variants inside one another, collections not counted: `None` if more than `limit`.
+    /// Whether it has neither parts nor length.
+    pub(crate) fn is_small(&self) -> bool {
+        !matches!(
+            self,
+            Value::List(_) | Value::Set(_) | Value::Map(_) | Value::Struct(_) | Value::Variant(..) | Value::Text(_) | Value::Bytes(_)
+        )
+    }
+
+    /// Goes through all of it: takes one of `left` for every part, and for each 64 bytes. Structs and variants may be inside one another
+    /// `nesting` times, collections not counted.
     ///
-    /// The elements of one collection have one type, so the first that is there tells whether any of them can nest.
-    pub fn nesting(&self, limit: usize) -> Option<usize> {
-        fn most<'a>(mut values: impl Iterator<Item = &'a Value>, limit: usize) -> Option<usize> {
-            let mut deepest = 0;
-            let Some(first) = values.by_ref().find(|value| !matches!(value, Value::None)) else { return Some(0) };
-            if !matches!(first, Value::List(_) | Value::Set(_) | Value::Map(_) | Value::Struct(_) | Value::Variant(..)) {
-                return Some(0);
+    /// The elements of one collection have one type, so the first that is there tells whether any of them has parts.
+    pub(crate) fn weigh(&self, left: &mut usize, nesting: usize) -> Result<(), Excess> {
+        fn spend(left: &mut usize, parts: usize) -> Result<(), Excess> {
+            *left = left.checked_sub(parts).ok_or(Excess::Weight)?;
+            Ok(())
+        }
+        fn each<'a>(mut values: impl Iterator<Item = &'a Value>, left: &mut usize, nesting: usize) -> Result<(), Excess> {
+            match values.by_ref().find(|value| !matches!(value, Value::None)) {
+                Some(first) if !first.is_small() => std::iter::once(first).chain(values).try_for_each(|value| value.weigh(left, nesting)),
+                _ => Ok(()),
             }
-            for value in std::iter::once(first).chain(values) {
-                deepest = deepest.max(value.nesting(limit)?);
-            }
-            Some(deepest)
         }
         match self {
             Value::Struct(fields) | Value::Variant(_, fields) => {
-                let within = limit.checked_sub(1)?;
-                let mut deepest = 0;
-                for field in fields.iter() {
-                    deepest = deepest.max(field.nesting(within)?);
-                }
-                Some(deepest + 1)
+                let nesting = nesting.checked_sub(1).ok_or(Excess::Nesting)?;
+                spend(left, fields.len())?;
+                fields.iter().try_for_each(|field| field.weigh(left, nesting))
             }
-            Value::List(list) => most(list.iter(), limit),
-            Value::Set(set) => most(set.iter(), limit),
-            Value::Map(map) => Some(most(map.keys(), limit)?.max(most(map.values(), limit)?)),
-            _ => Some(0),
+            Value::List(list) => {
+                spend(left, list.len())?;
+                each(list.iter(), left, nesting)
+            }
+            Value::Set(set) => {
+                spend(left, set.len())?;
+                each(set.iter(), left, nesting)
+            }
+            Value::Map(map) => {
+                spend(left, map.len())?;
+                each(map.keys(), left, nesting)?;
+                each(map.values(), left, nesting)
+            }
+            Value::Text(text) => spend(left, text.len() / 64),
+            Value::Bytes(bytes) => spend(left, bytes.len() / 64),
+            _ => Ok(()),
         }
     }
 

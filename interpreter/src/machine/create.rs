@@ -51,6 +51,7 @@ impl<'a> Machine<'a> {
                     return fail(FailureKind::Rejected, message);
                 }
             };
+            self.weigh(&value)?;
             self.tx.init_cell(&record, index, value)?;
         }
         self.tx.end_create(&record)?;

@@ -73,6 +73,7 @@ impl Execution {
         let mut machine = Machine::new(*env, tx, std::mem::take(&mut self.slots));
         machine.interrupt = self.interrupt.clone();
         let result = run(&mut machine).and_then(|value| {
+            machine.weigh(&value)?;
             machine.mirror_changes()?;
             machine.check_invariants()?;
             Ok(value)
@@ -165,7 +166,9 @@ impl<'a> Machine<'a> {
     /// Values from outside obey the limits that values made here do.
     fn admit_size(&self, value: &Value, what: &dyn std::fmt::Display) -> Run<()> {
         let limits = self.env.limits;
-        if value.nesting(limits.value_nesting).is_none() {
+        // It is no larger than the event that brought it.
+        let mut unlimited = usize::MAX;
+        if value.weigh(&mut unlimited, limits.value_nesting).is_err() {
             let message = format!("{what} is nested deeper than {} (setting `value-nesting`)", limits.value_nesting);
             return fail(FailureKind::Overflow, message);
         }

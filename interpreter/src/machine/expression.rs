@@ -35,11 +35,16 @@ impl<'a> Machine<'a> {
                 other => return self.mistyped("a struct", &other),
             },
             Expr::List(elements) => Value::list(self.eval_all(elements)?),
-            Expr::Set(elements) => Value::set(self.eval_all(elements)?),
+            Expr::Set(elements) => {
+                let elements = self.eval_all(elements)?;
+                elements.iter().try_for_each(|element| self.weigh(element))?;
+                Value::set(elements)
+            }
             Expr::Map(entries) => {
                 let mut map = imbl::OrdMap::new();
                 for (key, value) in entries {
                     let key = self.eval(key)?;
+                    self.weigh(&key)?;
                     map.insert(key, self.eval(value)?);
                 }
                 Value::Map(Arc::new(map))
@@ -59,6 +64,7 @@ impl<'a> Machine<'a> {
             Expr::Lookup { record, space, key } => {
                 let space = self.space(space)?;
                 let value = self.eval(key)?;
+                self.weigh(&value)?;
                 let Some(cell) = self.env.program.record(*record).key else {
                     return fail(FailureKind::Rejected, format!("{} has no key", self.env.program.record(*record).name));
                 };
@@ -203,6 +209,7 @@ impl<'a> Machine<'a> {
                 TextPart::Text(text) => out.push_str(text),
                 TextPart::Value(expr, ty) => {
                     let value = self.eval(expr)?;
+                    self.weigh(&value)?;
                     text::append(&mut out, self.env.program, &value, ty);
                     self.text_room(out.len())?;
                 }
@@ -223,15 +230,6 @@ impl<'a> Machine<'a> {
             }
         }
         self.nested(Value::Struct(new.into()))
-    }
-
-    /// The value, unless it is nested too deep: what takes values apart must not run out of stack.
-    fn nested(&mut self, value: Value) -> Run<Value> {
-        let limit = self.env.limits.value_nesting;
-        match value.nesting(limit) {
-            Some(_) => Ok(value),
-            None => fail(FailureKind::Overflow, format!("a value is nested deeper than {limit} (setting `value-nesting`)")),
-        }
     }
 
     fn list_index(&mut self, base: &'a Expr, index: &'a Expr) -> Run<Value> {
@@ -265,10 +263,12 @@ impl<'a> Machine<'a> {
     pub(super) fn map_index(&mut self, base: &'a Expr, key: &'a Expr) -> Run<Value> {
         if let Some((record, cell)) = self.keyed_cell(base)? {
             let key = self.eval(key)?;
+            self.weigh(&key)?;
             return Ok(self.tx.element(&record, cell, &key)?.unwrap_or(Value::None));
         }
         let base = self.eval(base)?;
         let key = self.eval(key)?;
+        self.weigh(&key)?;
         match &base {
             Value::Map(map) => Ok(map.get(&key).cloned().unwrap_or(Value::None)),
             _ => self.mistyped("a Map", &base),
@@ -277,6 +277,7 @@ impl<'a> Machine<'a> {
 
     /// `element in collection`.
     pub(super) fn contains(&mut self, collection: &'a Expr, element: &Value) -> Run<Value> {
+        self.weigh(element)?;
         if let Some((record, cell)) = self.keyed_cell(collection)? {
             return Ok(Value::Bool(self.tx.element(&record, cell, element)?.is_some()));
         }
@@ -288,7 +289,11 @@ impl<'a> Machine<'a> {
     pub(super) fn holds(&mut self, collection: &Value, element: &Value) -> Run<Value> {
         Ok(Value::Bool(match (collection, element) {
             (Value::List(list), element) => {
-                self.take_steps(list.len())?;
+                if element.is_small() {
+                    self.take_steps(list.len())?
+                } else {
+                    self.weigh(collection)?
+                }
                 list.contains(element)
             }
             (Value::Set(set), element) => set.contains(element),

@@ -77,6 +77,11 @@ impl<'a> Machine<'a> {
                 for element in elements {
                     keyed.push((self.with(param, element.clone(), body)?, element.clone()));
                 }
+                let before = self.left();
+                keyed.iter().try_for_each(|(key, _)| self.weigh(key))?;
+                // Each key is compared about so many times.
+                let times = keyed.len().checked_ilog2().unwrap_or(0) as usize;
+                self.take_steps((before - self.left()).saturating_mul(times))?;
                 keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
                 Value::list(keyed.into_iter().map(|(_, element)| element))
             }
@@ -92,6 +97,7 @@ impl<'a> Machine<'a> {
                 let mut best: Option<(Value, &Value)> = None;
                 for element in elements.by_ref() {
                     let key = self.with(param, element.clone(), body)?;
+                    self.weigh(&key)?;
                     let better = match &best {
                         None => true,
                         Some((best, _)) if method == Method::Min => key < *best,

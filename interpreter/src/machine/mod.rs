@@ -19,6 +19,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 pub(crate) mod text;
+mod weight;
 
 use std::sync::Arc;
 
@@ -111,7 +112,11 @@ impl Execution {
         frame: &mut Vec<Value>,
         expr: &Expr,
     ) -> Result<Result<Value, Failure>, StoreError> {
-        self.reading(env, here, frame, |machine| machine.eval(expr))
+        self.reading(env, here, frame, |machine| {
+            let value = machine.eval(expr)?;
+            machine.weigh(&value)?;
+            Ok(value)
+        })
     }
 
     /// Whether the value has the pattern; fills its slots if so.

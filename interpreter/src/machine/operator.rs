@@ -12,6 +12,9 @@ use crate::value::Value;
 impl Machine<'_> {
     /// Applies an operator to two values.
     pub(super) fn binary(&mut self, op: Binary, left: Value, right: Value) -> Run<Value> {
+        if matches!(op, Binary::Eq | Binary::Ne | Binary::Lt | Binary::Le | Binary::Gt | Binary::Ge) {
+            self.weigh_both(&left, &right)?;
+        }
         Ok(Value::Bool(match op {
             Binary::Eq => left == right,
             Binary::Ne => left != right,
@@ -69,6 +72,8 @@ impl Machine<'_> {
             }
             (Binary::Add, Value::List(a), Value::List(b)) => {
                 self.room(a.len() + b.len())?;
+                // Lists are kept in chunks of 64: those of the shorter one are copied, those of both are put together anew.
+                self.take_steps(a.len().min(b.len()) + (a.len() + b.len()) / 64)?;
                 let mut joined = imbl::Vector::clone(a);
                 joined.append(imbl::Vector::clone(b));
                 Ok(Value::List(Arc::new(joined)))

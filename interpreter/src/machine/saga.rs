@@ -74,6 +74,7 @@ impl<'a> Machine<'a> {
             }
             fail(FailureKind::Rejected, "a step of a saga sends nothing")
         })?;
+        progress.frame.iter().try_for_each(|value| self.weigh(value))?;
         let id = EventId(Arc::from(self.next_id()));
         let outgoing = Outgoing {
             event: Event { id, caller: self.env.caller.cloned(), action },

@@ -32,8 +32,8 @@ impl<'a> Machine<'a> {
             from,
             at: self.env.now,
             due,
-            ok: send.ok.as_ref().map(|arm| self.pending(arm)),
-            err: send.err.as_ref().map(|arm| self.pending(arm)),
+            ok: send.ok.as_ref().map(|arm| self.pending(arm)).transpose()?,
+            err: send.err.as_ref().map(|arm| self.pending(arm)).transpose()?,
             answers,
             saga: None,
             state: OutgoingState::Pending,
@@ -44,7 +44,7 @@ impl<'a> Machine<'a> {
 
     /// What an event does where it arrives.
     pub(super) fn sent_action(&mut self, event: &'a SendEvent) -> Run<Action> {
-        Ok(match event {
+        let action = match event {
             SendEvent::Handler { target, handler, args } => {
                 Action::Handler { to: self.eval_ref(target)?, handler: *handler, args: self.eval_all(args)? }
             }
@@ -54,10 +54,19 @@ impl<'a> Machine<'a> {
                 let (space, cells) = self.create_parts(create)?;
                 Action::Create { record: create.record, space, id: None, cells }
             }
-        })
+        };
+        match &action {
+            Action::Handler { args, .. } | Action::Saga { args, .. } | Action::Extern { args, .. } => {
+                args.iter().try_for_each(|arg| self.weigh(arg))?;
+            }
+            Action::Create { cells, .. } => cells.iter().try_for_each(|(_, value)| self.weigh(value))?,
+        }
+        Ok(action)
     }
 
-    fn pending(&self, arm: &SendArm) -> PendingArm {
-        PendingArm { arm: arm.arm, captures: arm.captures.iter().map(|slot| self.slot(*slot).clone()).collect() }
+    fn pending(&mut self, arm: &SendArm) -> Run<PendingArm> {
+        let captures: Vec<Value> = arm.captures.iter().map(|slot| self.slot(*slot).clone()).collect();
+        captures.iter().try_for_each(|value| self.weigh(value))?;
+        Ok(PendingArm { arm: arm.arm, captures })
     }
 }

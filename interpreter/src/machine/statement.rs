@@ -40,6 +40,7 @@ impl<'a> Machine<'a> {
             Stmt::SetCell { record, of, cell, value, at: _ } => {
                 let record = self.eval_record(record, *of)?;
                 let value = self.eval(value)?;
+                self.weigh(&value)?;
                 self.tx.set(&record, *cell, value)?;
             }
             Stmt::ChangeCell { record, of, cell, op, value, at: _ } => self.change_cell(record, *of, *cell, *op, value)?,
@@ -47,12 +48,15 @@ impl<'a> Machine<'a> {
                 let record = self.eval_record(record, *of)?;
                 let key = self.eval(key)?;
                 let value = self.eval(value)?;
+                self.weigh(&key)?;
+                self.weigh(&value)?;
                 self.tx.set_entry(&record, *cell, key, value)?;
             }
             Stmt::ChangeEntry { record, of, cell, key, op, value, at: _ } => self.change_entry(record, *of, *cell, key, *op, value)?,
             Stmt::RemoveEntry { record, of, cell, key, at: _ } => {
                 let record = self.eval_record(record, *of)?;
                 let key = self.eval(key)?;
+                self.weigh(&key)?;
                 self.tx.remove_entry(&record, *cell, key)?;
             }
             Stmt::DeleteRecord { record, at: _ } => {
@@ -129,6 +133,7 @@ impl<'a> Machine<'a> {
     fn change_cell(&mut self, record: &'a Expr, of: RecordId, cell: CellIndex, op: Change, value: &'a Expr) -> Run<()> {
         let record = self.eval_record(record, of)?;
         let value = self.eval(value)?;
+        self.weigh(&value)?;
         match op {
             Change::AddInt | Change::SubInt | Change::Append | Change::RemoveFirst | Change::Insert | Change::Remove => {
                 self.tx.change(&record, cell, op, value)
@@ -136,6 +141,7 @@ impl<'a> Machine<'a> {
             Change::AddValue | Change::SubValue | Change::Concat => {
                 let old = self.tx.cell(&record, cell)?;
                 let new = self.changed(op, old, value)?;
+                self.weigh(&new)?;
                 self.tx.set(&record, cell, new)
             }
         }
@@ -145,12 +151,15 @@ impl<'a> Machine<'a> {
         let record = self.eval_record(record, of)?;
         let key = self.eval(key)?;
         let value = self.eval(value)?;
+        self.weigh(&key)?;
+        self.weigh(&value)?;
         let Some(old) = self.tx.element(&record, cell, &key)? else {
             let name = self.env.program.record(of).cells[cell.index()].name;
             let key = super::text::quoted(self.env.program, &key, &patternc_program::Type::Unknown);
             return fail(FailureKind::Missing, format!("{}.{name} has no entry {key}", self.tx.describe(&record)));
         };
         let new = self.changed(op, old, value)?;
+        self.weigh(&new)?;
         self.tx.set_entry(&record, cell, key, new)
     }
 
@@ -165,6 +174,7 @@ impl<'a> Machine<'a> {
                 Ok(Value::List(list))
             }
             (Change::RemoveFirst, Value::List(mut list)) => {
+                self.weigh(&Value::List(Arc::clone(&list)))?;
                 if let Some(at) = list.index_of(&value) {
                     Arc::make_mut(&mut list).remove(at);
                 }

@@ -72,8 +72,8 @@ impl Machine<'_> {
             }
             (Binary::Add, Value::List(a), Value::List(b)) => {
                 self.room(a.len() + b.len())?;
-                // Lists are kept in chunks of 64: those of the shorter one are copied, those of both are put together anew.
-                self.take_steps(a.len().min(b.len()) + (a.len() + b.len()) / 64)?;
+                // Lists are kept in chunks of 64, which are put together anew and not copied.
+                self.take_steps((a.len() + b.len()) / 64)?;
                 let mut joined = imbl::Vector::clone(a);
                 joined.append(imbl::Vector::clone(b));
                 Ok(Value::List(Arc::new(joined)))

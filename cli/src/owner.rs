@@ -309,7 +309,15 @@ impl Link {
 
 impl Owner for Link {
     fn ask(&mut self, request: &str) -> Result<Option<String>, StoreError> {
-        requests::ask(&self.store, request, ANSWER)
+        let asked = Instant::now();
+        let answer = requests::ask(&self.store, request, ANSWER)?;
+        match Sqlite::owner(&self.store) {
+            Some(owner) if answer.is_none() && asked.elapsed() >= ANSWER => {
+                let message = format!("{owner} owns the store and has not answered for {} s", ANSWER.as_secs());
+                Err(StoreError { message, transient: true })
+            }
+            _ => Ok(answer),
+        }
     }
 }
 

@@ -155,7 +155,8 @@ impl Forwarder {
     /// The owner is gone, or does not know what was asked of it.
     fn lost(&mut self, why: &str) {
         self.began = false;
-        let message = format!("{why} before the event was answered; its outcome shows when it is sent again with the same id");
+        let message =
+            format!("{why}; whether the event was committed is not known: its outcome shows when it is sent again with the same id");
         self.give_up(&Failure::new(FailureKind::Unavailable, message));
     }
 

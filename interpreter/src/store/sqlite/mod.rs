@@ -90,8 +90,7 @@ impl Sqlite {
     pub fn open(path: &Path, mut opening: Opening<'_>) -> Result<Sqlite, StoreError> {
         let Opened { lock, connection, tables, position, state, layout, loaded } = open::open(path, &mut opening)?;
         let failed = |what: String| StoreError { message: format!("cannot open {}: {what}", path.display()), transient: false };
-        let shown = path.display().to_string();
-        let shared = Arc::new(Shared::new(shown, connection, tables, position, opening.quiet).map_err(|error| failed(error.to_string()))?);
+        let shared = Arc::new(Shared::new(path, connection, tables, position, opening.quiet).map_err(|error| failed(error.to_string()))?);
         let recorder = Recorder::new(layout, loaded.positions, loaded.sent);
         let thread = {
             let shared = shared.clone();

@@ -3,6 +3,7 @@
 //! Whoever waits for a commit writes the batch it is in, unless someone is writing already: alone, a commit costs one `fsync` and no change
 //! of threads. A thread writes what nobody waits for, and brings the journal to the tables in the background.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -63,6 +64,9 @@ struct Writing {
     unapplied: usize,
     /// What SQLite said last about changes by other connections.
     data_version: i64,
+    path: PathBuf,
+    /// Which file the path named when it was opened.
+    file: Option<FileId>,
 }
 
 /// A mutex whose holder panicked has data that are whole: every change of them is one assignment.
@@ -72,15 +76,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Shared {
     pub(super) fn new(
-        path: String,
+        path: &Path,
         connection: Connection,
         tables: Tables,
         position: Position,
         quiet: Duration,
     ) -> rusqlite::Result<Shared> {
         let data_version = data_version(&connection)?;
+        let (path, file) = (path.to_owned(), file_id(path));
         Ok(Shared {
-            path,
+            path: path.display().to_string(),
             quiet,
             gathering: Mutex::new(Gathering {
                 batch: Batch { effects: String::new(), version: position.version, now: position.now },
@@ -95,7 +100,7 @@ impl Shared {
             done: Condvar::new(),
             durable: AtomicU64::new(position.version),
             failure: OnceLock::new(),
-            connection: Mutex::new(Writing { connection, tables, position, unapplied: 0, data_version }),
+            connection: Mutex::new(Writing { connection, tables, position, unapplied: 0, data_version, path, file }),
             callbacks: Mutex::default(),
         })
     }
@@ -277,6 +282,7 @@ impl Writing {
     fn write(&mut self, batch: &Batch, effects: usize) -> Result<(), ApplyError> {
         self.alone()?;
         journal::write(&self.connection, self.position.written + 1, batch)?;
+        self.in_place()?;
         self.position.written += 1;
         self.unapplied += effects;
         Ok(())
@@ -303,6 +309,32 @@ impl Writing {
         }
         Ok(())
     }
+
+    /// The file is where the next process looks for it: what is written to another is lost with the end of this one.
+    fn in_place(&self) -> Result<(), ApplyError> {
+        if file_id(&self.path) == self.file {
+            return Ok(());
+        }
+        let what =
+            "the file was removed or moved while it was in use. What is committed is in the file that was there, wherever that is now";
+        Err(ApplyError::Damaged(what.to_owned()))
+    }
+}
+
+/// Tells a file from any other that is at its path later.
+type FileId = (u64, u64);
+
+/// Which file the path names, where the system says so.
+#[cfg(unix)]
+fn file_id(path: &Path) -> Option<FileId> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
+
+/// Here a file that is open is not removed.
+#[cfg(not(unix))]
+fn file_id(_path: &Path) -> Option<FileId> {
+    None
 }
 
 /// A number that changes when another connection has changed the file.

@@ -122,3 +122,25 @@ fn other_formats_are_refused() {
     let error = refused(&other);
     assert!(error.contains("it is an SQLite file, but not a store"), "{error}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_removed_or_moved_takes_nothing_more() {
+    for moved in [true, false] {
+        let folder = TempDir::new().unwrap();
+        let inside = folder.path().join("store");
+        fs::create_dir(&inside).unwrap();
+        let mut store = open(&inside.join("state.db"));
+        let version = store.commit(&writes([create("a")]), 0).unwrap().version;
+        store.wait_durable(version).unwrap();
+        if moved {
+            fs::rename(&inside, folder.path().join("elsewhere")).unwrap()
+        } else {
+            fs::remove_dir_all(&inside).unwrap()
+        }
+        let late = store.commit(&writes([create("b")]), 0).map(|committed| store.wait_durable(committed.version));
+        let error = late.unwrap().unwrap_err();
+        assert!(error.message.contains("was removed or moved while it was in use") && !error.transient, "{error}");
+        assert!(store.commit(&writes([create("c")]), 0).is_err());
+    }
+}

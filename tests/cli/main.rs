@@ -10,6 +10,7 @@ mod externs;
 mod fixes;
 mod following;
 mod graph;
+mod hanging;
 mod lsp;
 mod operations;
 mod patternc;

@@ -1,5 +1,7 @@
 //! `patternc status`
 
+mod chain;
+
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -13,7 +15,7 @@ use patternc_interpreter::store::format::glance::{Glance, StoredEvent};
 use patternc_interpreter::store::postgres::{self, Looked};
 use patternc_interpreter::store::sqlite::{self, Sqlite};
 use patternc_program::Handler;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::fault::Fault;
 use crate::project::{self, Loaded};
@@ -61,6 +63,12 @@ struct Event {
     id: String,
     from: String,
     what: String,
+    args: Map<String, Value>,
+    /// The step of a saga that it does.
+    step: Option<chain::Step>,
+    answers: Option<chain::Answers>,
+    /// The id of the parked event on which its own answer hangs.
+    hangs_on: Option<String>,
     state: State,
     sent: Option<i64>,
     due: Option<i64>,
@@ -78,17 +86,20 @@ enum State {
     /// Its time has not come.
     Later,
     Retrying,
+    /// It waits for the answer of one that is parked.
+    Hanging,
     Parked,
 }
 
 impl State {
-    const ALL: [State; 4] = [State::OnItsWay, State::Later, State::Retrying, State::Parked];
+    const ALL: [State; 5] = [State::OnItsWay, State::Later, State::Retrying, State::Hanging, State::Parked];
 
     fn name(self) -> &'static str {
         match self {
             State::OnItsWay => "on-its-way",
             State::Later => "later",
             State::Retrying => "retrying",
+            State::Hanging => "hanging",
             State::Parked => "parked",
         }
     }
@@ -98,6 +109,7 @@ impl State {
             State::OnItsWay => "on the way",
             State::Later => "for later",
             State::Retrying => "tried again and again",
+            State::Hanging => "hanging on what is parked",
             State::Parked => "parked",
         }
     }
@@ -108,6 +120,7 @@ pub fn run(arguments: &Arguments, _quiet: bool) -> Result<ExitCode, Fault> {
     let places = stores::places(&project, arguments.deployment.as_deref())?;
     let mut seen = places.into_iter().map(look).collect::<Result<Vec<_>, _>>()?;
     find_ways_out(&project, &mut seen);
+    chain::find(&mut seen);
     let mut out = io::stdout().lock();
     match arguments.output_format {
         Format::Full => seen.iter().try_for_each(|seen| write_full(&mut out, seen))?,
@@ -181,7 +194,9 @@ fn describe(stored: &StoredEvent, known: Option<&Value>, now: i64) -> Event {
     };
     let reason = stored.parked.clone().or(trouble);
     let id = shown_id(stored).to_owned();
-    Event { id, from: text("from").to_owned(), what, state, sent, due, reason, way_out: None, since, next }
+    let (args, step) = (chain::arguments(stored), chain::Step::of(stored));
+    let (answers, hangs_on, way_out) = (None, None, None);
+    Event { id, from: text("from").to_owned(), what, args, step, answers, hangs_on, state, sent, due, reason, way_out, since, next }
 }
 
 /// Says of each event what someone has to do for it.
@@ -259,7 +274,21 @@ fn write_full(out: &mut impl Write, seen: &Seen) -> io::Result<()> {
         writeln!(out, "  broken: {broken}")?;
     }
     for event in seen.events.iter().filter(|event| event.state != State::OnItsWay) {
-        writeln!(out, "  {:<9} {}  {} -> {}", event.state.name(), event.id, event.from, event.what)?;
+        writeln!(out, "  {:<9} {}  {} -> {}{}", event.state.name(), event.id, event.from, event.what, chain::shown(&event.args))?;
+        if let Some(step) = &event.step {
+            writeln!(out, "            {}", step.words())?;
+        }
+        match &event.answers {
+            // A step that is shown under the id of its saga.
+            Some(chain::Answers { id, .. }) if *id == event.id => {}
+            Some(chain::Answers { id, what: Some(what) }) => writeln!(out, "            its answer is for {id}: {what}")?,
+            Some(chain::Answers { id, what: None }) => writeln!(out, "            its answer is for the event {id} from outside")?,
+            None => {}
+        }
+        if let Some(parked) = &event.hangs_on {
+            let parked = if *parked == event.id { "its step" } else { parked };
+            writeln!(out, "            it goes on once {parked} is taken up")?;
+        }
         if let (State::Later, Some(due)) = (event.state, event.due) {
             writeln!(out, "            due {}", time_text(due))?;
         }
@@ -322,6 +351,12 @@ fn json_event(seen: &Seen, event: &Event) -> Value {
         "id": event.id,
         "from": event.from,
         "what": event.what,
+        "args": event.args,
+        "saga": event.step.as_ref().map(|step| &step.saga),
+        "step": event.step.as_ref().map(|step| &step.step),
+        "undoing": event.step.as_ref().map(|step| step.undoing),
+        "answers": event.answers.as_ref().map(|answers| &answers.id),
+        "hangs-on": event.hangs_on,
         "state": event.state.name(),
         "sent": event.sent.map(time_text),
         "due": event.due.map(time_text),

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use crate::bodies;
 use crate::db::{Db, SourceFile};
 use crate::effects::{self, WriteEffect, WriteKind};
+use crate::facts;
 use crate::hir::{Arg, BodyKind, BodyOwner, Expr, ExprKind};
 use crate::items::{ItemHead, items};
 use crate::signature::{cell_sig, invariant_sig};
@@ -66,15 +67,21 @@ fn broken_by_change(db: &dyn Db) -> FxHashMap<Looked, Vec<(ItemId, Way)>> {
     by
 }
 
-/// An invariant that a write can break, of those that hold at every commit.
-pub fn broken_by(db: &dyn Db, write: &WriteEffect) -> Option<ItemId> {
+/// The invariants that a write can break, of those that hold at every commit.
+pub fn broken_by<'db>(db: &'db dyn Db, write: &WriteEffect) -> impl Iterator<Item = ItemId> + 'db {
     let looked = match write.cell {
         Some(cell) => Looked::Cell(cell),
         None => Looked::Records(write.record),
     };
     let way = way_of(db, write);
-    let found = broken_by_change(db).get(&looked).and_then(|all| all.iter().find(|(_, breaks)| breaks.meets(way)));
-    found.map(|(invariant, _)| *invariant)
+    let all = broken_by_change(db).get(&looked).into_iter().flatten();
+    all.filter(move |(_, breaks)| breaks.meets(way)).map(|(invariant, _)| *invariant)
+}
+
+/// The invariants that may reject a write. What is made has to be as those say that hold for it, from the start.
+pub fn rejecting<'db>(db: &'db dyn Db, write: &WriteEffect) -> impl Iterator<Item = ItemId> + 'db {
+    let made = (write.kind == WriteKind::Create).then_some(write.record);
+    broken_by(db, write).chain(made.into_iter().flat_map(|record| facts::invariants_of_record(db, record)))
 }
 
 /// In which direction a write changes what it writes.

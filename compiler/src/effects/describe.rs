@@ -1,6 +1,7 @@
 //! What records, cells and spaces are called in messages, as seen from one body.
 
-use super::{EffectSpace, SendEffect, SendTarget, Target, Value};
+use super::{EffectSpace, Effects, FailureCause, SendEffect, SendTarget, Target, Value};
+use crate::breaking;
 use crate::db::Db;
 use crate::hir::{Body, BodyOwner};
 use crate::resolve::item_name;
@@ -83,6 +84,28 @@ impl Describe<'_> {
             SendTarget::Unknown => "the event".to_owned(),
         }
     }
+}
+
+/// How a transaction with these effects can fail, each way once.
+pub fn failures(db: &dyn Db, effects: &Effects) -> Vec<String> {
+    let causes = effects.failures.iter().filter(|failure| !failure.caught).map(|failure| match failure.cause {
+        FailureCause::Require => "a `require` that does not hold".to_owned(),
+        FailureCause::Fail => "a `fail`".to_owned(),
+        FailureCause::Unique(cell) => format!("`{}` is taken", cell_path(db, cell)),
+        FailureCause::Missing => "an index or entry is missing".to_owned(),
+        FailureCause::Division => "it divides by zero".to_owned(),
+        FailureCause::Linked(cell) => format!("`{}` would be empty", cell_path(db, cell)),
+        FailureCause::Overflow => "a number is too large".to_owned(),
+    });
+    let invariants = effects.writes.iter().flat_map(|write| breaking::rejecting(db, write));
+    let broken = invariants.map(|invariant| format!("the invariant `{}` would not hold", item_name(db, invariant)));
+    let mut all: Vec<String> = Vec::new();
+    for way in causes.chain(broken) {
+        if !all.contains(&way) {
+            all.push(way);
+        }
+    }
+    all
 }
 
 /// The name of a record type.

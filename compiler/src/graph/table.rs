@@ -2,8 +2,8 @@
 
 use crate::bodies::bodies;
 use crate::db::{Db, Project};
-use crate::effects::describe::{Describe, body_name, cell_path, record_name};
-use crate::effects::{self, Effects, FailureCause, Grain, WriteKind};
+use crate::effects::describe::{Describe, body_name, cell_path, failures, record_name};
+use crate::effects::{self, Effects, Grain, WriteKind};
 use crate::graph::picture::space_of;
 use crate::hir::BodyOwner;
 use crate::types::{CellId, ItemId};
@@ -86,16 +86,7 @@ fn piece(words: &Describe<'_>, effects: &Effects, arm: Option<bool>, entries: &m
         };
         add(Entry { arm, what, on: named(&write.target, write.record, write.cell), at: words.space(write.space) });
     }
-    for failure in effects.failures.iter().filter(|failure| !failure.caught) {
-        let on = match failure.cause {
-            FailureCause::Require => "require".to_owned(),
-            FailureCause::Fail => "fail".to_owned(),
-            FailureCause::Unique(cell) => format!("{} is taken", cell_path(db, cell)),
-            FailureCause::Missing => "missing entry or index".to_owned(),
-            FailureCause::Division => "division by zero".to_owned(),
-            FailureCause::Linked(cell) => format!("{} would be empty", cell_path(db, cell)),
-            FailureCause::Overflow => "overflow".to_owned(),
-        };
+    for on in failures(db, effects) {
         add(Entry { arm, what: "fails", on, at: String::new() });
     }
     for send in &effects.sends {

@@ -6,8 +6,8 @@ use patternc_grammar::syntax::Repeat;
 
 use super::definition::Definition;
 use crate::db::Db;
-use crate::effects::describe::{Describe, cell_path, record_name};
-use crate::effects::{EffectSpace, Effects, FailureCause, WriteKind, effects};
+use crate::effects::describe::{Describe, cell_path, failures, record_name};
+use crate::effects::{EffectSpace, Effects, Grain, WriteKind, effects};
 use crate::hir::{Body, BodyOwner};
 use crate::resolve::item_name;
 use crate::signature::{
@@ -217,11 +217,22 @@ fn handler(db: &dyn Db, id: HandlerId) -> Option<String> {
     Some(line)
 }
 
-/// What a body does, a line a kind of effect: "writes `self.members`, in `home`".
+/// Where a body runs and what it does, a line a kind of effect: "writes `self.members`, in `home`".
 pub fn effect_lines(db: &dyn Db, body: &Body) -> Vec<String> {
     let effects = effects(db, body.owner);
     let describe = Describe { db, body };
     let mut lines = Vec::new();
+    if let BodyOwner::Handler(handler) | BodyOwner::Saga(handler) = body.owner {
+        lines.push(match record_sig(db, handler.record).map(|sig| sig.home) {
+            Some(Home::Plain(space)) => format!("runs in `{}`", item_name(db, space)),
+            Some(Home::Family(space)) => format!("runs in the space of `self`, one of `{}`", item_name(db, space)),
+            _ => "runs in the space of `self`".to_owned(),
+        });
+    }
+    let reads = read(describe, effects);
+    if !reads.is_empty() {
+        lines.push(format!("reads {}", reads.join(", ")));
+    }
     let writes = written(describe, effects);
     for (what, entries) in writes {
         lines.push(format!("{what} {}", entries.join(", ")));
@@ -230,21 +241,31 @@ pub fn effect_lines(db: &dyn Db, body: &Body) -> Vec<String> {
     if !sends.is_empty() {
         lines.push(format!("sends {}", sends.join(", ")));
     }
-    let causes = unique(effects.failures.iter().filter(|failure| !failure.caught).filter_map(|failure| match failure.cause {
-        FailureCause::Require | FailureCause::Fail => Some("rejected".to_owned()),
-        FailureCause::Unique(_) => Some("rejected (taken)".to_owned()),
-        FailureCause::Missing => Some("missing".to_owned()),
-        FailureCause::Division => Some("division by zero".to_owned()),
-        FailureCause::Linked(_) => Some("rejected (an end would be empty)".to_owned()),
-        FailureCause::Overflow => None,
-    }));
-    if !causes.is_empty() {
-        lines.push(format!("can fail: {}", causes.join(", ")));
+    let ways = failures(db, effects);
+    if !ways.is_empty() {
+        lines.push(format!("can fail: {}", ways.join(", ")));
     }
     if effects.incomplete {
         lines.push("and more: part of it could not be understood".to_owned());
     }
     lines
+}
+
+/// What is read, with the space where that is not the one of the body.
+fn read(describe: Describe<'_>, effects: &Effects) -> Vec<String> {
+    let db = describe.db;
+    unique(effects.reads.iter().map(|read| {
+        let what = match (&read.grain, read.cell) {
+            (Grain::Query, Some(cell)) => format!("`{}` of every `{}`", cell_path(db, cell), record_name(db, read.record)),
+            (_, Some(cell)) => format!("`{}`", describe.cell_of(&read.target, cell)),
+            (Grain::Query, None) => format!("which `{}` there are", record_name(db, read.record)),
+            (_, None) => format!("whether a `{}` is there", record_name(db, read.record)),
+        };
+        match read.space {
+            EffectSpace::Here => what,
+            space => format!("{what} in {}", describe.space(space)),
+        }
+    }))
 }
 
 /// What is written, created and deleted, with the space where that is not the one of the body.

@@ -135,10 +135,28 @@ fn hover_says_type_place_effects_and_words() {
     let link = at("link(target: Person)");
     assert!(link.contains("handler Person.link(target: Person) writes Person.members, Person.name"), "{link}");
     assert!(link.contains("Links two people.") && link.contains("- writes `self.members`, `target.members`, "), "{link}");
-    assert!(link.contains("can fail: rejected"), "{link}");
+    assert!(link.contains("can fail: a `require` that does not hold"), "{link}");
     let target = at("target in self");
     assert!(target.contains("target: Person") && target.contains("In `home`."), "{target}");
     assert!(at("degree > 1").contains("derived Person.degree: Int"));
+}
+
+#[test]
+fn hover_of_a_handler_says_where_it_runs_what_it_reads_and_every_way_to_fail() {
+    let text = "space bank\nrecord Acc in bank {\n  cell n: Int = 0\n  cell most: Int = 9\n  handler take(k: Int) {\n    require k < self.most\n    \
+                self.n -= k\n  }\n}\ninvariant pos(a: Acc) { a.n >= 0 }\ninvariant low(a: Acc) { a.n <= 9 }\n";
+    let mut db = Database::default();
+    db.set_project(&[("main.pattern", text)], None);
+    let at = text.find("take").expect("it is there") as u32;
+    let take = hover::hover(&db, file(&db, "main.pattern"), at).expect("it is known").text;
+    for line in [
+        "- runs in `bank`",
+        "- reads `self.most`",
+        "- writes `self.n`",
+        "- can fail: a `require` that does not hold, a number is too large, the invariant `pos` would not hold",
+    ] {
+        assert!(take.lines().any(|known| known == line || known.starts_with(&format!("{line}, "))), "{line}: {take}");
+    }
 }
 
 #[test]

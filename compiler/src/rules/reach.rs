@@ -166,7 +166,7 @@ fn unmirrored(db: &dyn Db, effects: &Effects) -> Option<Failing> {
 fn made(db: &dyn Db, made: &Effects) -> Option<Failing> {
     let at = made.failures.first().map(|failure| Failing::At(failure.site));
     let lacking = || steps::lacking(db, made).map(|trust| Failing::Lacking(trust.record, trust.site));
-    let broken = || made.writes.iter().find_map(|write| Some(Failing::Broken(breaking::broken_by(db, write)?, write.site)));
+    let broken = || made.writes.iter().find_map(|write| Some(Failing::Broken(breaking::broken_by(db, write).next()?, write.site)));
     at.or_else(lacking).or_else(broken).or_else(|| unmirrored(db, made))
 }
 

@@ -322,9 +322,7 @@ pub fn unmirrored(db: &dyn Db, piece: &Effects) -> Option<(ItemId, Site, Site)> 
 
 /// An invariant that a write may break.
 pub fn invariant(db: &dyn Db, write: &WriteEffect) -> Option<ItemId> {
-    // What is made has to be as the invariants say that hold for it, from the start.
-    let own = || if write.kind == WriteKind::Create { facts::invariants_of_record(db, write.record).next() } else { None };
-    breaking::broken_by(db, write).or_else(own)
+    breaking::rejecting(db, write).next()
 }
 
 /// Adds where and why an event may be rejected.

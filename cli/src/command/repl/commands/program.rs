@@ -7,8 +7,8 @@ use std::path::Path;
 
 use patternc_compiler::bodies;
 use patternc_compiler::db::{Database, Project};
-use patternc_compiler::effects::describe::{Describe, body_name, cell_path, record_name};
-use patternc_compiler::effects::{self, FailureCause, Grain, SendTarget, WriteKind};
+use patternc_compiler::effects::describe::{Describe, body_name, cell_path, failures, record_name};
+use patternc_compiler::effects::{self, Grain, SendTarget, WriteKind};
 use patternc_compiler::graph::{self, Edge, Node};
 use patternc_compiler::hir::BodyOwner;
 use patternc_compiler::location::owner_item;
@@ -230,18 +230,7 @@ fn describe(db: &Database, owner: BodyOwner, name: &str, out: &mut impl Write) -
         };
         lines.push(format!("  sends   {}, to {place}{arms}", words.event(send)));
     }
-    for failure in effects.failures.iter().filter(|failure| !failure.caught) {
-        let what = match failure.cause {
-            FailureCause::Require => "a `require` that does not hold".to_owned(),
-            FailureCause::Fail => "a `fail`".to_owned(),
-            FailureCause::Unique(cell) => format!("{} is taken", cell_path(db, cell)),
-            FailureCause::Missing => "an index or entry is missing".to_owned(),
-            FailureCause::Division => "it divides by zero".to_owned(),
-            FailureCause::Linked(cell) => format!("{} would be empty", cell_path(db, cell)),
-            FailureCause::Overflow => "a number is too large".to_owned(),
-        };
-        lines.push(format!("  fails   {what}"));
-    }
+    lines.extend(failures(db, effects).iter().map(|way| format!("  fails   {way}")));
     let mut seen = BTreeSet::new();
     lines.retain(|line| seen.insert(line.clone()));
     if lines.is_empty() {

@@ -211,7 +211,7 @@ impl TypeResolver<'_> {
         let Some(id) = self.scope.lookup(name.name) else {
             if cased_as(name.name, true) {
                 let finding = self.unknown_type(name);
-                self.diagnostics.push(finding);
+                self.diagnostics.extend(finding);
             }
             for arg in args {
                 self.resolve(arg);
@@ -345,21 +345,21 @@ impl TypeResolver<'_> {
         plain_space_in(self.db, self.scope, self.file, space, self.diagnostics)
     }
 
-    fn unknown_type(&self, name: Ident) -> Diagnostic {
+    fn unknown_type(&self, name: Ident) -> Option<Diagnostic> {
         let names: Vec<Name> = self.scope.names().collect();
         let known = names
             .iter()
             .map(|name| name.as_str())
             .filter(|name| name.starts_with(char::is_uppercase))
             .chain(BUILT_IN.iter().map(|(name, _)| *name));
-        let finding = unknown_name(self.db, self.file, name, "type", known);
-        match patternc_grammar::type_elsewhere(name.name.as_str()) {
+        let finding = unknown_name(self.db, self.file, name, "type", known)?;
+        Some(match patternc_grammar::type_elsewhere(name.name.as_str()) {
             // Unless another file declares it.
             Some(meant) if finding.fixes.iter().all(|fix| fix.safety == Safety::Unsafe) => Diagnostic { fixes: Vec::new(), ..finding }
                 .help(format!("the type is called `{meant}` here"))
                 .replace(format!("write `{meant}`"), Safety::Unsafe, self.file, name.span, meant),
             _ => finding,
-        }
+        })
     }
 
     fn error(&mut self, rule: &'static str, span: Span, message: impl Into<String>) {
@@ -390,7 +390,7 @@ fn plain_space_in(db: &dyn Db, scope: &Scope, file: SourceFile, space: Ident, di
     let Some(id) = scope.lookup(space.name) else {
         let names: Vec<Name> = scope.names().collect();
         let spaces = names.iter().map(|name| name.as_str()).filter(|name| name.starts_with(char::is_lowercase));
-        diagnostics.push(unknown_name(db, file, space, "space", spaces));
+        diagnostics.extend(unknown_name(db, file, space, "space", spaces));
         return None;
     };
     match head(db, id) {
@@ -420,20 +420,26 @@ pub fn item_name(db: &dyn Db, item: ItemId) -> Name {
 
 /// The finding for a name that means nothing: `what` it should have been, and what was meant, from `known` or from another file that
 /// declares it.
-pub fn unknown_name<'a>(db: &dyn Db, file: SourceFile, name: Ident, what: &str, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
+///
+/// Nothing for a name that an import names in vain: that import is the finding.
+pub fn unknown_name<'a>(
+    db: &dyn Db,
+    file: SourceFile,
+    name: Ident,
+    what: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<Diagnostic> {
+    if scope(db, file).imports.iter().any(|import| import.names.contains(&(name.name, None))) {
+        return None;
+    }
     let finding = Diagnostic::error("unknown-name", file, name.span, format!("there is no {what} `{}` here", name.name));
     if let Some(declaring) = files_declaring(db, name.name, file).next() {
         let path = relative_path(file.path(db), declaring.path(db));
         let (title, at, text) = import_edit(db, file, declaring, &path, &name.name);
-        return finding.help(format!("`{path}` declares it: `use \"{path}\" {{ {} }}`", name.name)).replace(
-            title,
-            Safety::Safe,
-            file,
-            at,
-            text,
-        );
+        let finding = finding.help(format!("`{path}` declares it: `use \"{path}\" {{ {} }}`", name.name));
+        return Some(finding.replace(title, Safety::Safe, file, at, text));
     }
-    match did_you_mean(name.name.as_str(), known) {
+    Some(match did_you_mean(name.name.as_str(), known) {
         Some(meant) => {
             finding.help(format!("did you mean `{meant}`?")).replace(format!("write `{meant}`"), Safety::Unsafe, file, name.span, meant)
         }
@@ -444,7 +450,7 @@ pub fn unknown_name<'a>(db: &dyn Db, file: SourceFile, name: Ident, what: &str, 
         None => {
             finding.help(format!("declare the {what}, or import it from the file that does: `use \"file.pattern\" {{ {} }}`", name.name))
         }
-    }
+    })
 }
 
 /// The edit of `file` that imports `names` (`Person`, `Person, home`) from `declaring`: more names of the import that is there, or a line of its

@@ -173,6 +173,13 @@ pub enum Home {
     Floating,
 }
 
+impl Home {
+    /// Whether no space is one of both.
+    pub fn is_apart_from(self, other: Home) -> bool {
+        self != other && self != Home::Floating && other != Home::Floating
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CellSig {
     pub name: Name,

@@ -205,6 +205,59 @@ fn a_write_that_becomes_an_event_needs_no_entry_any_more() {
     assert_eq!(findings(folder.path()).iter().filter(|finding| finding["rule"] == "unused-write").count(), 0, "{fixed}");
 }
 
+/// What a text has become once the fixes are followed.
+fn fixed(text: &str, arguments: &[&str]) -> String {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    std::fs::write(folder.path().join("a.pattern"), text).expect("there is room for a file");
+    fix(folder.path(), arguments);
+    std::fs::read_to_string(folder.path().join("a.pattern")).expect("it is there")
+}
+
+#[test]
+fn no_fix_asks_whether_two_families_are_one_space() {
+    let text = "space user[Text]\nspace room[Text]\n\nrecord User in user {\n  cell last: Room@any?\n}\n\nrecord Room in room {\n  \
+                cell authors: Set<User@any> = Set[]\n  cell next: Room?\n\n  handler come(who: User@any) writes User.last {\n    \
+                self.authors += who\n    who.last = self\n  }\n\n  handler lead(user: User@any) {\n    self.next = user.last\n  }\n}\n";
+    let fixed = fixed(text, &["--unsafe-fixes"]);
+    assert!(!fixed.contains("same_space"), "{fixed}");
+}
+
+/// What a guarded handler calls outside is sent, and the rest stays one transaction; where the answer is used, that would tear test and write
+/// apart, and nothing is done.
+#[test]
+fn a_call_of_the_outside_is_sent_without_what_stands_around_it() {
+    let text = |call: &str| {
+        format!(
+            "space library\n\nextern mailer {{\n  post(to: Text, text: Text) -> Text idempotent\n}}\n\nrecord Book in library {{\n  \
+             cell lent: Bool = false\n  cell told: Text = \"\"\n\n  handler lend(to: Text) {{\n    require !self.lent else \"lent\"\n    \
+             {call}\n    self.lent = true // until it is back\n  }}\n}}\n"
+        )
+    };
+    let sent = fixed(&text("mailer.post(to, \"you have it\")"), &["--unsafe-fixes"]);
+    assert_eq!(sent, text("send mailer.post(to, \"you have it\")"));
+    let used = text("let answer = mailer.post(to, \"you have it\")\n    self.told = answer");
+    assert_eq!(fixed(&used, &["--unsafe-fixes"]), used);
+}
+
+/// A path that leads nowhere is one finding, whatever is done with the names, and mending it mends all.
+#[test]
+fn a_wrong_path_of_an_import_is_one_finding_that_is_mended() {
+    let uses = "{ Person, home }\n\nrecord Club in home {\n  cell first: Person\n}\n\ntest \"a club\" {\n  let ada = create Person in home { name: \"Ada\" }\n  \
+                let club = create Club in home { first: ada }\n  expect club.first == ada\n}\n";
+    for path in ["./people", "people", "person.pattern", "folk/people.pattern", "folk.pattern"] {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        std::fs::write(folder.path().join("people.pattern"), "space home\n\nrecord Person in home {\n  cell name: Text\n}\n")
+            .expect("there is room");
+        let written = folder.path().join("m.pattern");
+        std::fs::write(&written, format!("use \"{path}\" {uses}")).expect("there is room");
+        let found = findings(folder.path());
+        assert_eq!(by_rule(&found), BTreeMap::from([("unresolved-import", 1)]), "{path}");
+        fix(folder.path(), &["--fix"]);
+        assert_eq!(std::fs::read_to_string(&written).expect("it is there"), format!("use \"people.pattern\" {uses}"));
+        assert!(findings(folder.path()).is_empty());
+    }
+}
+
 /// The texts of all projects below a folder, by path.
 fn texts(folder: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();

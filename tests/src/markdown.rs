@@ -4,7 +4,7 @@
 //!   with the others (one without that line is `main.pattern`). Where no block names its file, each is a project of its own.
 //! - A block marked `yaml` is the `patternc.yaml` of the project above or below it, under the same heading.
 //! - `// error: [rule-name] "part of the message"` (or `warn`, `info`; in YAML behind `#`) expects a finding that starts on this line.
-//!   Several can follow one another; the text can be left out.
+//!   Several can follow one another; the text can be left out. Behind the text, `help "part of the help"` expects that as the way out.
 //! - `ignore=rule-a,rule-b` behind `pattern` leaves findings of these rules out.
 
 use std::fmt::Write as _;
@@ -40,6 +40,7 @@ struct Expected {
     level: String,
     rule: String,
     text: String,
+    help: String,
     path: String,
     /// From 1, in the block.
     line: usize,
@@ -135,6 +136,7 @@ impl Case {
                     && expected.path == path
                     && expected.line == line
                     && finding.message.contains(&expected.text)
+                    && finding.help.as_deref().unwrap_or_default().contains(&expected.help)
             });
             // What does not fit says in its message what would.
             let says = matches!(finding.rule, "type-mismatch" | "wrong-arguments") || !finding.notes.is_empty();
@@ -160,6 +162,9 @@ impl Case {
         for missing in expected {
             let at = self.place(&missing.path, missing.line);
             let _ = writeln!(difference, "  - {at}: {}: [{}] {:?}", missing.level, missing.rule, missing.text);
+            if !missing.help.is_empty() {
+                let _ = writeln!(difference, "        help: {}", missing.help);
+            }
         }
         (!difference.is_empty()).then_some(difference)
     }
@@ -184,13 +189,14 @@ fn expectations(block: &Block) -> Vec<Expected> {
                 continue;
             }
             let (rule, rest) = rest.split_once(']').unwrap_or_else(|| panic!("an expectation names a [rule]: {line}"));
-            let text = rest.trim();
-            let text = match text.strip_prefix('"').map(|text| text.strip_suffix('"')) {
-                Some(Some(text)) => text.replace("\\\"", "\""),
+            let (text, help) = match rest.trim().strip_prefix('"').map(|text| text.strip_suffix('"')) {
+                Some(Some(quoted)) => quoted.split_once("\" help \"").unwrap_or((quoted, "")),
                 Some(None) => panic!("an expectation ends with its text in quotes: {line}"),
-                None => String::new(),
+                None => ("", ""),
             };
-            all.push(Expected { level: level.to_owned(), rule: rule.to_owned(), text, path: block.path.clone(), line: index + 1 });
+            let (level, rule) = (level.to_owned(), rule.to_owned());
+            let (text, help) = (text.replace("\\\"", "\""), help.replace("\\\"", "\""));
+            all.push(Expected { level, rule, text, help, path: block.path.clone(), line: index + 1 });
         }
     }
     all
@@ -287,5 +293,8 @@ project: x # warn: [a] // not this
         assert!(unexpected[0].difference().unwrap_or_default().contains("+ line 2 (main.pattern): error: [unknown-name]"));
         let missing = cases("```pattern\nspace home // error: [unknown-name] \"x\"\n```\n");
         assert!(missing[0].difference().unwrap_or_default().contains("- line 2 (main.pattern): error: [unknown-name] \"x\""));
+        let helped =
+            |help| cases(&format!("```pattern\nrecord A in hom {{}} // error: [unknown-name] \"no space\" help \"{help}\"\n```\n"));
+        assert!(helped("declare the space")[0].difference().is_none() && helped("do nothing")[0].difference().is_some());
     }
 }

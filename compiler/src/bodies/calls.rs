@@ -215,7 +215,7 @@ impl Checker<'_> {
             return;
         }
         let finding = crate::resolve::unknown_name(self.db, self.file, name, "function", known);
-        self.push(finding);
+        self.diagnostics.extend(finding);
     }
 
     /// Exactly `N` arguments; reports any other number, and then checks them for their names alone.
@@ -265,8 +265,7 @@ impl Checker<'_> {
                         .saying(format!("it is {at} in any case"))
                         .help("take the test away");
                     self.push(finding);
-                } else if let (Place::Plain(_), Place::Plain(_)) = (place, self.cx.here) {
-                    let (at, here) = (self.show_place(place), self.show_place(self.cx.here));
+                } else if let Some((at, here)) = self.apart(*id, place) {
                     let finding = self
                         .warn("constant-condition", span, "this is never true")
                         .saying(format!("it is {at}, and this is {here}"))
@@ -287,6 +286,16 @@ impl Checker<'_> {
             }
         }
         Expr { kind: ExprKind::SameSpace(Box::new(of)), ty: Ty::Bool, span }
+    }
+
+    /// Where a `record` at `place` is, and where this is, if no space can be both.
+    fn apart(&mut self, record: ItemId, place: Place) -> Option<(String, String)> {
+        let there = match place {
+            Place::Plain(space) => Home::Plain(space),
+            _ => self.home(record),
+        };
+        let here = self.cx.home.filter(|here| here.is_apart_from(there))?;
+        Some((self.show_home(there), self.show_home(here)))
     }
 
     /// `label(p)`: accepts any space, and gives what is here only if everything given to it is.
@@ -523,7 +532,7 @@ impl Checker<'_> {
         if let BodyOwner::Handler(handler) = self.cx.owner {
             let here = self.space_of_self();
             finding = finding.label(Location::Handler(handler), format!("one transaction, in {here}"));
-            finding = self.waiting_fix(finding, send.span, send.result == Ty::Unit);
+            finding = self.waiting_fix(finding, send.span);
         }
         self.push(finding);
         let (ty, span) = (send.result.clone(), send.span);
@@ -547,15 +556,15 @@ impl Checker<'_> {
         }
     }
 
-    /// A fix that sends what is called, and goes on with the rest of the block when it has answered.
-    fn waiting_fix(&self, finding: Diagnostic, call: Span, answers_nothing: bool) -> Diagnostic {
+    /// A fix that sends what is called. Where its answer is used, the rest of the block goes on when it has answered.
+    fn waiting_fix(&self, finding: Diagnostic, call: Span) -> Diagnostic {
         let (stmt, rest) = (self.cx.stmt, self.cx.rest);
         let before = self.text(Span { start: stmt.start, end: call.start }).trim_end();
         let before = before.strip_suffix("await").unwrap_or(before).trim_end();
         let name = match before.strip_prefix("let ").and_then(|rest| rest.strip_suffix('=')) {
             Some(declared) => declared.split(':').next().unwrap_or_default().trim(),
-            None if before.is_empty() && answers_nothing => "",
-            None if before.is_empty() => "_answer",
+            // What stands around it stays one transaction: a test before it and what that guards are not torn apart.
+            None if before.is_empty() && stmt.end == call.end => return self.sending_fix(finding, Span { start: stmt.start, ..call }),
             None => return finding,
         };
         // Anything around the call would need its value here.
@@ -563,10 +572,14 @@ impl Checker<'_> {
             return finding;
         }
         let edit = |span: Span, text: String| Edit { file: self.file, span, text };
+        let end = crate::rules::edits::after_comment(self.file.text(self.db), rest.end);
+        // Behind a comment the line is at its end.
+        let close = if end == rest.end { " }" } else { "\n}" };
+        let end = Span { start: end, end };
         let edits = vec![
             edit(Span { start: stmt.start, end: call.start }, "return send ".to_owned()),
             edit(Span { start: call.end, end: call.end }, format!(" then {{ ok({name}) => {{")),
-            edit(Span { start: rest.end, end: rest.end }, " } err(e) => { fail e.message } }".to_owned()),
+            edit(end, format!("{close} err(e) => {{ fail e.message }} }}")),
         ];
         finding.fix("send it, and go on when it has answered", Safety::Unsafe, edits)
     }

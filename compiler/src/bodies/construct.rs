@@ -409,7 +409,7 @@ impl<'db> Checker<'db> {
                             let known = self.items_where(|sig| matches!(sig, Signature::Space(_)));
                             let finding =
                                 crate::resolve::unknown_name(self.db, self.file, *name, "space", known.iter().map(|name| name.as_str()));
-                            self.push(finding);
+                            self.diagnostics.extend(finding);
                         }
                     }
                     if let Some(key) = key {

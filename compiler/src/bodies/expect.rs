@@ -369,7 +369,11 @@ impl Checker<'_> {
             Role::Local(_) => format!("declare it `{name}@any`"),
             _ => format!("declare it with `{name}@any`"),
         };
-        let can_narrow = wanted == self.cx.here && self.cx.has_here && self.cx.mode != super::checker::Mode::Fn;
+        let may_be_here = match subject {
+            Some(subject) => self.may_be_here(&self.local(subject).ty.clone()),
+            None => self.may_be_here(&made.ty),
+        };
+        let can_narrow = wanted == self.cx.here && self.cx.has_here && self.cx.mode != super::checker::Mode::Fn && may_be_here;
         let help = match (wanted, subject) {
             (NOWHERE, _) if created_in.is_some() => widen,
             (NOWHERE, _) => format!(
@@ -388,6 +392,13 @@ impl Checker<'_> {
             _ => widen,
         };
         finding.help(help)
+    }
+
+    /// Whether the record that a type leads to can be in the space of this body.
+    fn may_be_here(&mut self, ty: &Ty) -> bool {
+        let Ty::Record(record, _) = unwrap(ty).0 else { return true };
+        let home = self.home(*record);
+        self.cx.home.is_none_or(|here| !here.is_apart_from(home))
     }
 
     /// A fix that tests where a local is before the statement, where a statement can stand there and the local is known.

@@ -220,6 +220,7 @@ impl Checker<'_> {
             (_, always) => format!("this condition is always {always}"),
         };
         let help = match word {
+            "expect" if !always => "where this must not be reached, say so: `fail \"…\"`; else let it ask about what can be different",
             "require" | "expect" => "take it away, or let it ask about what can be different",
             _ => "take the condition away, with the branch that never runs, or let it ask about what can be different",
         };

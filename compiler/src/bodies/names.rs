@@ -64,7 +64,7 @@ impl Checker<'_> {
             return;
         }
         let finding = unknown_name(self.db, self.file, name, "name", known.chain(["self", "true", "false", "none"]));
-        self.push(finding);
+        self.diagnostics.extend(finding);
     }
 
     /// The item that an upper-case name means; an unknown one is reported.
@@ -74,7 +74,7 @@ impl Checker<'_> {
             let known = self.all_names();
             let known = known.iter().map(|name| name.as_str()).filter(|name| name.starts_with(char::is_uppercase));
             let finding = unknown_name(self.db, self.file, name, what, known);
-            self.push(finding);
+            self.diagnostics.extend(finding);
         }
         found
     }

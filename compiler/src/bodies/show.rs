@@ -1,5 +1,6 @@
 //! Types and places in words, for messages.
 
+use crate::signature::Home;
 use crate::types::{ItemId, Place, Ty};
 
 use super::checker::Checker;
@@ -80,6 +81,15 @@ impl Checker<'_> {
             NOWHERE => "in the space of a record that has no name here".to_owned(),
             Place::Of(local) => format!("where `{}` is", self.local(local).name),
             Place::Any => "somewhere, not known where".to_owned(),
+        }
+    }
+
+    /// "in a space of the family `user`": what is known of where all the records of a type are.
+    pub fn show_home(&mut self, home: Home) -> String {
+        match home {
+            Home::Plain(space) => self.show_place(Place::Plain(space)),
+            Home::Family(family) => format!("in a space of the family `{}`", self.item_name(family)),
+            Home::Floating => "in any space".to_owned(),
         }
     }
 

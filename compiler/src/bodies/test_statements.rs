@@ -167,7 +167,7 @@ impl Checker<'_> {
             None => {
                 let known = self.items_where(|sig| matches!(sig, Signature::Extern(_)));
                 let finding = crate::resolve::unknown_name(self.db, self.file, name, "extern", known.iter().map(|name| name.as_str()));
-                self.push(finding);
+                self.diagnostics.extend(finding);
             }
         }
     }
@@ -187,7 +187,7 @@ impl Checker<'_> {
                     let known = self.items_where(|sig| matches!(sig, Signature::Mirror(_)));
                     let finding =
                         crate::resolve::unknown_name(self.db, self.file, mirror, "mirror", known.iter().map(|name| name.as_str()));
-                    self.push(finding);
+                    self.diagnostics.extend(finding);
                 }
             }
             if let Some(scope) = scope {

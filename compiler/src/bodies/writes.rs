@@ -1,13 +1,13 @@
 //! Writing cells: `=`, `+=`, `-=`, `delete`.
 
-use patternc_grammar::syntax::{self as syn, AssignOp, ExprKind as S, ItemKind, MemberKind, Span};
+use patternc_grammar::syntax::{self as syn, AssignOp, ExprKind as S, ItemKind, MemberKind, Name, Span};
 
 use crate::diagnostic::{Diagnostic, Location, Safety};
 use crate::hir::{BodyOwner, Expr, ExprKind, StmtKind, Write, WriteOp};
 use crate::items::parsed;
 use crate::resolve::{home, item_name};
 use crate::signature::Home;
-use crate::types::{CellId, Place, Ty};
+use crate::types::{CellId, ItemId, Place, Ty};
 
 use super::checker::{Checker, Mode};
 use super::expect::{Role, Want};
@@ -305,17 +305,51 @@ impl Checker<'_> {
         let finding = self.error("type-mismatch", span, "only cells of records are written, and this is none");
         match &made.kind {
             ExprKind::Field { base, of, index, .. } => {
-                let (of, index) = (*of, *index as usize);
-                let whole = self.text(base.span).to_owned();
-                let Some(sig) = self.structure(of) else { return finding };
-                let field = sig.fields[index].name;
-                finding
-                    .saying(format!("a field of the struct `{}`, which is a value", sig.name))
-                    .help(format!("write the whole struct: `{whole} = {} {{ ...{whole}, {field}: … }}`", sig.name))
+                let Some(sig) = self.structure(*of) else { return finding };
+                let help = self.with_changed(base, *of, *index, "…");
+                finding.saying(format!("a field of the struct `{}`, which is a value", sig.name)).help(help)
             }
             ExprKind::SpaceOf(_) => finding.saying("the space of a record is chosen at `create` and never changes"),
             _ => finding,
         }
+    }
+
+    /// How the struct at `base` gets another value for a field: the whole of what keeps it is written.
+    fn with_changed(&mut self, base: &Expr, of: ItemId, index: u32, value: &str) -> String {
+        let Some(sig) = self.structure(of) else { return String::new() };
+        let (name, field) = (sig.name, sig.fields[index as usize].name);
+        let whole = self.text(base.span).to_owned();
+        let changed = format!("{name} {{ ...{whole}, {field}: {value} }}");
+        match &base.kind {
+            ExprKind::Cell { .. } => format!("write the whole struct: `{whole} = {changed}`"),
+            ExprKind::Field { base, of, index, .. } => self.with_changed(base, *of, *index, &changed),
+            ExprKind::ListIndex { base, .. } => in_list(self.text(base.span), name, field, value),
+            ExprKind::MapIndex { .. } => {
+                format!("write the whole entry: `if let x = {whole} {{ {whole} = {name} {{ ...x, {field}: {value} }} }}`")
+            }
+            _ => match self.keeper(of) {
+                Some((cell, Ty::List(_))) => in_list(&format!("self.{cell}"), name, field, value),
+                Some((cell, Ty::Map(..))) => {
+                    format!("a struct is a value: write the entry of the Map that keeps it: `self.{cell}[…] = {changed}`")
+                }
+                Some((cell, _)) => format!("a struct is a value: write the cell that keeps it: `self.{cell} = {changed}`"),
+                None => format!("a struct is a value: make another, `{changed}`, and write it where this one is kept"),
+            },
+        }
+    }
+
+    /// The only cell of `self` that keeps structs of a type: itself, or in a List or Map.
+    fn keeper(&mut self, of: ItemId) -> Option<(Name, Ty)> {
+        let is_kept = |ty: &Ty| matches!(unwrap(ty).0, Ty::Struct(id, _) if *id == of);
+        let keeps = |ty: &Ty| match ty {
+            Ty::List(element) => is_kept(element),
+            Ty::Map(_, value) => is_kept(value),
+            ty => is_kept(ty),
+        };
+        let sig = self.cx.self_record.and_then(|record| self.record(record))?;
+        let mut cells = sig.cells.iter().filter(|cell| !cell.derived && keeps(&cell.ty));
+        let cell = cells.next().filter(|_| cells.next().is_none())?;
+        Some((cell.name, cell.ty.clone()))
     }
 
     /// What `+=` or `-=` takes on the target; reports where there is no such thing.
@@ -421,4 +455,12 @@ impl Checker<'_> {
         }
         Some((text, sources))
     }
+}
+
+/// How one element of a List gets another value for a field.
+fn in_list(list: &str, of: Name, field: Name, value: &str) -> String {
+    format!(
+        "the elements of a List are values: write the whole List, `{list} = {list}.map(x => if … {{ {of} {{ ...x, {field}: {value} }} }} else {{ x }})`, or \
+         keep them in a Map, whose entries are written one by one"
+    )
 }

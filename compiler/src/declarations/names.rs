@@ -1,6 +1,6 @@
 //! Each name once, and imports that lead somewhere.
 
-use patternc_grammar::syntax::{Ident, ItemKind, MemberKind, Name, Param, Span, Stmt, StmtKind};
+use patternc_grammar::syntax::{Ident, ItemKind, MemberKind, Name, Param, Span, Stmt, StmtKind, Use};
 use rustc_hash::FxHashMap;
 
 use super::Checker;
@@ -19,10 +19,15 @@ const OF_EVERY_REFERENCE: [&str; 1] = ["exists"];
 
 pub(super) fn check(checker: &mut Checker<'_>) {
     let (db, file) = (checker.db, checker.file);
-    let mut seen = Names::default();
+    let (mut seen, mut tests) = (Names::default(), Names::default());
     for item in &parsed(db, file).file.items {
         let name = match &item.kind {
-            ItemKind::Use(_) | ItemKind::Test(_) => continue,
+            ItemKind::Use(_) => continue,
+            // Whoever runs one, or reads that one failed, knows it by its name.
+            ItemKind::Test(decl) => {
+                tests.add(checker, Ident { name: (&*decl.name.value).into(), span: decl.name.span }, "test");
+                continue;
+            }
             ItemKind::Space(decl) => decl.name,
             ItemKind::Struct(decl) => {
                 params(checker, &decl.fields, "field");
@@ -168,7 +173,7 @@ fn imports(checker: &mut Checker<'_>, seen: &mut Names) {
             continue;
         };
         let Some(from) = import.file else {
-            let finding = unresolved(db, file, &tree.path.value, tree.path.span);
+            let finding = unresolved(db, file, tree);
             checker.report(finding);
             continue;
         };
@@ -207,29 +212,33 @@ fn imports(checker: &mut Checker<'_>, seen: &mut Names) {
 }
 
 /// The finding for a `use` whose path leads nowhere.
-fn unresolved(db: &dyn Db, file: SourceFile, path: &str, span: Span) -> Diagnostic {
+fn unresolved(db: &dyn Db, file: SourceFile, import: &Use) -> Diagnostic {
+    let (path, span) = (&*import.path.value, import.path.span);
     let Some(resolved) = imported_path(file.path(db), path) else {
         return Diagnostic::error("unresolved-import", file, span, format!("`{path}` is an absolute path"))
             .help("write a path relative to this file");
     };
     let finding = Diagnostic::error("unresolved-import", file, span, format!("there is no file {resolved} in this project"));
+    let Some(meant) = meant_file(db, file, import, &resolved) else { return finding.help("paths are relative to the file that imports") };
+    let declares_all = import.names.iter().all(|name| items(db, meant).named(name.name).is_some());
+    let meant = format!("\"{}\"", crate::resolve::relative_path(file.path(db), meant.path(db)));
+    let safety = if declares_all { Safety::Safe } else { Safety::Unsafe };
+    finding.help(format!("did you mean {meant}?")).replace(format!("write {meant}"), safety, file, span, meant)
+}
+
+/// The file that was probably meant by a path to `resolved`: that path without its ending, a file of that name elsewhere, a similar name, or the only
+/// file that declares all that is imported.
+fn meant_file(db: &dyn Db, file: SourceFile, import: &Use, resolved: &str) -> Option<SourceFile> {
     let files = Project::try_get(db).map(|project| project.files(db).as_slice()).unwrap_or_default();
-    let relative: Vec<String> =
-        files.iter().filter(|&&other| other != file).map(|other| crate::resolve::relative_path(file.path(db), other.path(db))).collect();
+    let others = || files.iter().copied().filter(|&other| other != file);
+    let complete = if resolved.ends_with(".pattern") { resolved.to_owned() } else { format!("{resolved}.pattern") };
     let last = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-    let meant = relative
-        .iter()
-        .find(|candidate| **candidate == format!("{path}.pattern") || last(candidate) == last(path))
-        .map(String::as_str)
-        .or_else(|| did_you_mean(path, relative.iter().map(String::as_str)));
-    match meant {
-        Some(meant) => finding.help(format!("did you mean \"{meant}\"?")).replace(
-            format!("write \"{meant}\""),
-            Safety::Unsafe,
-            file,
-            span,
-            format!("\"{meant}\""),
-        ),
-        None => finding.help("paths are relative to the file that imports"),
-    }
+    let declares_all = |other: &SourceFile| import.names.iter().all(|name| items(db, *other).named(name.name).is_some());
+    let named = |name: &str| others().find(|other| &**other.path(db) == name);
+    let similar = || did_you_mean(&complete, others().map(|other| &**other.path(db))).and_then(named);
+    let only = || {
+        let mut declaring = others().filter(declares_all);
+        declaring.next().filter(|_| !import.names.is_empty() && declaring.next().is_none())
+    };
+    named(&complete).or_else(|| others().find(|other| last(other.path(db)) == last(&complete))).or_else(similar).or_else(only)
 }

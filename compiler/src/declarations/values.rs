@@ -1,12 +1,12 @@
 //! Types of which values can exist where they are wanted.
 
-use patternc_grammar::syntax::{ExternDecl, Ident, MemberKind, Param, RecordDecl, TypeExpr};
+use patternc_grammar::syntax::{ExternDecl, Ident, MemberKind, Name, Param, RecordDecl, TypeExpr, TypeKind};
 use rustc_hash::FxHashSet;
 
 use super::Checker;
-use crate::db::Db;
+use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Location};
-use crate::resolve::{home, item_name};
+use crate::resolve::{home, item_name, scope};
 use crate::signature::{ExternSig, Home, ParamSig, RecordSig, Signature, signature};
 use crate::types::{ItemId, Place, Ty};
 
@@ -130,15 +130,15 @@ fn held_here(checker: &mut Checker<'_>, sig: &RecordSig, ty: &Ty, written: &Type
     let (Home::Plain(own) | Home::Family(own)) = sig.home else { return };
     let db = checker.db;
     let mut never = None;
-    inside(db, ty, &mut FxHashSet::default(), &mut |record, place| {
+    inside(db, ty, &mut FxHashSet::default(), &mut |record, place, field| {
         if place == Place::Here
             && let Home::Family(of) = home(db, record)
             && of != own
         {
-            never = never.or(Some((record, of)));
+            never = never.or(Some((record, of, field)));
         }
     });
-    let Some((record, of)) = never else { return };
+    let Some((record, of, (holder, field))) = never else { return };
     let (name, of, own) = (item_name(db, record), item_name(db, of), item_name(db, own));
     let text = written.span.slice(checker.file.text(db));
     let message =
@@ -146,25 +146,48 @@ fn held_here(checker: &mut Checker<'_>, sig: &RecordSig, ty: &Ty, written: &Type
     checker.report(
         Diagnostic::error("space-escape", checker.file, written.span, message)
             .label(Location::Item(record), format!("in the family `{of}`"))
-            .help(format!("write `{text}@any`, or `{name}@any` where it is held")),
+            .help(format!(
+                "write `{name}@any` for `{field}` of `{}`, where it is held; or `{}` here, for all that it holds",
+                item_name(db, holder),
+                anywhere(db, checker.file, written),
+            )),
     );
 }
 
-/// The references inside the structs and enums of a type that are held here; those that the type names itself are judged where it is
-/// resolved.
-fn inside(db: &dyn Db, ty: &Ty, seen: &mut FxHashSet<ItemId>, see: &mut dyn FnMut(ItemId, Place)) {
+/// A type as it is written, with `@any` for its structs and enums.
+fn anywhere(db: &dyn Db, file: SourceFile, written: &TypeExpr) -> String {
+    let text = written.span.slice(file.text(db));
+    match &written.kind {
+        TypeKind::Optional(inner) => format!("{}?", anywhere(db, file, inner)),
+        TypeKind::Named { name, args, .. } if !args.is_empty() => {
+            let args: Vec<String> = args.iter().map(|arg| anywhere(db, file, arg)).collect();
+            format!("{}<{}>", name.name, args.join(", "))
+        }
+        TypeKind::Named { name, place: None, .. } => {
+            let holds = scope(db, file).lookup(name.name).map(|id| signature(db, id));
+            if matches!(holds, Some(Signature::Struct(_) | Signature::Enum(_))) { format!("{text}@any") } else { text.to_owned() }
+        }
+        TypeKind::Named { .. } | TypeKind::Error => text.to_owned(),
+    }
+}
+
+/// A field: the struct or enum, and its name there.
+type Held = (ItemId, Name);
+
+/// The references inside the structs and enums of a type that are held here, with the fields that hold them; those that the type names itself
+/// are judged where it is resolved.
+fn inside(db: &dyn Db, ty: &Ty, seen: &mut FxHashSet<ItemId>, see: &mut dyn FnMut(ItemId, Place, Held)) {
     match ty {
         Ty::List(inner) | Ty::Set(inner) | Ty::Optional(inner) => inside(db, inner, seen, see),
         Ty::Map(key, value) => {
             inside(db, key, seen, see);
             inside(db, value, seen, see);
         }
-        Ty::Struct(id, Place::Here) | Ty::Enum(id, Place::Here) => fields(db, *id, seen, &mut |field, seen| match field {
-            Ty::Record(record, place) => see(*record, *place),
-            field => each(field, &mut |part| match part {
-                Ty::Record(record, place) => see(*record, *place),
+        Ty::Struct(id, Place::Here) | Ty::Enum(id, Place::Here) => fields(db, *id, seen, &mut |field, seen| {
+            each(&field.ty, &mut |part| match part {
+                Ty::Record(record, place) => see(*record, *place, (*id, field.name)),
                 part => inside(db, part, seen, see),
-            }),
+            });
         }),
         _ => {}
     }
@@ -174,7 +197,7 @@ fn inside(db: &dyn Db, ty: &Ty, seen: &mut FxHashSet<ItemId>, see: &mut dyn FnMu
 fn references(db: &dyn Db, ty: &Ty, seen: &mut FxHashSet<ItemId>, see: &mut dyn FnMut(ItemId, Place)) {
     each(ty, &mut |part| match part {
         Ty::Record(record, place) => see(*record, *place),
-        Ty::Struct(id, _) | Ty::Enum(id, _) => fields(db, *id, seen, &mut |field, seen| references(db, field, seen, see)),
+        Ty::Struct(id, _) | Ty::Enum(id, _) => fields(db, *id, seen, &mut |field, seen| references(db, &field.ty, seen, see)),
         _ => {}
     });
 }
@@ -191,15 +214,15 @@ fn each<'a>(ty: &'a Ty, see: &mut dyn FnMut(&'a Ty)) {
     }
 }
 
-/// The types of the fields of a struct or enum, unless they have been looked at already.
-fn fields(db: &dyn Db, id: ItemId, seen: &mut FxHashSet<ItemId>, see: &mut dyn FnMut(&Ty, &mut FxHashSet<ItemId>)) {
+/// The fields of a struct or enum, unless they have been looked at already.
+fn fields(db: &dyn Db, id: ItemId, seen: &mut FxHashSet<ItemId>, see: &mut dyn FnMut(&ParamSig, &mut FxHashSet<ItemId>)) {
     if !seen.insert(id) {
         return;
     }
     match signature(db, id) {
-        Signature::Struct(sig) => sig.fields.iter().for_each(|field| see(&field.ty, seen)),
+        Signature::Struct(sig) => sig.fields.iter().for_each(|field| see(field, seen)),
         Signature::Enum(sig) => {
-            sig.variants.iter().flat_map(|variant| &*variant.fields).for_each(|field| see(&field.ty, seen));
+            sig.variants.iter().flat_map(|variant| &*variant.fields).for_each(|field| see(field, seen));
         }
         _ => {}
     }

@@ -30,7 +30,7 @@ use crate::types::{CellId, HandlerId, ItemId, LocalId, OperationId};
 pub(crate) use infer::{constant_of, is_blind};
 pub use layout::{Block, BlockId, BlockKind, Decision, Given, Layout, Made, Told};
 use resolve::shared_effects;
-pub use resolve::{Frame, body, effects, home};
+pub use resolve::{Frame, body, effects, home, spaces};
 
 /// A place in a body, counted rather than located.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

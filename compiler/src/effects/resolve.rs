@@ -84,6 +84,14 @@ fn in_cycle<'db>(db: &'db dyn Db, _: salsa::Id, key: BodyKey<'db>) -> Arc<Effect
 
 /// The plain space that the record of a body is in: what *here* is called when it has a name.
 pub fn home(db: &dyn Db, owner: BodyOwner) -> Option<ItemId> {
+    match spaces(db, owner)? {
+        Home::Plain(space) => Some(space),
+        Home::Family(_) | Home::Floating => None,
+    }
+}
+
+/// The spaces that the record of a body can be in.
+pub fn spaces(db: &dyn Db, owner: BodyOwner) -> Option<Home> {
     let record = match owner {
         BodyOwner::Handler(handler) | BodyOwner::Saga(handler) => handler.record,
         BodyOwner::Create(record) => record,
@@ -92,10 +100,7 @@ pub fn home(db: &dyn Db, owner: BodyOwner) -> Option<ItemId> {
         BodyOwner::Mirror(item, _) => crate::signature::mirror_sig(db, item)?.record?,
         BodyOwner::Fn(_) | BodyOwner::Test(_) | BodyOwner::Snippet => return None,
     };
-    match record_sig(db, record)?.home {
-        Home::Plain(space) => Some(space),
-        Home::Family(_) | Home::Floating => None,
-    }
+    record_sig(db, record).map(|sig| sig.home)
 }
 
 fn resolve(db: &dyn Db, home: Option<ItemId>, own: &Effects) -> Effects {

@@ -31,7 +31,7 @@ impl fmt::Display for Flaw {
         match self {
             Flaw::Stays => f.write_str("it would not end what is reported"),
             Flaw::Brings { rule, message } => write!(f, "it would bring `{rule}`: {message}"),
-            Flaw::Tangled => f.write_str("its changes touch one another"),
+            Flaw::Tangled => f.write_str("it would change one place twice, and the outcome depends on which change is made first"),
         }
     }
 }
@@ -135,7 +135,10 @@ pub(super) fn judge(db: &Database, before: &[Diagnostic], after: &[Diagnostic], 
     let understands =
         |name: &str| rules::named(name).is_some_and(|rule| matches!(rule.check, Check::InPassing) && rule.level == Level::Error);
     let reveals = batch.iter().any(|choice| understands(choice.of(before).0.rule));
-    let matters = |finding: &&Diagnostic| finding.level >= Level::Warn && (!reveals || OF_TEXT.contains(&finding.rule));
+    // Where one transaction becomes two, others can get in between: that was not there to be seen.
+    let splits = batch.iter().any(|choice| choice.of(before).0.rule == rules::extern_in_transaction::RULE.name);
+    let is_new = |rule: &str| OF_TEXT.contains(&rule) || splits && rule == rules::unserializable_chain::RULE.name;
+    let matters = |finding: &&Diagnostic| finding.level >= Level::Warn && (!reveals || is_new(finding.rule));
     // By rule and file, which do not move with the text.
     let place = |finding: &Diagnostic| (finding.rule, locate(db, finding.primary.at).map(|(file, _)| file));
     let (was, is) = (count(before.iter().filter(matters), place), count(after.iter().filter(matters), place));

@@ -44,5 +44,5 @@ record Counter {
 
 ## When it is fine
 
-While something is switched off for a moment.
+While something is switched off for a moment. Where a test must not get, `fail "…"` says so, and why.
 "##;

@@ -10,7 +10,7 @@ use crate::effects::{self, EffectSpace, Effects, Entry, SendEffect, Site, Target
 use crate::hir::{BodyOwner, ExprKind, HandlerCall, StmtKind, Write, WriteOp};
 use crate::resolve::item_name;
 use crate::signature::{HandlerSig, Home, RecordSig, WriteSig, cell_sig, handler_sig, record_sig};
-use crate::types::{CellId, HandlerId, Ty};
+use crate::types::{CellId, HandlerId, LocalId, Ty};
 
 pub static RULE: Rule = Rule {
     name: "cross-space-write",
@@ -202,7 +202,7 @@ fn ways_out(context: &Context<'_>, callable: &Callable<'_>, outside: &Outside<'_
         _ => ways.push("`send` an event there, whose handler does it in its own transaction".to_owned()),
     }
     match outside.space() {
-        EffectSpace::Of(local) => {
+        EffectSpace::Of(local) if may_be_here(context, callable, local) => {
             let name = words.local(local);
             ways.push(format!("`require same_space({name})` before it, if both are meant to be in one space"));
             if let Some(stmt) = statement {
@@ -227,7 +227,7 @@ fn ways_out(context: &Context<'_>, callable: &Callable<'_>, outside: &Outside<'_
                 finding = finding.fix(format!("declare `across {name}`"), Safety::Unsafe, edits);
             }
         }
-        EffectSpace::Plain(_) | EffectSpace::Any | EffectSpace::Here => {}
+        EffectSpace::Of(_) | EffectSpace::Plain(_) | EffectSpace::Any | EffectSpace::Here => {}
     }
     finding.help(ways.join("; or "))
 }
@@ -235,6 +235,16 @@ fn ways_out(context: &Context<'_>, callable: &Callable<'_>, outside: &Outside<'_
 /// What the `writes` clause of a handler lacks for what it does in a space, once it may write there.
 fn writes_in(callable: &Callable<'_>, space: EffectSpace) -> Vec<WriteSig> {
     undeclared_write::missing(callable, |_, write| write.space == space).into_iter().map(|(entry, _)| entry).collect()
+}
+
+/// Whether the record in a local can be in the space of `self`.
+fn may_be_here(context: &Context<'_>, callable: &Callable<'_>, local: LocalId) -> bool {
+    let of = match &callable.body.locals[local.0 as usize].ty {
+        Ty::Optional(inner) => inner,
+        ty => ty,
+    };
+    let (Ty::Record(record, _), Some(here)) = (of, effects::spaces(context.db, callable.body.owner)) else { return true };
+    record_sig(context.db, *record).is_none_or(|there| !here.is_apart_from(there.home))
 }
 
 /// Whether nobody may be there to handle the call, which is an error also where it is sent.

@@ -7,7 +7,7 @@ pub static RULE: Rule = Rule {
     name: "unresolved-import",
     level: Level::Error,
     summary: "a `use` of a file or name that does not exist",
-    fixes: Fixes::Unsafe,
+    fixes: Fixes::Safe,
     page: PAGE,
     check: Check::InPassing,
 };

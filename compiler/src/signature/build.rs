@@ -267,7 +267,7 @@ impl Builder<'_> {
                 .collect::<Vec<Name>>();
             if cased_as(name.name, what == "record") {
                 let finding = unknown_name(db, file, name, what, fitting.iter().map(|name| name.as_str()));
-                self.diagnostics.push(finding);
+                self.diagnostics.extend(finding);
             }
             return None;
         };

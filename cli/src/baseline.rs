@@ -11,12 +11,12 @@ use crate::render::{Fingerprint, Report};
 
 const VERSION: u64 = 1;
 
-/// Writes the findings down.
+/// Writes the findings down, with paths in their projects: the same wherever it is written from.
 pub fn write(path: &Path, reports: &[Report]) -> Result<(), Fault> {
     let mut findings: Vec<(String, Value)> = reports
         .iter()
         .map(|report| {
-            let (fingerprint, path) = (report.fingerprint.to_string(), &report.places[0].path);
+            let (fingerprint, path) = (report.fingerprint.to_string(), &report.path);
             let finding =
                 json!({ "rule": report.finding.rule, "path": path, "message": report.finding.message, "fingerprint": fingerprint });
             (format!("{path}\0{}\0{fingerprint}", report.finding.rule), finding)

@@ -126,6 +126,58 @@ fn junit() {
     assert!(tested.contains("<testcase name=\"one &lt; two\" classname=\"t.pattern\"/>") && tested.contains("--seed 1"), "{tested}");
 }
 
+#[test]
+fn what_does_not_fail_the_check_is_no_failure_of_junit() {
+    let told = "space home\n\nrecord Note in home {\n  cell tags: List<Text> = []\n\n  handler count() -> Int {\n    let unused = 1\n    return self.tags.len()\n  }\n}\n";
+    let folder = project(&[("a.pattern", told)]);
+    let count = |arguments: &[&str]| {
+        let output = check(folder.path(), arguments);
+        let printed = String::from_utf8(output.stdout).expect("reports are text");
+        well_formed(&printed);
+        let numbers = ["<failure ", "<system-out>warn: a.pattern:7:9: "].map(|part| printed.matches(part).count());
+        (output.status.code(), numbers)
+    };
+    assert_eq!(count(&["--output-format", "junit"]), (Some(0), [0, 1]));
+    assert_eq!(count(&["--output-format", "junit", "--error-on-warning"]), (Some(1), [1, 0]));
+}
+
+#[test]
+fn paths_are_relative_to_the_current_folder_and_in_a_baseline_to_the_project() {
+    let folder = project(&[("patternc.yaml", "patterns: [\"**/*.pattern\"]\n"), ("other.pattern", BAD)]);
+    let sub = folder.path().join("sub");
+    std::fs::create_dir(&sub).expect("there is room");
+    std::fs::write(sub.join("a.pattern"), BAD.replace("home", "elsewhere").replace("Person", "Member")).expect("there is room");
+    let whole = folder.path().to_string_lossy().into_owned();
+    for format in ["full", "concise", "json", "json-lines", "sarif", "github", "gitlab", "junit"] {
+        let printed = check(&sub, &["--output-format", format]).stdout;
+        let printed = String::from_utf8(printed).expect("reports are text");
+        assert!(printed.contains("a.pattern") && !printed.contains("sub/") && !printed.contains(&whole), "{format}: {printed}");
+    }
+    let above = String::from_utf8(check(&sub, &["..", "--output-format", "concise"]).stdout).expect("reports are text");
+    let paths: HashSet<&str> = above.lines().filter_map(|line| line.split(':').next()).collect();
+    assert_eq!(paths, HashSet::from(["a.pattern", "../other.pattern"]));
+    let written = |from: &Path, path: &str| {
+        let base = folder.path().join("base.json");
+        check(from, &[path, "--write-baseline", &base.to_string_lossy()]);
+        std::fs::read_to_string(base).expect("it was written")
+    };
+    let base = written(&sub, "..");
+    assert!(
+        base.contains("\"path\": \"sub/a.pattern\"") && base == written(folder.path(), ".") && base == written(Path::new("/"), &whole),
+        "{base}"
+    );
+}
+
+#[test]
+fn what_is_mended_on_the_standard_output_has_changed_no_file() {
+    let folder = project(&[]);
+    let mut command = patternc(folder.path());
+    command.args(["check", "-", "--fix"]);
+    let output = run_with_input(command, BAD);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains(" mended\n") && !said.contains("changed"), "{said}");
+}
+
 /// Whether every element is closed in its turn, and nothing stands where XML does not allow it.
 fn well_formed(text: &str) {
     let mut open: Vec<&str> = Vec::new();

@@ -72,6 +72,13 @@ pub struct Arguments {
     stdin_filename: Option<PathBuf>,
 }
 
+impl Arguments {
+    /// Whether a finding of this level makes the check fail.
+    fn is_failure(&self, level: Level) -> bool {
+        level == Level::Error || (level == Level::Warn && self.error_on_warning)
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// Drawn, with both places of a clash.
@@ -177,8 +184,12 @@ fn once(arguments: &Arguments, projects: &mut [Loaded], from_stdin: bool, quiet:
         eprintln!("{}", project::no_files(&arguments.paths)?);
     } else if !quiet && (arguments.output_format.is_prose() || fixes) {
         if fixes {
-            let would = if arguments.diff { "would change" } else { "changed" };
-            eprintln!("{} mended, {} {would}", count(mended.findings, "finding"), count(mended.files(), "file"));
+            let (mended_now, files) = (count(mended.findings, "finding"), count(mended.files(), "file"));
+            match (arguments.diff, from_stdin) {
+                (true, _) => eprintln!("{mended_now} mended, {files} would change"),
+                (false, true) => eprintln!("{mended_now} mended"),
+                (false, false) => eprintln!("{mended_now} mended, {files} changed"),
+            }
             for left in mended.left() {
                 eprintln!("left alone: {left}");
             }
@@ -195,7 +206,8 @@ fn once(arguments: &Arguments, projects: &mut [Loaded], from_stdin: bool, quiet:
             eprintln!("{} of the baseline no longer there: write it anew to forget them", count(gone, "finding"));
         }
     }
-    let failed = errors > 0 || (arguments.error_on_warning && warnings > 0) || (arguments.diff && mended.files() > 0);
+    let found = reports.iter().any(|report| arguments.is_failure(report.finding.level));
+    let failed = found || (arguments.diff && mended.files() > 0);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -215,7 +227,7 @@ fn write(arguments: &Arguments, out: &mut impl Write, files: &[String], reports:
         Format::Sarif => render::sarif::write(out, reports),
         Format::Github => render::github::write(out, reports),
         Format::Gitlab => render::gitlab::write(out, reports),
-        Format::Junit => render::junit::write(out, files, reports),
+        Format::Junit => render::junit::write(out, files, reports, |level| arguments.is_failure(level)),
     }
 }
 

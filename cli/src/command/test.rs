@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::deployment;
 use crate::fault::Fault;
 use crate::project::{self, Loaded};
-use crate::render::junit::{Case, Failure, Suite};
+use crate::render::junit::{Case, Failure, Outcome, Suite};
 use crate::render::{self, Position, Report};
 
 #[derive(clap::Args)]
@@ -245,7 +245,7 @@ fn suites(ran: &[Ran]) -> Vec<Suite> {
             text.push_str(&format!("\nthe same run again: --seed {}", ran.report.seed));
             Failure { kind: "failed".to_owned(), message: failure.message.clone(), text }
         });
-        let case = Case { name: ran.report.name.to_string(), failure };
+        let case = Case { name: ran.report.name.to_string(), outcome: failure.map_or(Outcome::Passed, Outcome::Failed) };
         match suites.last_mut() {
             Some(suite) if suite.name == ran.path => suite.cases.push(case),
             _ => suites.push(Suite { name: ran.path.clone(), cases: vec![case] }),

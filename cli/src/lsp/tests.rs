@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::position::Lines;
 use super::server::{Event, Refusal};
 use super::workspace::At;
+use crate::project::normal;
 
 /// The command that runs tests: with the path of a file and, for one test, its name.
 pub const RUN: &str = "patternc.runTest";
@@ -102,7 +103,7 @@ fn ran(folder: &Path, test: &Value) -> Option<Ran> {
         for note in failure["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             message.push_str(&format!("\n{note}"));
         }
-        Some((folder.join(failure["path"].as_str()?), failure["line"].as_u64()? as usize, message))
+        Some((normal(&folder.join(failure["path"].as_str()?)), failure["line"].as_u64()? as usize, message))
     };
     Some(Ran { name: test["name"].as_str()?.to_owned(), failure: failed() })
 }

@@ -149,7 +149,11 @@ pub(super) fn imports(path: &str, text: &str) -> Vec<String> {
 
 /// Reads the files of the project at `root`, and finds the projects nested in it.
 pub(super) fn read(root: &Path, wanted: &[PathBuf], overlays: &[Overlay]) -> Result<(Files, Vec<PathBuf>), Fault> {
-    let config = read_config(root)?;
+    let overlay = overlays.iter().find(|overlay| overlay.path == root.join(CONFIG));
+    let config = match overlay {
+        Some(overlay) => Some(String::from_utf8_lossy(&overlay.bytes).into_owned()),
+        None => read_config(root)?,
+    };
     let included =
         globs(&included(config.as_deref())).map_err(|e| Fault::Use(format!("{}: `patterns`: {e}", root.join(CONFIG).display())))?;
 
@@ -191,7 +195,7 @@ pub(super) fn read(root: &Path, wanted: &[PathBuf], overlays: &[Overlay]) -> Res
             }
         }
     }
-    for overlay in overlays {
+    for overlay in overlays.iter().filter(|overlay| overlay.path.file_name().is_some_and(|name| name != CONFIG)) {
         let Ok(relative) = overlay.path.strip_prefix(root) else { continue };
         let home = root_of(overlay.path.parent().unwrap_or(root));
         let is_nested = home != root && home.join(CONFIG).is_file();
@@ -216,6 +220,12 @@ fn read_config(root: &Path) -> Result<Option<String>, Fault> {
 /// Which files are patterns, by the text of a configuration.
 fn included(config: Option<&str>) -> Vec<Box<str>> {
     config.map_or_else(Config::default, |text| config::parse(text).0).patterns
+}
+
+/// Whether two texts of a configuration say that other files are patterns. One that says it wrongly says nothing.
+pub fn includes_others(old: &str, new: &str) -> bool {
+    let new = included(Some(new));
+    included(Some(old)) != new && globs(&new).is_ok()
 }
 
 /// The nearest folder upwards that has a configuration, or the folder itself.
@@ -244,7 +254,7 @@ pub fn without_mark(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// The path without `.` and `..`, by name only.
-pub(super) fn normal(path: &Path) -> PathBuf {
+pub fn normal(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {

@@ -19,12 +19,12 @@ use patternc_compiler::fixes::{self, Choice, Followed};
 use patternc_compiler::ide::complete::Scratch;
 use patternc_compiler::location::locate;
 use patternc_compiler::project_names::{duplicates, names_outside};
-use patternc_compiler::resolve::scope;
+use patternc_compiler::resolve::{relative_path, scope};
 use patternc_compiler::rules::syntax;
 use patternc_grammar::syntax::Span;
 
-pub use self::files::{BYTE_ORDER_MARK, CONFIG, Overlay, PatternFile, no_files, pattern_files, without_mark};
-use self::files::{Files, current_folder, found, imports, normal, read, root_of, slashed};
+pub use self::files::{BYTE_ORDER_MARK, CONFIG, Overlay, PatternFile, includes_others, no_files, normal, pattern_files, without_mark};
+use self::files::{Files, current_folder, found, imports, read, root_of, slashed};
 use crate::baseline::Baseline;
 use crate::fault::Fault;
 use crate::render::Fingerprint;
@@ -40,6 +40,8 @@ pub struct Loaded {
     not_text: BTreeMap<String, usize>,
     /// The project's folder, absolute.
     folder: PathBuf,
+    /// The path of the current folder in the project, where it lies there.
+    inside: Option<String>,
     /// What half-written text is looked at as.
     pub scratch: Scratch,
 }
@@ -139,8 +141,9 @@ fn assemble(here: &Path, root: PathBuf, wanted: &[PathBuf], files: Files) -> Loa
     db.set_project(&texts, files.config.as_deref().map(|text| (CONFIG, text)));
     let wanted = wanted.iter().map(|p| p.strip_prefix(&root).unwrap_or(p).to_path_buf()).collect();
     let folder = root.clone();
+    let inside = here.strip_prefix(&root).ok().map(slashed);
     let root = root.strip_prefix(here).map(Path::to_path_buf).unwrap_or(root);
-    Loaded { db, root, wanted, not_text: files.not_text, folder, scratch: Scratch::default() }
+    Loaded { db, root, wanted, not_text: files.not_text, folder, inside, scratch: Scratch::default() }
 }
 
 /// Without a `patternc.yaml` nobody said that the files of a folder belong together. Where they declare the same names, each file that no
@@ -174,6 +177,7 @@ fn separate(loaded: Loaded) -> Vec<Loaded> {
             wanted: fresh,
             not_text,
             folder: loaded.folder.clone(),
+            inside: loaded.inside.clone(),
             scratch: Scratch::default(),
         });
     }
@@ -308,6 +312,12 @@ impl Loaded {
         lines(file.text(&self.db)) != lines(text)
     }
 
+    /// Whether a new text of the configuration says that other files are patterns.
+    pub fn includes_others(&self, path: &Path, text: &str) -> bool {
+        let config = Project::get(&self.db).config(&self.db).filter(|config| self.source(path) == Some(*config));
+        config.is_some_and(|config| includes_others(config.text(&self.db), text))
+    }
+
     /// The file at an absolute path: a pattern, or the configuration.
     pub fn source(&self, path: &Path) -> Option<SourceFile> {
         let name = slashed(path.strip_prefix(&self.folder).ok()?);
@@ -340,9 +350,12 @@ impl Loaded {
         self.shown_path(file.path(&self.db))
     }
 
-    /// How a file of the project is shown, by its path in the project.
+    /// How a file of the project is shown, by its path in the project: from the current folder, where one of both folders holds the other.
     pub fn shown_path(&self, path: &str) -> String {
-        slashed(&self.root.join(path))
+        match &self.inside {
+            Some(inside) if !inside.is_empty() => relative_path(&format!("{inside}/"), path),
+            _ => slashed(&self.root.join(path)),
+        }
     }
 
     /// The path in the project of a file that is given relative to the current folder; `None` if it lies elsewhere.
@@ -367,6 +380,7 @@ impl Loaded {
             wanted: vec![PathBuf::from(path)],
             not_text: BTreeMap::new(),
             folder: self.folder.clone(),
+            inside: self.inside.clone(),
             scratch: Scratch::default(),
         }
     }

@@ -38,6 +38,8 @@ pub struct Report {
     pub places: Vec<Place>,
     /// The places of the edits of all fixes, in order.
     pub edits: Vec<Vec<Place>>,
+    /// The path of its file in the project.
+    pub path: String,
     /// What it is known by in the next run.
     pub fingerprint: Fingerprint,
     /// What running it showed, if it was run.
@@ -66,9 +68,11 @@ impl Report {
         let places: Vec<Place> =
             labels.filter_map(|label| locate(&project.db, label.at).map(|(file, span)| place(project, file, span, &label.text))).collect();
         let edits = finding.fixes.iter().map(|f| f.edits.iter().map(|e| place(project, e.file, e.span, &e.text)).collect()).collect();
-        let wanted = locate(&project.db, finding.primary.at).is_some_and(|(file, _)| project.is_wanted(file));
+        let file = locate(&project.db, finding.primary.at).map(|(file, _)| file);
+        let wanted = file.is_some_and(|file| project.is_wanted(file));
+        let path = file.map(|file| file.path(&project.db).to_string()).unwrap_or_default();
         let fingerprint = Fingerprint::of_finding(&project.db, &finding);
-        Report { finding, places, edits, fingerprint, confirmed: None, wanted }
+        Report { finding, places, edits, path, fingerprint, confirmed: None, wanted }
     }
 
     /// The same with what running it showed.

@@ -1,9 +1,15 @@
-//! `file:` URIs and paths (RFC 8089, RFC 3986).
+//! URIs and paths: of files (RFC 8089, RFC 3986), and of texts that were never saved.
 
 use std::path::{Path, PathBuf};
 
-/// The path that a `file:` URI names; `None` for others.
+/// Where a text that was never saved stands for a file: alone in a folder of its own, `/untitled:Untitled-1/untitled.pattern`.
+const UNSAVED: (&str, &str) = ("/untitled:", "/untitled.pattern");
+
+/// The path that a `file:` or `untitled:` URI names; `None` for others.
 pub fn to_path(uri: &str) -> Option<PathBuf> {
+    if let Some(name) = uri.strip_prefix("untitled:") {
+        return Some(PathBuf::from(format!("{}{name}{}", UNSAVED.0, UNSAVED.1)));
+    }
     let rest = uri.strip_prefix("file://")?;
     // A host other than this one cannot be reached.
     let path = &rest[rest.find('/')?..];
@@ -28,9 +34,12 @@ pub fn to_path(uri: &str) -> Option<PathBuf> {
     Some(PathBuf::from(if drive { &path[1..] } else { &path }))
 }
 
-/// The `file:` URI of an absolute path.
+/// The URI of an absolute path.
 pub fn of_path(path: &Path) -> String {
     let path = path.to_string_lossy().replace('\\', "/");
+    if let Some(name) = path.strip_prefix(UNSAVED.0).and_then(|rest| rest.strip_suffix(UNSAVED.1)) {
+        return format!("untitled:{name}");
+    }
     let mut uri = String::from(if path.starts_with('/') { "file://" } else { "file:///" });
     for byte in path.bytes() {
         match byte {
@@ -54,6 +63,9 @@ mod tests {
         }
         assert_eq!(of_path(Path::new("/a b")), "file:///a%20b");
         assert_eq!(to_path("file:///a%20b%c3%bc"), Some("/a bü".into()));
-        assert_eq!(to_path("untitled:Untitled-1"), None);
+        for unsaved in ["untitled:Untitled-1", "untitled:/home/a%20b/new.pattern"] {
+            assert_eq!(to_path(unsaved).map(|path| of_path(&path)).as_deref(), Some(unsaved));
+        }
+        assert_eq!(to_path("git:/a.pattern"), None);
     }
 }

@@ -51,10 +51,20 @@ impl Workspace {
         self.projects.append(&mut found);
     }
 
-    /// The patterns that are open: what is in the editor counts, not what is on disk.
+    /// Forgets the projects that are in none of the folders and have no open text.
+    pub fn keep(&mut self, folders: &[PathBuf]) {
+        let is_kept = |loaded: &Loaded| {
+            let (root, open) = (loaded.folder(), self.documents.iter().map(|(path, _)| path));
+            folders.iter().any(|folder| root.starts_with(folder) || folder.starts_with(root))
+                || open.into_iter().any(|path| loaded.source(path).is_some())
+        };
+        self.projects.retain(is_kept);
+    }
+
+    /// What is open: what is in the editor counts, not what is on disk.
     fn overlays(&self) -> Vec<Overlay> {
-        let patterns = self.documents.iter().filter(|(path, _)| path.file_name().is_some_and(|name| name != CONFIG));
-        patterns.map(|(path, document)| Overlay { path: path.clone(), bytes: document.text.clone().into_bytes() }).collect()
+        let open = self.documents.iter();
+        open.map(|(path, document)| Overlay { path: path.clone(), bytes: document.text.clone().into_bytes() }).collect()
     }
 
     /// Opens a text; its project is loaded if it was not.
@@ -99,7 +109,8 @@ impl Workspace {
     pub fn edit(&mut self, path: &Path, text: &str) -> Result<bool, Fault> {
         let folders =
             |of: &mut dyn Iterator<Item = &Loaded>| -> BTreeSet<PathBuf> { of.map(|loaded| loaded.folder().to_path_buf()).collect() };
-        let mut moved = folders(&mut self.projects.iter().filter(|loaded| loaded.regroups(path, text)));
+        let mut moved =
+            folders(&mut self.projects.iter().filter(|loaded| loaded.regroups(path, text) || loaded.includes_others(path, text)));
         if moved.is_empty() {
             let declared = folders(&mut self.projects.iter().filter(|loaded| loaded.declares_others(path, text)));
             let before: Vec<bool> = declared.iter().map(|folder| self.declares_twice(folder)).collect();

@@ -31,6 +31,7 @@ async function start(): Promise<void> {
   const options: LanguageClientOptions = {
     documentSelector: [
       { scheme: "file", language: "pattern" },
+      { scheme: "untitled", language: "pattern" },
       { scheme: "file", pattern: "**/patternc.yaml" },
     ],
   };

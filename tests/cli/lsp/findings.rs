@@ -56,6 +56,73 @@ fn the_configuration_has_findings_too() {
     assert_eq!(editor.end(), Some(0));
 }
 
+#[test]
+fn what_is_closed_outside_of_the_workspace_is_shown_no_more() {
+    let (mut editor, _folder) = opened();
+    let outside = tempfile::tempdir().expect("there is room for a folder");
+    let path = outside.path().join("far.pattern");
+    let text = "record R in nowhere { }\n";
+    std::fs::write(&path, text).expect("there is room");
+    let uri = format!("file://{}", path.display());
+    let document = json!({ "uri": uri, "languageId": "pattern", "version": 1, "text": text });
+    editor.notify("textDocument/didOpen", json!({ "textDocument": document }));
+    editor.shows(&uri, true);
+    editor.notify("textDocument/didClose", json!({ "textDocument": { "uri": uri } }));
+    editor.shows(&uri, false);
+
+    let folder = json!({ "uri": format!("file://{}", outside.path().display()), "name": "far" });
+    editor.notify("workspace/didChangeWorkspaceFolders", json!({ "event": { "added": [folder], "removed": [] } }));
+    editor.shows(&uri, true);
+    editor.notify("workspace/didChangeWorkspaceFolders", json!({ "event": { "added": [], "removed": [folder] } }));
+    editor.shows(&uri, false);
+    assert_eq!(editor.end(), Some(0));
+}
+
+#[test]
+fn a_text_that_was_never_saved_has_findings_and_a_layout() {
+    let (mut editor, _folder) = opened();
+    let (uri, other) = ("untitled:Untitled-1", "untitled:Untitled-2");
+    let open = |uri: &str| {
+        let document = json!({ "uri": uri, "languageId": "pattern", "version": 1, "text": "space  s\nrecord R in nowhere { }\n" });
+        json!({ "textDocument": document })
+    };
+    editor.notify("textDocument/didOpen", open(uri));
+    editor.shows(uri, true);
+    // Two of them are nothing to one another.
+    editor.notify("textDocument/didOpen", open(other));
+    editor.shows(other, true);
+    assert_eq!(editor.findings[uri].as_array().map(Vec::len), Some(1), "{:?}", editor.findings);
+    let format = json!({ "textDocument": { "uri": uri }, "options": { "tabSize": 2, "insertSpaces": true } });
+    let edits = editor.request("textDocument/formatting", format);
+    assert!(edits.as_array().is_some_and(|edits| !edits.is_empty()), "{edits}");
+    let change = json!({ "textDocument": { "uri": uri, "version": 2 }, "contentChanges": [{ "text": "space s\n" }] });
+    editor.notify("textDocument/didChange", change);
+    editor.shows(uri, false);
+    editor.notify("textDocument/didClose", json!({ "textDocument": { "uri": other } }));
+    editor.shows(other, false);
+    assert_eq!(editor.end(), Some(0));
+}
+
+#[test]
+fn a_configuration_that_is_not_saved_says_which_files_are_patterns() {
+    let folder = project();
+    std::fs::write(folder.path().join("more.pattern"), "record R in nowhere { }\n").expect("there is room");
+    let mut editor = Editor::start(folder.path());
+    editor.initialize(json!({}));
+    let (uri, more) = (editor.uri("patternc.yaml"), editor.uri("more.pattern"));
+    editor.open("patternc.yaml", 1, "project: people\n");
+    assert_eq!(editor.findings[&more][0]["code"], "unknown-name");
+    let mut write = |version: i64, text: &str| {
+        let change = json!({ "textDocument": { "uri": uri, "version": version }, "contentChanges": [{ "text": text }] });
+        editor.notify("textDocument/didChange", change);
+        editor.settled("patternc.yaml", version);
+        editor.findings[&more].clone()
+    };
+    assert_eq!(write(2, "project: people\npatterns: [\"people.pattern\", \"notes.pattern\"]\n"), json!([]));
+    assert_eq!(write(3, "project: people\n")[0]["code"], "unknown-name");
+    assert_eq!(editor.end(), Some(0));
+}
+
 /// Texts as bad editors and bad disks leave them: each is answered about, in its own counting.
 #[test]
 fn texts_of_every_kind_are_counted_as_editors_count() {

@@ -141,6 +141,14 @@ impl Editor {
         }
     }
 
+    /// Waits until a file, by its URI, has findings, or has none.
+    fn shows(&mut self, uri: &str, some: bool) {
+        while self.findings.get(uri).and_then(Value::as_array).is_some_and(|found| !found.is_empty()) != some {
+            let message = self.next();
+            self.hear(message);
+        }
+    }
+
     /// Waits for a notification or request of the server.
     fn told(&mut self, method: &str) -> Value {
         loop {

@@ -1,7 +1,7 @@
 //! What the editor tells: texts that are opened, changed and closed, files and folders that come and go.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -32,10 +32,16 @@ impl<W: Write> Server<W> {
                 for folder in params["event"]["added"].as_array().into_iter().flatten() {
                     if let Some(path) = folder["uri"].as_str().and_then(uri::to_path) {
                         let added = self.workspace.add_folder(&path);
+                        self.folders.push(path);
                         self.loaded();
                         added?;
                     }
                 }
+                for folder in params["event"]["removed"].as_array().into_iter().flatten() {
+                    let removed = folder["uri"].as_str().and_then(uri::to_path);
+                    self.folders.retain(|folder| Some(folder) != removed.as_ref());
+                }
+                self.leave()?;
             }
             "textDocument/didOpen" => {
                 let document = &params["textDocument"];
@@ -77,6 +83,7 @@ impl<W: Write> Server<W> {
                     self.versions.remove(&path);
                     let closed = self.workspace.close(&path);
                     self.loaded();
+                    self.leave()?;
                     closed?;
                 }
             }
@@ -108,6 +115,20 @@ impl<W: Write> Server<W> {
                 self.dirty.insert(project);
             }
         }
+    }
+
+    /// Forgets what nobody looks at any more: the projects outside of all folders without an open text, and what is shown of them.
+    fn leave(&mut self) -> io::Result<()> {
+        let before = self.workspace.projects.len();
+        self.workspace.keep(&self.folders);
+        if self.workspace.projects.len() < before {
+            self.loaded();
+        }
+        let lost: Vec<PathBuf> = self.shown.keys().filter(|path| self.workspace.find(path).is_none()).cloned().collect();
+        lost.iter().try_for_each(|path| {
+            self.forget_tests(path);
+            self.publish(path, None)
+        })
     }
 
     /// Projects came, went or were read again: nothing that is known of them counts.

@@ -75,7 +75,7 @@ impl<W: Write> Server<W> {
     }
 
     /// Shows what the project of a file finds in it, if it is not shown already as what it finds in this version.
-    fn publish(&mut self, path: &Path, version: Option<i64>) -> io::Result<()> {
+    pub(super) fn publish(&mut self, path: &Path, version: Option<i64>) -> io::Result<()> {
         let found = self.workspace.owner(path).and_then(|owner| self.found.get(&owner));
         let mut all: Vec<Value> = found.and_then(|found| found.get(path)).cloned().unwrap_or_default();
         all.extend(self.failed.values().filter(|(place, _)| place == path).map(|(_, shown)| shown.clone()));

@@ -175,6 +175,10 @@ pub(crate) fn first_word(text: &str, place: Place) -> Option<Habit> {
         "constructor" | "init" | "__init__" if place == Place::Record => {
             no_such("write `create { … }`: it runs in the transaction that creates one")
         }
+        _ if place == Place::Record && constraint(first, rest).is_some() => {
+            let help = constraint(first, rest)?;
+            Some(Habit::new(0, first.len(), "a constraint is no member of a record", help))
+        }
         _ if (block || place == Place::File) && sql_statement(first).is_some() => no_such(sql_statement(first).unwrap_or_default()),
         _ if place == Place::Record && after.starts_with('(') && first.starts_with(|c: char| c.is_ascii_lowercase()) => {
             let help = format!("an event is a `handler {first}(…) {{ … }}`; a value that is computed is `derived`");
@@ -188,6 +192,24 @@ pub(crate) fn first_word(text: &str, place: Place) -> Option<Habit> {
     }
 }
 
+/// What is written here instead of a constraint that SQL has beside its columns, such as `unique (a)`; `rest` stands behind its word.
+fn constraint(word: &str, rest: &str) -> Option<String> {
+    let line = rest.lines().next().unwrap_or_default();
+    // With a body it was meant as an event.
+    if line.contains('{') || !line.contains('(') {
+        return None;
+    }
+    let cell = line.find('(').map(|open| self::word(line[open + 1..].trim_start())).filter(|name| !name.is_empty()).unwrap_or("name");
+    Some(match word.to_ascii_lowercase().as_str() {
+        "unique" | "index" => format!("it stands behind the cell: `cell {cell}: Text {}`", word.to_ascii_lowercase()),
+        "primary" => format!("what a record is found by is marked `key`: `cell {cell}: Text key`"),
+        "foreign" => "a link has the type of its record: `cell owner: Person`".to_owned(),
+        "check" | "constraint" => INVARIANT.to_owned(),
+        _ => return None,
+    })
+}
+
+const INVARIANT: &str = "what must always hold stands at the top of the file: `invariant name(r: Record) { r.n > 0 }`";
 const NO_WAITING: &str =
     "a handler does not wait: an event is delivered later with `send self.tick() after 5m`; in a test `advance 5m` moves the clock";
 
@@ -380,9 +402,23 @@ pub(crate) fn token(text: &str, lost: usize, at: usize, place: Place) -> Option<
         "=>" if matches!(place, Place::Record | Place::File | Place::Extern) => {
             not_operator("a result is written `-> Type`, a body in braces")
         }
+        "=" if matches!(first, "cell" | "derived") && !text[..from].contains([':', '\n']) => {
+            let start = text[..from].trim_end().len();
+            let name = word_before(text, start);
+            let habit =
+                |ty: &str| Habit::new(start, to, format!("the type of `{name}` is missing"), format!("write `{first} {name}: {ty} = …`"));
+            Some(type_of_literal(after).map_or_else(|| habit("Type"), |ty| habit(ty).fix(format!(": {ty} ="))))
+        }
         "=" if matches!(first, "if" | "require" | "expect" | "else") => not_operator("compare with `==`").map(|habit| habit.fix("==")),
         "=" if matches!(place, Place::StmtArms | Place::ExprArms | Place::SendArms) => {
             not_operator("an arm is written `pattern => …`").map(|habit| habit.fix("=>"))
+        }
+        "?:" if !code && !word_before(text, from).is_empty() && after.starts_with(|c: char| c.is_ascii_uppercase()) => {
+            let (name, ty) = (word_before(text, from), word(after));
+            let message = "what may be absent has its `?` behind the type";
+            let habit = Habit::new(from, text.len() - after.len() + ty.len(), message, format!("write `{name}: {ty}?`"));
+            let whole = !after[ty.len()..].starts_with(['<', '@', '?']);
+            Some(if whole { habit.fix(format!(": {ty}?")) } else { Habit { help: format!("write `{name}: {ty}…?`"), ..habit } })
         }
         "?:" => not_operator("write `??`").map(|habit| habit.fix("??")),
         "?" => Some(Habit::new(
@@ -428,7 +464,7 @@ pub(crate) fn token(text: &str, lost: usize, at: usize, place: Place) -> Option<
         }
         _ if arms && text[at..].starts_with('(') && lost <= at && word_before(text, at).starts_with(|c: char| c.is_ascii_lowercase()) => {
             let variant = word_before(text, at);
-            let help = format!("write the enum and the variant, as in `Status.{variant}(…)`");
+            let help = format!("write the name of the enum, a dot and the variant, as in `Status.{variant}(…)` of `enum Status`");
             Some(Habit::new(at - variant.len(), at, format!("the variant `{variant}` needs the name of its enum before it"), help))
         }
         _ if text[at..].starts_with('"') && is_for_type(&text[..at]) => {
@@ -458,6 +494,23 @@ pub(crate) fn token(text: &str, lost: usize, at: usize, place: Place) -> Option<
             as_char("`@` stands here without a meaning", "a warning is switched off with `@allow(rule-name, \"why\")`")
         }
         _ => None,
+    }
+}
+
+/// The type of a text that begins with a literal.
+fn type_of_literal(text: &str) -> Option<&'static str> {
+    let number = text.strip_prefix('-').unwrap_or(text);
+    let digits = number.len() - number.trim_start_matches(|c: char| c.is_ascii_digit() || c == '_').len();
+    match word(text) {
+        "true" | "false" => Some("Bool"),
+        _ if text.starts_with('"') => Some("Text"),
+        _ if digits == 0 => None,
+        // `30s` is a Duration, `1.5` a Float.
+        _ => match number[digits..].chars().next() {
+            Some('.') => Some("Float"),
+            Some(unit) if unit.is_ascii_alphabetic() => Some("Duration"),
+            _ => Some("Int"),
+        },
     }
 }
 
@@ -517,9 +570,12 @@ fn word_token(text: &str, at: usize, found: &str, place: Place) -> Option<Habit>
             "`writes` stands before `across`",
             "a handler is written `handler name(x: Type) -> Type writes Record.cell across space { … }`",
         )),
-        "NULL" | "null" | "REFERENCES" | "references" | "AUTO_INCREMENT" | "auto_increment" if first == "cell" => {
+        "NULL" | "null" | "REFERENCES" | "references" | "AUTO_INCREMENT" | "auto_increment" | "nullable" | "check" | "CHECK"
+            if first == "cell" =>
+        {
             let help = match found {
-                "NULL" | "null" => "what may be absent has a type with `?`: `cell name: Text?`",
+                "check" | "CHECK" => INVARIANT,
+                "NULL" | "null" | "nullable" => "what may be absent has a type with `?`: `cell name: Text?`",
                 "REFERENCES" | "references" => "a link has the type of its record: `cell owner: Person`",
                 _ => "each record has an identity of its own; a new one for a key is `new_id()`",
             };

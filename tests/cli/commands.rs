@@ -49,27 +49,70 @@ fn exit_statuses_tell_findings_from_wrong_use() {
 fn where_no_patterns_are_it_says_where_it_looked() {
     let nothing = folder(&[("notes.txt", b"none")]);
     let here = "no pattern files found: looked in . for `**/*.pattern`, leaving out what Git ignores\n";
-    for arguments in [
-        &["check"][..],
-        &["check", "--output-format", "github"],
-        &["check", "--fix"],
-        &["fmt"],
-        &["fmt", "--check"],
-        &["test"],
-        &["run"],
-        &["graph"],
-    ] {
+    for arguments in
+        [&["check"][..], &["check", "--output-format", "github"], &["check", "--fix"], &["fmt"], &["fmt", "--check"], &["test"], &["graph"]]
+    {
         let output = call(nothing.path(), arguments);
         assert_eq!(String::from_utf8_lossy(&output.stderr), here, "{arguments:?}");
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");
     }
     assert_eq!(seen(&call(nothing.path(), &["check", "--quiet"])), "");
+    // To run nothing is none of the things that may be meant.
+    let output = call(nothing.path(), &["run", "--quiet"]);
+    assert_eq!(output.status.code(), Some(2), "{}", seen(&output));
+    assert!(seen(&output).contains(here.trim_end()), "{}", seen(&output));
+    assert!(!nothing.path().join(".patternc").exists(), "no store is made for nothing");
     let elsewhere = folder(&[("a.pattern", b"space a\n"), ("patternc.yaml", b"patterns: [\"src/*.pattern\"]\n")]);
     let said = seen(&call(elsewhere.path(), &["check"]));
     let looked =
         "no pattern files found: looked in . for `src/*.pattern` (the `patterns` of patternc.yaml), leaving out what Git ignores\n";
     assert_eq!(said, looked);
     assert_eq!(seen(&call(elsewhere.path(), &["check", "a.pattern"])), "1 file checked, nothing found\n");
+}
+
+#[test]
+fn without_a_configuration_files_that_declare_one_name_are_programs_of_their_own() {
+    let one = b"space s\nrecord R in s { cell n: Int = 0 }\n";
+    let other = b"space t\nrecord R in t { cell a: Int = 1 }\n";
+    let files =
+        folder(&[("a.pattern", one), ("b.pattern", other), ("user.pattern", b"use \"b.pattern\" { R }\nfn one(r: R) -> Int { r.a }\n")]);
+    let checked = call(files.path(), &["check"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", seen(&checked));
+    assert!(seen(&checked).ends_with("2 programs: without a patternc.yaml, files that declare the same name do not belong together\n"));
+    assert_eq!(seen(&call(files.path(), &["check", "a.pattern"])), "1 file checked, nothing found\n");
+    for arguments in [&["run"][..], &["repl"], &["export"], &["status"]] {
+        let refused = run_with_input(
+            {
+                let mut command = patternc(files.path());
+                command.args(arguments);
+                command
+            },
+            "",
+        );
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}\n{}", seen(&refused));
+        let why = ". is 2 programs, not one: there is no patternc.yaml, and `a.pattern` and `b.pattern` declare the same name.";
+        assert!(seen(&refused).contains(why), "{arguments:?}\n{}", seen(&refused));
+    }
+    assert!(!files.path().join(".patternc").exists());
+    // What is named is run, with what it imports and what imports it.
+    for name in ["a.pattern", "b.pattern", "user.pattern"] {
+        let output = run_with_input(
+            {
+                let mut command = patternc(files.path());
+                command.args(["repl", name]);
+                command
+            },
+            "",
+        );
+        assert_eq!(output.status.code(), Some(0), "{name}\n{}", seen(&output));
+    }
+    // Where someone says that they belong together, that is the judgement of every command.
+    std::fs::write(files.path().join("patternc.yaml"), "project: both\n").expect("there is room");
+    for arguments in [&["check"][..], &["run"]] {
+        let output = call(files.path(), arguments);
+        assert_eq!(output.status.code(), Some(1), "{}", seen(&output));
+        assert!(seen(&output).contains("duplicate-name"), "{}", seen(&output));
+    }
 }
 
 #[test]

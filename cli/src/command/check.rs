@@ -199,6 +199,11 @@ fn once(arguments: &Arguments, projects: &mut [Loaded], from_stdin: bool, quiet:
             }
         }
         eprintln!("{}", summary(files.len(), errors, warnings, infos));
+        let seen: Vec<_> = projects.iter().filter(|project| !project.wanted_files().is_empty()).map(Loaded::folder).collect();
+        let apart = seen.iter().filter(|one| seen.iter().filter(|other| other == one).count() > 1).count();
+        if apart > 0 {
+            eprintln!("{apart} programs: without a patternc.yaml, files that declare the same name do not belong together");
+        }
         if known > 0 {
             eprintln!("{} of the baseline not shown", count(known, "finding"));
         }

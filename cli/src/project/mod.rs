@@ -118,7 +118,7 @@ pub fn refresh(paths: &[PathBuf], projects: &mut Vec<Loaded>) -> Result<bool, Fa
     Ok(any)
 }
 
-/// Loads the one project that the path belongs to, all its files together.
+/// Loads the one project that the path belongs to, all its files together. Files that are programs of their own are none, and refused.
 pub fn load_one(path: &Path) -> Result<Loaded, Fault> {
     let here = current_folder()?;
     let full = normal(&here.join(path));
@@ -132,7 +132,33 @@ pub fn load_one(path: &Path) -> Result<Loaded, Fault> {
     if full.is_file() && files.config.is_none() {
         files.keep_connected(&slashed(full.strip_prefix(&root).unwrap_or(&full)));
     }
-    Ok(assemble(&here, root, &wanted, files))
+    only_program(assemble(&here, root, &wanted, files), path)
+}
+
+/// The program that was asked for. Where that are several, none is taken for the one that was meant.
+fn only_program(loaded: Loaded, path: &Path) -> Result<Loaded, Fault> {
+    let Some(twice) = duplicates(&loaded.db).first().filter(|_| Project::get(&loaded.db).config(&loaded.db).is_none()) else {
+        return Ok(loaded);
+    };
+    let programs = programs(&loaded);
+    let meant = programs.iter().filter(|files| files.iter().any(|file| loaded.is_wanted(*file))).count();
+    if meant > 1 {
+        let places = twice.labels.iter().map(|label| label.at).chain([twice.primary.at]);
+        let both: Vec<String> =
+            places.filter_map(|at| locate(&loaded.db, at)).map(|(file, _)| format!("`{}`", loaded.shown(file))).collect();
+        return Err(Fault::Use(format!(
+            "{} is {meant} programs, not one: there is no {CONFIG}, and {} declare the same name. Name the file that is meant, or \
+             write a {CONFIG} if they belong together",
+            path.display(),
+            both.join(" and "),
+        )));
+    }
+    if programs.len() == 1 {
+        return Ok(loaded);
+    }
+    let mut parts = separate(loaded);
+    let asked = parts.iter().position(|part| !part.wanted.is_empty()).unwrap_or(0);
+    Ok(parts.swap_remove(asked))
 }
 
 fn assemble(here: &Path, root: PathBuf, wanted: &[PathBuf], files: Files) -> Loaded {
@@ -153,17 +179,9 @@ fn separate(loaded: Loaded) -> Vec<Loaded> {
     if project.config(&loaded.db).is_some() || duplicates(&loaded.db).is_empty() {
         return vec![loaded];
     }
-    let mut groups: Vec<BTreeSet<SourceFile>> = Vec::new();
-    for &file in project.files(&loaded.db) {
-        let group = reachable(&loaded.db, file);
-        if !groups.iter().any(|other| group.is_subset(other)) {
-            groups.retain(|other| !other.is_subset(&group));
-            groups.push(group);
-        }
-    }
     let mut shown = BTreeSet::new();
     let mut parts = Vec::new();
-    for group in groups {
+    for group in programs(&loaded) {
         let texts: Vec<(&str, &str)> = group.iter().map(|f| (&**f.path(&loaded.db), &**f.text(&loaded.db))).collect();
         let mut db = Database::default();
         db.set_project(&texts, None);
@@ -182,6 +200,19 @@ fn separate(loaded: Loaded) -> Vec<Loaded> {
         });
     }
     parts
+}
+
+/// Each file that no other imports, with what it imports.
+fn programs(loaded: &Loaded) -> Vec<BTreeSet<SourceFile>> {
+    let mut groups: Vec<BTreeSet<SourceFile>> = Vec::new();
+    for &file in Project::get(&loaded.db).files(&loaded.db) {
+        let group = reachable(&loaded.db, file);
+        if !groups.iter().any(|other| group.is_subset(other)) {
+            groups.retain(|other| !other.is_subset(&group));
+            groups.push(group);
+        }
+    }
+    groups
 }
 
 /// Whether two files of the projects, which may share some, declare one name.

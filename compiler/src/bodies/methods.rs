@@ -3,6 +3,7 @@
 use patternc_grammar::syntax::{self as syn, ExprKind as S, Ident, Span};
 use patternc_program::Method;
 
+use crate::diagnostic::Safety;
 use crate::hir::{Arg, Expr, ExprKind, Lambda, LocalKind};
 use crate::types::Ty;
 
@@ -97,6 +98,19 @@ pub fn methods_of(ty: &Ty) -> &'static [Method] {
     }
 }
 
+/// The method of a type that other languages call `name`, with the same arguments.
+fn called_elsewhere(ty: &Ty, name: &str) -> Option<Method> {
+    Some(match (ty, name) {
+        (Ty::List(_) | Ty::Set(_), "some") => Method::Any,
+        (Ty::List(_) | Ty::Set(_), "every") => Method::All,
+        (Ty::Text, "toUpperCase" | "to_uppercase" | "toUpper") => Method::Upper,
+        (Ty::Text, "toLowerCase" | "to_lowercase" | "toLower") => Method::Lower,
+        (Ty::Text, "includes") => Method::Contains,
+        (Ty::Text, "substring") => Method::Slice,
+        _ => return None,
+    })
+}
+
 impl Checker<'_> {
     /// `base.name(args)` where `name` is built in.
     pub fn built_in_method(&mut self, mut base: Expr, name: Ident, args: &[syn::Expr], chained: bool, span: Span) -> Expr {
@@ -137,6 +151,14 @@ impl Checker<'_> {
         let owner = self.quoted(ty);
         let known = methods_of(ty);
         let text = name.name.as_str();
+        if let Some(method) = called_elsewhere(ty, text) {
+            let finding = self
+                .error("unknown-name", name.span, format!("{owner} has no method `{text}`"))
+                .help(format!("it is called `{}`", method.name()))
+                .replace(format!("write `{}`", method.name()), Safety::Unsafe, self.file, name.span, method.name());
+            self.push(finding);
+            return;
+        }
         let help = match (ty, text) {
             (Ty::Text, "is_empty") => Some("compare it: `text == \"\"`"),
             (_, "length" | "size" | "count") if known.contains(&Method::Len) => Some("it is called `len()`"),
@@ -146,6 +168,13 @@ impl Checker<'_> {
             (Ty::List(_) | Ty::Set(_), "remove" | "delete") => Some("a value never changes; a cell gives an element up with `-=`"),
             (Ty::List(_) | Ty::Set(_) | Ty::Map(..), "forEach" | "for_each" | "each") => Some("use a `for` statement"),
             (Ty::List(_), "includes" | "has") | (Ty::Set(_) | Ty::Map(..), "has") => Some("ask `x in …`"),
+            (Ty::List(_), "concat") => Some("two lists are joined with `+`: `xs + ys`"),
+            (Ty::List(_), "slice" | "splice") => Some("a part of a List is `xs.skip(from).take(number)`"),
+            (Ty::List(_), "indexOf" | "index_of" | "findIndex") => {
+                Some("ask `x in …` whether it is there; `find(x => …)` gives the element itself")
+            }
+            (Ty::Text, "concat") => Some("put both into one text: `\"{a}{b}\"`"),
+            (Ty::Text, "indexOf" | "index_of") => Some("ask `contains(…)` whether it is there; `split(…)` gives what stands around it"),
             (Ty::List(_), "reduce") => Some("it is called `fold(start, (acc, x) => …)`"),
             (Ty::List(_), "sort") => Some("it is called `sort_by(x => …)`"),
             (Ty::Map(..), "set" | "insert" | "remove" | "delete") => {

@@ -8,6 +8,7 @@ use crate::types::Ty;
 
 use super::checker::Checker;
 use super::expect::{Role, Want, filled};
+use super::expressions::error_expr;
 use super::places::{Fit, holds_nothing, unwrap};
 
 /// The operator as written.
@@ -83,6 +84,9 @@ impl Checker<'_> {
     }
 
     fn equality(&mut self, op: BinaryOp, left: &syn::Expr, right: &syn::Expr, op_span: Span, span: Span) -> Expr {
+        if let Some((at, pattern)) = [left, right].into_iter().find_map(|side| self.variant_that_holds(side)) {
+            return self.asks_for_variant(op, at, &pattern, [left, right], span);
+        }
         let absent = [left, right].map(|side| self.none_elsewhere(side));
         let mut left = self.expr(left);
         let mut right = self.expr(right);
@@ -114,6 +118,31 @@ impl Checker<'_> {
                 self.push(finding);
             }
         }
+        make(op, left, right, Ty::Bool, span)
+    }
+
+    /// A variant that holds something, written alone: where it is, and the pattern that it is matched by.
+    fn variant_that_holds(&mut self, side: &syn::Expr) -> Option<(Span, String)> {
+        let syn::ExprKind::Field { base, name, .. } = &side.kind else { return None };
+        let syn::ExprKind::TypeName(of) = &base.kind else { return None };
+        let id = self.names.lookup(of.name)?;
+        let variant = self.enumeration(id)?.variants.iter().find(|variant| variant.name == name.name)?;
+        let held = vec!["_"; variant.fields.len()].join(", ");
+        (!variant.fields.is_empty()).then(|| (side.span, format!("{}.{}({held})", of.name, name.name)))
+    }
+
+    /// Reports a comparison that was meant to ask for the variant alone, whatever it holds.
+    fn asks_for_variant(&mut self, op: BinaryOp, at: Span, pattern: &str, [left, right]: [&syn::Expr; 2], span: Span) -> Expr {
+        let [left, right] = [left, right].map(|side| if side.span == at { error_expr(at) } else { self.expr(side) });
+        let (holds, fails) = if op == BinaryOp::Eq { ("true", "false") } else { ("false", "true") };
+        let finding = self
+            .error(
+                "missing-cell",
+                at,
+                format!("`{}` compares all that a value holds, and of this one only the variant is told", symbol(op)),
+            )
+            .help(format!("ask for the variant: `match … {{ {pattern} => {holds}, _ => {fails} }}`"));
+        self.push(finding);
         make(op, left, right, Ty::Bool, span)
     }
 

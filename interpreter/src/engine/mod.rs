@@ -398,7 +398,7 @@ impl Engine {
     /// Why a store cannot be used, if so.
     fn broken(&self, store: usize) -> Option<Failure> {
         let error = self.broken[store].as_ref()?;
-        Some(Failure::new(FailureKind::Unavailable, format!("the store cannot be used any more: {error}; open it again")))
+        Some(Failure::new(FailureKind::Unavailable, format!("the store cannot be used any more: {error}")))
     }
 
     /// `found`: in a store, rather than sent just now.

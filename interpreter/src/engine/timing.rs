@@ -177,7 +177,7 @@ impl Engine {
 
     /// What waits for a store that has failed would wait for ever.
     fn give_up_waiting(&mut self, store: usize, error: StoreError) {
-        let why = format!("the store has failed: {error}; open it again");
+        let why = format!("the store has failed: {error}");
         for wake in std::mem::take(&mut self.waiting_durable[store]).into_values().flatten() {
             match wake {
                 Wake::Start(flight) | Wake::Call(flight) | Wake::Land(flight) => self.stall(flight, &why),

@@ -38,6 +38,11 @@ impl Machine<'_> {
                     Stop::Failure(Failure { kind: FailureKind::Rejected | FailureKind::Missing, message }) => {
                         return fail(FailureKind::Invariant, format!("{}: {message}", describe(self)));
                     }
+                    // It may be the written value itself that does not fit: no matter of the invariant.
+                    Stop::Failure(Failure { kind: FailureKind::Overflow, message }) => {
+                        let (name, of) = (declaration.name, self.tx.describe(&record));
+                        return fail(FailureKind::Overflow, format!("the invariant {name} cannot be computed for {of}: {message}"));
+                    }
                     stop => return Err(Box::new(stop)),
                 },
             }

@@ -16,6 +16,7 @@ use super::type_text;
 use crate::event::{EventId, Outcome, Received};
 use crate::failure::{Failure, FailureKind};
 use crate::json::{self, Form, JsonError, Names, Reader};
+use crate::machine::text::quoted;
 use crate::store::StoreError;
 use crate::store::state::{ReceivedEvent, State};
 use crate::value::{RecordRef, SpaceRef, Value};
@@ -225,11 +226,25 @@ impl<'a> Loader<'a> {
                 }
                 cells.push(value);
             }
-            state.load_record(key, n, Some(cells)).map_err(|StoreError { message, .. }| match checked.iter().all(Option::is_none) {
+            let unique = of.cells.iter().enumerate().filter(|(_, cell)| cell.unique);
+            let unique: Vec<(CellIndex, Value)> = unique.map(|(index, _)| (CellIndex(index as u32), cells[index].clone())).collect();
+            let Err(StoreError { message, .. }) = state.load_record(key.clone(), n, Some(cells)) else { return Ok(()) };
+            let taken = unique.iter().find_map(|(cell, value)| {
+                let other = state.unique(record, key.space(), *cell, value).filter(|other| **other != key)?;
+                Some((&of.cells[cell.index()], value, other))
+            });
+            Err(match taken {
                 // A cell that is unique now was not before: no damage.
-                _ if message.contains("unique") => LoadError::Unfit(message),
-                true => LoadError::Damaged(message),
-                false => LoadError::Unfit(message),
+                Some((cell, value, other)) => LoadError::Unfit(format!(
+                    "`{}` of {} and of {} is {}, and has to be unique now: under the patterns that wrote them, give one of them another value, or \
+                     delete it",
+                    cell.name,
+                    json::reference_text(self.program, other),
+                    json::reference_text(self.program, &key),
+                    quoted(self.program, value, &cell.ty),
+                )),
+                None if checked.iter().all(Option::is_none) => LoadError::Damaged(message),
+                None => LoadError::Unfit(message),
             })
         })?;
         for (index, source) in sources.iter().enumerate() {

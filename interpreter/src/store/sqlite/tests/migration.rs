@@ -258,7 +258,8 @@ fn new_unique_cells_are_checked() {
     let mut changed = program();
     people(&mut changed)[1] = Cell { unique: true, index: true, ..cell("balance", Type::Int) };
     let error = message(open_for(&path, changed));
-    assert!(error.contains("unique") && error.contains("does not fit"), "{error}");
+    let said = "does not fit the data in";
+    assert!(error.contains(said) && error.contains("`balance` of Person/a and of Person/b is 0, and has to be unique now"), "{error}");
 }
 
 #[test]

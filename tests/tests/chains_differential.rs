@@ -2,7 +2,7 @@
 //!
 //! `CHAINS=5000 cargo test --release -p patternc-tests --test chains_differential -- --nocapture` tries more, `FIRST=400` others, and says how
 //! many of the warnings no schedule confirms: for each warning, every schedule of the events that it tells of is tried, from the start that it
-//! tells of.
+//! tells of and from others near it. Every warning counts for itself, also where two are about one system.
 
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use patternc_compiler::chains::witness::{Event, Given, Open, Record, What, Witness};
+use patternc_compiler::chains::witness::{Event, Given, Held, Open, Record, What, Witness};
 use patternc_compiler::check::{self, CheckOptions, Deployments};
 use patternc_compiler::db::{Database, Project};
 use patternc_compiler::diagnostic::Level;
@@ -23,7 +23,7 @@ use crate::scene::Scene;
 /// The file of the tests that are made, and how their names begin; no pattern file can have that name.
 const FILE: &str = "confirm";
 
-/// From how many starts a run is tried where cells decide of which it is not known what they must hold.
+/// From how many starts a run is tried where it is not known what all cells must hold, or which records must be there.
 const STARTS: u64 = 24;
 
 /// Runs what the witness of a finding says.
@@ -44,7 +44,7 @@ pub fn confirm(project: &Loaded, witness: &Witness) -> Confirmed {
 /// Runs a witness from each start.
 fn run(project: &Loaded, writer: &Writer<'_>) -> Confirmed {
     let witness = writer.witness;
-    let starts = if witness.open.is_empty() { 1 } else { STARTS };
+    let starts = if witness.open.is_empty() && witness.asked.is_empty() { 1 } else { STARTS };
     let program = match tests(project, writer, starts) {
         Ok(program) => Arc::new(program),
         Err(why) => return Confirmed::Possible(why),
@@ -113,14 +113,22 @@ impl Writer<'_> {
         let mut any = (start > 0).then_some(&mut random);
         let mut text = format!("test \"{FILE} {start}\" {{\n");
         let mut made = BTreeSet::new();
+        let mut keys = Vec::new();
         while made.len() < self.witness.records.len() {
             let rest = || (0..self.witness.records.len()).filter(|at| !made.contains(at));
             let linked = |at: &usize| self.witness.records[*at].links.iter().all(|(_, other)| made.contains(other));
             let next = rest().find(|at| linked(at) && held(&self.witness.records[*at]).all(|other| made.contains(&other)));
             // Of records that hold one another the first begins without.
             let at = next.or_else(|| rest().find(linked)).ok_or("its records link to one another in a circle")?;
-            let _ = writeln!(text, "  let {} = {}", variable(at), self.create(at, &self.witness.records[at], &made, any.as_deref_mut())?);
+            let mut record = self.witness.records[at].clone();
+            if let Some(random) = any.as_deref_mut() {
+                record.holds.retain(|held| keeps(held, start, random));
+            }
+            let _ = writeln!(text, "  let {} = {}", variable(at), self.create(at, &record, &made, any.as_deref_mut(), &mut keys)?);
             made.insert(at);
+        }
+        for created in any.map(|random| self.beside(random, &mut keys)).unwrap_or_default() {
+            let _ = writeln!(text, "  {created}");
         }
         text.push_str("  concurrently {\n");
         for event in &self.witness.events {
@@ -139,13 +147,89 @@ impl Writer<'_> {
         self.program.record_named(&name).ok_or_else(|| format!("there is no record {name}"))
     }
 
+    /// Creations of records that are asked for and that no event names, as it comes. `keys`: those that are there.
+    fn beside(&self, random: &mut Random, keys: &mut Vec<(RecordId, String)>) -> Vec<String> {
+        let mut all = Vec::new();
+        for of in &self.witness.asked {
+            let Some(id) = self.program.record_named(&record_name(&self.project.db, *of)) else { continue };
+            for _ in 0..random.below(3) {
+                all.extend(self.one_beside(id, random, keys));
+            }
+        }
+        all
+    }
+
+    /// `None`: what its cells are likely to hold is not known, or there is one under its key.
+    fn one_beside(&self, id: RecordId, random: &mut Random, keys: &mut Vec<(RecordId, String)>) -> Option<String> {
+        let declared = self.program.record(id);
+        let mut cells = Vec::new();
+        for (index, cell) in declared.cells.iter().enumerate() {
+            let is_key = declared.key.is_some_and(|key| key.index() == index);
+            let optional = cell.default.is_some() || matches!(cell.ty, Type::Optional(_));
+            if optional && !is_key && !matches!(cell.ty, Type::Int | Type::Bool) {
+                continue;
+            }
+            let value = self.likely(&cell.ty, random)?;
+            if is_key || cell.unique {
+                let key = (id, value.clone());
+                if keys.contains(&key) {
+                    return None;
+                }
+                keys.push(key);
+            }
+            cells.push(format!("{}: {value}", cell.name));
+        }
+        let space = self.scene().space(id, random.below(self.witness.records.len().max(1))).ok()?;
+        Some(format!("create {} in {space} {{ {} }}", declared.name, cells.join(", ")))
+    }
+
+    /// A value that may be compared with what else there is.
+    fn likely(&self, ty: &Type, random: &mut Random) -> Option<String> {
+        let constants = |of: &dyn Fn(&str) -> bool| -> Vec<&str> {
+            self.witness.constants.iter().map(|text| &**text).filter(|text| of(text)).collect()
+        };
+        match ty {
+            Type::Int => {
+                let known: Vec<i64> = constants(&|_| true).iter().filter_map(|text| text.parse().ok()).collect();
+                Some(match random.below(2) {
+                    0 if !known.is_empty() => known[random.below(known.len())].saturating_add(random.below(4) as i64 - 1),
+                    _ => random.below(SMALL + 2) as i64 - 2,
+                })
+                .map(|number| number.to_string())
+            }
+            Type::Bool => Some(random.below(2).is_multiple_of(2).to_string()),
+            Type::Text => {
+                let known = constants(&|text| text.starts_with('"'));
+                match random.below(3) {
+                    0 if !known.is_empty() => Some(known[random.below(known.len())].to_owned()),
+                    // As it is put together of numbers.
+                    _ => Some(format!("\"{}\"", self.likely(&Type::Int, random)?)),
+                }
+            }
+            Type::Record(of, _) => {
+                let is_it = |at: &usize| self.record(&self.witness.records[*at]).is_ok_and(|id| id == *of);
+                let all: Vec<usize> = (0..self.witness.records.len()).filter(is_it).collect();
+                (!all.is_empty()).then(|| variable(all[random.below(all.len())]).to_owned())
+            }
+            _ => self.value(ty, OTHER).ok(),
+        }
+    }
+
     /// The creation of a record. `any` gives what cells hold of which it is not known what they must hold.
-    fn create(&self, at: usize, record: &Record, made: &BTreeSet<usize>, mut any: Option<&mut Random>) -> Result<String, String> {
+    fn create(
+        &self,
+        at: usize,
+        record: &Record,
+        made: &BTreeSet<usize>,
+        mut any: Option<&mut Random>,
+        keys: &mut Vec<(RecordId, String)>,
+    ) -> Result<String, String> {
         let id = self.record(record)?;
         let declared = self.program.record(id);
         let space = self.scene().space(id, if self.together { 0 } else { at })?;
         let mut cells = Vec::new();
         for (index, cell) in declared.cells.iter().enumerate() {
+            let alone = declared.key.is_some_and(|key| key.index() == index) || cell.unique;
             let linked: Vec<&str> = record
                 .links
                 .iter()
@@ -153,10 +237,12 @@ impl Writer<'_> {
                 .map(|(_, other)| variable(*other))
                 .collect();
             if let (Some(value), []) = (self.held(record, &cell.name, &cell.ty, made), &linked[..]) {
+                if alone {
+                    keys.push((id, value.clone()));
+                }
                 cells.push(format!("{}: {value}", cell.name));
                 continue;
             }
-            let alone = declared.key.is_some_and(|key| key.index() == index) || cell.unique;
             if let (Some(random), [], false) = (any.as_deref_mut(), &linked[..], alone)
                 && let Some(value) = self.any(at, &cell.name, &cell.ty, random)
             {
@@ -174,6 +260,9 @@ impl Writer<'_> {
                 (_, []) if cell.default.is_some() || matches!(cell.ty, Type::Optional(_)) => continue,
                 (_, []) => self.value(&cell.ty, at)?,
             };
+            if alone {
+                keys.push((id, value.clone()));
+            }
             cells.push(format!("{}: {value}", cell.name));
         }
         Ok(format!("create {} in {space} {{ {} }}", declared.name, cells.join(", ")))
@@ -218,16 +307,25 @@ impl Writer<'_> {
     /// What a cell may hold by which something is decided; `None`: what it holds anyway.
     fn any(&self, at: usize, cell: &str, ty: &Type, random: &mut Random) -> Option<String> {
         let is_it = |open: &&Open| open.record == at && cell_name(&self.project.db, open.cell) == cell;
-        let open = self.witness.open.iter().find(is_it)?;
+        let mut open = self.witness.open.iter().filter(is_it).peekable();
+        open.peek()?;
         let number = random.below(SMALL);
         match ty {
-            Type::Bool => Some((number.is_multiple_of(2)).to_string()),
-            Type::Int => Some(number.to_string()),
+            Type::Bool => self.likely(ty, random),
+            Type::Int => self.likely(ty, random).filter(|_| !number.is_multiple_of(3)),
             Type::Optional(ty) if number.is_multiple_of(2) => self.value(ty, OTHER).ok(),
-            Type::Map(_, ty) => match &open.element {
-                Some(Given::Literal(key)) => Some(format!("Map[{key}: {}]", self.value(ty, number).ok()?)),
-                _ => None,
-            },
+            Type::Map(_, ty) => {
+                let keys = open.filter_map(|open| match &open.element {
+                    Some(Given::Literal(key)) => Some(key),
+                    _ => None,
+                });
+                let mut entries = Vec::new();
+                for key in keys {
+                    let value = self.likely(ty, random)?;
+                    entries.extend((random.below(3) > 0).then(|| format!("{key}: {value}")));
+                }
+                (!entries.is_empty()).then(|| format!("Map[{}]", entries.join(", ")))
+            }
             Type::Enum(of, _) => {
                 let declared = &self.program.enums[of.index()];
                 let plain: Vec<_> = declared.variants.iter().filter(|variant| variant.fields.is_empty()).collect();
@@ -274,6 +372,11 @@ impl Writer<'_> {
         };
         self.scene().value(ty, at, &called)
     }
+}
+
+/// Whether a start has what the witness says. Other schedules than that of the witness may need other starts.
+fn keeps(held: &Held, start: u64, random: &mut Random) -> bool {
+    (held.needed && start % 2 == 1) || random.below(if held.needed { 5 } else { 2 }) > 0
 }
 
 /// The records that a record holds when the run starts.

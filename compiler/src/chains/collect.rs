@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 
 use super::neighbours::{Touched, touched};
-use super::rejection::{demanded, other_rejections, rejection, rejections, values_of_others};
+use super::rejection::{demanded, other_rejections, rejection, rejections, rejects_alone, values_of_others};
 use super::{Access, Answers, Chain, Decides, Piece, Rejection, Way};
 use crate::db::{Db, SourceFile};
 use crate::effects::known::{Const, Fact, Known};
@@ -199,6 +199,7 @@ impl Collector<'_> {
             _ => Arc::default(),
         };
         let always = |site: Site| layout.as_ref().is_some_and(|layout| site.body == body && layout.is_unconditional(site));
+        let by = |site: Site| layout.as_ref().and_then(|layout| self.decided_by(layout, site, body, effects, seen));
         let inside = |entry: &dyn Entry| is_sure_inside(self.bodies, entry, seen);
         let writes = effects.writes.iter().map(|write| {
             let written_by = self.bodies.own(write.site().body).map(|own| &own.layout);
@@ -224,8 +225,8 @@ impl Collector<'_> {
                 cell: write.cell,
                 target: write.target.clone(),
                 space: write.space,
-                grain: match (write.kind, &write.grain) {
-                    (WriteKind::Create, Grain::Element(key)) => self.existence(write.record, key.as_ref()),
+                grain: match write.kind {
+                    WriteKind::Create => self.made_under(write.record, &write.grain),
                     _ => write.grain.clone(),
                 },
                 write: Some(write.kind),
@@ -240,6 +241,7 @@ impl Collector<'_> {
                 always: always(own_site(write, seen)) && inside(write),
                 facts: if write.several { Arc::default() } else { facts(own_site(write, seen)) },
                 decides: Decides::Nothing,
+                by: if own_site(write, seen) == write.site() && !write.several { by(write.site()) } else { None },
             }
         });
         let writes: Vec<Access> = writes.collect();
@@ -296,6 +298,7 @@ impl Collector<'_> {
             always: always(own_site(read, seen)) && inside(read),
             facts: if read.several { Arc::default() } else { facts(own_site(read, seen)) },
             decides: decides(read),
+            by: None,
         });
         let reads: Vec<Access> = reads.collect();
         let mut accesses: Vec<Access> = reads.into_iter().chain(writes).chain(created).collect();
@@ -315,6 +318,8 @@ impl Collector<'_> {
             None if all_told && !told.is_empty() && rejections(effects).next().is_none() => Rejection::Told,
             _ => Rejection::Open,
         };
+        let looks_alone = taken.is_empty() && demanded.iter().all(|access| access.cell.is_none());
+        let alone = looks_alone && layout.as_ref().is_some_and(|layout| rejects_alone(layout, effects, seen));
         accesses.extend(demanded);
         accesses.extend(taken);
         let rejects = rejections(effects).next().map(|failure| failure.site);
@@ -337,6 +342,7 @@ impl Collector<'_> {
             turn,
             refused: false,
             rejection,
+            alone,
             way,
             given,
             parent,
@@ -348,6 +354,22 @@ impl Collector<'_> {
             rejects,
             conditions: Vec::new(),
         }
+    }
+
+    /// The reads of a piece by which it is decided whether it does something of its own text.
+    pub(super) fn decided_by(
+        &self,
+        layout: &Layout,
+        site: Site,
+        body: BodyOwner,
+        effects: &Effects,
+        seen: Option<&CallEffect>,
+    ) -> Option<Arc<[Site]>> {
+        let rests = |read: &&effects::Read| {
+            let at = own_site(*read, seen);
+            at.body != body || layout.rests_on(site, at)
+        };
+        (site.body == body).then(|| effects.reads.iter().filter(rests).map(Entry::site).collect())
     }
 
     /// Whether constants tell all that a body demands of which records there are.
@@ -429,11 +451,13 @@ impl Collector<'_> {
     pub(super) fn facts(&self, layout: &Layout, site: Site, effects: &Effects, frame: Option<&Frame<'_>>) -> Arc<[Fact]> {
         // What the piece itself has changed before says nothing of the start.
         let changed = |cell: CellId, known: &Known| {
-            effects.writes.iter().any(|write| write.cell == Some(cell) && write.site().body == site.body && write.site().index < known.from)
+            let own = |write: &effects::WriteEffect| own_site(write, frame.map(|frame| frame.call));
+            let before = |at: Site| at.body != site.body || layout.can_precede(at, known);
+            effects.writes.iter().any(|write| write.cell == Some(cell) && before(own(write)))
         };
         let made = |record: ItemId, known: &Known| {
             let made = effects.writes.iter().filter(|write| write.cell.is_none() && write.record == record);
-            made.into_iter().any(|write| own_site(write, frame.map(|frame| frame.call)).index < known.from)
+            made.into_iter().any(|write| layout.can_precede(own_site(write, frame.map(|frame| frame.call)), known))
         };
         let known = layout.known_at(site).filter(|known| match &known.fact {
             Fact::Holds { cell, .. } | Fact::Has { cell, .. } => !changed(*cell, known),

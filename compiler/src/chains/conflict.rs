@@ -16,7 +16,7 @@ pub(super) struct Conflict<'a> {
 /// Whether two accesses of different events get in each other's way, and what must be the same for it. `ordered` are the lists of which somebody
 /// looks what comes first.
 pub(super) fn conflict<'a>(one: &'a Access, other: &'a Access, ordered: &FxHashSet<CellId>) -> Option<Conflict<'a>> {
-    if one.record != other.record || (one.reads() && other.reads()) {
+    if one.record != other.record || (one.reads() && other.reads()) || !one.form().may_be(other.form()) {
         return None;
     }
     if one.target == Target::Fresh || other.target == Target::Fresh {

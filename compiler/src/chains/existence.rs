@@ -17,6 +17,16 @@ impl Collector<'_> {
         Grain::Element(key.filter(keeps).cloned())
     }
 
+    /// Which record of a type a creation makes.
+    pub(super) fn made_under(&self, record: ItemId, created: &Grain) -> Grain {
+        match created {
+            Grain::Element(key) => self.existence(record, key.as_ref()),
+            Grain::Like(_) if self.is_kept(record) => created.clone(),
+            Grain::Like(_) => Grain::Element(None),
+            Grain::Whole | Grain::Size | Grain::Query => Grain::Whole,
+        }
+    }
+
     /// Which record of a type a key looks up, where constants tell whether there is one: records of the type are in one space, stay under the
     /// key that they are made with, which is all that no two of them may share, and are never deleted.
     pub(super) fn told_there(&self, record: ItemId, key: &Value) -> Option<Value> {
@@ -71,10 +81,7 @@ impl Collector<'_> {
             Way::Start => Site { body, index: 0 },
             Way::Arm { .. } => return None,
         };
-        let grain = match made {
-            Some(Grain::Element(key)) => self.existence(record, key.as_ref()),
-            _ => Grain::Whole,
-        };
+        let grain = made.map_or(Grain::Whole, |made| self.made_under(record, made));
         Some(Access {
             record,
             cell: None,
@@ -91,6 +98,7 @@ impl Collector<'_> {
             always: true,
             facts: Arc::default(),
             decides: Decides::Nothing,
+            by: None,
         })
     }
 

@@ -105,7 +105,8 @@ impl Collector<'_> {
         let with = of(&|entry, at| layout.happens_with(at, site) && is_sure_inside(self.bodies, entry, seen));
         let without = of(&|_, at| layout.excludes(at, site));
         let always = layout.is_unconditional(site) && is_sure_inside(self.bodies, send, seen);
-        self.chain.pieces[piece].conditions.push(Condition { to, facts, always, with, without });
+        let by = if send.site() == site { self.decided_by(&layout, site, body, effects, seen) } else { None };
+        self.chain.pieces[piece].conditions.push(Condition { to, facts, always, with, without, by });
     }
 
     /// Follows a send and its arms. Gives how it comes out in the end.

@@ -54,7 +54,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::effects::known::{Const, Fact};
-use crate::effects::{EffectSpace, Grain, Made, Site, Target, Value, WriteKind};
+use crate::effects::{EffectSpace, Form, Grain, Made, Site, Target, Value, WriteKind};
 use crate::hir::BodyOwner;
 use crate::types::{CellId, ItemId};
 
@@ -102,6 +102,8 @@ pub struct Piece {
     pub refused: bool,
     /// What decides whether it is rejected instead.
     pub rejection: Rejection,
+    /// What is read decides it, whatever the event was given.
+    pub alone: bool,
     /// What led to it.
     pub way: Way,
     /// Of an event: all that it was sent with, where that depends on the event that starts the chain alone.
@@ -193,6 +195,8 @@ pub struct Access {
     pub facts: Arc<[Fact]>,
     /// What it decides about, if it reads, beyond what facts say.
     pub decides: Decides,
+    /// The reads by which it is decided whether it happens, if it writes and has a choice. `None`: it may be all of them.
+    pub by: Option<Arc<[Site]>>,
 }
 
 /// What a read decides about.
@@ -218,12 +222,23 @@ pub struct Condition {
     pub with: Vec<usize>,
     /// Accesses, by position, that do not happen then.
     pub without: Vec<usize>,
+    /// The reads by which it is decided whether it is sent. `None`: it may be all of them.
+    pub by: Option<Arc<[Site]>>,
 }
 
 impl Access {
     /// Whether it only looks.
     pub fn reads(&self) -> bool {
         self.write.is_none()
+    }
+
+    /// What is known of its element or key, if that is a text.
+    pub fn form(&self) -> Form {
+        match &self.grain {
+            Grain::Like(form) => *form,
+            Grain::Element(Some(value)) => Form::of_value(value),
+            _ => Form::default(),
+        }
     }
 
     /// Whether it looks if there is a record of this type under this key.

@@ -5,10 +5,10 @@ use rustc_hash::FxHashSet;
 use super::bindings::{Bindings, Class};
 use super::replay::name;
 use super::schedule::Stop;
-use super::state::Need;
+use super::state::{Need, State};
 use super::{Access, Chain, Condition, Decides, Piece, Rejection, Way};
 use crate::effects::known::{Const, Fact};
-use crate::effects::{Grain, Target, WriteKind};
+use crate::effects::{Form, Grain, Site, Target, WriteKind};
 use crate::types::{CellId, ItemId};
 
 /// What an access is about.
@@ -20,6 +20,8 @@ pub(super) struct Thing {
     /// `None`: the existence of the record.
     pub cell: Option<CellId>,
     pub element: Option<Class>,
+    /// What is known of the element, if it is a text.
+    pub form: Form,
     /// The record is just being made: nobody else has it.
     pub fresh: bool,
 }
@@ -38,6 +40,8 @@ pub(super) struct Change<'a> {
     pub chosen: bool,
     /// It does not happen unless these hold.
     pub when: Vec<Need<'a>>,
+    /// What was read, where, that decides about it; `None`: all that decides about anything.
+    pub by: Option<&'a [Site]>,
 }
 
 /// A piece of an event, in classes.
@@ -54,15 +58,25 @@ pub(super) struct Prepared<'a> {
     pub chosen: bool,
     /// What must have been so then, as far as constants say.
     pub when: Vec<Need<'a>>,
-    /// What decides whether it is rejected, beyond what it needs; and what else decides about what it does.
-    pub decided: [Vec<Thing>; 2],
+    /// What its parent read, where, that decided about it; `None`: all that did about anything.
+    pub by: Option<&'a [Site]>,
+    /// What decides whether it is rejected, beyond what it needs; and what else, with where, decides about what it does.
+    pub decided: Vec<Thing>,
+    /// What it needs whenever it ends so.
+    pub demands: Vec<Thing>,
+    pub parts: Vec<(Thing, Site)>,
     pub needs: Vec<Need<'a>>,
-    pub reads: Vec<Thing>,
+    /// It needs what contradicts itself.
+    pub never: bool,
+    /// A name for what, beside what is read, decides how it ends: no more than the record, or the event.
+    pub decider: u64,
+    /// With what must be so for it to be read.
+    pub reads: Vec<(Thing, Vec<Need<'a>>)>,
     pub changes: Vec<Change<'a>>,
 }
 
 impl<'a> Prepared<'a> {
-    /// `None` if the piece cannot do what the cycle needs of it.
+    /// As a cycle needs it: it goes on to the pieces that are on the cycle, and does there what the cycle goes through. `None` if it cannot.
     pub(super) fn new(
         stop: &Stop<'a>,
         on_cycle: &[usize],
@@ -70,22 +84,49 @@ impl<'a> Prepared<'a> {
         ordered: &FxHashSet<CellId>,
         bindings: &mut Bindings<'_>,
     ) -> Option<Self> {
-        let chain = stop.chain;
-        let piece = &chain.pieces[index];
         let used: Vec<usize> = [stop.entry, stop.exit].into_iter().filter(|place| place.piece == index).map(|place| place.access).collect();
+        Self::doing(stop.chain, &used, on_cycle, (event, index), ordered, bindings)
+    }
+
+    /// As it is, whatever a cycle needs. `None` if it does all that there is anyway, or what it sends rests on more than that it commits.
+    pub(super) fn freely(
+        stop: &Stop<'a>,
+        on_cycle: &[usize],
+        (event, index): (usize, usize),
+        ordered: &FxHashSet<CellId>,
+        bindings: &mut Bindings<'_>,
+    ) -> Option<Self> {
+        let used =
+            [stop.entry, stop.exit].iter().any(|place| place.piece == index && !stop.chain.pieces[index].accesses[place.access].always);
+        let sends = stop.chain.pieces[index].conditions.iter().all(|condition| condition.always);
+        (used && sends && on_cycle.contains(&index)).then(|| Self::doing(stop.chain, &[], &[], (event, index), ordered, bindings))?
+    }
+
+    fn doing(
+        chain: &'a Chain,
+        used: &[usize],
+        on_cycle: &[usize],
+        (event, index): (usize, usize),
+        ordered: &FxHashSet<CellId>,
+        bindings: &mut Bindings<'_>,
+    ) -> Option<Self> {
+        let piece = &chain.pieces[index];
         let goes_on = |condition: &&Condition| on_cycle.contains(&index) && on_cycle.iter().any(|piece| condition.to.contains(piece));
         let next: Vec<_> = piece.conditions.iter().filter(goes_on).collect();
         if next.iter().any(|condition| condition.without.iter().any(|access| used.contains(access))) {
             return None;
         }
-        let mut needs = Vec::new();
+        let (mut needs, mut demands) = (Vec::new(), Vec::new());
         for condition in &next {
             needs.extend(condition.facts.iter().filter_map(|fact| Need::of(event, fact, bindings)));
         }
         for (position, access) in piece.accesses.iter().enumerate() {
             // What happens whenever the piece commits needs what it needs.
             if access.always || used.contains(&position) {
-                needs.extend(access.facts.iter().filter_map(|fact| Need::of(event, fact, bindings)));
+                let own = access.facts.iter().filter_map(|fact| Need::of(event, fact, bindings));
+                let from = needs.len();
+                needs.extend(own);
+                demands.extend(needs[from..].iter().map(Need::thing).filter(|_| access.always));
             }
         }
         let mut unlike: Vec<Need<'a>> = Vec::with_capacity(needs.len());
@@ -94,7 +135,7 @@ impl<'a> Prepared<'a> {
                 unlike.push(need)
             }
         });
-        let (mut reads, mut changes, mut decided) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
+        let (mut reads, mut changes, mut decided, mut parts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (position, access) in piece.accesses.iter().enumerate() {
             if next.iter().any(|condition| condition.without.contains(&position)) {
                 continue;
@@ -103,28 +144,39 @@ impl<'a> Prepared<'a> {
             if access.reads() {
                 match access.decides {
                     Decides::Nothing => {}
-                    Decides::All => decided[0].push(thing),
-                    Decides::Parts => decided[1].push(thing),
+                    Decides::All => decided.push(thing),
+                    Decides::Parts => parts.push((thing, access.site)),
                 }
                 let mut known = access.facts.iter().chain(next.iter().flat_map(|condition| condition.facts.iter()));
                 // Of what is needed, and is known whole by that, no more is seen.
                 if !(piece.refused || chain.writes() && known.any(|fact| tells_all(fact, access))) {
-                    reads.push(thing);
+                    let when = access.facts.iter().filter_map(|fact| Need::of(event, fact, bindings)).collect();
+                    reads.push((thing, when));
                 }
                 continue;
             }
             let sure = access.always || used.contains(&position) || next.iter().any(|condition| condition.with.contains(&position));
-            let when = access.facts.iter().filter_map(|fact| Need::of(event, fact, bindings)).collect();
+            let when: Vec<Need<'a>> = access.facts.iter().filter_map(|fact| Need::of(event, fact, bindings)).collect();
+            if !sure && contradicts(unlike.iter().chain(&when)) {
+                continue;
+            }
             let made = access.made.as_ref().map(|made| made.of.iter().map(|value| bindings.value(event, value)).collect());
             let from = access.made.as_ref().and_then(|made| made.cells.as_ref()).and_then(|cells| {
                 let thing = |(target, cell): &(Target, CellId)| {
                     let record = (*target != Target::Unknown).then(|| bindings.record(event, target))?;
-                    Some(Thing { record: Some(record), of: cell.record, cell: Some(*cell), element: None, fresh: false })
+                    Some(Thing {
+                        record: Some(record),
+                        of: cell.record,
+                        cell: Some(*cell),
+                        element: None,
+                        form: Form::default(),
+                        fresh: false,
+                    })
                 };
                 cells.iter().map(thing).collect()
             });
             let ordered = is_ordered(access, ordered);
-            changes.push(Change { access, thing, made, from, ordered, sure, chosen: !access.always, when });
+            changes.push(Change { access, thing, made, from, ordered, sure, chosen: !access.always, when, by: access.by.as_deref() });
         }
         let sent = match &piece.way {
             Way::Sent { from, ordered: true, .. } if *from != Target::Unknown && piece.on != Target::Unknown => {
@@ -136,15 +188,40 @@ impl<'a> Prepared<'a> {
         let chosen = piece.parent.is_some() && condition.is_none_or(|condition| !condition.always);
         let when =
             condition.iter().flat_map(|condition| condition.facts.iter()).filter_map(|fact| Need::of(event, fact, bindings)).collect();
+        let by = condition.and_then(|condition| condition.by.as_deref());
         let (refused, rejection, blind) = (piece.refused, piece.rejection, piece.blind);
+        let never = contradicts(unlike.iter());
+        let decider = match &piece.way {
+            Way::Start | Way::Sent { .. } if piece.alone && !matches!(piece.on, Target::Unknown | Target::Fresh) => {
+                name(&(piece.body, refused, bindings.record(event, &piece.on)))
+            }
+            _ => name(&(event, index)),
+        };
         let left = left(chain, (event, index), bindings);
-        Some(Prepared { refused, rejection, left, blind, sent, chosen, when, decided, needs: unlike, reads, changes })
+        Some(Prepared {
+            refused,
+            rejection,
+            left,
+            blind,
+            sent,
+            chosen,
+            when,
+            by,
+            decided,
+            demands,
+            parts,
+            needs: unlike,
+            never,
+            decider,
+            reads,
+            changes,
+        })
     }
 
     /// Whether it makes a difference which of two pieces of different events comes first.
     pub(super) fn meets(&self, other: &Prepared<'_>) -> bool {
         let looks = |looker: &Prepared<'_>, writer: &Prepared<'_>| {
-            writer.changes.iter().any(|change| looker.looks_at().any(|thing| thing.overlaps(&change.thing)))
+            writer.changes.iter().any(|change| looker.looks_at().any(|thing| thing.shows(&change.thing)))
         };
         let writes = || {
             let pairs = self.changes.iter().flat_map(|one| other.changes.iter().map(move |other| (one, other)));
@@ -156,7 +233,13 @@ impl<'a> Prepared<'a> {
     fn looks_at(&self) -> impl Iterator<Item = Thing> {
         let when = self.changes.iter().flat_map(|change| &change.when);
         let needs = self.needs.iter().chain(&self.when).chain(when).map(Need::thing);
-        self.reads.iter().chain(self.decided.iter().flatten()).copied().chain(needs)
+        self.reads
+            .iter()
+            .map(|(thing, _)| thing)
+            .chain(&self.decided)
+            .copied()
+            .chain(self.parts.iter().map(|(thing, _)| *thing))
+            .chain(needs)
     }
 }
 
@@ -167,10 +250,13 @@ fn left(chain: &Chain, (event, index): (usize, usize), bindings: &mut Bindings<'
     match (&piece.way, &piece.given) {
         (Way::Sent { .. }, _) if !chain.defers && chain.pieces.iter().any(taken) => None,
         (Way::Sent { at, from, .. }, Some(given)) if !chain.defers && *from != Target::Unknown => {
+            // Without arms it makes no difference where it was sent.
+            let has_arms = chain.pieces.iter().any(|other| matches!(other.way, Way::Arm { of, .. } if of == *at));
+            let what = (piece.body, has_arms.then_some(*at));
             let from = bindings.record(event, from);
             let to = (!matches!(piece.on, Target::Unknown | Target::Fresh)).then(|| bindings.record(event, &piece.on));
             let given: Vec<Class> = given.iter().map(|value| bindings.value(event, value)).collect();
-            (to.is_some() || piece.on == Target::Fresh).then(|| name(&(at, from, to, given))).or_else(|| Some(name(&(event, index))))
+            (to.is_some() || piece.on == Target::Fresh).then(|| name(&(what, from, to, given))).or_else(|| Some(name(&(event, index))))
         }
         _ => Some(name(&(event, index))),
     }
@@ -194,7 +280,7 @@ fn thing(event: usize, access: &Access, ordered: &FxHashSet<CellId>, bindings: &
         Grain::Element(Some(element)) if !is_ordered(access, ordered) => Some(bindings.value(event, element)),
         _ => None,
     };
-    Thing { record, of: access.record, cell: access.cell, element, fresh: access.target == Target::Fresh }
+    Thing { record, of: access.record, cell: access.cell, element, form: access.form(), fresh: access.target == Target::Fresh }
 }
 
 /// Whether a fact is about what is read, and leaves nothing of it open.
@@ -218,10 +304,30 @@ fn tells_all(fact: &Fact, access: &Access) -> bool {
     }
 }
 
+/// Whether needs cannot all be met at once.
+fn contradicts<'n, 'a: 'n>(needs: impl Iterator<Item = &'n Need<'a>>) -> bool {
+    let mut state = State::default();
+    for need in needs {
+        if !state.allows(need) {
+            return true;
+        }
+        state.learn(need);
+    }
+    false
+}
+
 impl Thing {
+    /// Whether who looks at this can see that the other is written: which cells a record has says nothing of whether it is there.
+    pub(super) fn shows(&self, written: &Thing) -> bool {
+        self.overlaps(written) && (self.cell.is_some() || written.cell.is_none())
+    }
+
     /// Whether both can be about the same.
     pub(super) fn overlaps(&self, other: &Thing) -> bool {
         let may_be = |one: Option<Class>, other: Option<Class>| one.is_none() || other.is_none() || one == other;
+        if !self.form.may_be(other.form) {
+            return false;
+        }
         if self.fresh || other.fresh {
             // Only who looks which there are, or whether there is one under its key, sees one that is made.
             return self.of == other.of && self.cell.is_none() && other.cell.is_none() && may_be(self.element, other.element);

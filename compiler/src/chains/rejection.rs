@@ -41,6 +41,15 @@ pub(super) fn rejection(layout: &Layout, effects: &Effects, seen: Option<&CallEf
     if told { Rejection::Told } else { Rejection::Open }
 }
 
+/// Whether all that decides whether effects reject is what is read: of records, not of what the event was given.
+pub(super) fn rejects_alone(layout: &Layout, effects: &Effects, seen: Option<&CallEffect>) -> bool {
+    let own = |failure: &FailureEffect| {
+        matches!(failure.cause, FailureCause::Require | FailureCause::Fail) && own_site(failure, seen) == failure.site
+    };
+    let decides = |site| layout.ending_at(site).all(|decision| decision.alone);
+    rejections(effects).all(own) && rejections(effects).all(|failure| decides(failure.site))
+}
+
 /// What a piece looks at before it commits without saying so: whether its record is still there, and what invariants say of what it writes.
 pub(super) fn demanded(
     db: &dyn Db,
@@ -94,7 +103,7 @@ pub(super) fn values_of_others(db: &dyn Db, accesses: &[Access]) -> Vec<Access> 
         };
         // One under another key is in nobody's way, if a key is all that two may not share.
         let grain = match (&write.grain, sig.cells.iter().any(|cell| cell.unique && !cell.key)) {
-            (Grain::Element(Some(_)), false) if write.write == Some(WriteKind::Create) => write.grain.clone(),
+            (Grain::Element(Some(_)) | Grain::Like(_), false) if write.write == Some(WriteKind::Create) => write.grain.clone(),
             _ => Grain::Query,
         };
         let held = written.iter().copied().filter(|cell| facts::is_changed(db, *cell)).map(Some);
@@ -122,6 +131,7 @@ fn look(like: &Access) -> Access {
         always: true,
         facts: Arc::default(),
         decides: Decides::All,
+        by: None,
         ..like.clone()
     }
 }

@@ -13,7 +13,7 @@ use super::prepared::{Change, Prepared, Thing};
 use super::schedule::Turn;
 use super::state::{Need, State};
 use super::{Answers, Chain, Rejection};
-use crate::effects::WriteKind;
+use crate::effects::{Site, WriteKind};
 
 /// A run so far.
 #[derive(Clone)]
@@ -31,8 +31,8 @@ pub(super) struct Run<'a> {
     shown: Vec<u64>,
     /// The events of which a transaction was rejected, and a name for what that has left, if anything.
     rejected: Vec<(usize, Option<u64>)>,
-    /// What decided how a transaction ended, where not what is known of cells did: the piece, and a name of what was read.
-    pub decisions: Vec<(Turn, u64)>,
+    /// What decided how a transaction ended, where not what is known of cells did: see [`Prepared::decider`], and a name of what was read.
+    pub decisions: Vec<(u64, u64)>,
 }
 
 /// What is known of a need.
@@ -51,8 +51,8 @@ enum Met {
 pub(super) enum Ending {
     Impossible,
     Certain,
-    /// If the values that have this name say so.
-    Possible(u64),
+    /// If what is read says so, see [`Run::decisions_of`].
+    Possible,
 }
 
 /// What a piece was decided by, beyond what is known of cells: names, zero for nothing.
@@ -117,7 +117,10 @@ impl<'a> Run<'a> {
     }
 
     /// Whether the transaction can end with a piece.
-    pub(super) fn ending(&self, event: usize, piece: &Prepared<'a>) -> Ending {
+    pub(super) fn ending(&self, piece: &Prepared<'a>) -> Ending {
+        if piece.never {
+            return Ending::Impossible;
+        }
         let mut open = piece.rejection == Rejection::Open;
         for need in &piece.needs {
             match self.met(need) {
@@ -126,18 +129,35 @@ impl<'a> Run<'a> {
                 Met::AtStart | Met::Unknown => open = true,
             }
         }
-        if !open && piece.decided[0].is_empty() {
+        if !open && piece.decided.is_empty() {
             return Ending::Certain;
         }
-        let looked_at = piece.needs.iter().map(Need::thing).chain(piece.decided[0].iter().copied());
-        let seen = if piece.blind { 0 } else { self.read[event] };
-        // The pieces of a turn look at the same, though not in the same order.
-        let values = looked_at.map(|thing| self.value(&thing)).filter(|value| *value != 0);
-        Ending::Possible(name(&(seen, values.map(|value| name(&value)).fold(0, u64::wrapping_add))))
+        Ending::Possible
     }
 
-    /// Ends a transaction with a piece. `before` is what decided that it is sent; gives what decided what it did.
-    pub(super) fn commit(&mut self, turn: Turn, piece: &Prepared<'a>, before: Decided, chain: &Chain) -> Decided {
+    /// What must be decided so for a transaction to end with a piece, beyond what is known of cells: what of, and by which values.
+    pub(super) fn decisions_of(&self, event: usize, piece: &Prepared<'a>) -> Vec<(u64, u64)> {
+        let mut found = Vec::new();
+        if piece.rejection == Rejection::Open || !piece.decided.is_empty() {
+            let seen = if piece.blind { 0 } else { self.read[event] };
+            let mut values: Vec<u64> = piece.demands.iter().chain(&piece.decided).map(|thing| name(&(thing, self.value(thing)))).collect();
+            values.sort_unstable();
+            values.dedup();
+            found.push((piece.decider, name(&(seen, values))));
+        }
+        let open = piece.needs.iter().filter(|need| self.met(need) == Met::Unknown);
+        found.extend(open.map(|need| (name(need), self.value(&need.thing()))));
+        found
+    }
+
+    /// What decides that a piece sends another, if `before` decided that it is sent itself.
+    pub(super) fn sends(&self, piece: &Prepared<'a>, before: Decided, to: &Prepared<'a>) -> Decided {
+        let all = if piece.chosen { before.chosen } else { before.all };
+        Decided { all, chosen: self.decided_by(all, piece, &[], to.by, &self.state) }
+    }
+
+    /// Ends a transaction with a piece. `before` is what decided that it is sent.
+    pub(super) fn commit(&mut self, turn: Turn, piece: &Prepared<'a>, before: Decided, chain: &Chain) {
         let event = turn.0;
         // How it ends is decided alike in the runs that it is compared with, see [`Run::decisions`].
         let decided = if piece.chosen { before.chosen } else { before.all };
@@ -149,10 +169,11 @@ impl<'a> Run<'a> {
         }
         if piece.refused {
             self.rejected.push((event, piece.left));
-            return Decided { all: decided, chosen: decided };
+            return;
         }
-        let chosen = self.decided_by(decided, piece, &[], &self.state);
-        for thing in &piece.reads {
+        let chosen = self.decided_by(decided, piece, &[], None, &self.state);
+        let known = self.state.clone();
+        for (thing, _) in piece.reads.iter().filter(|(_, when)| when.iter().all(|need| known.allows(need))) {
             self.read[event] = name(&(self.read[event], thing, self.value(thing)));
         }
         if chain.answers == Answers::Last || !chain.writes() || (chain.answers == Answers::First && turn.1 == 0) {
@@ -167,10 +188,9 @@ impl<'a> Run<'a> {
             }
             self.hoped.extend(change.when.iter().filter(|need| before.met(need) == Met::AtStart));
             self.state.apply(change);
-            let by = if change.chosen { before.decided_by(decided, piece, &change.when, &before.state) } else { decided };
+            let by = if change.chosen { before.decided_by(decided, piece, &change.when, change.by, &before.state) } else { decided };
             self.write(event, change, by);
         }
-        Decided { all: decided, chosen }
     }
 
     /// Whether everything ends and is seen alike, by events other than these, which have left nothing.
@@ -198,18 +218,19 @@ impl<'a> Run<'a> {
 
     fn value(&self, thing: &Thing) -> u64 {
         // In any order the same.
-        self.cells.iter().filter(|(held, _)| held.overlaps(thing)).map(name).fold(0, u64::wrapping_add)
+        self.cells.iter().filter(|(held, _)| thing.shows(held)).map(name).fold(0, u64::wrapping_add)
     }
 
-    /// What was decided in a piece about something that it may leave out. What is said of a cell and known to be so decides nothing.
-    fn decided_by(&self, mut decided: u64, piece: &Prepared<'_>, when: &[Need<'_>], known: &State<'_>) -> u64 {
+    /// What was decided in a piece about something that it may leave out, by what it read at some sites. What is said of a cell and known to be so
+    /// decides nothing.
+    fn decided_by(&self, mut decided: u64, piece: &Prepared<'_>, when: &[Need<'_>], by: Option<&[Site]>, known: &State<'_>) -> u64 {
         for need in when.iter().filter(|need| !known.knows(need)) {
             // What it held at the start and what is known to have been written can differ, and be the same.
             decided = name(&(decided, need.thing(), self.value(&need.thing())));
         }
         let said: Vec<Thing> = piece.needs.iter().chain(when).map(Need::thing).collect();
-        let open = piece.decided[1].iter().filter(|thing| !said.contains(thing));
-        open.fold(decided, |decided, thing| self.decided(decided, thing))
+        let open = piece.parts.iter().filter(|(thing, at)| !said.contains(thing) && by.is_none_or(|by| by.contains(at)));
+        open.fold(decided, |decided, (thing, _)| self.decided(decided, thing))
     }
 
     /// What was decided, now also by what a thing holds. What it held at the start is the same in every run.
@@ -222,7 +243,7 @@ impl<'a> Run<'a> {
 
     /// Writes. `decided` names what decided that it happens.
     fn write(&mut self, event: usize, change: &Change<'_>, decided: u64) {
-        let Thing { record, of, cell, element, fresh } = change.thing;
+        let Thing { record, of, cell, element, fresh, .. } = change.thing;
         let access = change.access;
         let seen = || change.from.as_ref().map(|from| name(&from.iter().map(|thing| (*thing, self.value(thing))).collect::<Vec<_>>()));
         let read = if access.blind { 0 } else { seen().unwrap_or(self.read[event]) };

@@ -46,20 +46,22 @@ pub(super) fn schedule<'a>(
     budget: &mut u32,
 ) -> Option<Found<'a>> {
     let on_cycle: Vec<Vec<usize>> = stops.iter().map(pieces_of).collect();
-    let prepare = |bindings: &mut Bindings<'_>| -> Option<FxHashMap<Turn, Prepared<'a>>> {
-        let mut pieces = FxHashMap::default();
+    type Pieces<'a> = FxHashMap<Turn, Prepared<'a>>;
+    let prepare = |bindings: &mut Bindings<'_>| -> Option<(Pieces<'a>, Pieces<'a>)> {
+        let (mut pieces, mut free) = (FxHashMap::default(), FxHashMap::default());
         for (event, stop) in stops.iter().enumerate() {
             let possible = |piece: &usize| on_cycle[event].iter().all(|other| stop.chain.can_both_happen(*piece, *other));
             for piece in 0..stop.chain.pieces.len() {
                 let on_cycle = if possible(&piece) { &on_cycle[event][..] } else { &[] };
                 pieces.insert((event, piece), Prepared::new(stop, on_cycle, (event, piece), ordered, bindings)?);
+                free.extend(Prepared::freely(stop, on_cycle, (event, piece), ordered, bindings).map(|free| ((event, piece), free)));
             }
         }
-        Some(pieces)
+        Some((pieces, free))
     };
     // The first round names everything, which can show that more is the same.
     prepare(bindings)?;
-    let pieces = prepare(bindings).filter(|_| bindings.agrees())?;
+    let (pieces, free) = prepare(bindings).filter(|_| bindings.agrees())?;
     let before = (0..stops.len()).map(|event| {
         let next = (event + 1) % stops.len();
         ((event, stops[event].exit.piece), (next, stops[next].entry.piece))
@@ -70,6 +72,7 @@ pub(super) fn schedule<'a>(
         on_cycle: &on_cycle,
         before: before.collect(),
         pieces: &pieces,
+        free: &free,
         order: Vec::new(),
         steps,
         serial: Vec::new(),
@@ -125,6 +128,8 @@ struct Search<'a, 's> {
     on_cycle: &'s [Vec<usize>],
     before: Vec<(Turn, Turn)>,
     pieces: &'s FxHashMap<Turn, Prepared<'a>>,
+    /// Those that need not do in an order of whole events what the cycle needs of them.
+    free: &'s FxHashMap<Turn, Prepared<'a>>,
     order: Vec<Turn>,
     /// Pieces that may be placed still.
     steps: u32,
@@ -173,8 +178,9 @@ impl<'a> Search<'a, '_> {
                 }
                 self.steps -= 1;
                 let mut next = point.clone();
-                if let Ending::Possible(by) = ending {
-                    next.run.decisions.push((turn, by));
+                if ending == Ending::Possible {
+                    let decisions = point.run.decisions_of(event, &self.pieces[&turn]);
+                    next.run.decisions.extend(decisions);
                 }
                 self.take(&mut next, at, piece);
                 let still = asleep.iter().copied().filter(|other| !self.meet(*other, turn)).collect();
@@ -191,7 +197,15 @@ impl<'a> Search<'a, '_> {
 
     /// How a transaction can end: if in one of several ways only, then in that.
     fn endings(&self, run: &Run<'a>, pending: &Pending) -> Vec<(usize, Ending)> {
-        let ending = |piece: &usize| (*piece, run.ending(pending.event, &self.pieces[&(pending.event, *piece)]));
+        self.endings_of(run, pending, false)
+    }
+
+    fn prepared(&self, turn: Turn, freely: bool) -> &Prepared<'a> {
+        self.free.get(&turn).filter(|_| freely).unwrap_or_else(|| &self.pieces[&turn])
+    }
+
+    fn endings_of(&self, run: &Run<'a>, pending: &Pending, freely: bool) -> Vec<(usize, Ending)> {
+        let ending = |piece: &usize| (*piece, run.ending(self.prepared((pending.event, *piece), freely)));
         let mut endings: Vec<(usize, Ending)> = pending.ways.iter().map(ending).collect();
         let several = endings.len() > 1;
         let mut possible = endings.iter_mut().filter(|(_, ending)| *ending != Ending::Impossible);
@@ -209,9 +223,13 @@ impl<'a> Search<'a, '_> {
             let at = point.pending.iter().position(|pending| pending.event == event && pending.ways.contains(&piece));
             // What was sent before it was known that it is not needs no other names.
             let Some(at) = at else { return run.clone() };
+            let prepared = &self.pieces[&(event, piece)];
+            if point.run.ending(prepared) == Ending::Possible {
+                let decisions = point.run.decisions_of(event, prepared);
+                point.run.decisions.extend(decisions);
+            }
             self.take(&mut point, at, piece);
         }
-        point.run.decisions.clone_from(&run.decisions);
         point.run
     }
 
@@ -246,6 +264,10 @@ impl<'a> Search<'a, '_> {
 
     /// Ends a transaction with a piece, and sends what comes of it.
     fn take(&self, point: &mut Point<'a>, at: usize, piece: usize) {
+        self.take_as(point, at, piece, false);
+    }
+
+    fn take_as(&self, point: &mut Point<'a>, at: usize, piece: usize, freely: bool) {
         let Pending { event, before, .. } = point.pending.remove(at);
         let chain = self.stops[event].chain;
         let mut next: Vec<Pending> = Vec::new();
@@ -259,8 +281,11 @@ impl<'a> Search<'a, '_> {
                 None => {}
             }
         }
-        let decided = point.run.commit((event, piece), &self.pieces[&(event, piece)], before, chain);
-        next.iter_mut().for_each(|group| group.before = decided);
+        let own = self.prepared((event, piece), freely);
+        for group in &mut next {
+            group.before = point.run.sends(own, before, &self.pieces[&(event, group.ways[0])]);
+        }
+        point.run.commit((event, piece), own, before, chain);
         // Of those that go out in one of several cases, one does.
         let parent = chain.pieces[piece].parent;
         let excluded = |group: &Pending| {
@@ -302,8 +327,13 @@ impl<'a> Search<'a, '_> {
         for &event in order {
             point.pending.push(Pending::start(event));
             while let Some(at) = (0..point.pending.len()).find(|at| self.is_as_there(&point.pending[*at])) {
-                let endings = self.endings(&point.run, &point.pending[at]);
-                if endings.iter().all(|(_, ending)| *ending == Ending::Impossible) {
+                let mut endings = self.endings(&point.run, &point.pending[at]);
+                let is_none = |endings: &[(usize, Ending)]| endings.iter().all(|(_, ending)| *ending == Ending::Impossible);
+                let freely = is_none(&endings) && point.pending[at].ways.iter().any(|piece| self.free.contains_key(&(event, *piece)));
+                if freely {
+                    endings = self.endings_of(&point.run, &point.pending[at], true);
+                }
+                if is_none(&endings) {
                     if point.pending[at].ways == [0] {
                         return None;
                     }
@@ -312,7 +342,10 @@ impl<'a> Search<'a, '_> {
                 }
                 let as_there = |(piece, ending): &&(usize, Ending)| match ending {
                     Ending::Impossible | Ending::Certain => false,
-                    Ending::Possible(by) => like.decisions.contains(&((event, *piece), *by)),
+                    Ending::Possible => {
+                        let decisions = point.run.decisions_of(event, self.prepared((event, *piece), freely));
+                        decisions.iter().all(|decision| like.decisions.contains(decision))
+                    }
                 };
                 let certain = endings.iter().find(|(_, ending)| *ending == Ending::Certain);
                 let Some(&(piece, _)) = certain.or_else(|| endings.iter().find(as_there)) else {
@@ -320,7 +353,7 @@ impl<'a> Search<'a, '_> {
                     self.unless.extend(open);
                     return None;
                 };
-                self.take(&mut point, at, piece);
+                self.take_as(&mut point, at, piece, freely);
             }
             point.pending.clear();
         }

@@ -38,7 +38,7 @@ pub(super) struct Effort {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Others observe it, or break it, half way.
-    Broken(Cycle),
+    Broken(Box<Cycle>),
     /// It may be so with this many events, and the search came to the end of its effort first.
     Unfinished(usize),
 }
@@ -84,7 +84,7 @@ pub(super) fn verdict(db: &dyn Db, near: &Neighbourhood<'_>, chain: usize) -> Op
                 search.distance = distances(near, chain, entry);
                 search.stops = vec![Open { chain, into: None, exit }];
                 if let Some(found) = search.extend(exit, &bindings) {
-                    return Some(Verdict::Broken(found));
+                    return Some(Verdict::Broken(Box::new(found)));
                 }
             }
         }

@@ -61,7 +61,7 @@ pub fn stale_guards(db: &dyn Db, file: SourceFile) -> Vec<Stale> {
                 let reads = &cut.pieces[0].accesses;
                 let read = reads.iter().find(|read| Some(read.site) == site).or(reads.first())?.clone();
                 let write = cut.pieces[1].accesses.iter().find(|access| !access.reads())?.clone();
-                Some(Stale { chain: index as u32, deployment: deployed.index, read, write, cycle })
+                Some(Stale { chain: index as u32, deployment: deployed.index, read, write, cycle: *cycle })
             });
             found.extend(stale);
         }
@@ -99,12 +99,13 @@ fn cut(db: &dyn Db, deployed: Deployed<'_>, chain: &Chain, piece: &Piece) -> Opt
         Access { facts, ..access }
     };
     let (way, on, space) = (Way::Start, piece.on.clone(), piece.space);
-    let condition = Condition { to: 1..2, facts: facts.into(), always: false, with: Vec::new(), without: Vec::new() };
+    let condition = Condition { to: 1..2, facts: facts.into(), always: false, with: Vec::new(), without: Vec::new(), by: None };
     let looking = Piece {
         body: piece.body,
         turn: 0,
         refused: false,
         rejection: Rejection::Never,
+        alone: false,
         way: way.clone(),
         given: None,
         parent: None,

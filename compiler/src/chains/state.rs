@@ -2,8 +2,8 @@
 
 use super::bindings::{Bindings, Class};
 use super::prepared::{Change, Thing};
-use crate::effects::WriteKind;
 use crate::effects::known::{Const, Fact};
+use crate::effects::{Form, WriteKind};
 use crate::types::{CellId, ItemId};
 
 /// Something that must be so of a cell.
@@ -12,7 +12,14 @@ pub(super) enum Need<'a> {
     Holds(Class, CellId, &'a Const, bool),
     Has(Class, CellId, Class, bool),
     /// Whether there is a record of a type under a key.
-    There(ItemId, Class, bool),
+    There(ItemId, Key, bool),
+}
+
+/// A key of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub class: Class,
+    pub form: Form,
 }
 
 /// What is known of cells, as far as constants say.
@@ -21,7 +28,7 @@ pub(super) struct State<'a> {
     holds: Vec<(Class, CellId, &'a Const)>,
     not: Vec<(Class, CellId, &'a Const)>,
     has: Vec<(Class, CellId, Class, bool)>,
-    there: Vec<(ItemId, Class, bool)>,
+    there: Vec<(ItemId, Key, bool)>,
 }
 
 impl<'a> Need<'a> {
@@ -32,18 +39,27 @@ impl<'a> Need<'a> {
             Fact::Has { target, cell, element, is } => {
                 Some(Need::Has(bindings.record(event, target), *cell, bindings.value(event, element), *is))
             }
-            Fact::There { record, key, is } => Some(Need::There(*record, bindings.value(event, key), *is)),
+            Fact::There { record, key, is } => {
+                Some(Need::There(*record, Key { class: bindings.value(event, key), form: Form::of_value(key) }, *is))
+            }
             Fact::Apart(..) => None,
         }
     }
 
     pub(super) fn thing(&self) -> Thing {
         match *self {
-            Need::Holds(record, cell, ..) => Thing { record: Some(record), of: cell.record, cell: Some(cell), element: None, fresh: false },
-            Need::Has(record, cell, element, _) => {
-                Thing { record: Some(record), of: cell.record, cell: Some(cell), element: Some(element), fresh: false }
+            Need::Holds(record, cell, ..) => {
+                Thing { record: Some(record), of: cell.record, cell: Some(cell), element: None, form: Form::default(), fresh: false }
             }
-            Need::There(of, key, _) => Thing { record: None, of, cell: None, element: Some(key), fresh: false },
+            Need::Has(record, cell, element, _) => Thing {
+                record: Some(record),
+                of: cell.record,
+                cell: Some(cell),
+                element: Some(element),
+                form: Form::default(),
+                fresh: false,
+            },
+            Need::There(of, key, _) => Thing { record: None, of, cell: None, element: Some(key.class), form: key.form, fresh: false },
         }
     }
 }
@@ -59,7 +75,7 @@ impl<'a> State<'a> {
                     || not.any(|(.., held)| *held == value)
             }
             Need::Has(record, cell, element, _) => self.has.iter().any(|(of, at, what, _)| (*of, *at, *what) == (record, cell, element)),
-            Need::There(of, key, _) => self.there.iter().any(|(record, under, _)| (*record, *under) == (of, key)),
+            Need::There(of, key, _) => self.there.iter().any(|(record, under, _)| (*record, under.class) == (of, key.class)),
         }
     }
 
@@ -74,7 +90,9 @@ impl<'a> State<'a> {
             Need::Has(record, cell, element, is) => {
                 self.has.iter().all(|(of, at, what, there)| (*of, *at, *what) != (record, cell, element) || *there == is)
             }
-            Need::There(of, key, is) => self.there.iter().all(|(record, under, there)| (*record, *under) != (of, key) || *there == is),
+            Need::There(of, key, is) => {
+                self.there.iter().all(|(record, under, there)| (*record, under.class) != (of, key.class) || *there == is)
+            }
         }
     }
 
@@ -109,13 +127,14 @@ impl<'a> State<'a> {
     }
 
     pub(super) fn apply(&mut self, change: &Change<'a>) {
-        let Thing { record, of, element, fresh, .. } = change.thing;
+        let Thing { record, of, element, form, fresh, .. } = change.thing;
         let Some(cell) = change.access.cell else {
             // One that is deleted is of a type of which constants do not tell which there are.
             if change.access.write == Some(WriteKind::Create) {
-                self.there.retain(|(known, key, there)| *there || *known != of || element.is_some_and(|element| element != *key));
-                if let (Some(key), true) = (element, change.sure) {
-                    self.learn(&Need::There(of, key, true));
+                let other = |key: &Key| element.is_some_and(|element| element != key.class) || !form.may_be(key.form);
+                self.there.retain(|(known, key, there)| *there || *known != of || other(key));
+                if let (Some(class), true) = (element, change.sure) {
+                    self.learn(&Need::There(of, Key { class, form }, true));
                 }
             }
             return;
@@ -126,12 +145,24 @@ impl<'a> State<'a> {
         let hits = |of: Class| record.is_none_or(|record| record == of);
         match (change.access.write, element) {
             (Some(WriteKind::Insert | WriteKind::Remove), Some(element)) => {
+                let is = change.access.write == Some(WriteKind::Insert);
+                if record.is_some_and(|record| self.has.contains(&(record, cell, element, is))) {
+                    return;
+                }
                 self.has.retain(|(of, at, what, _)| !(hits(*of) && *at == cell && *what == element));
                 if let (Some(record), true) = (record, change.sure) {
                     self.has.push((record, cell, element, change.access.write == Some(WriteKind::Insert)));
                 }
             }
             _ => {
+                // Whether it happens or not, the same is there.
+                let same = change.access.write == Some(WriteKind::Set) && change.access.fixed && change.thing.element.is_none();
+                let value = change.access.value.as_ref().filter(|_| same);
+                if let (Some(record), Some(value)) = (record, value)
+                    && self.holds.iter().any(|(of, at, held)| (*of, *at, *held) == (record, cell, value))
+                {
+                    return;
+                }
                 self.holds.retain(|(of, at, _)| !(hits(*of) && *at == cell));
                 self.not.retain(|(of, at, _)| !(hits(*of) && *at == cell));
                 self.has.retain(|(of, at, ..)| !(hits(*of) && *at == cell));

@@ -5,13 +5,13 @@ use patternc_grammar::syntax::Name;
 use super::bindings::{Bindings, Class};
 use super::neighbourhood::Neighbourhood;
 use super::schedule::{self, Found, Stop};
-use super::state::Need;
+use super::state::{Key, Need};
 use super::ways_out::WayOut;
 use super::witness::{Event, Given, Held, Open, Record, Turn, What, Witness};
-use super::{Decides, Way};
+use super::{Access, Way};
 use crate::db::Db;
-use crate::effects::known::Const;
-use crate::effects::{Grain, Site, Target, WriteKind};
+use crate::effects::known::{Const, Fact};
+use crate::effects::{Grain, Site, Target, Value, WriteKind};
 use crate::hir::BodyOwner;
 use crate::resolve::item_name;
 use crate::signature::{Home, cell_sig, handler_sig, record_sig};
@@ -127,12 +127,12 @@ pub(super) fn told(
             names.records[base].1.links.push((cell, linked));
         }
     }
-    let assumed = found.run.assumed().iter().map(|need| (need, true));
-    let unless = found.unless.iter().map(|need| (need, false));
+    let assumed = found.run.assumed().iter().map(|need| (need, true, true));
+    let unless = found.unless.iter().map(|need| (need, false, false));
     let mut under: Vec<(ItemId, Class, bool)> = Vec::new();
-    for (need, so) in assumed.chain(unless).chain(found.run.hoped().map(|need| (need, true))) {
+    for (need, so, needed) in assumed.chain(unless).chain(found.run.hoped().map(|need| (need, true, false))) {
         let (class, cell, what, is) = match *need {
-            Need::There(of, key, is) => {
+            Need::There(of, Key { class: key, .. }, is) => {
                 if !under.iter().any(|(known, at, _)| (*known, *at) == (of, key)) {
                     under.push((of, key, is == so));
                 }
@@ -142,17 +142,22 @@ pub(super) fn told(
             Need::Has(class, cell, element, is) => (class, cell, What::Element(given(element, &names, &mut values, bindings)), is),
         };
         let at = names.add(bindings.now(class), cell.record);
-        let held = Held { cell, what, is: is == so };
-        let against = Held { is: !held.is, ..held.clone() };
+        let held = Held { cell, what, is: is == so, needed };
         let known = &names.records[at].1.holds;
-        if !known.contains(&held) && !known.contains(&against) {
+        if !known.iter().any(|known| (&known.what, known.cell) == (&held.what, held.cell)) {
             names.records[at].1.holds.push(held);
         }
     }
     let mut open = Vec::new();
+    let mut asked = Vec::new();
+    let mut constants: Vec<Box<str>> = Vec::new();
     for &(event, piece) in &found.order {
         for access in &stops[event].chain.pieces[piece].accesses {
-            let Some(cell) = access.cell.filter(|_| access.reads() && access.decides != Decides::Nothing) else { continue };
+            constants.extend(literals(access));
+            if is_asked(access) && !asked.contains(&access.record) {
+                asked.push(access.record);
+            }
+            let Some(cell) = access.cell else { continue };
             let class = match &access.target {
                 Target::Unknown | Target::Fresh => continue,
                 target => bindings.record(event, target),
@@ -168,6 +173,8 @@ pub(super) fn told(
             }
         }
     }
+    constants.sort_unstable();
+    constants.dedup();
     for index in 0..names.records.len() {
         let key = bindings.literal(names.records[index].0).map(Into::into);
         names.records[index].1.key = key;
@@ -179,7 +186,36 @@ pub(super) fn told(
     let records = names.records.into_iter().map(|(_, record)| record).collect();
     let mut ordered: Vec<CellId> = near.ordered.iter().copied().collect();
     ordered.sort_unstable();
-    Cycle { witness: Witness { records, events, order, ordered, open }, steps, observed, ways_out: Vec::new() }
+    Cycle { witness: Witness { records, events, order, ordered, open, asked, constants }, steps, observed, ways_out: Vec::new() }
+}
+
+/// Whether it looks which records of a type there are, or whether there is one under a key.
+fn is_asked(access: &Access) -> bool {
+    access.reads() && matches!(access.target, Target::Unknown | Target::Key(..))
+}
+
+/// The constants of an access: what it writes, under which key, and what is so when it happens.
+fn literals(access: &Access) -> impl Iterator<Item = Box<str>> {
+    let value = |value: &Value| match value {
+        Value::Literal(text) => Some(text.clone()),
+        _ => None,
+    };
+    let constant = |value: &Const| match value {
+        Const::Literal(text) => Some(text.clone()),
+        Const::Below(bound) | Const::AtLeast(bound) => Some(bound.to_string().into()),
+        _ => None,
+    };
+    let said = access.facts.iter().filter_map(move |fact| match fact {
+        Fact::Holds { value, .. } => constant(value),
+        Fact::Has { element, .. } => value(element),
+        Fact::There { key, .. } => value(key),
+        Fact::Apart(..) => None,
+    });
+    let under = match &access.grain {
+        Grain::Element(Some(key)) => value(key),
+        _ => None,
+    };
+    said.chain(under).chain(access.value.as_ref().and_then(constant))
 }
 
 /// A record that nobody names and that is there under a key when the run starts.
@@ -188,7 +224,7 @@ fn under_key(db: &dyn Db, of: ItemId, key: Given, name: Box<str>) -> Option<Reco
     let cell = CellId { record: of, index };
     let (links, holds) = match key {
         Given::Record(record) => (vec![(cell, record)], Vec::new()),
-        Given::Literal(text) => (Vec::new(), vec![Held { cell, what: What::Value(Const::Literal(text)), is: true }]),
+        Given::Literal(text) => (Vec::new(), vec![Held { cell, what: What::Value(Const::Literal(text)), is: true, needed: true }]),
         // It is under one that no event names.
         Given::Value(_) => return None,
     };

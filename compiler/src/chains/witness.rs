@@ -18,8 +18,12 @@ pub struct Witness {
     pub order: Vec<Turn>,
     /// Lists of which somebody looks what comes first.
     pub ordered: Vec<CellId>,
-    /// Cells by which something is decided on the way that constants do not tell: what they must hold for it is not known.
+    /// Cells that are touched on the way: what they must hold for it may not be known, or only in part.
     pub open: Vec<Open>,
+    /// Record types of which it is asked which records there are, or whether there is one under a key.
+    pub asked: Vec<ItemId>,
+    /// The literals of the accesses on the way, as they are written: what cells and keys are likely to be compared with.
+    pub constants: Vec<Box<str>>,
 }
 
 /// A cell that may have to hold something in particular when the run starts.
@@ -53,6 +57,8 @@ pub struct Held {
     pub what: What,
     /// Whether it is so, or must not be.
     pub is: bool,
+    /// The run cannot be without it; otherwise more happens with it than without.
+    pub needed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -21,7 +21,7 @@ use crate::db::Db;
 use crate::hir::{self, Body, BodyKind, BodyOwner, Expr, ExprKind, HandlerCall, Send, SendArm, SendEvent, Step, Stmt, StmtKind};
 use crate::signature::{Home, RecordSig, record_sig};
 use crate::types::{CellId, ItemId, LocalId, Place, Ty};
-use conditions::told_if;
+use conditions::{Rests, told_if};
 pub(crate) use conditions::{constant_of, is_blind};
 use sure::Sure;
 use values::{target, value_of};
@@ -140,7 +140,7 @@ struct Walk<'a, 'db> {
 
 /// The sites of what a condition reads, and how much of what it says is known where it is false.
 struct Cond {
-    reads: (u32, u32),
+    reads: Rests,
     known: Told,
     /// What is sure where it is true, and where it is false.
     sure: (Vec<Option<Sure>>, Vec<Option<Sure>>),
@@ -179,11 +179,16 @@ impl Walk<'_, '_> {
     }
 
     fn block(&mut self, kind: BlockKind, stmts: &[Stmt], facts: Vec<Fact>) -> End {
+        self.block_knowing(kind, stmts, (self.here(), facts))
+    }
+
+    /// A block in which facts are known that are so from a site on.
+    fn block_knowing(&mut self, kind: BlockKind, stmts: &[Stmt], (from, facts): (u32, Vec<Fact>)) -> End {
         let id = BlockId(self.layout.blocks.len() as u32);
         self.layout.blocks.push(Block { parent: self.block, kind, leaves: false, fails: false, from: self.here() });
         let around = std::mem::replace(&mut self.block, id);
         let sure = self.sure.len();
-        self.learn(facts);
+        self.know_from(from, facts, false);
         let end = self.stmts(stmts);
         self.block = around;
         self.sure.truncate(sure);
@@ -194,7 +199,7 @@ impl Walk<'_, '_> {
 
     /// Two blocks of which at most one runs, and what is known in each.
     fn branches(&mut self, cond: Cond, then: &hir::Block, otherwise: Option<&hir::Block>, facts: (Vec<Fact>, Vec<Fact>)) -> End {
-        let (decision, from, rejections) = (self.decision(), self.here(), self.rejections);
+        let (decision, from, ends) = (self.decision(), self.here(), self.ways_to_end());
         let before = self.sure.len();
         self.sure.extend(cond.sure.0);
         let end = self.block(BlockKind::Branch(decision), &then.stmts, facts.0);
@@ -207,13 +212,31 @@ impl Walk<'_, '_> {
             }
             None => (End::Reached, facts.1),
         };
-        self.decide(cond.reads, rejections, if end == End::Fails { cond.known } else { Told::Partly });
+        self.decide(cond.reads, ends, if end == End::Fails { cond.known } else { Told::Partly });
         match end {
             End::Reached => self.sure.truncate(before),
             End::Returns => self.learn(facts),
             End::Fails => self.demand(from, facts),
         }
         end.or(other)
+    }
+
+    /// How many ways to fail there are so far: failures, calls, and records that have to be there.
+    fn ways_to_fail(&self) -> [usize; 3] {
+        let failures = self.found.failures.iter().filter(|failure| failure.cause != FailureCause::Overflow);
+        [failures.count(), self.found.calls.len(), self.found.trusts.len()]
+    }
+
+    /// What is so where statements have failed: if a `require` among them is all that can fail, what that says; and from which site on.
+    fn only_failure(&self, stmts: &[Stmt], before: [usize; 3]) -> (u32, Vec<Fact>) {
+        let [failures, calls, trusts] = before;
+        let only = self.ways_to_fail() == [failures + 1, calls, trusts];
+        let required = stmts.iter().find_map(|stmt| match &stmt.kind {
+            StmtKind::Require { cond, .. } if only => Some(self.facts(cond, false)),
+            _ => None,
+        });
+        let from = self.found.failures.last().map_or(0, |failure| failure.site.index);
+        required.map_or((self.here(), Vec::new()), |facts| (from, facts))
     }
 
     fn stmts(&mut self, stmts: &[Stmt]) -> End {
@@ -236,12 +259,12 @@ impl Walk<'_, '_> {
             StmtKind::LetElse { local, value, otherwise } => {
                 let from = self.reads_of(value);
                 self.expr(value);
-                let (reads, rejections) = ((from, self.here()), self.rejections);
+                let (reads, ends) = (from.until(self.here()), self.ways_to_end());
                 let decision = self.decision();
                 let end = self.block(BlockKind::Branch(decision), std::slice::from_ref(otherwise), Vec::new());
                 self.know(*local, value);
                 let facts = self.presence(value, true);
-                self.decide(reads, rejections, told_if(end == End::Fails && !facts.is_empty()));
+                self.decide(reads, ends, told_if(end == End::Fails && !facts.is_empty()));
                 if end == End::Fails { self.demand(self.here(), facts) } else { self.learn(facts) }
             }
             StmtKind::LetCall { call, .. } | StmtKind::Call(call) => self.call(call),
@@ -253,12 +276,12 @@ impl Walk<'_, '_> {
             StmtKind::Require { cond, message } => {
                 let from = self.reads_of(cond);
                 self.expr(cond);
-                let (reads, rejections) = ((from, self.here()), self.rejections);
+                let (reads, ends) = (from.until(self.here()), self.ways_to_end());
                 message.iter().for_each(|message| self.expr(message));
                 self.failure(FailureCause::Require, stmt.span);
                 self.rejections += u32::from(self.tries == 0);
                 let known = self.told(cond, true);
-                self.decide(reads, rejections, known);
+                self.decide(reads, ends, known);
                 self.sure.extend(self.sure_if(cond, true));
                 self.demand(self.here(), self.facts(cond, true));
             }
@@ -273,7 +296,7 @@ impl Walk<'_, '_> {
                 self.expr(cond);
                 let facts = (self.facts(cond, true), self.facts(cond, false));
                 let sure = (self.sure_if(cond, true), self.sure_if(cond, false));
-                let cond = Cond { reads: (from, self.here()), known: self.told(cond, false), sure };
+                let cond = Cond { reads: from.until(self.here()), known: self.told(cond, false), sure };
                 return self.branches(cond, then, otherwise.as_ref(), facts);
             }
             StmtKind::IfLet { local, value, then, otherwise } => {
@@ -281,7 +304,7 @@ impl Walk<'_, '_> {
                 self.expr(value);
                 self.know(*local, value);
                 let facts = (self.presence(value, true), self.presence(value, false));
-                let cond = Cond { reads: (from, self.here()), known: told_if(!facts.1.is_empty()), sure: Default::default() };
+                let cond = Cond { reads: from.until(self.here()), known: told_if(!facts.1.is_empty()), sure: Default::default() };
                 return self.branches(cond, then, otherwise.as_ref(), facts);
             }
             StmtKind::For { key, item, iter, body } => {
@@ -293,33 +316,33 @@ impl Walk<'_, '_> {
                 if self.is_there(iter) {
                     self.there.push(*item);
                 }
-                let (reads, rejections) = ((from, self.here()), self.rejections);
+                let (reads, ends) = (from.until(self.here()), self.ways_to_end());
                 // In the next round they may be other ones.
                 self.forget_cells();
                 self.block(BlockKind::Loop, &body.stmts, Vec::new());
-                self.decide(reads, rejections, Told::Partly);
+                self.decide(reads, ends, Told::Partly);
             }
             StmtKind::Match { subject, arms } => {
                 let first = self.reads_of(subject);
                 self.expr(subject);
-                let (decision, from, rejections) = (self.decision(), self.here(), self.rejections);
+                let (decision, from, ends) = (self.decision(), self.here(), self.ways_to_end());
                 self.layout.total.push(decision);
-                let ends: Vec<End> = arms
+                let came: Vec<End> = arms
                     .iter()
                     .map(|arm| {
                         let facts = self.matched(subject, &arm.pattern);
                         self.block(BlockKind::Branch(decision), &arm.body.stmts, facts)
                     })
                     .collect();
-                let on = arms.iter().zip(&ends).filter(|(_, end)| **end != End::Fails).map(|(arm, _)| arm).collect::<Vec<_>>();
+                let on = arms.iter().zip(&came).filter(|(_, end)| **end != End::Fails).map(|(arm, _)| arm).collect::<Vec<_>>();
                 let known = told_if(matches!(on[..], [arm] if !self.matched(subject, &arm.pattern).is_empty()));
-                self.decide((first, from), rejections, known);
+                self.decide(first.until(from), ends, known);
                 // Where every other arm fails, the transaction demands what fits the one that does not.
-                let mut goes_on = arms.iter().zip(&ends).filter(|(_, end)| **end != End::Fails);
+                let mut goes_on = arms.iter().zip(&came).filter(|(_, end)| **end != End::Fails);
                 if let (Some((arm, _)), None) = (goes_on.next(), goes_on.next()) {
                     self.demand(from, self.matched(subject, &arm.pattern));
                 }
-                return ends.into_iter().reduce(End::or).unwrap_or(End::Reached);
+                return came.into_iter().reduce(End::or).unwrap_or(End::Reached);
             }
             StmtKind::Return(value) => {
                 value.iter().for_each(|value| self.expr(value));
@@ -337,10 +360,12 @@ impl Walk<'_, '_> {
                 let decision = self.decision();
                 self.found.tries = true;
                 self.tries += 1;
+                let before = self.ways_to_fail();
                 let end = self.block(BlockKind::Try(decision), &body.stmts, Vec::new());
                 self.tries -= 1;
+                let failed = self.only_failure(&body.stmts, before);
                 // What fails inside goes on in `catch`, so only both together decide.
-                let caught = self.block(BlockKind::Catch(decision), &catch.stmts, Vec::new());
+                let caught = self.block_knowing(BlockKind::Catch(decision), &catch.stmts, failed);
                 return if end == End::Fails { caught } else { end.or(caught) };
             }
             StmtKind::Expr(value) => self.expr(value),

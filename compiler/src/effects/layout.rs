@@ -43,6 +43,10 @@ pub struct Decision {
     /// It can fail the transaction.
     pub rejects: bool,
     pub known: Told,
+    /// It rests on nothing but what is read: no parameter, no clock.
+    pub alone: bool,
+    /// The first site that does not rest on it. `None`: all that follows can, since it can end the transaction, or is in a `try`.
+    pub until: Option<u32>,
 }
 
 /// How much of what a decision demands [`Layout::known`] has.
@@ -207,6 +211,14 @@ impl Layout {
         self.decisions.iter().filter(move |decision| decision.rejects && self.piece_of(decision.block) == whole)
     }
 
+    /// The decisions of the transaction of a site that can end it.
+    pub fn ending_at(&self, site: Site) -> impl Iterator<Item = &Decision> {
+        let whole = self.around_in_piece(site).last().copied();
+        self.decisions
+            .iter()
+            .filter(move |decision| (decision.rejects || decision.until.is_none()) && self.piece_of(decision.block) == whole)
+    }
+
     /// Whether the transaction of a site always ends with a failure of its own, if it is an arm of a send.
     pub fn always_fails(&self, site: Site) -> bool {
         self.around_in_piece(site).last().is_some_and(|&whole| self[whole].fails)
@@ -218,6 +230,14 @@ impl Layout {
         self.decisions
             .iter()
             .filter(move |decision| (decision.reads.0..decision.reads.1).contains(&site.index) && self.piece_of(decision.block) == whole)
+    }
+
+    /// Whether it can rest on what is read at a site if something else of its transaction happens.
+    pub fn rests_on(&self, site: Site, read: Site) -> bool {
+        let decides = |decision: &Decision| decision.reads.1 <= site.index && decision.until.is_none_or(|until| site.index < until);
+        let around = self.around_in_piece(site);
+        let again = |block: &BlockId| matches!(self[*block].kind, BlockKind::Loop | BlockKind::Try(_) | BlockKind::Catch(_));
+        around.iter().any(again) || self.decided_by(read).any(decides)
     }
 
     /// The block of the whole transaction that a block is part of.
@@ -242,6 +262,18 @@ impl Layout {
             }
             _ => false,
         }
+    }
+
+    /// Whether something can have happened, in the same transaction, before what is known is known.
+    pub fn can_precede(&self, site: Site, known: &Known) -> bool {
+        let (one, other) = (self.around(site), self.blocks_around(known.block));
+        let shared = one.iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count();
+        let branch = |of: &[BlockId]| match of[..of.len() - shared].last().map(|block| self[*block].kind) {
+            Some(BlockKind::Branch(decision)) => Some(decision),
+            _ => None,
+        };
+        let again = one.iter().any(|block| self[*block].kind == BlockKind::Loop);
+        site.index < known.from && (again || branch(&one).is_none() || branch(&one) != branch(&other))
     }
 
     /// The blocks around a site that are of the same transaction, from the innermost.
@@ -275,8 +307,12 @@ impl Layout {
 
     /// The blocks around a site, from the innermost to the body.
     fn around(&self, site: Site) -> Vec<BlockId> {
+        self.block_of.get(site.index as usize).map_or_else(Vec::new, |innermost| self.blocks_around(*innermost))
+    }
+
+    /// A block and those around it, to the body.
+    fn blocks_around(&self, innermost: BlockId) -> Vec<BlockId> {
         let mut around = Vec::new();
-        let Some(&innermost) = self.block_of.get(site.index as usize) else { return around };
         let mut block = innermost;
         loop {
             around.push(block);

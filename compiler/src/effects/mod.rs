@@ -9,6 +9,7 @@
 pub mod always;
 pub(crate) mod depth;
 pub mod describe;
+mod form;
 mod infer;
 pub mod known;
 mod layout;
@@ -27,6 +28,7 @@ use crate::location::owner_item;
 use crate::signature::{HandlerKind, handler_sig};
 use crate::types::{CellId, HandlerId, ItemId, LocalId, OperationId};
 
+pub use form::Form;
 pub(crate) use infer::{constant_of, is_blind};
 pub use layout::{Block, BlockId, BlockKind, Decision, Given, Layout, Made, Told};
 use resolve::shared_effects;
@@ -131,6 +133,8 @@ pub enum Grain {
     Whole,
     /// One element or entry, where it is known which; for a List, a search for an element. Of a creation, the key.
     Element(Option<Value>),
+    /// Of a creation: a key of which only this is known.
+    Like(Form),
     /// How many elements there are, whatever their order.
     Size,
     /// A query over the type reads this cell of every instance.

@@ -316,7 +316,7 @@ impl Frame<'_> {
     fn grain(&self, grain: &Grain) -> Grain {
         match grain {
             Grain::Element(Some(element)) => Grain::Element(self.value(element)),
-            Grain::Element(None) | Grain::Size | Grain::Whole | Grain::Query => grain.clone(),
+            Grain::Element(None) | Grain::Like(_) | Grain::Size | Grain::Whole | Grain::Query => grain.clone(),
         }
     }
 }

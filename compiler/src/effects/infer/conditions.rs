@@ -93,6 +93,29 @@ pub(super) fn constant_for(value: &Expr, cell: &Ty) -> Option<Const> {
     }
 }
 
+/// What a decision rests on.
+#[derive(Clone, Copy)]
+pub(super) struct Rests {
+    from: u32,
+    to: u32,
+    /// See [`Decision::alone`].
+    alone: bool,
+}
+
+impl Rests {
+    /// With what was read meanwhile.
+    pub(super) fn until(self, to: u32) -> Self {
+        Rests { to, ..self }
+    }
+}
+
+/// How often a body can end its transaction up to some place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ends {
+    rejections: u32,
+    returns: usize,
+}
+
 impl Walk<'_, '_> {
     /// Whether a value is, or is made of, what a send was answered with.
     pub(super) fn is_told(&self, value: &Expr) -> bool {
@@ -128,21 +151,36 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// The first site at which something can be read that a value, evaluated next, depends on.
-    pub(super) fn reads_of(&self, value: &Expr) -> u32 {
-        let mut by_locals = false;
-        visit::expr(value, &mut |part| by_locals |= matches!(&part.kind, ExprKind::Local(local) if local.0 >= self.body.params));
+    /// Where something can be read that a value, evaluated next, depends on.
+    pub(super) fn reads_of(&self, value: &Expr) -> Rests {
+        let (mut by_locals, mut alone) = (false, true);
+        visit::expr(value, &mut |part| match &part.kind {
+            ExprKind::Local(local) => {
+                by_locals |= local.0 >= self.body.params;
+                let own = self.body.locals.get(local.0 as usize).is_some_and(|local| local.kind == LocalKind::LambdaParam);
+                alone &= own;
+            }
+            ExprKind::Now | ExprKind::NewId | ExprKind::Caller | ExprKind::CallFn { .. } | ExprKind::ForbiddenCall(_) => alone = false,
+            _ => {}
+        });
         // What a local holds may have been read anywhere before.
-        if by_locals { 0 } else { self.here() }
+        Rests { from: if by_locals { 0 } else { self.here() }, to: self.here(), alone }
     }
 
-    /// Notes a decision by what is read at these sites. `rejections`: how many there were before what it decides about.
-    pub(super) fn decide(&mut self, reads: (u32, u32), rejections: u32, known: Told) {
-        if reads.0 == reads.1 {
+    /// How many ways to end the transaction there are so far.
+    pub(super) fn ways_to_end(&self) -> Ends {
+        Ends { rejections: self.rejections, returns: self.layout.returns.len() }
+    }
+
+    /// Notes a decision by what is read at these sites. `before`: from before what it decides about.
+    pub(super) fn decide(&mut self, rests: Rests, before: Ends, known: Told) {
+        if rests.from == rests.to {
             return;
         }
-        let rejects = self.rejections > rejections;
-        self.layout.decisions.push(Decision { block: self.block, reads, rejects, known });
+        let (reads, alone) = ((rests.from, rests.to), rests.alone);
+        let rejects = self.rejections > before.rejections;
+        let until = (self.ways_to_end() == before && self.tries == 0).then(|| self.here());
+        self.layout.decisions.push(Decision { block: self.block, reads, rejects, known, alone, until });
     }
 
     /// How much of what a condition says [`Walk::facts`] has.
@@ -172,7 +210,8 @@ impl Walk<'_, '_> {
         std::iter::successors(Some(block), |&at| (self.layout[at].parent != at).then_some(self.layout[at].parent))
     }
 
-    fn know_from(&mut self, from: u32, facts: Vec<Fact>, demanded: bool) {
+    /// From a site on these are so.
+    pub(super) fn know_from(&mut self, from: u32, facts: Vec<Fact>, demanded: bool) {
         let block = self.block;
         self.layout.known.extend(facts.into_iter().map(|fact| Known { fact, block, from, demanded }));
     }

@@ -7,7 +7,7 @@ use patternc_grammar::syntax::{AssignOp, Span};
 use super::conditions::{constant_for, constant_of, is_blind, made_of};
 use super::values::{extended, given};
 use super::{Walk, record_of};
-use crate::effects::{CallPath, EffectSpace, Effects, FailureCause, Grain, Site, Target, WriteEffect, WriteKind};
+use crate::effects::{CallPath, EffectSpace, Effects, FailureCause, Form, Grain, Site, Target, WriteEffect, WriteKind};
 use crate::hir::{BodyOwner, Create, Expr, SpaceExpr, Write, WriteOp};
 use crate::types::{CellId, ItemId, Ty};
 
@@ -234,7 +234,10 @@ impl Walk<'_, '_> {
         match key {
             Some(key) => {
                 let given = create.cells.iter().find(|(cell, _)| *cell as usize == key);
-                Grain::Element(given.and_then(|(_, value)| self.value(value)))
+                match given.and_then(|(_, value)| Form::of(value)) {
+                    Some(form) => Grain::Like(form),
+                    None => Grain::Element(given.and_then(|(_, value)| self.value(value))),
+                }
             }
             None => Grain::Whole,
         }

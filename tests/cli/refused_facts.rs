@@ -1,4 +1,4 @@
-//! Facts of a mirror that the other side refuses: taken up again, reconciled, and settled by who has looked.
+//! Facts of a mirror that the other side refuses: taken up again, reconciled, and settled by who has looked; and one that is to tell another side.
 
 use std::path::Path;
 
@@ -162,4 +162,26 @@ fn a_fact_that_every_reconciliation_finds_refused_is_parked_once() {
     assert_eq!(parked(path), [] as [String; 0]);
     let calls = std::fs::read_to_string(path.join("calls")).expect("it was asked");
     assert!(calls.lines().last().is_some_and(|call| call.contains("\"put\"")), "{calls}");
+}
+
+/// Another extern would be told only of what changes: it has to be a new mirror, which tells all.
+#[test]
+fn a_mirror_that_is_to_tell_another_extern_is_put_in_anew() {
+    let files = folder(&[("a.pattern", PATTERN), ("patternc.yaml", CONFIG), ("az.sh", SERVICE), ("there", BOB)]);
+    let path = files.path();
+    let doc = "{\"create\":\"Doc\",\"as\":\"d\",\"cells\":{\"name\":\"plan\",\"readers\":[\"bob\"]}}\n";
+    call(path, &["run", "--quiet"], doc, 0);
+    let other = PATTERN.replace("extern az {", "extern other {").replace("to az ", "to other ").replace("az.", "other.");
+    write(path, "patternc.yaml", &CONFIG.replace("az: {", "other: {"));
+    write(path, "a.pattern", &other);
+    let refused = call(path, &["run", "--quiet"], "", 2);
+    assert!(refused.contains("the mirror `rights` has told `az` of 1 facts") && refused.contains("--discard rights.facts"), "{refused}");
+    let (without, _) = other.split_once("mirror rights").expect("it has a mirror");
+    write(path, "a.pattern", without);
+    call(path, &["run", "--quiet", "--discard", "rights.facts"], "", 0);
+    write(path, "calls", "");
+    write(path, "a.pattern", &other);
+    call(path, &["run", "--quiet"], "", 0);
+    let calls = std::fs::read_to_string(path.join("calls")).expect("it was asked");
+    assert!(calls.contains("\"put\"") && calls.contains("\"bob\""), "{calls}");
 }

@@ -356,6 +356,11 @@ impl<'a> Loader<'a> {
             let Some(stored) = self.schema.types.iter().find(|stored| stored.id == row.ty) else {
                 return Err(LoadError::Damaged(format!("a deleted record is of the type {}, which is not there", row.ty)));
             };
+            // Nobody speaks of the rows of a ledger: that of a mirror which comes back has the same again.
+            if stored.is_kept_by_mirror() {
+                state.leave_out(row.n);
+                return Ok(());
+            }
             // What the program has no more cannot be spoken of. Should the type come back, its ids are still taken.
             let Some(record) = self.program.record_named(&stored.name) else { return Ok(()) };
             let Ok(space) = self.reader().space(row.space, &json::Path::Root) else { return Ok(()) };

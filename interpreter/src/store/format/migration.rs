@@ -100,6 +100,18 @@ impl<'a> Migration<'a> {
             }
             return Ok(());
         };
+        // A new extern would be told only of what changes from now on.
+        if let (Some(told), Some(tells)) = (&old.tells, &new.tells)
+            && told != tells
+            && let facts @ 1.. = self.rows.count(old)?
+        {
+            let (name, mirror) = (&old.name, old.name.split('.').next().unwrap_or_default());
+            return Err(LoadError::Unfit(format!(
+                "the mirror `{mirror}` has told `{told}` of {facts} facts, and is to tell `{tells}` now, which knows none of them. Name the extern \
+                 as before if it is the same system; or run once without the mirror and with `--discard {name}` (what `{told}` has stays there), and \
+                 then with it: it is new then, and tells all"
+            )));
+        }
         for cell in old.cells.iter().filter(|cell| new.cell(&cell.name).is_none()) {
             let filled = self.rows.count_filled(old, cell)?;
             let name = format!("{}.{}", old.name, cell.name);

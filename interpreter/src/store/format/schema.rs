@@ -26,6 +26,9 @@ pub(in crate::store) struct StoredType {
     /// Whether the program still has it. What remains of one that it has not are the ids of deleted records.
     pub(in crate::store) present: bool,
     pub(in crate::store) cells: Vec<StoredCell>,
+    /// Of the ledger of a mirror: the extern that it tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::store) tells: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,7 +195,10 @@ impl StoredSchema {
                     StoredCell { id, name, kind, layout, key, value, inverse }
                 });
                 let cells = cells.collect();
-                StoredType { id, name: record.name.to_string(), home: type_text::home(program, RecordId(i as u32)), present: true, cells }
+                let of = RecordId(i as u32);
+                let mirror = program.mirrors.iter().find(|mirror| mirror.ledger == of);
+                let tells = mirror.map(|mirror| program.externs[mirror.target.index()].name.to_string());
+                StoredType { id, name: record.name.to_string(), home: type_text::home(program, of), present: true, cells, tells }
             })
             .collect();
         for gone in &self.types {

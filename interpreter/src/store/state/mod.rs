@@ -380,6 +380,11 @@ impl State {
         Ok(())
     }
 
+    /// Leaves a place in the order of creation to a record of a checkpoint that is not taken.
+    pub fn leave_out(&mut self, order: u64) {
+        self.next_order = self.next_order.max(order + 1);
+    }
+
     /// Takes an outgoing event from a checkpoint, in the order they were sent.
     pub fn load_outgoing(&mut self, outgoing: Arc<Outgoing>) {
         self.outbox_by_id.insert(outgoing.event.id.clone(), self.next_sent);

@@ -262,8 +262,8 @@ fn what_is_interrupted_leaves_nothing_and_what_is_delivered_runs_again() {
     let value = runtime.read(|engine| engine.evaluate(&long, &mut Vec::new(), None)).expect("the store can be read");
     assert!(matches!(&value, Err(failure) if failure.kind == FailureKind::Unavailable), "{value:?}");
     interrupt.lower();
-    // Several evaluations share one budget.
-    let mut budget = 12_000;
+    // Several evaluations share one budget. Each takes its elements to make, and once more to give away.
+    let mut budget = 24_000;
     let mut length =
         || runtime.read(|engine| engine.with_budget(&mut budget, |engine| engine.evaluate(&long, &mut Vec::new(), None).map(|_| ())));
     assert_eq!(length().expect("the store can be read"), Ok(()));

@@ -12,7 +12,18 @@ use crate::render::{Fingerprint, Report};
 const VERSION: u64 = 1;
 
 /// Writes the findings down, with paths in their projects: the same wherever it is written from.
+///
+/// # Errors
+/// If there is a file that is no baseline: it may be one of the patterns. If it cannot be written.
 pub fn write(path: &Path, reports: &[Report]) -> Result<(), Fault> {
+    if path.is_file() {
+        let text = std::fs::read(path).map_err(|source| Fault::Read { path: path.to_path_buf(), source })?;
+        let before: Value = serde_json::from_slice(&text).unwrap_or_default();
+        if !text.is_empty() && !(before["version"].is_u64() && before["findings"].is_array()) {
+            let shown = path.display();
+            return Err(Fault::Use(format!("{shown} is there already and is no baseline: name another file, or remove this one first")));
+        }
+    }
     let mut findings: Vec<(String, Value)> = reports
         .iter()
         .map(|report| {

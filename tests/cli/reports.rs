@@ -215,6 +215,11 @@ fn statistics_count_by_rule() {
 #[test]
 fn a_baseline_hides_what_was_there_and_nothing_else() {
     let folder = project(&[("bad.pattern", BAD)]);
+    let refused = check(folder.path(), &["--write-baseline", "bad.pattern"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(seen(&refused).contains("bad.pattern is there already and is no baseline"), "{}", seen(&refused));
+    assert_eq!(std::fs::read_to_string(folder.path().join("bad.pattern")).expect("it is there"), BAD, "nothing was written over it");
+    check(folder.path(), &["--write-baseline", "base.json"]);
     let written = check(folder.path(), &["--write-baseline", "base.json"]);
     assert_eq!(written.status.code(), Some(0), "{}", seen(&written));
     let hidden = check(folder.path(), &["--baseline", "base.json"]);

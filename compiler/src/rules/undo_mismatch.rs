@@ -196,7 +196,8 @@ something else, also takes back what others did, or what was there before. Repor
 
 - writes none of the cells that the step writes, or leaves one of them as the step has set it;
 - does what cannot take it back: it sets a number to which the step has added, and with that takes back what others added in between;
-- acts on another record, or with another amount, element or entry: `-= 1` for `+= n`;
+- acts on another record, or with another amount, element or entry: `-= 1` for `+= n`; an amount that is computed or answered by a step is not compared,
+  since a step may answer how much it took;
 - removes from a Set, or a Map, what may have been there before the step, or inserts what may not have been: the step changes nothing then, and
   the `undo` does;
 - sets a cell to something else than what the step demands that it held before, or to what the step sets it to;

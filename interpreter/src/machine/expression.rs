@@ -289,12 +289,12 @@ impl<'a> Machine<'a> {
     pub(super) fn holds(&mut self, collection: &Value, element: &Value) -> Run<Value> {
         Ok(Value::Bool(match (collection, element) {
             (Value::List(list), element) => {
-                if element.is_small() {
-                    self.take_steps(list.len())?
-                } else {
-                    self.weigh(collection)?
+                if !element.is_small() {
+                    self.weigh(collection)?;
                 }
-                list.contains(element)
+                let found = list.iter().position(|value| value == element);
+                self.take_steps(found.unwrap_or(list.len()))?;
+                found.is_some()
             }
             (Value::Set(set), element) => set.contains(element),
             (Value::Map(map), element) => map.contains_key(element),

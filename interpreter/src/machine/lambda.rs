@@ -13,7 +13,10 @@ impl<'a> Machine<'a> {
     /// `base.method(x => …)`.
     pub(super) fn apply(&mut self, method: Method, base: &'a Expr, start: Option<&'a Expr>, lambda: &'a Lambda) -> Run<Value> {
         let base = self.eval(base)?;
-        self.take_steps(base.element_count())?;
+        // Those that stop at what they look for count as far as they come.
+        if !matches!(method, Method::All | Method::Any | Method::Find) {
+            self.take_steps(base.element_count())?;
+        }
         match &base {
             Value::List(list) => self.apply_to(method, list.iter(), start, lambda),
             Value::Set(set) => self.apply_to(method, set.iter(), start, lambda),

@@ -56,6 +56,7 @@ impl<'a> Machine<'a> {
         match method {
             Method::Len => return Ok(Value::Int(base.element_count() as i64)),
             Method::IsEmpty => return Ok(Value::Bool(base.element_count() == 0)),
+            Method::First | Method::Last => self.step()?,
             // What compares elements goes through them.
             Method::Distinct | Method::Min | Method::Max => self.weigh(base)?,
             _ => self.take_steps(base.element_count())?,
@@ -86,10 +87,9 @@ impl<'a> Machine<'a> {
     fn collection_method_with(&mut self, method: Method, base: &Value, other: Value) -> Run<Value> {
         match method {
             Method::Take | Method::Skip => self.step()?,
-            Method::Union | Method::Intersect | Method::Minus => {
-                self.weigh(base)?;
-                self.weigh(&other)?;
-            }
+            // The elements of the smaller one are looked for in the greater one.
+            Method::Union => self.weigh(if base.element_count() < other.element_count() { base } else { &other })?,
+            Method::Intersect | Method::Minus => self.weigh(base)?,
             _ => self.take_steps(base.element_count() + other.element_count())?,
         }
         Ok(match (method, base, &other) {

@@ -65,8 +65,11 @@ struct Writing {
     /// What SQLite said last about changes by other connections.
     data_version: i64,
     path: PathBuf,
+    log_path: PathBuf,
     /// Which file the path named when it was opened.
     file: Option<FileId>,
+    /// Which is its write-ahead log, once there is one: what was committed last is there alone.
+    log: Option<FileId>,
 }
 
 /// A mutex whose holder panicked has data that are whole: every change of them is one assignment.
@@ -84,6 +87,10 @@ impl Shared {
     ) -> rusqlite::Result<Shared> {
         let data_version = data_version(&connection)?;
         let (path, file) = (path.to_owned(), file_id(path));
+        let mut log_path = path.clone().into_os_string();
+        log_path.push("-wal");
+        let log_path = PathBuf::from(log_path);
+        let log = file_id(&log_path);
         Ok(Shared {
             path: path.display().to_string(),
             quiet,
@@ -100,7 +107,7 @@ impl Shared {
             done: Condvar::new(),
             durable: AtomicU64::new(position.version),
             failure: OnceLock::new(),
-            connection: Mutex::new(Writing { connection, tables, position, unapplied: 0, data_version, path, file }),
+            connection: Mutex::new(Writing { connection, tables, position, unapplied: 0, data_version, path, file, log_path, log }),
             callbacks: Mutex::default(),
         })
     }
@@ -311,12 +318,16 @@ impl Writing {
     }
 
     /// The file is where the next process looks for it: what is written to another is lost with the end of this one.
-    fn in_place(&self) -> Result<(), ApplyError> {
-        if file_id(&self.path) == self.file {
+    fn in_place(&mut self) -> Result<(), ApplyError> {
+        let log = file_id(&self.log_path);
+        // It was just written to: where files have ids, it has one.
+        let is_there = log.is_some() == self.file.is_some() && self.log.is_none_or(|known| log == Some(known));
+        if is_there && file_id(&self.path) == self.file {
+            self.log = log;
             return Ok(());
         }
-        let what =
-            "the file was removed or moved while it was in use. What is committed is in the file that was there, wherever that is now";
+        let what = "the file, or the one beside it that ends in `-wal`, was removed or moved while it was in use. What is committed is in the \
+                    files that were there, wherever those are now";
         Err(ApplyError::Damaged(what.to_owned()))
     }
 }

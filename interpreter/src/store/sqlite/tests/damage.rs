@@ -126,17 +126,17 @@ fn other_formats_are_refused() {
 #[cfg(unix)]
 #[test]
 fn a_file_that_is_removed_or_moved_takes_nothing_more() {
-    for moved in [true, false] {
+    for what in ["moved", "removed", "log"] {
         let folder = TempDir::new().unwrap();
         let inside = folder.path().join("store");
         fs::create_dir(&inside).unwrap();
         let mut store = open(&inside.join("state.db"));
         let version = store.commit(&writes([create("a")]), 0).unwrap().version;
         store.wait_durable(version).unwrap();
-        if moved {
-            fs::rename(&inside, folder.path().join("elsewhere")).unwrap()
-        } else {
-            fs::remove_dir_all(&inside).unwrap()
+        match what {
+            "moved" => fs::rename(&inside, folder.path().join("elsewhere")).unwrap(),
+            "removed" => fs::remove_dir_all(&inside).unwrap(),
+            _ => fs::remove_file(inside.join("state.db-wal")).unwrap(),
         }
         let late = store.commit(&writes([create("b")]), 0).map(|committed| store.wait_durable(committed.version));
         let error = late.unwrap().unwrap_err();

@@ -19,7 +19,8 @@ pub fn write(path: &Path, reports: &[Report]) -> Result<(), Fault> {
     if path.is_file() {
         let text = std::fs::read(path).map_err(|source| Fault::Read { path: path.to_path_buf(), source })?;
         let before: Value = serde_json::from_slice(&text).unwrap_or_default();
-        if !text.is_empty() && !(before["version"].is_u64() && before["findings"].is_array()) {
+        let is_baseline = before["version"].is_u64() && before["findings"].is_array();
+        if !text.is_empty() && !is_baseline {
             let shown = path.display();
             return Err(Fault::Use(format!("{shown} is there already and is no baseline: name another file, or remove this one first")));
         }

@@ -120,7 +120,10 @@ impl<'a> Writer<'a> {
         for note in &finding.notes {
             message.push_str(&format!("\nnote: {note}"));
         }
-        if let Some(help) = &finding.help {
+        let is_alone = finding.rule == rules::unresolved_import::RULE.name && uri::is_unsaved(self.folder);
+        if is_alone {
+            message.push_str("\nhelp: save the file first: paths are relative to where it is");
+        } else if let Some(help) = &finding.help {
             message.push_str(&format!("\nhelp: {help}"));
         }
         let range = match finding.primary.at {

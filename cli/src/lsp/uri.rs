@@ -34,6 +34,11 @@ pub fn to_path(uri: &str) -> Option<PathBuf> {
     Some(PathBuf::from(if drive { &path[1..] } else { &path }))
 }
 
+/// Whether a folder stands for one in which a text that was never saved is alone.
+pub fn is_unsaved(folder: &Path) -> bool {
+    folder.to_string_lossy().replace('\\', "/").starts_with(UNSAVED.0)
+}
+
 /// The URI of an absolute path.
 pub fn of_path(path: &Path) -> String {
     let path = path.to_string_lossy().replace('\\', "/");

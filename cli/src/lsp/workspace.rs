@@ -120,6 +120,7 @@ impl Workspace {
         }
         if !moved.is_empty() {
             self.load_again(&moved)?;
+            self.load_lost()?;
         }
         Ok(!moved.is_empty())
     }
@@ -161,7 +162,11 @@ impl Workspace {
         let roots = self.projects.iter().map(|loaded| loaded.folder()).filter(|root| may_have(root));
         let all: BTreeSet<PathBuf> = roots.chain(folders.iter().copied()).map(Path::to_path_buf).collect();
         self.load_again(&all)?;
-        // What is open and not on disk.
+        self.load_lost()
+    }
+
+    /// Loads the projects of open texts that no folder on disk led to.
+    fn load_lost(&mut self) -> Result<(), Fault> {
         let lost: Vec<PathBuf> = self.documents.iter().map(|(path, _)| path.clone()).filter(|path| self.find(path).is_none()).collect();
         lost.into_iter().try_for_each(|path| self.load_with(path))
     }

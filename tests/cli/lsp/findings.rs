@@ -104,6 +104,30 @@ fn a_text_that_was_never_saved_has_findings_and_a_layout() {
 }
 
 #[test]
+fn a_text_that_was_never_saved_may_import_in_vain() {
+    let (mut editor, _folder) = opened();
+    let uri = "untitled:Untitled-1";
+    let document = json!({ "uri": uri, "languageId": "pattern", "version": 1, "text": "space q\n" });
+    editor.notify("textDocument/didOpen", json!({ "textDocument": document }));
+    let change = |editor: &mut Editor, version: i64, text: &str| {
+        let change = json!({ "textDocument": { "uri": uri, "version": version }, "contentChanges": [{ "text": text }] });
+        editor.notify("textDocument/didChange", change);
+    };
+    change(&mut editor, 2, "use \"s.pattern\" { Item }\n");
+    editor.shows(uri, true);
+    let found = editor.findings[uri].clone();
+    assert_eq!(found[0]["code"], "unresolved-import", "{found}");
+    assert!(found[0]["message"].as_str().is_some_and(|message| message.contains("save the file first: ")), "{found}");
+    change(&mut editor, 3, "space q\nrecord R in q { cell n: Int = 0 }\n");
+    editor.shows(uri, false);
+    let place = json!({ "textDocument": { "uri": uri }, "position": { "line": 1, "character": 7 } });
+    assert!(!editor.request("textDocument/hover", place).is_null());
+    change(&mut editor, 4, "record R in nowhere { }\n");
+    editor.shows(uri, true);
+    assert_eq!(editor.end(), Some(0));
+}
+
+#[test]
 fn a_configuration_that_is_not_saved_says_which_files_are_patterns() {
     let folder = project();
     std::fs::write(folder.path().join("more.pattern"), "record R in nowhere { }\n").expect("there is room");

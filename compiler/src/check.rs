@@ -11,6 +11,7 @@ use crate::diagnostic::{Diagnostic, Level, Location, Safety};
 use crate::items::parsed;
 use crate::location::located;
 use crate::project_names::duplicates;
+use crate::rules::edits;
 use crate::signature::signature_diagnostics;
 use crate::{allow, config, cycles, declarations, fixes, rules, unused};
 
@@ -42,7 +43,7 @@ struct OwnFindings {
 #[salsa::tracked(returns(ref))]
 fn own_findings(db: &dyn Db, file: SourceFile) -> OwnFindings {
     let errors = parsed(db, file).errors.iter().filter(|error| !is_told_by_body(db, file, error));
-    let mut findings: Vec<Diagnostic> = errors.map(|error| syntax_finding(file, error)).collect();
+    let mut findings: Vec<Diagnostic> = errors.map(|error| syntax_finding(db, file, error)).collect();
     findings.extend_from_slice(signature_diagnostics(db, file));
     findings.extend(bodies(db, file).diagnostics.iter().filter(|finding| !is_remnant(db, file, finding)).cloned());
     rules::run_on_file(db, file, &mut findings);
@@ -211,7 +212,7 @@ fn sort(db: &dyn Db, findings: &mut [Diagnostic]) {
 }
 
 /// The finding for a place that is no pattern.
-pub fn syntax_finding(file: SourceFile, error: &SyntaxError) -> Diagnostic {
+pub fn syntax_finding(db: &dyn Db, file: SourceFile, error: &SyntaxError) -> Diagnostic {
     let rule = match error.kind {
         SyntaxErrorKind::Syntax => rules::syntax::RULE.name,
         SyntaxErrorKind::WrongCase => rules::wrong_case::RULE.name,
@@ -223,7 +224,9 @@ pub fn syntax_finding(file: SourceFile, error: &SyntaxError) -> Diagnostic {
         finding = finding.help(&**help);
     }
     match &error.fix {
-        Some(text) if text.is_empty() => finding.replace("remove it", Safety::Safe, file, error.span, ""),
+        Some(text) if text.is_empty() => {
+            finding.replace("remove it", Safety::Safe, file, edits::with_blanks_before(file.text(db), error.span), "")
+        }
         Some(text) => {
             // What is sent happens later than what was awaited.
             let safety = if error.kind == SyntaxErrorKind::Await { Safety::Unsafe } else { Safety::Safe };

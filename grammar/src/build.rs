@@ -299,9 +299,11 @@ impl<'t> Builder<'t> {
         before.iter().rposition(|&byte| byte == b'\n').map_or(earliest, |newline| earliest + newline as u32 + 1)
     }
 
-    /// Whether something is reported between two places of the whole text.
+    /// Whether something is reported between two places of the whole text. A name in the wrong case is understood, and explains nothing.
     fn has_error(&self, start: u32, end: u32) -> bool {
-        let within = |error: &SyntaxError| error.span.start >= start && error.span.start < end.max(start + 1);
+        let within = |error: &SyntaxError| {
+            error.kind != SyntaxErrorKind::WrongCase && error.span.start >= start && error.span.start < end.max(start + 1)
+        };
         let (earlier, own) = self.errors.split_at(self.known_errors);
         let first = earlier.partition_point(|error| error.span.start < start);
         earlier.get(first).is_some_and(within) || own.iter().rev().take(16).any(within)

@@ -1,6 +1,7 @@
 //! Habits from other languages: what was meant, and how it is written here.
 
 use crate::SyntaxErrorKind;
+use crate::literal;
 
 /// In what a text was found that could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -524,6 +525,12 @@ fn is_for_type(before: &str) -> bool {
 fn list_type(text: &str, start: usize, inner: usize, open: usize) -> Option<Habit> {
     let close = open + text[open..].find(']')?;
     let element = if inner < open && text[inner..].starts_with('[') { text[open..close].trim() } else { text[inner..open].trim() };
+    let is_name = element.starts_with(|c: char| c.is_ascii_alphabetic()) && element.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let element = match type_elsewhere(element) {
+        Some(meant) => meant.to_owned(),
+        None if is_name => literal::upper_camel(element),
+        None => element.to_owned(),
+    };
     let is_type = element.starts_with(|c: char| c.is_ascii_uppercase())
         && element.chars().all(|c| c.is_ascii_alphanumeric() || "_<>?@, ".contains(c));
     let help = if is_type { format!("write `List<{element}>`") } else { "write `List<Text>`, with the type of the elements".to_owned() };
@@ -637,13 +644,17 @@ mod tests {
         assert_eq!((habit.start, habit.end, habit.fix.as_deref()), (2, 5, Some("==")));
         let habit = token("x = 'a b' + c", 0, 4, Place::Block).expect("a habit");
         assert_eq!((habit.start, habit.end, habit.fix.as_deref()), (4, 9, Some("\"a b\"")));
-        for (text, at, fixed) in
-            [("fn f(x: [Text]) -> Int", 8, "List<Text>"), ("cell t: Text[] = []", 12, "List<Text>"), ("cell t: [ R? ]", 8, "List<R?>")]
-        {
+        for (text, at, fixed) in [
+            ("fn f(x: [Text]) -> Int", 8, "List<Text>"),
+            ("cell t: Text[] = []", 12, "List<Text>"),
+            ("cell t: [ R? ]", 8, "List<R?>"),
+            ("cell t: string[]", 14, "List<Text>"),
+            ("cell t: [line_item]", 8, "List<LineItem>"),
+        ] {
             let habit = token(text, 0, at, Place::File).expect("a habit");
             assert_eq!((habit.start, habit.fix.as_deref()), (8, Some(fixed)), "{text}");
         }
-        let habit = token("x: [text]", 0, 3, Place::File).expect("a habit");
+        let habit = token("x: [a + b]", 0, 3, Place::File).expect("a habit");
         assert_eq!((habit.fix, &*habit.help), (None, "write `List<Text>`, with the type of the elements"));
         let habit = token("x++", 0, 2, Place::Block).expect("a habit");
         assert_eq!((habit.start, habit.end, habit.fix.as_deref()), (1, 3, Some(" += 1")));

@@ -222,6 +222,53 @@ fn no_fix_asks_whether_two_families_are_one_space() {
     assert!(!fixed.contains("same_space"), "{fixed}");
 }
 
+/// A name in the wrong case hides nothing else on its line, and is mended with it.
+#[test]
+fn a_type_in_lower_case_hides_no_other_mistake() {
+    for (wrong, right) in [
+        ("n: string[] = []", "n: List<Text> = []"),
+        ("n: number = 0;", "n: Int = 0"),
+        ("n: boolean = false;", "n: Bool = false"),
+        ("n: string = 'a'", "n: Text = \"a\""),
+    ] {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let text = |cell: &str| format!("space a\n\nrecord R in a {{\n  cell {cell}\n}}\n");
+        std::fs::write(folder.path().join("a.pattern"), text(wrong)).expect("there is room for a file");
+        assert_eq!(by_rule(&findings(folder.path())), BTreeMap::from([("syntax", 1), ("wrong-case", 1)]), "{wrong}");
+        assert_eq!(fixed(&text(wrong), &["--unsafe-fixes"]), text(right));
+    }
+}
+
+/// What takes a word out of a line that cannot be parsed takes its blanks with it.
+#[test]
+fn a_word_that_is_removed_leaves_no_blanks() {
+    let text = |cells: [&str; 4]| format!("space a\n\nrecord R in a {{\n  cell {}\n}}\n", cells.join("\n  cell "));
+    let wrong = text(["n: int not null default 0", "m: string NOT NULL", "o: Text NOT NULL unique", "p: Text NOT NULL // it is"]);
+    let right = text(["n: Int = 0", "m: Text", "o: Text unique", "p: Text // it is"]);
+    assert_eq!(fixed(&wrong, &["--fix"]), right);
+}
+
+#[test]
+fn a_condition_without_its_lambda_is_one_finding_with_the_lambda_as_its_fix() {
+    let text = |condition: &str| {
+        format!(
+            "space a\n\nrecord W in a {{\n  cell sku: Text = \"\"\n  cell n: Int = 0\n\n  handler count(most: Int) {{\n    \
+             self.n = W.where({condition}).len()\n  }}\n}}\n"
+        )
+    };
+    for (wrong, right) in [
+        ("sku == \"a\" && n < most", "w => w.sku == \"a\" && w.n < most"),
+        ("sku.contains(\"{n}{most}\")", "w => w.sku.contains(\"{w.n}{most}\")"),
+    ] {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        std::fs::write(folder.path().join("a.pattern"), text(wrong)).expect("there is room for a file");
+        let found = findings(folder.path());
+        assert_eq!(found.iter().filter(|finding| finding["level"] == "error").count(), 1, "{found:#?}");
+        assert_eq!(fixed(&text(wrong), &["--fix"]), text(wrong));
+        assert_eq!(fixed(&text(wrong), &["--unsafe-fixes"]), text(right));
+    }
+}
+
 /// What a guarded handler calls outside is sent, and the rest stays one transaction; where the answer is used, that would tear test and write
 /// apart, and nothing is done.
 #[test]

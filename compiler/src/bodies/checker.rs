@@ -107,6 +107,15 @@ pub(super) struct Context {
     pub event: Span,
     /// The only record whose cells may be read: the parameter of a mirror's `facts` or `scope`.
     pub only_cells_of: Option<LocalId>,
+    /// Where a lambda is missing: what it would be given.
+    pub implied: Option<Implied>,
+}
+
+/// An element that is meant without a name, as in SQL.
+pub(super) struct Implied {
+    pub ty: Ty,
+    /// The names found that mean nothing but a cell or field of it.
+    pub members: Vec<Ident>,
 }
 
 /// Where a scope began.
@@ -390,6 +399,7 @@ impl Context {
             rest: Span::default(),
             event: Span::default(),
             only_cells_of: None,
+            implied: None,
         }
     }
 

@@ -7,7 +7,7 @@ use crate::diagnostic::Safety;
 use crate::hir::{Arg, Expr, ExprKind, Lambda, LocalKind};
 use crate::types::Ty;
 
-use super::checker::Checker;
+use super::checker::{Checker, Implied};
 use super::expect::{Role, Want, open};
 use super::expressions::error_expr;
 use super::operators::is_ordered;
@@ -348,13 +348,7 @@ impl Checker<'_> {
     /// A lambda given to `name`, whose parameters are of the types `params`; with what it gives, as seen outside.
     pub fn lambda(&mut self, name: &'static str, arg: &syn::Expr, params: &[Ty], wanted: Option<&Ty>) -> Option<(Lambda, Ty)> {
         let S::Lambda { params: names, body } = &arg.kind else {
-            let example = if params.len() == 1 { "x => …" } else { "(acc, x) => …" };
-            let finding =
-                self.error("wrong-arguments", arg.span, format!("`{name}` takes a lambda")).help(format!("write `{name}({example})`"));
-            self.push(finding);
-            if !matches!(&arg.kind, S::Name(name) if self.names.lookup(name.name).is_some()) {
-                self.expr(arg);
-            }
+            self.no_lambda(name, arg, params);
             return None;
         };
         if names.len() != params.len() {
@@ -387,6 +381,50 @@ impl Checker<'_> {
         // Each element has its own names: what the lambda gives is seen without them.
         let ty = self.escape(body.ty.clone(), mark.locals);
         Some((Lambda { params: locals, body, span: arg.span }, ty))
+    }
+
+    /// Reports an argument of `name` that should be a lambda. Names in it that mean nothing but a cell or field of the element are what a lambda
+    /// would have read.
+    fn no_lambda(&mut self, name: &'static str, arg: &syn::Expr, params: &[Ty]) {
+        let element = if let [element] = params { Some(element) } else { None };
+        let around = std::mem::replace(&mut self.cx.implied, element.map(|ty| Implied { ty: ty.clone(), members: Vec::new() }));
+        if !matches!(&arg.kind, S::Name(name) if self.names.lookup(name.name).is_some()) {
+            self.expr(arg);
+        }
+        let implied = std::mem::replace(&mut self.cx.implied, around);
+        let finding = self.error("wrong-arguments", arg.span, format!("`{name}` takes a lambda"));
+        let finding = match implied.filter(|implied| !implied.members.is_empty()) {
+            Some(implied) => {
+                let lambda = self.lambda_of(arg.span, implied);
+                finding.help(format!("write `{name}({lambda})`")).replace(
+                    format!("write `{lambda}`"),
+                    Safety::Unsafe,
+                    self.file,
+                    arg.span,
+                    lambda,
+                )
+            }
+            None => finding.help(format!("write `{name}({})`", if element.is_some() { "x => …" } else { "(acc, x) => …" })),
+        };
+        self.push(finding);
+    }
+
+    /// The text at `span` as a lambda that reads the members of the element.
+    fn lambda_of(&mut self, span: Span, implied: Implied) -> String {
+        let initial = match implied.ty {
+            Ty::Record(id, _) | Ty::Struct(id, _) => self.item_name(id).chars().next().map(|first| first.to_lowercase().to_string()),
+            _ => None,
+        };
+        let is_free = |name: &&str| self.local_named((*name).into()).is_none() && self.names.lookup((*name).into()).is_none();
+        let param = initial.as_deref().into_iter().chain(["x", "each"]).find(is_free).unwrap_or("element").to_owned();
+        let mut lambda = span.slice(self.file.text(self.db)).to_owned();
+        let mut places: Vec<u32> = implied.members.iter().map(|member| member.span.start).collect();
+        places.sort_unstable();
+        places.dedup();
+        for place in places.into_iter().rev() {
+            lambda.insert_str((place - span.start) as usize, &format!("{param}."));
+        }
+        format!("{param} => {lambda}")
     }
 
     fn ordered(&mut self, name: &str, key: &Ty, lambda: &Arg, span: Span) {

@@ -19,7 +19,9 @@ impl Checker<'_> {
             return Expr { kind: ExprKind::Local(local), ty: self.local_type(local), span: name.span };
         }
         let Some(item) = self.names.lookup(name.name) else {
-            self.unknown_value(name);
+            if !self.is_implied(name) {
+                self.unknown_value(name);
+            }
             return error_expr(name.span);
         };
         let (what, way_out) = match self.sig(item) {
@@ -65,6 +67,21 @@ impl Checker<'_> {
         }
         let finding = unknown_name(self.db, self.file, name, "name", known.chain(["self", "true", "false", "none"]));
         self.diagnostics.extend(finding);
+    }
+
+    /// Whether a name means a cell or field of an element for which a lambda is missing; it is remembered for what is said of that.
+    fn is_implied(&mut self, name: Ident) -> bool {
+        let Some(mut implied) = self.cx.implied.take() else { return false };
+        let is_member = match implied.ty {
+            Ty::Record(id, _) => self.record(id).is_some_and(|sig| sig.cell(name.name).is_some()),
+            Ty::Struct(id, _) => self.structure(id).is_some_and(|sig| sig.fields.iter().any(|field| field.name == name.name)),
+            _ => false,
+        };
+        if is_member {
+            implied.members.push(name);
+        }
+        self.cx.implied = Some(implied);
+        is_member
     }
 
     /// The item that an upper-case name means; an unknown one is reported.

@@ -21,7 +21,7 @@ pub fn temper(db: &dyn Db, file: SourceFile, findings: &mut [Diagnostic]) {
         .errors
         .iter()
         .filter(|error| error.kind == SyntaxErrorKind::Syntax)
-        .map(|error| (whole_lines(text, error.span), syntax_finding(file, error).rule))
+        .map(|error| (whole_lines(text, error.span), syntax_finding(db, file, error).rule))
         .collect();
     for finding in findings {
         let rule = finding.rule;

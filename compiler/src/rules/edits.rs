@@ -45,6 +45,15 @@ pub fn statement_before(db: &dyn Db, file: SourceFile, stmt: &Stmt, new: &str) -
     insert(file, at, format!("{new}\n{}", indent_at(text, at)))
 }
 
+/// What is removed from within a line, with the blanks before it that would be left over: at the end of the line, or beside those behind it.
+pub fn with_blanks_before(text: &str, span: Span) -> Span {
+    let before = text[..span.start as usize].trim_end_matches([' ', '\t']);
+    let is_first = before.is_empty() || before.ends_with('\n');
+    let behind = &text[span.end as usize..];
+    let is_left_over = behind.is_empty() || behind.starts_with([' ', '\t', '\n', '\r']);
+    if is_left_over && !is_first { Span { start: before.len() as u32, end: span.end } } else { span }
+}
+
 /// The white space that the line of a place begins with.
 pub fn indent_at(text: &str, at: u32) -> &str {
     let line = &text[line_start(text, at as usize)..];

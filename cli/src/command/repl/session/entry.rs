@@ -43,7 +43,7 @@ impl Session {
         let db = &self.project.db;
         let line = SourceFile::new(db, "repl".into(), Arc::from(text));
         let parsed = patternc_grammar::parse_statements(text);
-        let mut findings: Vec<Diagnostic> = parsed.errors.iter().map(|error| check::syntax_finding(line, error)).collect();
+        let mut findings: Vec<Diagnostic> = parsed.errors.iter().map(|error| check::syntax_finding(db, line, error)).collect();
         if !findings.is_empty() {
             return (findings, None);
         }

@@ -30,10 +30,23 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
             );
             let finding = steps::at(&RULE, callable, undo, "has to succeed, but may be rejected", message);
             let finding = steps::because(context.db, &why, finding);
-            findings.push(finding.label(callable.place(step.action.site), format!("what it undoes, in {}", steps::reached(callable, step.action))).help(
-                "let it do nothing where there is nothing to take back (`if` instead of `require`), and undo only what the step itself did",
-            ));
+            let undoes = format!("what it undoes, in {}", steps::reached(callable, step.action));
+            findings.push(finding.label(callable.place(step.action.site), undoes).help(way_out(&why)));
         }
+    }
+}
+
+fn way_out(why: &Rejecting) -> &'static str {
+    match why {
+        Rejecting::Invariant(..) => {
+            "write there only what cannot break the invariant, whatever the values are: a number only in the direction that it leaves open, by an \
+             amount that is written out (`+= 1`). Or have the handlers that come first see to it by `require`, and let it be an `eventually \
+             invariant`, which is not tested at each commit"
+        }
+        Rejecting::Deleted(_) | Rejecting::Gone(..) => {
+            "let the record be marked instead of deleted while sagas may come back to it (`cell closed: Bool`), so that the `undo` finds it"
+        }
+        _ => "let it do nothing where there is nothing to take back (`if` instead of `require`), and undo only what the step itself did",
     }
 }
 
@@ -44,7 +57,8 @@ A saga undoes because something has failed already. An `undo` that is rejected l
 is parked until somebody looks at it. The outside can always refuse: only where the step itself changes something there may its `undo` ask it, or a
 handler that does. Nor may its arguments be read from a record that can be gone by then: what is read before the steps (`let … = …`) is kept with
 the saga. Nor may it rely on a linked record that can be gone (`?.` and `exists()` do not), or write what a mirror may have no facts of. Nor may it
-delete its own record, if another event of the same handler may have done so, or make a record that an invariant of another type may refuse.
+delete its own record, if another event of the same handler may have done so, or make a record that an invariant of another type may refuse. An invariant
+looks at what is written, not at the condition around it: `+= count` may break `left >= 0` also behind `if count > 0`, and `+= 1` never does.
 
 ## Bad
 

@@ -70,7 +70,12 @@ struct Writing {
     file: Option<FileId>,
     /// Which is its write-ahead log, once there is one: what was committed last is there alone.
     log: Option<FileId>,
+    /// When it was looked last whether both are where they were.
+    looked: Option<Instant>,
 }
+
+/// How long it is taken for granted that the files are where they were: to look costs as much as a part of a commit.
+pub(super) const LOOK: Duration = Duration::from_millis(20);
 
 /// A mutex whose holder panicked has data that are whole: every change of them is one assignment.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -107,7 +112,18 @@ impl Shared {
             done: Condvar::new(),
             durable: AtomicU64::new(position.version),
             failure: OnceLock::new(),
-            connection: Mutex::new(Writing { connection, tables, position, unapplied: 0, data_version, path, file, log_path, log }),
+            connection: Mutex::new(Writing {
+                connection,
+                tables,
+                position,
+                unapplied: 0,
+                data_version,
+                path,
+                file,
+                log_path,
+                log,
+                looked: None,
+            }),
             callbacks: Mutex::default(),
         })
     }
@@ -319,6 +335,10 @@ impl Writing {
 
     /// The file is where the next process looks for it: what is written to another is lost with the end of this one.
     fn in_place(&mut self) -> Result<(), ApplyError> {
+        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
+            return Ok(());
+        }
+        self.looked = Some(Instant::now());
         let log = file_id(&self.log_path);
         // It was just written to: where files have ids, it has one.
         let is_there = log.is_some() == self.file.is_some() && self.log.is_none_or(|known| log == Some(known));

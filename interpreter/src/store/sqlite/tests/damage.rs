@@ -138,6 +138,7 @@ fn a_file_that_is_removed_or_moved_takes_nothing_more() {
             "removed" => fs::remove_dir_all(&inside).unwrap(),
             _ => fs::remove_file(inside.join("state.db-wal")).unwrap(),
         }
+        std::thread::sleep(crate::store::sqlite::writer::LOOK);
         let late = store.commit(&writes([create("b")]), 0).map(|committed| store.wait_durable(committed.version));
         let error = late.unwrap().unwrap_err();
         assert!(error.message.contains("was removed or moved while it was in use") && !error.transient, "{error}");

@@ -19,7 +19,8 @@ pub struct Limits {
     pub event_nesting: usize,
     /// `queue`: events waiting or in flight beyond which events from outside are refused. What handlers send is never refused.
     pub queue: usize,
-    /// `keep-outcomes`: milliseconds for which the outcome of an outside event is kept, so that sending it again gives it again.
+    /// `keep-outcomes`: milliseconds for which the outcome of an outside event is kept, so that sending it again gives it again; and
+    /// for which a receiver still knows an event of a store that others share, once its sender has dealt with it.
     pub keep_outcomes: i64,
     /// `conflict-timeout`: milliseconds after which an outside event that keeps losing against others ends in `conflict`.
     pub conflict_timeout: i64,

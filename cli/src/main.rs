@@ -104,7 +104,7 @@ fn main() -> ExitCode {
         Command::Explain(a) => command::explain::run(&a),
         Command::Completions(a) => command::completions::run(&a, Arguments::command()),
         Command::Man(a) => command::man::run(&a, Arguments::command()),
-        Command::Graph(a) => command::graph::run(&a, arguments.quiet),
+        Command::Graph(a) => command::graph::run(&a),
     };
     match result {
         Ok(code) => code,

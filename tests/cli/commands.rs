@@ -49,25 +49,75 @@ fn exit_statuses_tell_findings_from_wrong_use() {
 fn where_no_patterns_are_it_says_where_it_looked() {
     let nothing = folder(&[("notes.txt", b"none")]);
     let here = "no pattern files found: looked in . for `**/*.pattern`, leaving out what Git ignores\n";
-    for arguments in
-        [&["check"][..], &["check", "--output-format", "github"], &["check", "--fix"], &["fmt"], &["fmt", "--check"], &["test"], &["graph"]]
-    {
+    // Nobody said that there are any: a hook that has no files to name is content.
+    for arguments in [
+        &["check"][..],
+        &["check", "--output-format", "github"],
+        &["check", "--fix"],
+        &["fmt"],
+        &["fmt", "--check"],
+        &["test"],
+        &["explore"],
+    ] {
         let output = call(nothing.path(), arguments);
-        assert_eq!(String::from_utf8_lossy(&output.stderr), here, "{arguments:?}");
+        assert!(seen(&output).ends_with(here), "{arguments:?}\n{}", seen(&output));
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");
     }
     assert_eq!(seen(&call(nothing.path(), &["check", "--quiet"])), "");
-    // To run nothing is none of the things that may be meant.
-    let output = call(nothing.path(), &["run", "--quiet"]);
-    assert_eq!(output.status.code(), Some(2), "{}", seen(&output));
-    assert!(seen(&output).contains(here.trim_end()), "{}", seen(&output));
+    // A path says so, and to run or draw nothing is none of the things that may be meant.
+    for arguments in [
+        &["check", "--quiet", "."][..],
+        &["check", ".", "--write-baseline", "known.json"],
+        &["fmt", "."],
+        &["test", "."],
+        &["explore", "."],
+        &["run", "--quiet"],
+        &["graph"],
+    ] {
+        let output = call(nothing.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}\n{}", seen(&output));
+        assert!(seen(&output).contains(here.trim_end()), "{arguments:?}\n{}", seen(&output));
+    }
     assert!(!nothing.path().join(".patternc").exists(), "no store is made for nothing");
+    assert!(!nothing.path().join("known.json").exists(), "nothing is known of nothing");
+}
+
+#[test]
+fn a_configuration_whose_patterns_match_no_file_is_wrong() {
     let elsewhere = folder(&[("a.pattern", b"space a\n"), ("patternc.yaml", b"patterns: [\"src/*.pattern\"]\n")]);
-    let said = seen(&call(elsewhere.path(), &["check"]));
     let looked =
         "no pattern files found: looked in . for `src/*.pattern` (the `patterns` of patternc.yaml), leaving out what Git ignores\n";
-    assert_eq!(said, looked);
+    for command in ["check", "fmt", "test", "explore"] {
+        let output = call(elsewhere.path(), &[command, "--quiet"]);
+        assert_eq!(output.status.code(), Some(2), "{command}\n{}", seen(&output));
+        assert!(seen(&output).ends_with(looked), "{command}\n{}", seen(&output));
+    }
+    let json = call(elsewhere.path(), &["check", "--output-format", "json"]);
+    assert_eq!((json.status.code(), &*String::from_utf8_lossy(&json.stdout)), (Some(2), "[]\n"));
+    // What is named is there.
     assert_eq!(seen(&call(elsewhere.path(), &["check", "a.pattern"])), "1 file checked, nothing found\n");
+    assert_eq!(call(elsewhere.path(), &["check", "patternc.yaml"]).status.code(), Some(2), "nothing is fine about this one");
+}
+
+#[test]
+fn one_of_several_projects_without_patterns_is_told() {
+    let files = folder(&[]);
+    for (name, text) in [("a/patternc.yaml", "patterns: [\"src/*.pattern\"]\n"), ("b/patternc.yaml", ""), ("b/b.pattern", "space b\n")] {
+        let path = files.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("it lies in a folder")).expect("there is room");
+        std::fs::write(path, text).expect("there is room");
+    }
+    for command in ["check", "test"] {
+        let output = call(files.path(), &[command]);
+        assert_eq!(output.status.code(), Some(2), "{command}\n{}", seen(&output));
+        assert!(seen(&output).contains("looked in a for `src/*.pattern` (the `patterns` of a/patternc.yaml)"), "{}", seen(&output));
+    }
+    assert_eq!(call(files.path(), &["check", "b"]).status.code(), Some(0));
+    // One around others may have none of its own.
+    std::fs::remove_dir_all(files.path().join("a")).expect("it was made");
+    std::fs::write(files.path().join("patternc.yaml"), "rules: { late-check: warn }\n").expect("there is room");
+    let output = call(files.path(), &["check"]);
+    assert_eq!(output.status.code(), Some(0), "{}", seen(&output));
 }
 
 #[test]

@@ -22,8 +22,7 @@ use crate::rule_name::RuleName;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Files or folders; `-` reads one file from the standard input.
-    #[arg(default_value = ".")]
+    /// Files or folders, the current folder unless given; `-` reads one file from the standard input.
     paths: Vec<PathBuf>,
     /// How findings are written.
     #[arg(long, value_enum, default_value_t = Format::Full)]
@@ -156,7 +155,9 @@ fn once(arguments: &Arguments, projects: &mut [Loaded], from_stdin: bool, quiet:
         let found = found.into_iter().zip(confirmed).map(|(finding, confirmed)| Report::new(project, finding).confirmed(confirmed));
         reports.extend(found.filter(Report::is_wanted));
     }
+    let nothing = project::lacks_files(&arguments.paths, projects);
     if let Some(path) = &arguments.write_baseline {
+        nothing?;
         baseline::write(path, &reports)?;
         if !quiet {
             eprintln!("{} written to {}: `--baseline {1}` reports what comes after", count(reports.len(), "finding"), path.display());
@@ -180,8 +181,10 @@ fn once(arguments: &Arguments, projects: &mut [Loaded], from_stdin: bool, quiet:
         write(arguments, &mut out, &files, &reports)?;
     }
     out.flush()?;
-    if !quiet && files.is_empty() && arguments.paths.iter().all(|path| path.is_dir()) {
-        eprintln!("{}", project::no_files(&arguments.paths)?);
+    // The first file may still be written.
+    let nothing = if arguments.watch { nothing.or_else(|fault| Ok(Some(fault.to_string()))) } else { nothing };
+    if let Some(said) = nothing?.filter(|_| !quiet) {
+        eprintln!("{said}");
     } else if !quiet && (arguments.output_format.is_prose() || fixes) {
         if fixes {
             let (mended_now, files) = (count(mended.findings, "finding"), count(mended.files(), "file"));

@@ -13,8 +13,7 @@ use crate::render::{self, Position, count};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Files or folders; `-` formats the standard input to the standard output.
-    #[arg(default_value = ".")]
+    /// Files or folders, the current folder unless given; `-` formats the standard input to the standard output.
     paths: Vec<PathBuf>,
     /// Write nothing; exit with 1 if a file would change.
     #[arg(long)]
@@ -56,10 +55,9 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         for file in &files {
             one(arguments, file, false, &mut tally)?;
         }
-        if !quiet && files.is_empty() {
-            eprintln!("{}", project::no_files(&arguments.paths)?);
-        } else if !quiet {
-            eprintln!("{}", summary(&tally, arguments.check || arguments.diff));
+        let nothing = if files.is_empty() { Some(project::no_files_unless_said(&arguments.paths)?) } else { None };
+        if !quiet {
+            eprintln!("{}", nothing.unwrap_or_else(|| summary(&tally, arguments.check || arguments.diff)));
         }
     }
     let refused = tally.broken > 0 || (tally.changed > 0 && (arguments.check || arguments.diff));

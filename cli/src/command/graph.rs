@@ -42,10 +42,10 @@ enum Format {
     Svg,
 }
 
-pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Fault> {
     let project = project::load_one(&arguments.path)?;
-    if !quiet && project.is_empty() {
-        eprintln!("{}", project::no_files(std::slice::from_ref(&arguments.path))?);
+    if project.is_empty() {
+        return Err(project::no_files(std::slice::from_ref(&arguments.path)));
     }
     let unknown = |name: &str| Fault::Use(format!("there is no handler `{name}` here (`patternc graph` names them all)"));
     let shown = if arguments.effects {

@@ -50,7 +50,7 @@ const FINISH: Duration = Duration::from_secs(30);
 pub fn run(arguments: &Arguments, voice: Voice) -> Result<ExitCode, Fault> {
     let project = project::load_one(&arguments.path)?;
     if project.is_empty() {
-        return Err(Fault::Use(project::no_files(std::slice::from_ref(&arguments.path))?));
+        return Err(project::no_files(std::slice::from_ref(&arguments.path)));
     }
     if let Some(code) = super::test::refuse_errors(&project, deployment::judged(&project, arguments.deployment.as_deref())?)? {
         return Ok(code);

@@ -24,8 +24,7 @@ use crate::render::{self, Position, Report};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Files or folders.
-    #[arg(default_value = ".")]
+    /// Files or folders; the current folder unless given.
     paths: Vec<PathBuf>,
     /// Run only tests whose name contains this.
     #[arg(long, value_name = "TEXT")]
@@ -80,8 +79,8 @@ struct Ran {
 
 pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     let projects = project::load(&arguments.paths, Vec::new())?;
-    if !quiet && projects.iter().all(|project| project.wanted_files().is_empty()) {
-        eprintln!("{}", project::no_files(&arguments.paths)?);
+    if let Some(said) = project::lacks_files(&arguments.paths, &projects)?.filter(|_| !quiet) {
+        eprintln!("{said}");
     }
     let mut ran = Vec::new();
     let mut out = io::stdout().lock();

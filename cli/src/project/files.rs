@@ -48,22 +48,37 @@ pub fn pattern_files(paths: &[PathBuf]) -> Result<Vec<PatternFile>, Fault> {
     Ok(all)
 }
 
-/// What to say where there are no pattern files: where was looked, and for what.
-pub fn no_files(paths: &[PathBuf]) -> Result<String, Fault> {
-    let here = current_folder()?;
-    let mut looked = Vec::new();
-    for path in paths {
-        let full = normal(&here.join(path));
-        let root = root_of(&full);
-        let config = read_config(&root)?;
-        let patterns: Vec<String> = included(config.as_deref()).iter().map(|pattern| format!("`{pattern}`")).collect();
-        let of = match config {
-            Some(_) => format!(" (the `patterns` of {})", root.strip_prefix(&here).unwrap_or(&root).join(CONFIG).display()),
-            None => String::new(),
-        };
-        looked.push(format!("in {} for {}{of}", path.display(), patterns.join(", ")));
-    }
-    Ok(format!("no pattern files found: looked {}, leaving out what Git ignores", looked.join(" and ")))
+/// That there are no pattern files: where was looked, and for what.
+pub fn no_files(paths: &[PathBuf]) -> Fault {
+    let said = || -> Result<String, Fault> {
+        let here = current_folder()?;
+        let mut looked = Vec::new();
+        for path in or_here(paths) {
+            let root = root_of(&normal(&here.join(&path)));
+            let config = read_config(&root)?;
+            let patterns: Vec<String> = included(config.as_deref()).iter().map(|pattern| format!("`{pattern}`")).collect();
+            let of = match config {
+                Some(_) => format!(" (the `patterns` of {})", root.strip_prefix(&here).unwrap_or(&root).join(CONFIG).display()),
+                None => String::new(),
+            };
+            looked.push(format!("in {} for {}{of}", path.display(), patterns.join(", ")));
+        }
+        Ok(format!("no pattern files found: looked {}, leaving out what Git ignores", looked.join(" and ")))
+    };
+    said().map_or_else(|fault| fault, Fault::Use)
+}
+
+/// The same as a message where nobody said that there are some, with a path or a `patternc.yaml`: a hook that has no file to name is content
+/// with a folder that has none.
+pub fn no_files_unless_said(paths: &[PathBuf]) -> Result<String, Fault> {
+    let is_said = !paths.is_empty() || root_of(&current_folder()?).join(CONFIG).is_file();
+    let fault = no_files(paths);
+    if is_said { Err(fault) } else { Ok(fault.to_string()) }
+}
+
+/// The paths that were given, or the current folder.
+fn or_here(paths: &[PathBuf]) -> Vec<PathBuf> {
+    if paths.is_empty() { vec![".".into()] } else { paths.to_vec() }
 }
 
 pub(super) fn current_folder() -> Result<PathBuf, Fault> {
@@ -76,8 +91,8 @@ pub(super) type Found = Vec<(PathBuf, Vec<PathBuf>, Files)>;
 pub(super) fn found(here: &Path, paths: &[PathBuf], mut overlays: Vec<Overlay>) -> Result<Found, Fault> {
     overlays.iter_mut().for_each(|overlay| overlay.path = normal(&here.join(&overlay.path)));
     let mut wanted: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
-    for path in paths {
-        let full = normal(&here.join(path));
+    for path in or_here(paths) {
+        let full = normal(&here.join(&path));
         if !overlays.iter().any(|overlay| overlay.path == full) && !full.exists() {
             return Err(Fault::Use(format!("there is no {}", path.display())));
         }

@@ -23,7 +23,9 @@ use patternc_compiler::resolve::{relative_path, scope};
 use patternc_compiler::rules::syntax;
 use patternc_grammar::syntax::Span;
 
-pub use self::files::{BYTE_ORDER_MARK, CONFIG, Overlay, PatternFile, includes_others, no_files, normal, pattern_files, without_mark};
+pub use self::files::{
+    BYTE_ORDER_MARK, CONFIG, Overlay, PatternFile, includes_others, no_files, no_files_unless_said, normal, pattern_files, without_mark,
+};
 use self::files::{Files, current_folder, found, imports, read, root_of, slashed};
 use crate::baseline::Baseline;
 use crate::fault::Fault;
@@ -55,6 +57,21 @@ pub fn load(paths: &[PathBuf], overlays: Vec<Overlay>) -> Result<Vec<Loaded>, Fa
         loaded.extend(separate(assemble(&here, root, &wanted, files)));
     }
     Ok(loaded)
+}
+
+/// What to say where pattern files were asked for that are not there; a fault where somebody said that they are.
+pub fn lacks_files(paths: &[PathBuf], projects: &[Loaded]) -> Result<Option<String>, Fault> {
+    // A file that was named is there, and may be a `patternc.yaml`.
+    if projects.iter().all(|project| project.wanted_files().is_empty()) && paths.iter().all(|path| path.is_dir()) {
+        return no_files_unless_said(paths).map(Some);
+    }
+    let holds_others = |root: &Path| projects.iter().any(|other| other.folder != root && other.folder.starts_with(root));
+    let lacking = |project: &&Loaded| {
+        let is_configured = Project::get(&project.db).config(&project.db).is_some();
+        is_configured && project.is_empty() && !holds_others(&project.folder)
+    };
+    let lacking: Vec<PathBuf> = projects.iter().filter(lacking).map(|project| project.root.clone()).collect();
+    if lacking.is_empty() { Ok(None) } else { Err(no_files(&lacking)) }
 }
 
 /// Loads projects again of which some are loaded already. Those that are there still are taken out of `known`: what has not changed in them

@@ -282,7 +282,7 @@ pub struct Mirror {
     pub fact: Type,
     pub scope_ty: Type,
     /// The type of the records that say which facts there are, each in the space of the records that give it. Named
-    /// `MIRROR.facts`, with three cells: [`Mirror::SCOPE`], [`Mirror::FACT`] and [`Mirror::GIVEN`].
+    /// `MIRROR.facts`, with four cells: [`Mirror::SCOPE`], [`Mirror::FACT`], [`Mirror::GIVEN`] and [`Mirror::THERE`].
     pub ledger: RecordId,
     /// The type of the records that say what the other side answered last, one in each space, where it answers with a Text. Named
     /// `MIRROR.tokens`, with one cell: [`Mirror::NEWEST`].
@@ -300,6 +300,9 @@ impl Mirror {
     pub const FACT: CellIndex = CellIndex(1);
     /// Of a ledger: how many records of the scope give the fact. At 0 the other side must not have it.
     pub const GIVEN: CellIndex = CellIndex(2);
+    /// Of a ledger, since the other side has refused what it was told of the fact: whether it may have it. `none` where it has refused nothing
+    /// since it acknowledged something: then it has what it acknowledged.
+    pub const THERE: CellIndex = CellIndex(3);
 }
 
 /// A test: statements of its own kind over an own frame.

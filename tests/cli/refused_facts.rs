@@ -164,6 +164,46 @@ fn a_fact_that_every_reconciliation_finds_refused_is_parked_once() {
     assert!(calls.lines().last().is_some_and(|call| call.contains("\"put\"")), "{calls}");
 }
 
+/// What was never there, since the other side knows no such reader, is not there after it was taken back either.
+#[test]
+fn what_the_other_side_never_took_is_in_nobodys_way_when_it_is_taken_back() {
+    let (files, share) = never_taken(SERVICE, CONFIG);
+    let path = files.path();
+    call(path, &["run", "--quiet"], &share, 0);
+    only_parked(path);
+    assert!(call(path, &["run", "--quiet"], UNSHARE, 0).contains("committed"));
+    assert_eq!(parked(path), [] as [String; 0]);
+    let calls = std::fs::read_to_string(path.join("calls")).expect("it was asked");
+    assert!(calls.lines().last().is_some_and(|call| call.contains("\"del\"")), "it is asked all the same: {calls}");
+    // Granted once more, and taken by then: what is refused now is in the way.
+    std::fs::remove_file(path.join("refuses")).expect("it was there");
+    call(path, &["run", "--quiet"], &share.replace("\"s\"", "\"s2\""), 0);
+    write(path, "refuses", "\"not now\"");
+    let said = call(path, &["run", "--quiet"], &UNSHARE.replace("\"u\"", "\"u2\""), 1);
+    let id = only_parked(path);
+    assert!(said.contains(&format!("`patternc retry {id}`")) && said.contains("`patternc reconcile rights`"), "{said}");
+}
+
+/// An add that was refused once its first answer was lost may have arrived: what takes it back is waited for.
+#[test]
+fn what_the_other_side_may_have_taken_is_waited_for() {
+    let lost = SERVICE.replace("exit 65", "if [ ! -f lost ]; then touch lost; exit 3; fi; exit 65");
+    let (files, share) = never_taken(&lost, &CONFIG.replace(", replays: true", ""));
+    let path = files.path();
+    call(path, &["run", "--quiet"], &share, 0);
+    assert!(call(path, &["run", "--quiet"], UNSHARE, 1).contains("unavailable"));
+    only_parked(path);
+}
+
+/// A document of which the other side is to be told in vain, and what grants bob's right.
+fn never_taken(service: &str, config: &str) -> (tempfile::TempDir, String) {
+    let files = folder(&[("a.pattern", PATTERN), ("patternc.yaml", config), ("az.sh", service), ("there", "[]")]);
+    let path = files.path();
+    call(path, &["run", "--quiet"], "{\"create\":\"Doc\",\"as\":\"d\",\"cells\":{\"name\":\"plan\"}}\n", 0);
+    write(path, "refuses", "\"no such reader\"");
+    (files, UNSHARE.replace("unshare", "share").replace("\"u\"", "\"s\""))
+}
+
 /// Another extern would be told only of what changes: it has to be a new mirror, which tells all.
 #[test]
 fn a_mirror_that_is_to_tell_another_extern_is_put_in_anew() {

@@ -66,8 +66,13 @@ impl Other {
         }
         let fact = fact(&call.args[0]);
         *self.asked.entry(fact.0.clone()).or_default() += 1;
-        if self.refused.contains(&*call.event.0) || self.chance(self.refuses) {
+        // One that it has done is answered as it was before.
+        if self.refused.contains(&*call.event.0) || !self.done.contains(&*call.event.0) && self.chance(self.refuses) {
             self.refused.insert(call.event.0.to_string());
+            // Who does not know that it keeps to what it answered has to take it for unknown.
+            if call.doubtful && self.chance(50) {
+                return CallAnswer::Unusable("not now; but an earlier attempt may have taken effect".into());
+            }
             return CallAnswer::Rejected("not now".into());
         }
         let this = (call.event.0.to_string(), call.operation == 0, fact);

@@ -458,3 +458,62 @@ fn whatever_is_refused_and_mended_by_hand_is_parked_once_and_settled() {
         played.check(seed);
     }
 }
+
+/// A removal that is refused is in nobody's way if the other side has never had the fact; else whoever relies on it is not told, whatever was
+/// refused, taken up again, found out or mended before.
+#[test]
+fn a_removal_is_told_of_only_if_the_other_side_does_not_have_the_fact() {
+    let first = DOCS.replace("remove(f) =", "remove(f) first =");
+    let ada = || ("ada".to_owned(), "cyd".to_owned());
+    let (mut needless, mut needed) = (0, 0);
+    for seed in 0..200 {
+        let mut played = begin(&first, seed);
+        let space = played.world.space("docs");
+        let doc = played.world.create("Doc", space, &[("owner", text("ada"))]);
+        for round in 0..8 {
+            played.other.borrow_mut().refuses = [0, 60, 100][played.random.below(3)];
+            played.other.borrow_mut().delays = [0, 40][played.random.below(2)];
+            let removal = (round % 2 == 1).then(|| played.world.send(&doc, "unshare", vec![text("cyd")]));
+            if removal.is_none() {
+                played.world.send(&doc, "share", vec![text("cyd")]);
+            }
+            played.world.end(Vec::new());
+            if played.random.below(3) == 0 {
+                played.world.crash();
+                played.world.end(Vec::new());
+            }
+            let parked = played.world.engine().parked();
+            let there = played.other.borrow().facts.contains(&ada());
+            if let Some(removal) = removal {
+                if let Some(outcome) = played.world.outcome(removal) {
+                    assert!(matches!(outcome, Outcome::Committed(_)), "seed {seed}: {outcome:?}");
+                    assert!(!there, "seed {seed}: told in round {round} while the other side has it");
+                    needless += usize::from(played.other.borrow().refuses == 100);
+                } else {
+                    needed += usize::from(there);
+                    assert_eq!(parked.len(), 1, "seed {seed}");
+                }
+            }
+            let Some(parked) = parked.first() else { continue };
+            match played.random.below(6) {
+                0 => played.world.engine_mut().retry(parked).expect("it is parked"),
+                1 => drop(played.world.engine_mut().reconcile(0, text("ada"))),
+                2 => {
+                    // Somebody does by hand what the records say.
+                    let mut other = played.other.borrow_mut();
+                    if removal.is_some() {
+                        other.facts.remove(&ada())
+                    } else {
+                        other.facts.insert(ada())
+                    };
+                    drop(other);
+                    played.world.engine_mut().resolve(parked, Happened::Done(Value::None)).expect("it is parked");
+                }
+                3 => played.world.engine_mut().resolve(parked, Happened::NotDone).expect("it is parked"),
+                _ => {}
+            }
+            played.world.end(Vec::new());
+        }
+    }
+    assert!(needless > 20 && needed > 20, "{needless} were needless, {needed} needed");
+}

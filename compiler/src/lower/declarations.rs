@@ -273,7 +273,12 @@ impl<'db> ProgramLowering<'_, 'db> {
         self.program.records[record.index()].mirrors.push(self.program.mirrors.len() as u32);
         let cell =
             |name: &str, ty: Type, index: bool| Cell { name: Name::from(name), ty, default: None, unique: false, index, inverse: None };
-        let ledger = vec![cell("scope", scope_ty.clone(), true), cell("fact", fact.clone(), false), cell("given", Type::Int, false)];
+        let ledger = vec![
+            cell("scope", scope_ty.clone(), true),
+            cell("fact", fact.clone(), false),
+            cell("given", Type::Int, false),
+            cell("there", Type::Optional(Box::new(Type::Bool)), false),
+        ];
         let ledger = self.kept_by_mirror(signature.name, "facts", record, ledger);
         let tells = ["add", "remove"].map(|word| location::mirror_clause(self.linker.db, item, word).and_then(|owner| bodies.get(owner)));
         let tokens = tells.iter().all(|body| body.is_some_and(|body| answers_with_text(&body.kind))).then(|| {

@@ -151,7 +151,7 @@ impl Engine {
             (Kind::Deliver { flight }, Then::Closed(closed)) => self.closed(flight, closed, point),
             (Kind::Resume { flight, .. }, Then::Closed(_)) => self.sent_anew(flight, renewed.as_ref(), point),
             (Kind::Resume { flight, .. }, _) => self.resumed(flight, point),
-            (Kind::Renew { flight, again }, _) => self.renewed(flight, again, renewed.as_ref(), point),
+            (Kind::Renew { flight, by }, _) => self.renewed(flight, by, renewed.as_ref(), point),
             (Kind::Spare { flight }, then) => self.spared(flight, &then, point),
             (Kind::Repair { reconciliation }, Then::Repaired(repairs)) => self.repaired(reconciliation, repairs),
             (Kind::Forget { resume, .. }, _) => {

@@ -343,11 +343,23 @@ impl Engine {
         if stays {
             return false;
         }
-        if let Some(flight) = self.flights.get_mut(&key) {
-            flight.trouble = Some("it waits until the other side of a mirror has taken a fact away (`remove(f) first`)".to_owned());
-        }
         self.fences.waiting.push_back(Fenced { removals, then: Then::Start(key) });
+        self.say_what_fences();
         true
+    }
+
+    /// Has the events that wait for removals say so, and what can be done if the other side refuses them.
+    pub(super) fn say_what_fences(&mut self) {
+        let waiting = self.fences.waiting.iter().filter_map(|fenced| match fenced.then {
+            Then::Start(key) => Some((key, self.refused_among(&fenced.removals))),
+            _ => None,
+        });
+        for (key, refused) in waiting.collect::<Vec<_>>() {
+            if let Some(flight) = self.flights.get_mut(&key) {
+                let waits = "it waits until the other side of a mirror has taken a fact away (`remove(f) first`)";
+                flight.trouble = Some(if refused.is_empty() { waits.to_owned() } else { format!("{waits}: {refused}") });
+            }
+        }
     }
 
     /// The jobs and events on their way that can only go on once a removal is taken up that is parked.
@@ -379,9 +391,11 @@ impl Engine {
     pub(super) fn expire_fenced(&mut self, now: i64) {
         while let Some(at) = self.fences.waiting.iter().position(|fenced| fenced.deadline().is_some_and(|deadline| deadline <= now)) {
             let Some(fenced) = self.fences.waiting.remove(at) else { return };
+            let refused = self.refused_among(&fenced.removals);
             let late = format!(
-                "what a mirror removes first has not reached the other side for {} ms (setting `unavailable-timeout`)",
-                self.limits.unavailable_timeout
+                "what a mirror removes first has not reached the other side for {} ms (setting `unavailable-timeout`){}{refused}",
+                self.limits.unavailable_timeout,
+                if refused.is_empty() { "" } else { ": " }
             );
             match fenced.then {
                 Then::Tell { ticket, event, .. } => {

@@ -148,6 +148,11 @@ impl Engine {
         queue.into_iter().flat_map(|queue| queue.iter()).filter_map(|key| Some((*key, self.flights.get(key)?)))
     }
 
+    /// Whether no other record of a ledger gives a fact, or ever did.
+    pub(super) fn is_only_giver(&self, fact: Fact, row: &RecordRef) -> bool {
+        self.givers.of(fact).all(|giver| giver == row)
+    }
+
     /// Whether records give the fact of a ledger's record.
     pub(super) fn is_given_by(&self, row: &RecordRef) -> bool {
         matches!(self.of_ledger(row, Mirror::GIVEN), Some(Value::Int(given)) if given > 0)

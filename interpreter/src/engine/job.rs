@@ -50,14 +50,25 @@ pub(super) enum Kind {
     MarkTried { flight: FlightKey },
     /// A parked event is to be delivered again; `anew`: as a new event.
     Resume { flight: FlightKey, anew: bool },
-    /// A parked difference of a mirror goes; `again`: what is true now is told instead, unless that is on its way.
-    Renew { flight: FlightKey, again: bool },
+    /// A parked difference of a mirror goes.
+    Renew { flight: FlightKey, by: Renewal },
     /// A removal is not made if others give the fact.
     Spare { flight: FlightKey },
     /// The next repairs of a reconciliation.
     Repair { reconciliation: u64 },
     /// The receiver forgets events that their senders have dealt with.
     Forget { store: usize, events: Vec<DealtWith>, resume: Option<FlightKey> },
+}
+
+/// What takes the place of a parked difference of a mirror.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Renewal {
+    /// A newer one of its fact, which has landed or is parked itself.
+    Newer,
+    /// What someone has found out: the other side is as it should be.
+    SoAlready,
+    /// One that says what is true now, unless that is on its way.
+    Again,
 }
 
 /// An event that its sender has dealt with.
@@ -285,8 +296,11 @@ impl Engine {
             Kind::Settle { flight, outcome } => {
                 let flight = &self.flights[flight];
                 let outgoing = &flight.outgoing;
+                if self.mirror_of(outgoing).is_some() {
+                    return self.close_difference(flight, outcome, now);
+                }
                 let Some(arm) = flight.arm(outcome) else {
-                    return Ok(self.close(flight, outcome.clone(), self.keep_token(flight, outcome)?, now));
+                    return Ok(self.close(flight, outcome.clone(), CommitRequest::default(), now));
                 };
                 let env = self.env(outgoing.answers.as_ref(), outgoing.event.caller.as_ref(), now, ids);
                 let value = bound(outcome);
@@ -305,7 +319,7 @@ impl Engine {
                 }
                 prepared
             }
-            Kind::Renew { flight, again } => self.renew(execution, &self.flights[flight], *again, now, ids)?,
+            Kind::Renew { flight, by } => self.renew(execution, &self.flights[flight], *by, now, ids)?,
             Kind::Spare { flight } => self.spare(execution, *flight, &self.flights[flight], now, ids)?,
             Kind::Repair { reconciliation } => self.repair(execution, *reconciliation, now, ids)?,
             Kind::Forget { store, events, .. } => {

@@ -11,7 +11,7 @@ use patternc_program::{CellIndex, Home, Mirror, RecordId};
 
 use super::flight::{Flight, FlightKey};
 use super::givers::Says;
-use super::job::{Job, Kind, Prepared, Then};
+use super::job::{Job, Kind, Prepared, Renewal, Then};
 use super::{Engine, Point};
 use crate::attempt::Env;
 use crate::event::{EventId, Outcome, Outgoing, OutgoingState};
@@ -55,7 +55,7 @@ impl Engine {
             }
             // What was refused before it is out of date; what was refused after it is not.
             if parked < key && self.is_outdone(parked, flight) {
-                self.enqueue(Job::new(Kind::Renew { flight: parked, again: false }));
+                self.enqueue(Job::new(Kind::Renew { flight: parked, by: Renewal::Newer }));
             } else {
                 self.parked_facts.entry(says.fact).or_default().push(parked);
             }
@@ -78,6 +78,7 @@ impl Engine {
         if flight.says.is_some() {
             let outgoing = flight.outgoing.clone();
             self.note_parked_fact(key);
+            self.say_what_fences();
             self.left(key, &outgoing, Some(reason));
         }
     }
@@ -96,16 +97,16 @@ impl Engine {
             };
             // Whoever waits for a removal goes on waiting.
             self.fence_instead(&old.event.id, &new.event.id, &new.from);
-            self.enqueue(Job::new(Kind::Renew { flight: older, again: false }));
+            self.enqueue(Job::new(Kind::Renew { flight: older, by: Renewal::Newer }));
         }
     }
 
-    /// Takes a parked difference out of the store; `again`: for one that says what is true now, unless one is on its way.
+    /// Takes a parked difference out of the store.
     pub(super) fn renew(
         &self,
         execution: &mut Execution,
         flight: &Flight,
-        again: bool,
+        by: Renewal,
         now: i64,
         ids: u128,
     ) -> Result<Prepared, StoreError> {
@@ -115,8 +116,17 @@ impl Engine {
         let (Some(mirror), Some(fact), Some(Value::Int(given))) = (mirror, row(Mirror::FACT)?, row(Mirror::GIVEN)?) else {
             return Ok(self.remove(flight));
         };
-        if !again || flight.says.is_some_and(|says| self.telling_of(says, &flight.outgoing).is_some()) {
-            return Ok(self.remove(flight));
+        match by {
+            Renewal::Newer => return Ok(self.remove(flight)),
+            Renewal::SoAlready => {
+                let mut prepared = self.remove(flight);
+                self.note_there(&mut prepared.request, from, None)?;
+                return Ok(self.prepared(prepared.store, prepared.request, prepared.then));
+            }
+            Renewal::Again if flight.says.is_some_and(|says| self.telling_of(says, &flight.outgoing).is_some()) => {
+                return Ok(self.remove(flight));
+            }
+            Renewal::Again => {}
         }
         let env = self.env(None, flight.outgoing.event.caller.as_ref(), now, ids);
         match self.difference(execution, &env, mirror, from, &fact, given > 0, EventId(id_text(ids).into()))? {
@@ -124,6 +134,10 @@ impl Engine {
                 let mut prepared = self.remove(flight);
                 prepared.request.outbox.push(OutboxChange::Add(Arc::new(difference)));
                 prepared.request.reads.push(unchanged(from, Mirror::GIVEN));
+                // Parked by a program that noted nothing of it.
+                if self.may_be_there(from)?.is_none() {
+                    self.note_there(&mut prepared.request, from, Some(true))?;
+                }
                 Ok(self.prepared(prepared.store, prepared.request, prepared.then))
             }
             Err(failure) => {
@@ -140,15 +154,15 @@ impl Engine {
         self.prepared(flight.sent.store, request, Then::Renewed)
     }
 
-    /// A parked difference is gone; `sent`: the one that was sent for it. If it was taken up `again`, another may have been on its way.
-    pub(super) fn renewed(&mut self, key: FlightKey, again: bool, sent: Option<&EventId>, point: Point) {
+    /// A parked difference is gone; `sent`: the one that was sent for it. If it was taken up again, another may have been on its way.
+    pub(super) fn renewed(&mut self, key: FlightKey, by: Renewal, sent: Option<&EventId>, point: Point) {
         let Some(Flight { outgoing, says, .. }) = self.flights.get(&key) else { return };
         let (outgoing, says) = (outgoing.clone(), *says);
         if let Some(new) = sent {
             self.fence_instead(&outgoing.event.id, new, &outgoing.from);
         }
         let instead = sent.and_then(|sent| self.by_event.get(sent)).copied();
-        let instead = instead.or_else(|| self.telling_of(says.filter(|_| again)?, &outgoing));
+        let instead = instead.or_else(|| self.telling_of(says.filter(|_| by == Renewal::Again)?, &outgoing));
         if let Some(instead) = instead.and_then(|instead| self.flights.get_mut(&instead)) {
             instead.instead_of = Some(outgoing.event.id.clone());
         }
@@ -253,7 +267,7 @@ impl Engine {
                 }
                 Presence::Never | Presence::Deleted => {
                     request.reads.push(Read { key: ReadKey::Exists(row.clone()), seen: Seen::Value(None) });
-                    Write::Create { record: row.clone(), cells: vec![scope.clone(), fact.clone(), Value::Int(*given)] }
+                    Write::Create { record: row.clone(), cells: vec![scope.clone(), fact.clone(), Value::Int(*given), Value::None] }
                 }
             });
             if (*given > 0) != (*stored > 0) {

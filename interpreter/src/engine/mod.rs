@@ -29,6 +29,7 @@ mod outside;
 mod reading;
 mod reconcile;
 mod recovery;
+mod refused;
 mod resume;
 mod saga;
 mod status;

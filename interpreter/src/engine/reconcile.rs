@@ -18,7 +18,7 @@ use patternc_program::{Home, Mirror, SpaceId, Type};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::flight::{Flight, FlightKey, Stage};
-use super::job::{Job, Kind};
+use super::job::{Job, Kind, Renewal};
 use super::{Engine, Point};
 use crate::event::{EventId, Outcome, Outgoing, OutgoingState};
 use crate::failure::{Failure, FailureKind};
@@ -429,7 +429,7 @@ impl Engine {
             run.report.settled.push(fact.clone());
         }
         for (flight, ..) in settled {
-            self.enqueue(Job::new(Kind::Renew { flight, again: false }));
+            self.enqueue(Job::new(Kind::Renew { flight, by: Renewal::SoAlready }));
         }
     }
 

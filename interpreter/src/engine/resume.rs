@@ -7,7 +7,7 @@ use std::sync::Arc;
 use patternc_program::Repeat;
 
 use super::flight::{Flight, FlightKey, Stage};
-use super::job::{DealtWith, Job, Kind, Prepared};
+use super::job::{DealtWith, Job, Kind, Prepared, Renewal};
 use super::{Engine, Point};
 use crate::event::{Action, Event, EventId, Outcome, Outgoing, OutgoingState, Received};
 use crate::failure::{Failure, FailureKind};
@@ -59,7 +59,7 @@ impl Engine {
     pub fn retry(&mut self, event: &EventId) -> Result<(), RetryError> {
         let (key, flight, outcome) = self.parked_flight(event)?;
         if self.mirror_of(&flight.outgoing).is_some() {
-            self.renew_parked(key, true);
+            self.renew_parked(key, Renewal::Again);
             return Ok(());
         }
         let again = match &outcome {
@@ -99,7 +99,7 @@ impl Engine {
         let Outcome::Failed(failure) = &outcome else { return Err(RetryError::Done(event.clone())) };
         if self.mirror_of(&flight.outgoing).is_some() {
             // What was not done is told as it is true by now.
-            self.renew_parked(key, happened == Happened::NotDone);
+            self.renew_parked(key, if happened == Happened::NotDone { Renewal::Again } else { Renewal::SoAlready });
             return Ok(());
         }
         match happened {
@@ -135,10 +135,10 @@ impl Engine {
         matches!(action, Action::Handler { handler, .. } if self.program.handler(*handler).halfway)
     }
 
-    /// Takes a parked difference of a mirror away; `again`: for one that says what is true now.
-    fn renew_parked(&mut self, key: FlightKey, again: bool) {
+    /// Takes a parked difference of a mirror away.
+    fn renew_parked(&mut self, key: FlightKey, by: Renewal) {
         self.set_stage(key, Stage::Settling);
-        self.enqueue(Job::new(Kind::Renew { flight: key, again }));
+        self.enqueue(Job::new(Kind::Renew { flight: key, by }));
     }
 
     /// Does what is known not to have happened. A call gets a new key: the outside may answer one that it knows with what it answered first.

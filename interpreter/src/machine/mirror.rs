@@ -159,7 +159,9 @@ impl<'a> Machine<'a> {
             self.tx.change(&record, Mirror::GIVEN, Change::AddInt, Value::Int(by))?;
         } else {
             self.tx.begin_create(&record)?;
-            for (cell, value) in [(Mirror::SCOPE, scope), (Mirror::FACT, fact.clone()), (Mirror::GIVEN, Value::Int(after))] {
+            let cells =
+                [(Mirror::SCOPE, scope), (Mirror::FACT, fact.clone()), (Mirror::GIVEN, Value::Int(after)), (Mirror::THERE, Value::None)];
+            for (cell, value) in cells {
                 self.tx.init_cell(&record, cell, value)?;
             }
             self.tx.end_create(&record)?;

@@ -109,7 +109,7 @@ impl Engine {
     }
 
     /// The sender's bookkeeping for an outcome that no arm takes.
-    pub(super) fn close(&self, flight: &Flight, outcome: Outcome, request: CommitRequest, now: i64) -> Prepared {
+    pub(in super::super) fn close(&self, flight: &Flight, outcome: Outcome, request: CommitRequest, now: i64) -> Prepared {
         // It is no answer: who waits for one goes on waiting until someone has found out.
         if self.mirror_of(&flight.outgoing).is_none()
             && let Some(question) = self.open_question(flight, &outcome)

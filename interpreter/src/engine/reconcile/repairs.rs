@@ -49,6 +49,10 @@ impl Engine {
             let row = match &planned.row {
                 Some(row) => {
                     request.reads.push(unchanged(row, Mirror::GIVEN));
+                    // The other side has it, or was told of it before: should it refuse the repair, it may have it.
+                    if !planned.missing || self.may_be_there(row)?.is_none() {
+                        self.note_there(&mut request, row, Some(true))?;
+                    }
                     row.clone()
                 }
                 None => {
@@ -57,7 +61,7 @@ impl Engine {
                         Err(failure) => return Ok(repaired(Err(failure))),
                     };
                     request.reads.push(Read { key: ReadKey::Exists(row.clone()), seen: Seen::Value(None) });
-                    let cells = vec![run.scope.clone(), planned.fact.clone(), Value::Int(0)];
+                    let cells = vec![run.scope.clone(), planned.fact.clone(), Value::Int(0), Value::Bool(true)];
                     request.writes.push(Write::Create { record: row.clone(), cells });
                     if request.spaces.is_empty() {
                         request.spaces.push(space.clone());

@@ -219,11 +219,31 @@ fn unresolved(db: &dyn Db, file: SourceFile, import: &Use) -> Diagnostic {
             .help("write a path relative to this file");
     };
     let finding = Diagnostic::error("unresolved-import", file, span, format!("there is no file {resolved} in this project"));
-    let Some(meant) = meant_file(db, file, import, &resolved) else { return finding.help("paths are relative to the file that imports") };
+    let Some(meant) = meant_file(db, file, import, &resolved) else { return finding.help(where_files_may_be(db, file, path, &resolved)) };
     let declares_all = import.names.iter().all(|name| items(db, meant).named(name.name).is_some());
     let meant = format!("\"{}\"", crate::resolve::relative_path(file.path(db), meant.path(db)));
     let safety = if declares_all { Safety::Safe } else { Safety::Unsafe };
     finding.help(format!("did you mean {meant}?")).replace(format!("write {meant}"), safety, file, span, meant)
+}
+
+/// Why a path may lead nowhere though there is a file: what belongs to a project is not what lies on the disk.
+fn where_files_may_be(db: &dyn Db, file: SourceFile, path: &str, resolved: &str) -> String {
+    let is_configured = Project::try_get(db).is_some_and(|project| project.config(db).is_some());
+    let is_outside = resolved.starts_with("../");
+    let name = file.path(db).rsplit('/').next().unwrap_or_default();
+    match (is_outside, is_configured) {
+        (true, true) => format!("a project is the folder of its patternc.yaml, and {path} leads out of it: move the file into it"),
+        (true, false) => format!(
+            "without a patternc.yaml a project is one folder, and {path} leads out of it: write a patternc.yaml (it may be empty) into \
+             the folder that holds both files"
+        ),
+        (false, true) => {
+            format!(
+                "paths are relative to {name}; files that Git ignores, or that the `patterns` of patternc.yaml leave out, do not belong to the project"
+            )
+        }
+        (false, false) => format!("paths are relative to {name}; files that Git ignores do not belong to the project"),
+    }
 }
 
 /// The file that was probably meant by a path to `resolved`: that path without its ending, a file of that name elsewhere, a similar name, or the only

@@ -17,6 +17,10 @@ const PAGE: &str = r##"
 
 The file named by `use` is not part of the project, or it declares nothing of that name. Paths are relative to the importing file.
 
+A project is the folder of its `patternc.yaml`, with the files that its `patterns` match and Git does not ignore. Without a `patternc.yaml` it
+is the folder of the file that is asked for: what imports from a folder beside or above its own needs one, which may be empty, in the
+folder that holds both.
+
 ## Bad
 
 ```pattern

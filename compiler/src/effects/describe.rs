@@ -1,6 +1,6 @@
 //! What records, cells and spaces are called in messages, as seen from one body.
 
-use super::{EffectSpace, Effects, FailureCause, SendEffect, SendTarget, Target, Value};
+use super::{EffectSpace, Effects, FailureCause, SendEffect, SendRole, SendTarget, Target, Value, effects, receiver};
 use crate::breaking;
 use crate::db::Db;
 use crate::hir::{Body, BodyOwner};
@@ -106,6 +106,20 @@ pub fn failures(db: &dyn Db, effects: &Effects) -> Vec<String> {
         }
     }
     all
+}
+
+/// The steps of a saga that can fail, so that what was done before them is undone, each with its ways: those up to the pivot, the last one
+/// unless another is. What comes after it is done again until it is done.
+pub fn failing_steps<'e>(db: &dyn Db, saga: &'e Effects) -> Vec<(&'e SendEffect, Vec<String>)> {
+    let steps: Vec<&SendEffect> = saga.sends.iter().filter(|send| matches!(send.role, SendRole::Step { .. })).collect();
+    let pivot = steps.iter().position(|step| step.role == SendRole::Step { pivot: true });
+    let before = steps.iter().take(pivot.map_or(usize::MAX, |pivot| pivot + 1));
+    let ways = |step: &SendEffect| match (step.to, receiver(db, step)) {
+        (SendTarget::Extern(_), _) => vec!["the outside refuses it".to_owned()],
+        (_, Some(body)) => failures(db, effects(db, body)),
+        _ => Vec::new(),
+    };
+    before.map(|step| (*step, ways(step))).filter(|(_, ways)| !ways.is_empty()).collect()
 }
 
 /// The name of a record type.

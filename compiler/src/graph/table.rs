@@ -2,7 +2,7 @@
 
 use crate::bodies::bodies;
 use crate::db::{Db, Project};
-use crate::effects::describe::{Describe, body_name, cell_path, failures, record_name};
+use crate::effects::describe::{Describe, body_name, cell_path, failing_steps, failures, record_name};
 use crate::effects::{self, Effects, Grain, WriteKind};
 use crate::graph::picture::space_of;
 use crate::hir::BodyOwner;
@@ -88,6 +88,11 @@ fn piece(words: &Describe<'_>, effects: &Effects, arm: Option<bool>, entries: &m
     }
     for on in failures(db, effects) {
         add(Entry { arm, what: "fails", on, at: String::new() });
+    }
+    for (step, ways) in failing_steps(db, effects) {
+        for way in ways {
+            add(Entry { arm, what: "fails", on: format!("{way}, in {}", words.event(step)), at: String::new() });
+        }
     }
     for send in &effects.sends {
         let outside = matches!(send.to, effects::SendTarget::Extern(_));

@@ -6,7 +6,7 @@ use patternc_grammar::syntax::Repeat;
 
 use super::definition::Definition;
 use crate::db::Db;
-use crate::effects::describe::{Describe, cell_path, failures, record_name};
+use crate::effects::describe::{Describe, cell_path, failing_steps, failures, record_name};
 use crate::effects::{EffectSpace, Effects, Grain, WriteKind, effects};
 use crate::hir::{Body, BodyOwner};
 use crate::resolve::item_name;
@@ -244,6 +244,9 @@ pub fn effect_lines(db: &dyn Db, body: &Body) -> Vec<String> {
     let ways = failures(db, effects);
     if !ways.is_empty() {
         lines.push(format!("can fail: {}", ways.join(", ")));
+    }
+    for (step, ways) in failing_steps(db, effects) {
+        lines.push(format!("can fail in `{}`: {}", describe.event(step), ways.join(", ")));
     }
     if effects.incomplete {
         lines.push("and more: part of it could not be understood".to_owned());

@@ -160,6 +160,28 @@ fn hover_of_a_handler_says_where_it_runs_what_it_reads_and_every_way_to_fail() {
 }
 
 #[test]
+fn hover_of_a_saga_says_in_which_steps_it_can_fail() {
+    let text = "space shelf\nextern payments { charge(n: Int) -> Int idempotent }\nrecord Book in shelf {\n  cell lent: Bool = false\n  \
+                internal handler take() { require !self.lent else \"lent\" self.lent = true }\n  internal handler give() { self.lent = false }\n}\n\
+                record Member in shelf {\n  cell paid: Int = 0\n  internal handler note(n: Int) { self.paid += n }\n  \
+                saga borrow(book: Book, n: Int) {\n    require n > 0 else \"nothing\"\n    step book.take() undo book.give()\n    \
+                pivot payments.charge(n)\n    step self.note(n)\n  }\n}\n";
+    let mut db = Database::default();
+    db.set_project(&[("main.pattern", text)], None);
+    let at = text.find("borrow").expect("it is there") as u32;
+    let borrow = hover::hover(&db, file(&db, "main.pattern"), at).expect("it is known").text;
+    let lines = [
+        "- can fail: a `require` that does not hold\n",
+        "- can fail in `book.take()`: a `require` that does not hold\n",
+        "- can fail in `payments.charge()`: the outside refuses it",
+    ];
+    for line in lines {
+        assert!(borrow.contains(line), "{line}\nin {borrow}");
+    }
+    assert!(!borrow.contains("in `self.note()`"), "what comes after the pivot is done again until it is done: {borrow}");
+}
+
+#[test]
 fn hover_says_what_words_and_methods_of_the_language_are() {
     let text = "/// To send a record.\nrecord R in home {\n  cell n: Int = 0\n  create {\n    require self.n > 0 else \"send it\"\n  }\n  handler h(index: List<Text>) {\n    \
                 send self.h(index.filter(x => x.len() > index.len())) after 5m\n    create R { n: now().len() }\n  }\n}\n";

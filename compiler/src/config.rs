@@ -6,6 +6,7 @@
 mod check;
 mod read;
 mod template;
+pub mod words;
 mod yaml;
 
 use std::time::Duration;
@@ -27,7 +28,7 @@ pub struct Config {
     pub patterns: Vec<Box<str>>,
     /// Levels set for rules, in the order of the file.
     pub rules: IndexMap<&'static str, Level>,
-    /// What a run may use, by the names of [`LIMITS`]: times in milliseconds.
+    /// What a run may use, by the names of [`words::LIMITS`]: times in milliseconds.
     pub limits: IndexMap<&'static str, u64>,
     /// The deployment that commands use when none is named; a key of `deployments`.
     pub default_deployment: Option<Box<str>>,
@@ -46,30 +47,6 @@ impl Default for Config {
         }
     }
 }
-
-/// What a limit is counted in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
-    Count,
-    Time,
-}
-
-/// The limits that `limits` can set.
-pub const LIMITS: [(&str, Measure); 13] = [
-    ("steps", Measure::Count),
-    ("collection-length", Measure::Count),
-    ("text-length", Measure::Count),
-    ("value-nesting", Measure::Count),
-    ("transaction-size", Measure::Count),
-    ("event-size", Measure::Count),
-    ("event-nesting", Measure::Count),
-    ("queue", Measure::Count),
-    ("keep-outcomes", Measure::Time),
-    ("conflict-timeout", Measure::Time),
-    ("unavailable-timeout", Measure::Time),
-    ("extern-calls", Measure::Count),
-    ("extern-timeout", Measure::Time),
-];
 
 impl Config {
     /// The deployment that commands use when none is named: the one said to be, or the only one.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use patternc_compiler::config::{LIMITS, Measure};
+use patternc_compiler::config::words::{LIMITS, Measure};
 
 use crate::patternc::{patternc, run_with_input, seen};
 
@@ -68,9 +68,9 @@ fn a_limit_of_the_project_holds_and_every_limit_can_be_set() {
     };
     let set: Vec<String> = LIMITS
         .iter()
-        .map(|(name, measure)| match measure {
-            Measure::Count => format!("{name}: 1000"),
-            Measure::Time => format!("{name}: 1m"),
+        .map(|(limit, measure)| match measure {
+            Measure::Count => format!("{}: 1000", limit.name),
+            Measure::Time => format!("{}: 1m", limit.name),
         })
         .collect();
     assert!(limits(&format!("{{ {} }}", set.join(", "))).contains("\"outcome\":\"committed\""));

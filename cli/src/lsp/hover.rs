@@ -7,7 +7,16 @@ use super::position::Lines;
 use super::workspace::At;
 
 pub fn hover(at: At<'_>, lines: &Lines<'_>, offset: u32) -> Value {
-    match ide::hover::hover(at.db(), at.file, offset) {
+    shown(ide::hover::hover(at.db(), at.file, offset), lines)
+}
+
+/// What is known about a word of a `patternc.yaml`.
+pub fn configuration(at: At<'_>, lines: &Lines<'_>, offset: u32) -> Value {
+    shown(ide::configuration::hover(at.db(), at.file, offset), lines)
+}
+
+fn shown(hover: Option<ide::hover::Hover>, lines: &Lines<'_>) -> Value {
+    match hover {
         Some(hover) => json!({ "contents": { "kind": "markdown", "value": hover.text }, "range": lines.range(hover.span) }),
         None => Value::Null,
     }

@@ -6,8 +6,9 @@ mod values;
 
 use indexmap::IndexMap;
 
+use super::words::{self, LIMITS, Measure};
 use super::yaml::{Node, Part, Path, parse};
-use super::{Config, LIMITS, Measure, Problem, SpacePattern};
+use super::{Config, Problem, SpacePattern};
 use crate::diagnostic::Level;
 use crate::resolve::did_you_mean;
 use crate::rules;
@@ -64,9 +65,8 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn config(&mut self, at: &At<'_>) -> Config {
         let mut config = Config::default();
-        let known = ["project", "patterns", "rules", "limits", "default-deployment", "deployments"];
         let mut default = None;
-        for entry in self.fields(at, "patternc.yaml", &known) {
+        for entry in self.fields(at, "patternc.yaml", words::PROJECT) {
             match entry.key {
                 "project" => config.project = self.text(&entry.value, "`project`").map(Into::into),
                 "patterns" => {
@@ -104,8 +104,10 @@ impl Reader<'_> {
         let mut limits = IndexMap::new();
         for entry in self.entries(at, "`limits`") {
             let path = &entry.value.path;
-            let Some((name, measure)) = LIMITS.into_iter().find(|(name, _)| *name == entry.key) else {
-                let names = LIMITS.map(|(name, _)| name);
+            let Some((name, measure)) =
+                LIMITS.into_iter().map(|(limit, measure)| (limit.name, measure)).find(|(name, _)| *name == entry.key)
+            else {
+                let names = LIMITS.map(|(limit, _)| limit.name);
                 let meant = did_you_mean(entry.key, names).map(|meant| format!("did you mean `{meant}`?"));
                 let help = meant.unwrap_or_else(|| format!("there are {}", values::list(&names)));
                 self.problem(path, Part::Key, format!("there is no limit `{}`", entry.key), Some(help));

@@ -17,9 +17,11 @@
 //! | `outline` | the declarations of a file, what can be folded, its tests |
 //! | `hints` | types and effects that are not written |
 //! | `highlight` | what each name is, for colours |
+//! | `configuration` | what the words of a `patternc.yaml` mean, and which can be written at a place |
 
 pub mod call;
 pub mod complete;
+pub mod configuration;
 pub(crate) mod cursor;
 pub mod definition;
 pub mod describe;

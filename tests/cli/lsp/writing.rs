@@ -30,3 +30,22 @@ fn what_is_being_written_is_completed() {
     assert_eq!(help["signatures"][0]["label"], "fn label(p: Person) -> Text", "{help}");
     assert_eq!(editor.end(), Some(0));
 }
+
+#[test]
+fn a_configuration_is_completed_and_its_words_are_known() {
+    let (mut editor, _folder) = opened();
+    let text = "project: people\ndeployments:\n  local:\n    stores: { main: { kind:  } }\n    spaces: { \"*\": main }\n";
+    editor.open("patternc.yaml", 1, text);
+    let kinds = editor.about("textDocument/completion", "patternc.yaml", text, "kind:  }", 6);
+    assert_eq!(labels(&kinds["items"]), ["memory", "sqlite", "postgres"]);
+    let text = text.replace("    spaces: { \"*\": main }\n", "    sp\n");
+    change_all(&mut editor, "patternc.yaml", 2, &text);
+    let keys = editor.about("textDocument/completion", "patternc.yaml", &text, "sp\n", 2);
+    assert_eq!(labels(&keys["items"]), ["stores", "spaces", "externs"]);
+    assert_eq!(keys["items"][1]["textEdit"]["newText"], "spaces: ");
+    let hover = editor.about("textDocument/hover", "patternc.yaml", &text, "stores", 2);
+    assert_eq!(hover["contents"]["value"], "`stores`: by name: where spaces can be kept", "{hover}");
+    let nothing = editor.about("textDocument/definition", "patternc.yaml", &text, "stores", 2);
+    assert!(nothing.is_null(), "{nothing}");
+    assert_eq!(editor.end(), Some(0));
+}

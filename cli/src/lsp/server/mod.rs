@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender};
 
-use patternc_compiler::ide::complete::complete;
+use patternc_compiler::ide::{self, complete::complete};
 use serde_json::{Value, json};
 
 use super::actions::{Asked, Tried};
@@ -257,13 +257,13 @@ impl<W: Write> Server<W> {
         let name = method.strip_prefix("textDocument/").filter(|name| KNOWN.contains(name)).ok_or_else(unknown)?;
         let path = document_path(params)?;
         let Some(at) = self.workspace.find(&path) else { return Ok(Value::Null) };
-        if path.file_name().is_some_and(|name| name == CONFIG) {
-            // It is no pattern: all that there is to it are findings, and their fixes.
-            return Ok(Value::Null);
-        }
         let lines = Lines::new(at.text(), self.encoding);
-        let places = self.places(at);
         let offset = || lines.offset(&params["position"]).ok_or_else(|| Refusal::parameters("`position` is missing or no position"));
+        if path.file_name().is_some_and(|file| file == CONFIG) {
+            // It is no pattern: of all this it has words that mean something.
+            return if name == "hover" { Ok(hover::configuration(at, &lines, offset()?)) } else { Ok(Value::Null) };
+        }
+        let places = self.places(at);
         Ok(match name {
             "hover" => hover::hover(at, &lines, offset()?),
             "signatureHelp" => hover::signature_help(at, offset()?),
@@ -293,14 +293,15 @@ impl<W: Write> Server<W> {
     fn complete(&mut self, params: &Value) -> Result<Value, Refusal> {
         let path = document_path(params)?;
         let Some(At { project, file, .. }) = self.workspace.find(&path) else { return Ok(Value::Null) };
-        if path.file_name().is_some_and(|name| name == CONFIG) {
-            return Ok(Value::Null);
-        }
         let loaded = &mut self.workspace.projects[project];
         let text = file.text(&loaded.db).clone();
         let lines = Lines::new(&text, self.encoding);
         let offset = lines.offset(&params["position"]).ok_or_else(|| Refusal::parameters("`position` is missing or no position"))?;
-        let found = complete(&mut loaded.db, &mut loaded.scratch, file, offset);
+        let found = if path.file_name().is_some_and(|name| name == CONFIG) {
+            ide::configuration::complete(&loaded.db, file, offset)
+        } else {
+            complete(&mut loaded.db, &mut loaded.scratch, file, offset)
+        };
         Ok(completion::items(found, &lines, self.client))
     }
 

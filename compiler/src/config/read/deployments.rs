@@ -4,16 +4,16 @@ use ustr::ustr;
 
 use super::{At, DeploymentPlaces, Entry, Reader};
 use crate::config::yaml::{Node, Part};
-use crate::config::{Deployment, Keepers, SpacePattern, Store};
+use crate::config::{Deployment, Keepers, SpacePattern, Store, words};
 use crate::resolve::did_you_mean;
 
 impl Reader<'_> {
     pub(super) fn deployment(&mut self, entry: &Entry<'_>) -> Deployment {
-        const FIELDS: &[&str] = &["stores", "spaces", "externs"];
+        let names = words::names(words::DEPLOYMENT);
         let what = format!("deployment `{}`", entry.key);
         let mut deployment = Deployment::default();
         let mut places = DeploymentPlaces { key: entry.value.path.clone(), ..DeploymentPlaces::default() };
-        let fields = self.fields(&entry.value, &what, FIELDS);
+        let fields = self.fields(&entry.value, &what, words::DEPLOYMENT);
         for field in &fields {
             if field.key == "stores" {
                 for store in self.entries(&field.value, "`stores`") {
@@ -40,7 +40,7 @@ impl Reader<'_> {
         for missing in ["stores", "spaces"] {
             // One that is misspelt is reported as that.
             let is_misspelt = matches!(entry.value.node, Node::Map(all) if all.iter().any(|(key, _)| {
-                !FIELDS.contains(&key.as_str()) && did_you_mean(key, FIELDS.iter().copied()) == Some(missing)
+                !names.contains(&key.as_str()) && did_you_mean(key, names.iter().copied()) == Some(missing)
             }));
             if is_misspelt {
                 continue;
@@ -96,7 +96,7 @@ impl Reader<'_> {
 
     /// `{ shard: [a, b] }`: over which stores the spaces of a family are spread.
     fn shard(&mut self, at: &At<'_>, pattern: SpacePattern, stores: &[&str]) -> Option<Keepers> {
-        let fields = self.fields(at, "what keeps a space", &["shard"]);
+        let fields = self.fields(at, "what keeps a space", words::KEEPERS);
         let Some(field) = fields.first() else {
             let help = Some("write the name of a store, or `{ shard: [a, b] }` to spread a family over several".to_owned());
             self.problem(&at.path, Part::Value, "it does not say which store keeps the space", help);
@@ -126,14 +126,13 @@ impl Reader<'_> {
 
     pub(super) fn store(&mut self, entry: &Entry<'_>, places: &mut DeploymentPlaces) -> Option<Store> {
         let what = format!("store `{}`", entry.key);
-        let kind = self.kind(entry, &what, &["memory", "sqlite", "postgres"])?;
+        let kind = self.kind(entry, &what, words::STORE_KINDS)?;
         let field = match kind {
             "sqlite" => Some("path"),
             "postgres" => Some("url"),
             _ => None,
         };
-        let known: Vec<&str> = ["kind"].into_iter().chain(field).collect();
-        let fields = self.fields(&entry.value, &format!("a store of kind {kind}"), &known);
+        let fields = self.fields(&entry.value, &format!("a store of kind {kind}"), words::of_kind(kind)?);
         let Some(field) = field else { return Some(Store::Memory) };
         let given = fields.iter().find(|given| given.key == field);
         let value = given.and_then(|given| self.template(&given.value, &format!("`{field}`")));

@@ -5,18 +5,13 @@ use indexmap::IndexMap;
 use super::values::list;
 use super::{DeploymentPlaces, Entry, Reader};
 use crate::config::yaml::{Node, Part};
-use crate::config::{Extern, Http, HttpOperation};
+use crate::config::{Extern, Http, HttpOperation, words};
 
 impl Reader<'_> {
     pub(super) fn read_extern(&mut self, entry: &Entry<'_>, places: &mut DeploymentPlaces) -> Option<Extern> {
         let what = format!("extern `{}`", entry.key);
-        let kind = self.kind(entry, &what, &["http", "command", "spicedb"])?;
-        let known: &[&str] = match kind {
-            "http" => &["kind", "base", "headers", "timeout", "authorities", "replays", "operations"],
-            "command" => &["kind", "run", "timeout", "replays"],
-            _ => &["kind", "endpoint", "token", "timeout", "authorities", "calls"],
-        };
-        let fields = self.fields(&entry.value, &format!("an extern of kind {kind}"), known);
+        let kind = self.kind(entry, &what, words::EXTERN_KINDS)?;
+        let fields = self.fields(&entry.value, &format!("an extern of kind {kind}"), words::of_kind(kind)?);
         let field = |name: &str| fields.iter().find(|field| field.key == name).map(|field| &field.value);
         let authorities = field("authorities").and_then(|at| self.template(at, "`authorities`"));
         let timeout = field("timeout").and_then(|at| self.duration(at, "`timeout`"));
@@ -68,15 +63,14 @@ impl Reader<'_> {
 
     fn operation(&mut self, entry: &Entry<'_>) -> HttpOperation {
         let mut operation = HttpOperation { method: "POST".into(), path: format!("/{}", entry.key).into(), reject: None };
-        for field in self.fields(&entry.value, "an operation", &["method", "path", "reject"]) {
+        for field in self.fields(&entry.value, "an operation", words::OPERATION) {
             match field.key {
                 "method" => {
-                    const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
                     let Some(method) = self.text(&field.value, "`method`") else { continue };
-                    if METHODS.contains(&method) {
+                    if words::METHODS.contains(&method) {
                         operation.method = method.into();
                     } else {
-                        let help = Some(format!("it is one of {}", list(&METHODS)));
+                        let help = Some(format!("it is one of {}", list(&words::METHODS)));
                         self.problem(&field.value.path, Part::Value, format!("`{method}` is no method"), help);
                     }
                 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{At, Entry, Reader};
+use crate::config::words::{self, Word};
 use crate::config::yaml::{Node, Part, locate};
 use crate::config::{Problem, Template};
 use crate::resolve::did_you_mean;
@@ -41,8 +42,9 @@ impl Reader<'_> {
     }
 
     /// The entries of a mapping that knows its keys; others are reported.
-    pub(super) fn fields<'n>(&mut self, at: &At<'n>, what: &str, known: &[&str]) -> Vec<Entry<'n>> {
+    pub(super) fn fields<'n>(&mut self, at: &At<'n>, what: &str, known: &[Word]) -> Vec<Entry<'n>> {
         let mut entries = self.entries(at, what);
+        let known = &words::names(known);
         entries.retain(|entry| {
             let is_known = known.contains(&entry.key);
             if !is_known {
@@ -134,7 +136,8 @@ impl Reader<'_> {
     }
 
     /// The value of `kind`, which decides what else there can be.
-    pub(super) fn kind<'n>(&mut self, entry: &Entry<'n>, what: &str, kinds: &[&str]) -> Option<&'n str> {
+    pub(super) fn kind<'n>(&mut self, entry: &Entry<'n>, what: &str, kinds: &[Word]) -> Option<&'n str> {
+        let kinds = &words::names(kinds);
         let fields = match entry.value.node {
             Node::Map(fields) => fields,
             _ => {

@@ -201,6 +201,10 @@ fn standard_input_stands_for_a_file_of_the_project() {
     command.args(["check", "-", "--stdin-filename", "new.pattern", "--output-format", "concise"]);
     let output = run_with_input(command, "use \"spaces.pattern\" { home }\nrecord A in hom { }\n");
     assert!(seen(&output).contains("\nnew.pattern:2:13: error[unknown-name]"), "{}", seen(&output));
+    let mut command = patternc(files.path());
+    command.args(["check", "--stdin-filename", "new.pattern", "--output-format", "concise"]);
+    let alone = run_with_input(command, "use \"spaces.pattern\" { home }\nrecord A in hom { }\n");
+    assert_eq!(seen(&alone), seen(&output), "the name alone says that the standard input is meant");
 }
 
 #[test]
@@ -254,8 +258,15 @@ fn what_is_formatted_from_the_standard_input_has_a_name() {
     assert!(broken.status.code() == Some(1) && seen(&broken).contains("src/a.pattern:1:6: left as it is: "), "{}", seen(&broken));
     let checked = format(&["--check", "-", "--stdin-filename", "src/a.pattern"], "space   home\n");
     assert_eq!((checked.status.code(), &*String::from_utf8_lossy(&checked.stdout)), (Some(1), "src/a.pattern\n"));
-    let alone = call(files.path(), &["fmt", "--stdin-filename", "src/a.pattern"]);
-    assert!(alone.status.code() == Some(2) && seen(&alone).contains("needs `-`"), "{}", seen(&alone));
+    // The name alone says that the standard input is meant.
+    let alone = format(&["--stdin-filename", "src/a.pattern"], "space   home\n");
+    assert_eq!((alone.status.code(), &*String::from_utf8_lossy(&alone.stdout)), (Some(0), "space home\n"));
+    for command in ["fmt", "check"] {
+        let both = call(files.path(), &[command, "--stdin-filename", "src/a.pattern", "b.pattern"]);
+        assert!(both.status.code() == Some(2) && seen(&both).contains("no other file can be meant"), "{}", seen(&both));
+        let both = call(files.path(), &[command, "-", "b.pattern"]);
+        assert!(both.status.code() == Some(2) && seen(&both).contains("`-` stands alone"), "{}", seen(&both));
+    }
 }
 
 #[test]
@@ -302,6 +313,27 @@ fn a_script_goes_on_after_a_line_that_is_no_text() {
         command.arg("repl").stdin(std::fs::File::open(&script).expect("it was written")).output().expect("the binary of the test starts");
     assert_eq!(seen(&output), "2\nline 2 is not UTF-8 text, and is left out\n5\n");
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_test_is_run_by_its_whole_name_or_a_part_of_it() {
+    let files = folder(&[("a.pattern", b"test \"sums\" { expect 1 + 1 == 2 }\ntest \"sums of sums\" { expect 2 + 2 == 4 }\n")]);
+    for (arguments, passed) in [
+        (&["test", "--filter", "sums"][..], "2 passed"),
+        (&["test", "--filter", "sums", "--exact"], "1 passed"),
+        (&["explore", "--filter", "sums"], "2 tests explored"),
+        (&["explore", "--filter", "sums", "--exact"], "1 test explored"),
+    ] {
+        let output = call(files.path(), arguments);
+        assert!(output.status.success() && seen(&output).contains(passed), "{arguments:?}\n{}", seen(&output));
+    }
+    for command in ["test", "explore"] {
+        let part = call(files.path(), &[command, "--filter", "sum", "--exact"]);
+        assert_eq!((part.status.code(), seen(&part).contains("no test has the name `sum`")), (Some(2), true), "{}", seen(&part));
+        let none = call(files.path(), &[command, "--filter", "difference"]);
+        assert_eq!((none.status.code(), seen(&none).contains("no test has `difference` in its name")), (Some(2), true), "{}", seen(&none));
+        assert_eq!(call(files.path(), &[command, "--exact"]).status.code(), Some(2), "there is no name");
+    }
 }
 
 const ENDLESS: &[u8] = br#"

@@ -66,7 +66,7 @@ pub struct Arguments {
     /// Run the events of each finding that is about how they get in each other's way, and say whether it happens.
     #[arg(long)]
     confirm: bool,
-    /// The name of the file that comes from the standard input.
+    /// Read one file from the standard input, as if it stood there.
     #[arg(long, value_name = "PATH")]
     stdin_filename: Option<PathBuf>,
 }
@@ -273,15 +273,8 @@ fn deployments(projects: &[Loaded], name: Option<&str>) -> Result<Deployments, F
 }
 
 fn input(arguments: &Arguments) -> Result<(Vec<PathBuf>, Option<Overlay>), Fault> {
-    let from_stdin = arguments.paths.iter().any(|p| p.as_os_str() == "-");
-    if !from_stdin {
-        if arguments.stdin_filename.is_some() {
-            return Err(Fault::Use("--stdin-filename needs `-` as the path".into()));
-        }
+    if !project::is_from_stdin(&arguments.paths, arguments.stdin_filename.as_deref())? {
         return Ok((arguments.paths.clone(), None));
-    }
-    if arguments.paths.len() > 1 {
-        return Err(Fault::Use("`-` stands alone: the standard input is the one file to check".into()));
     }
     let path = arguments.stdin_filename.clone().unwrap_or_else(|| "stdin.pattern".into());
     let mut bytes = Vec::new();

@@ -15,7 +15,7 @@ use patternc_interpreter::explore::{Bounds, Explorer, Outcome, Progress};
 use patternc_program::{Program, Source, Test};
 use serde_json::{Value, json};
 
-use crate::command::test::{place, refuse_errors};
+use crate::command::test::{Chosen, place, refuse_errors};
 use crate::deployment;
 use crate::fault::Fault;
 use crate::project::{self, Loaded};
@@ -26,9 +26,8 @@ use crate::render::{self, Position};
 pub struct Arguments {
     /// Files or folders; the current folder unless given.
     paths: Vec<PathBuf>,
-    /// Explore only tests whose name contains this.
-    #[arg(long, value_name = "TEXT")]
-    filter: Option<String>,
+    #[command(flatten)]
+    chosen: Chosen,
     /// Which spaces share a store: as in this deployment. Without one, all of them do.
     #[arg(long, value_name = "NAME")]
     deployment: Option<String>,
@@ -116,12 +115,14 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     }
     let stop = until_interrupted()?;
     let mut explored = Vec::new();
+    let mut any_meant = false;
     let mut out = io::stdout().lock();
     for project in &projects {
         if let Some(code) = refuse_errors(project, deployment::judged(project, arguments.deployment.as_deref())?)? {
             return Ok(code);
         }
         let program = Arc::new(lower::lower(&project.db));
+        any_meant |= wanted(arguments, project, &program).next().is_some();
         let (places, _) = deployment::places(project, &program, arguments.deployment.as_deref())?;
         let searcher = Searcher { arguments, places, stop: stop.clone(), quiet };
         let results: Box<dyn Iterator<Item = Result<Explored, Fault>>> = match arguments.events {
@@ -138,6 +139,9 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
                 break;
             }
         }
+    }
+    if let Some(fault) = arguments.chosen.none_found().filter(|_| !any_meant) {
+        return Err(fault);
     }
     let interrupted = stop.load(Ordering::Relaxed);
     let violations = explored.iter().filter(|e| e.outcome.violation.is_some()).count();
@@ -192,17 +196,18 @@ fn bounds(arguments: &Arguments) -> String {
 }
 
 /// The tests of a project, as they are asked for.
+/// The tests that were asked for.
+fn wanted<'a>(arguments: &'a Arguments, project: &'a Loaded, program: &'a Program) -> impl Iterator<Item = &'a Test> {
+    let is_wanted = |test: &&Test| project.is_path_wanted(Path::new(&*program.files[test.at.file.index()]));
+    program.tests.iter().filter(|test| arguments.chosen.has(&test.name)).filter(is_wanted)
+}
+
 fn own_tests<'a>(
     searcher: &'a Searcher<'a>,
     project: &'a Loaded,
     program: &'a Arc<Program>,
 ) -> impl Iterator<Item = Result<Explored, Fault>> + 'a {
-    let wanted = program
-        .tests
-        .iter()
-        .filter(|test| searcher.arguments.filter.as_ref().is_none_or(|text| test.name.contains(text.as_str())))
-        .filter(|test| project.is_path_wanted(Path::new(&*program.files[test.at.file.index()])));
-    wanted.filter_map(move |test| {
+    wanted(searcher.arguments, project, program).filter_map(move |test| {
         if let Some(why) = Explorer::refusal(test) {
             if !searcher.quiet {
                 eprintln!("{}: not explored: {why}", test.name);

@@ -21,7 +21,7 @@ pub struct Arguments {
     /// Write nothing; show what would change, and exit with 1 if anything would.
     #[arg(long)]
     diff: bool,
-    /// The name that messages give the standard input.
+    /// Format the standard input, and give it this name in messages.
     #[arg(long, value_name = "PATH")]
     stdin_filename: Option<PathBuf>,
 }
@@ -37,14 +37,7 @@ struct Tally {
 
 pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     let mut tally = Tally::default();
-    let from_stdin = arguments.paths.iter().any(|path| path.as_os_str() == "-");
-    if arguments.stdin_filename.is_some() && !from_stdin {
-        return Err(Fault::Use("--stdin-filename needs `-` as the path".into()));
-    }
-    if from_stdin {
-        if arguments.paths.len() > 1 {
-            return Err(Fault::Use("`-` stands alone: the standard input is the one file to format".into()));
-        }
+    if project::is_from_stdin(&arguments.paths, arguments.stdin_filename.as_deref())? {
         let mut bytes = Vec::new();
         std::io::stdin().read_to_end(&mut bytes).map_err(|source| Fault::Read { path: "-".into(), source })?;
         let text = String::from_utf8(project::without_mark(bytes)).map_err(|error| error.utf8_error().valid_up_to());

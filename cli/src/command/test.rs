@@ -22,13 +22,36 @@ use crate::project::{self, Loaded};
 use crate::render::junit::{Case, Failure, Outcome, Suite};
 use crate::render::{self, Position, Report};
 
+/// Which tests are meant, by their names.
+#[derive(clap::Args)]
+pub struct Chosen {
+    /// Only tests whose name contains this.
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Only the test whose whole name that is.
+    #[arg(long, requires = "filter")]
+    exact: bool,
+}
+
+impl Chosen {
+    pub fn has(&self, name: &str) -> bool {
+        self.filter.as_deref().is_none_or(|text| if self.exact { name == text } else { name.contains(text) })
+    }
+
+    /// That no test is meant, where one was asked for by its name.
+    pub fn none_found(&self) -> Option<Fault> {
+        let filter = self.filter.as_ref()?;
+        let what = if self.exact { format!("no test has the name `{filter}`") } else { format!("no test has `{filter}` in its name") };
+        Some(Fault::Use(format!("{what}; `patternc test` without --filter shows their names")))
+    }
+}
+
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Files or folders; the current folder unless given.
     paths: Vec<PathBuf>,
-    /// Run only tests whose name contains this.
-    #[arg(long, value_name = "TEXT")]
-    filter: Option<String>,
+    #[command(flatten)]
+    chosen: Chosen,
     /// The first seed: the same seed gives the same run.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -107,7 +130,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         let program = Arc::new(lower::lower(&project.db));
         let places = deployment.map(|name| deployment::places(project, &program, Some(name))).transpose()?;
         let places = places.map_or_else(Vec::new, |(places, _)| places);
-        for test in program.tests.iter().filter(|t| arguments.filter.as_ref().is_none_or(|f| t.name.contains(f.as_str()))) {
+        for test in program.tests.iter().filter(|test| arguments.chosen.has(&test.name)) {
             let place = place(project, &program, test.at);
             if !project.is_path_wanted(Path::new(&*program.files[test.at.file.index()])) {
                 continue;
@@ -119,8 +142,8 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
             ran.push(result);
         }
     }
-    if let (true, false, Some(filter)) = (ran.is_empty(), refused, &arguments.filter) {
-        return Err(Fault::Use(format!("no test has `{filter}` in its name; `patternc test` without --filter shows their names")));
+    if let Some(fault) = arguments.chosen.none_found().filter(|_| ran.is_empty() && !refused) {
+        return Err(fault);
     }
     let failed = ran.iter().filter(|r| !r.report.passed()).count();
     match arguments.output_format {

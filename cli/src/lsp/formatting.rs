@@ -1,7 +1,7 @@
 //! The formatter, as edits of the lines that change: the cursor and what is folded stay where they are.
 
-use patternc_grammar::format;
 use patternc_grammar::syntax::Span;
+use patternc_grammar::{FormatError, format};
 use serde_json::{Value, json};
 use similar::{DiffTag, TextDiff};
 
@@ -9,13 +9,18 @@ use super::position::Lines;
 use super::server::Refusal;
 use crate::render::Position;
 
-/// The edits that bring a text into the style.
+/// The edits that bring a text into the style. There are none for one that does not parse: its findings say so, and editors that format
+/// whenever a file is saved would show it again each time.
 pub fn formatting(text: &str, lines: &Lines<'_>) -> Result<Value, Refusal> {
-    let formatted = format(text).map_err(|error| {
-        let (at, reason) = error.first();
-        let line = Position::of(text, at).line;
-        Refusal::failed(format!("the text is left as it is: line {line}: {reason}"))
-    })?;
+    let formatted = match format(text) {
+        Ok(formatted) => formatted,
+        Err(FormatError::Syntax(_)) => return Ok(Value::Null),
+        Err(mistake @ FormatError::Mistake { .. }) => {
+            let (at, reason) = mistake.first();
+            let line = Position::of(text, at).line;
+            return Err(Refusal::failed(format!("the text is left as it is: line {line}: {reason}")));
+        }
+    };
     Ok(edits(text, &formatted).into_iter().map(|(span, new)| json!({ "range": lines.range(span), "newText": new })).collect())
 }
 

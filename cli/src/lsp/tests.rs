@@ -61,7 +61,7 @@ pub fn execute(params: &Value, events: &Sender<Event>) -> Result<Value, Refusal>
     let mut command = Command::new(program);
     command.args(["test", "--output-format", "json"]).arg(path).env("NO_COLOR", "1").stdin(Stdio::null()).current_dir(&folder);
     if let Some(name) = name {
-        command.arg("--filter").arg(name);
+        command.args(["--exact", &format!("--filter={name}")]);
     }
     let events = events.clone();
     // It may take as long as the tests do.

@@ -76,6 +76,18 @@ pub fn no_files_unless_said(paths: &[PathBuf]) -> Result<String, Fault> {
     if is_said { Err(fault) } else { Ok(fault.to_string()) }
 }
 
+/// Whether the one file that is meant comes from the standard input: `-`, or nothing but a name for it.
+pub fn is_from_stdin(paths: &[PathBuf], name: Option<&Path>) -> Result<bool, Fault> {
+    let is_asked = paths.iter().any(|path| path.as_os_str() == "-");
+    match (is_asked, name, paths.len()) {
+        (true, _, 2..) => Err(Fault::Use("`-` stands alone: the standard input is the one file that is meant".into())),
+        (false, Some(_), 1..) => {
+            Err(Fault::Use("--stdin-filename names the standard input, so no other file can be meant: leave out the paths, or it".into()))
+        }
+        (_, name, _) => Ok(is_asked || name.is_some()),
+    }
+}
+
 /// The paths that were given, or the current folder.
 fn or_here(paths: &[PathBuf]) -> Vec<PathBuf> {
     if paths.is_empty() { vec![".".into()] } else { paths.to_vec() }

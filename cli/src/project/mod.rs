@@ -24,7 +24,8 @@ use patternc_compiler::rules::syntax;
 use patternc_grammar::syntax::Span;
 
 pub use self::files::{
-    BYTE_ORDER_MARK, CONFIG, Overlay, PatternFile, includes_others, no_files, no_files_unless_said, normal, pattern_files, without_mark,
+    BYTE_ORDER_MARK, CONFIG, Overlay, PatternFile, includes_others, is_from_stdin, no_files, no_files_unless_said, normal, pattern_files,
+    without_mark,
 };
 use self::files::{Files, current_folder, found, imports, read, root_of, slashed};
 use crate::baseline::Baseline;

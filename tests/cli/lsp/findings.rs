@@ -104,6 +104,46 @@ fn a_text_that_was_never_saved_has_findings_and_a_layout() {
 }
 
 #[test]
+fn a_text_of_another_language_is_no_pattern() {
+    let (mut editor, folder) = opened();
+    let open = |editor: &mut Editor, uri: &str, language: &str, text: &str| {
+        let document = json!({ "uri": uri, "languageId": language, "version": 1, "text": text });
+        editor.notify("textDocument/didOpen", json!({ "textDocument": document }));
+    };
+    let others = ["untitled:Untitled-1".to_owned(), format!("file://{}/other.yaml", folder.path().display())];
+    for uri in &others {
+        open(&mut editor, uri, "yaml", "project: no pattern\n");
+    }
+    open(&mut editor, "untitled:Untitled-2", "pattern", "record R in nowhere { }\n");
+    editor.shows("untitled:Untitled-2", true);
+    assert!(others.iter().all(|uri| !editor.findings.contains_key(uri)), "{:?}", editor.findings);
+    let place = json!({ "textDocument": { "uri": others[0] }, "position": { "line": 0, "character": 1 } });
+    assert!(editor.request("textDocument/hover", place).is_null());
+    // What it is taken for once somebody says so.
+    editor.notify("textDocument/didClose", json!({ "textDocument": { "uri": others[0] } }));
+    open(&mut editor, &others[0], "pattern", "record R in nowhere { }\n");
+    editor.shows(&others[0], true);
+    assert_eq!(editor.end(), Some(0));
+}
+
+/// A click on a test runs that one, also where others have its name in theirs.
+#[test]
+fn a_click_on_a_test_runs_no_other() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let text = "test \"sums\" { expect 1 + 1 == 2 }\n\ntest \"sums of sums\" { expect 1 + 1 == 3 }\n";
+    std::fs::write(folder.path().join("a.pattern"), text).expect("there is room");
+    let mut editor = Editor::start(folder.path());
+    editor.initialize(json!({}));
+    editor.open("a.pattern", 1, text);
+    let uri = editor.uri("a.pattern");
+    let lenses = editor.request("textDocument/codeLens", json!({ "textDocument": { "uri": uri } }));
+    let command = &lenses[0]["command"];
+    editor.request("workspace/executeCommand", json!({ "command": command["command"], "arguments": command["arguments"] }));
+    assert_eq!(editor.told("window/showMessage")["params"]["message"], "1 passed, 0 failed");
+    assert_eq!(editor.end(), Some(0));
+}
+
+#[test]
 fn a_text_that_was_never_saved_may_import_in_vain() {
     let (mut editor, _folder) = opened();
     let uri = "untitled:Untitled-1";

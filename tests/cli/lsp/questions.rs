@@ -88,6 +88,6 @@ fn formatting_changes_the_lines_that_need_it() {
         ("  cell   name:Text\n", &json!("  cell name: Text\n"))
     );
     change_all(&mut editor, "people.pattern", 3, "record {");
-    assert!(editor.request("textDocument/formatting", params)["message"].as_str().is_some_and(|why| why.contains("left as it is")));
+    assert_eq!(editor.request("textDocument/formatting", params), Value::Null, "its findings say why, and no message pops up");
     assert_eq!(editor.end(), Some(0));
 }

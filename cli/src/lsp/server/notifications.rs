@@ -47,6 +47,9 @@ impl<W: Write> Server<W> {
                 let document = &params["textDocument"];
                 let (Some(uri), Some(text)) = (document["uri"].as_str(), document["text"].as_str()) else { return Ok(()) };
                 let Some(path) = uri::to_path(uri).filter(|path| !path.is_dir()) else { return Ok(()) };
+                if !is_pattern(document, &path) {
+                    return Ok(());
+                }
                 let before = self.workspace.projects.len();
                 let known = self.workspace.find(&path).is_some();
                 let document = Document { uri: uri.to_owned(), version: document["version"].as_i64(), text: text.to_owned() };
@@ -138,4 +141,12 @@ impl<W: Write> Server<W> {
         self.dirty = (0..self.workspace.projects.len()).collect();
         self.found.clear();
     }
+}
+
+/// Whether a text that is opened is a pattern, or says which files are. One that was never saved has only its language to say so: some editors
+/// give a server all texts of a language that some of its files have.
+fn is_pattern(document: &Value, path: &Path) -> bool {
+    let is_said = document["languageId"].as_str().is_none_or(|language| language.eq_ignore_ascii_case("pattern"));
+    let is_named = path.file_name().is_some_and(|name| name == CONFIG) || path.extension().is_some_and(|ending| ending == "pattern");
+    is_said || is_named && !uri::is_unsaved(path)
 }

@@ -8,8 +8,9 @@ use patternc_compiler::config::{self, Config, Deployment, Extern as ExternConfig
 use patternc_interpreter::adapter::{Command, Http, HttpOperation, SpiceDb};
 use patternc_interpreter::limits::Limits;
 use patternc_interpreter::runtime::{Callee, Config as RuntimeConfig, Runtime};
+use patternc_interpreter::store::format::{Keeps, Opening};
 use patternc_interpreter::store::memory::Memory;
-use patternc_interpreter::store::postgres::Postgres;
+use patternc_interpreter::store::postgres::{self, Postgres};
 use patternc_interpreter::store::sqlite::Sqlite;
 use patternc_interpreter::store::state::Schema;
 use patternc_interpreter::store::{Placement, Shard, Store, StoreError};
@@ -96,7 +97,7 @@ pub fn parts(project: &Loaded, program: &Arc<Program>, name: Option<&str>, fallb
             let store = match fallback {
                 Fallback::File(path) => {
                     let place = Place { name: "main".to_owned(), site: Site::File(path.to_owned()) };
-                    sqlite(path, &place, program, &limits)?
+                    sqlite(path, &place, program, &limits, None)?
                 }
                 Fallback::Memory => memory(program, &limits),
             };
@@ -158,30 +159,37 @@ fn configured(
 ) -> Result<RuntimeConfig, Fault> {
     let kept = stores::places(project, Some(name))?;
     let names = kept.iter().map(|place| place.name.clone()).collect();
-    let stores = opened(kept, program, &limits)?;
-    if stores.is_empty() {
+    if kept.is_empty() {
         return Err(Fault::Use(format!("deployment `{name}` has no stores: add one under `stores`")));
     }
     let (places, shards) = places_of(program, name, deployment)?;
+    let stores = opened(kept, program, &limits, &(&places, &shards))?;
     let externs = externs(project, program, name, deployment)?;
     Ok(RuntimeConfig { stores, names, places, shards, externs, limits, ..RuntimeConfig::single(memory(program, &Limits::default())) })
 }
 
-/// Opens stores.
-fn opened(places: Vec<Place>, program: &Arc<Program>, limits: &Limits) -> Result<Vec<Box<dyn Store>>, Fault> {
+/// Opens stores. `kept`: for each declared space the store that keeps it, and the families that are spread.
+fn opened(
+    places: Vec<Place>,
+    program: &Arc<Program>,
+    limits: &Limits,
+    kept: &(&Vec<usize>, &Vec<Shard>),
+) -> Result<Vec<Box<dyn Store>>, Fault> {
     let mut stores: Vec<Box<dyn Store>> = Vec::new();
-    // What each of these says is compared with those before: an address does not tell which database it leads to.
+    // An address does not tell which database it leads to.
     let mut servers: Vec<(usize, Postgres)> = Vec::new();
     for (at, place) in places.iter().enumerate() {
+        let keeps = Some(keeps(program, kept, at));
         match &place.site {
             Site::Memory => stores.push(memory(program, limits)),
-            Site::File(file) => stores.push(sqlite(file, place, program, limits)?),
+            Site::File(file) => stores.push(sqlite(file, place, program, limits, keeps)?),
             Site::Server(url) => {
-                let store = stores::with_opening(program, place, limits, &[], |opening| Postgres::open(url, opening))?;
-                if let Some((other, _)) = servers.iter().find(|(_, other)| store.is_same_store(other)) {
+                let users = (!servers.is_empty()).then(|| postgres::users(url).map_err(|error| place.fault(error))).transpose()?;
+                if let Some((other, _)) = servers.iter().find(|(_, other)| users.as_ref().is_some_and(|users| other.is_among(users))) {
                     return Err(stores::same(&places[*other], place));
                 }
-                servers.push((at, store));
+                let open = |opening: Opening<'_>| Postgres::open(url, Opening { keeps, ..opening });
+                servers.push((at, stores::with_opening(program, place, limits, &[], open)?));
             }
         }
     }
@@ -189,6 +197,24 @@ fn opened(places: Vec<Place>, program: &Arc<Program>, limits: &Limits) -> Result
         stores.insert(at, Box::new(store));
     }
     Ok(stores)
+}
+
+/// What the store of this index keeps.
+fn keeps(program: &Program, (places, shards): &(&Vec<usize>, &Vec<Shard>), store: usize) -> Keeps {
+    let keeps = program.spaces.iter().enumerate().filter_map(|(at, space)| {
+        let spread_over = match shards.iter().find(|shard| shard.space.index() == at) {
+            None => (places[at] == store).then(Vec::new)?,
+            Some(shard) => {
+                let own = &shard.stores.iter().find(|(_, index)| *index == store)?.0;
+                let mut all: Vec<&String> = shard.stores.iter().map(|(name, _)| name).collect();
+                all.sort_unstable();
+                [own].into_iter().chain(all).cloned().collect()
+            }
+        };
+        let name = if space.key.is_some() { format!("{}[*]", space.name) } else { space.name.to_string() };
+        Some((name, spread_over))
+    });
+    keeps.collect()
 }
 
 /// For each declared space the store that keeps it, and the families that are spread over several.
@@ -236,8 +262,9 @@ fn memory(program: &Program, limits: &Limits) -> Box<dyn Store> {
     Box::new(Memory::new(Arc::new(Schema::new(program)), limits))
 }
 
-fn sqlite(file: &Path, place: &Place, program: &Arc<Program>, limits: &Limits) -> Result<Box<dyn Store>, Fault> {
-    Ok(Box::new(stores::with_opening(program, place, limits, &[], |opening| Sqlite::open(file, opening))?))
+fn sqlite(file: &Path, place: &Place, program: &Arc<Program>, limits: &Limits, keeps: Option<Keeps>) -> Result<Box<dyn Store>, Fault> {
+    let open = |opening: Opening<'_>| Sqlite::open(file, Opening { keeps, ..opening });
+    Ok(Box::new(stores::with_opening(program, place, limits, &[], open)?))
 }
 
 /// What answers the externs that the deployment names.

@@ -318,7 +318,29 @@ fn stores_that_are_in_each_others_place_are_named() {
     let swapped = BANKS.replace("bank: a, \"audit[*]\": b", "bank: b, \"audit[*]\": a");
     std::fs::write(path.join("patternc.yaml"), swapped).expect("there is room");
     let said = call_with(path, &["run", "--deployment", "two"], "", 2);
-    assert!(said.contains("the store `a` has records of the space `bank`, which the deployment says to be in the store `b`"), "{said}");
+    assert!(
+        said.contains("the store `a` has, or had, records of the space `bank`, which the deployment says to be in the store `b`"),
+        "{said}"
+    );
+}
+
+/// Their ids are not used again, wherever the space is.
+#[test]
+fn a_space_whose_records_are_deleted_does_not_move_either() {
+    let config = "
+deployments:
+  two:
+    stores: { a: { kind: sqlite, path: a.db }, b: { kind: sqlite, path: b.db } }
+    spaces: { home: a, away: b }
+";
+    let pattern = "space home\nspace away\nrecord Note in home { handler drop() { delete self } }\n";
+    let files = folder(&[("notes.pattern", pattern), ("patternc.yaml", config)]);
+    let path = files.path();
+    let events = "{\"create\":\"Note\",\"as\":\"n\"}\n{\"to\":\"Note/n\",\"handler\":\"drop\"}\n";
+    call_with(path, &["run", "--quiet"], events, 0);
+    std::fs::write(path.join("patternc.yaml"), config.replace("home: a, away: b", "home: b, away: a")).expect("there is room");
+    let said = call_with(path, &["run"], "", 2);
+    assert!(said.contains("the store `a` has, or had, records of the space `home`"), "{said}");
 }
 
 /// As in tests and `explore`: an event for later may be what makes it hold.

@@ -191,7 +191,30 @@ fn the_spaces_of_a_family_are_spread_over_servers() {
     }
     // Data do not move by themselves, and are not lost sight of either.
     let turned = project.at(vec![urls[1].clone(), urls[0].clone()]).refused();
-    assert!(turned.contains("has records of the space") && turned.contains("Nothing was changed"), "{turned}");
+    assert!(turned.contains("has, or had, records of the space") && turned.contains("Nothing was changed"), "{turned}");
+}
+
+/// A rolling change of the list of servers would have two processes keep one space in two of them.
+#[test]
+fn processes_that_keep_a_space_in_different_stores_are_not_alive_at_once() {
+    let Some(server) = server() else { return };
+    let urls: Vec<String> = (0..3).map(|_| server.url(&database())).collect();
+    let pattern = "space lobby\nspace u[Text]\nrecord Box in u { cell n: Int = 0 }\n";
+    let two = Project::new(pattern, urls[..2].to_vec(), "u");
+    let three = Project::new(pattern, urls.clone(), "u");
+    let mut process = two.start();
+    process.send(&json!({"id": "e", "create": "Box", "as": "b", "in": "u[5]"}));
+    process.wait_for(1);
+    let said = three.refused();
+    assert!(
+        said.contains("`pg0`") && said.contains("the deployment keeps other spaces in it than the one with which others still run"),
+        "{said}"
+    );
+    // One that agrees may come, and the stores are as they were.
+    assert!(two.run(&[json!({"id": "g", "create": "Box", "as": "d", "in": "u[5]"})]).all_committed(1));
+    process.send(&json!({"id": "f", "create": "Box", "as": "c", "in": "u[5]"}));
+    process.wait_for(2);
+    process.end();
 }
 
 /// Sends what is delayed, not all for the same time, and not in that order.

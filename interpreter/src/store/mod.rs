@@ -320,7 +320,7 @@ pub trait Store: Send {
     /// The live records of a type in a space, in the order of creation; with an index, only those of that value.
     fn scan(&self, record: RecordId, space: &SpaceRef, index: Option<(CellIndex, &Value)>) -> Result<Vec<RecordRef>, StoreError>;
 
-    /// The spaces that have records.
+    /// The spaces that have records, or had some.
     fn spaces(&self) -> Result<Vec<SpaceRef>, StoreError>;
 
     /// The invariants (by index) and records whose last evaluation read this, or something it is part of.

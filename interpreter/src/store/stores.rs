@@ -116,10 +116,10 @@ impl Stores {
         Stores { stores, placement }
     }
 
-    /// Whether every record is in the store that keeps its space: that it is so is all that says where spaces are.
+    /// Whether every record, also a deleted one, is in the store that keeps its space: that it is so is all that says where spaces are.
     ///
     /// # Errors
-    /// If a store has records of a space that another keeps now.
+    /// If a store has, or had, records of a space that another keeps now.
     pub fn check_places(&self, program: &Program) -> Result<(), StoreError> {
         if self.stores.len() == 1 {
             return Ok(());
@@ -132,7 +132,7 @@ impl Stores {
                     None => format!("the {}. store", index + 1),
                 };
                 let message = format!(
-                    "{} has records of the space `{text}`, which the deployment says to be in {}: stores were added, taken away or renamed. \
+                    "{} has, or had, records of the space `{text}`, which the deployment says to be in {}: stores were added, taken away or renamed. \
                      Nothing was changed. Give the deployment the stores that it had",
                     named(index),
                     named(now)

@@ -22,6 +22,7 @@ mod saga;
 pub(in crate::store) mod schema;
 pub(in crate::store) mod type_text;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,10 @@ use crate::value::{RecordRef, Value};
 /// Evaluates the default of a cell for a stored record that does not have it yet.
 pub type DefaultOf<'a> = &'a mut dyn FnMut(&Stores, &RecordRef, CellIndex) -> Result<Value, Failure>;
 
+/// The declared spaces that a store keeps, by their names as in `u[*]`. With each, of a family that is spread over several stores, the names of those:
+/// first the store's own, then all in order. Two processes that write one store have to agree on it, or a space is kept twice.
+pub type Keeps = BTreeMap<String, Vec<String>>;
+
 /// What opening a store needs.
 pub struct Opening<'a> {
     pub program: Arc<Program>,
@@ -43,6 +48,8 @@ pub struct Opening<'a> {
     pub discard: Vec<String>,
     /// For defaults that are no constants. It sees the stored records, with `none` in cells that are not filled yet.
     pub defaults: Option<DefaultOf<'a>>,
+    /// What the store keeps in the deployment; `None` for who does not write it by that.
+    pub keeps: Option<Keeps>,
     /// When nothing was committed for this long, the journal is brought to the tables.
     pub quiet: Duration,
 }
@@ -50,6 +57,6 @@ pub struct Opening<'a> {
 impl Opening<'_> {
     /// Opening for a program, with nothing discarded.
     pub fn new(program: Arc<Program>, limits: Limits) -> Self {
-        Opening { program, limits, discard: Vec::new(), defaults: None, quiet: Duration::from_millis(20) }
+        Opening { program, limits, discard: Vec::new(), defaults: None, keeps: None, quiet: Duration::from_millis(20) }
     }
 }

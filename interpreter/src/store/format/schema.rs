@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::native::is_plain_key;
 use super::type_text;
+use super::{Keeps, Opening};
 
 /// The record types of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,9 @@ pub(in crate::store) struct StoredSchema {
     /// The next id of a type or cell.
     pub(in crate::store) next_id: u32,
     pub(in crate::store) types: Vec<StoredType>,
+    /// What the deployment of who wrote it last keeps here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::store) keeps: Option<Keeps>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,8 +166,14 @@ impl StoredCell {
 }
 
 impl StoredSchema {
-    /// What the schema becomes for a program: names that are there keep their ids, new ones get the next.
-    pub(in crate::store) fn for_program(&self, program: &Program) -> StoredSchema {
+    /// What the schema becomes for who opens the store: names that are there keep their ids, new ones get the next.
+    pub(in crate::store) fn for_opening(&self, opening: &Opening<'_>) -> StoredSchema {
+        let schema = self.for_program(&opening.program);
+        StoredSchema { keeps: opening.keeps.clone().or(schema.keeps), ..schema }
+    }
+
+    /// The same for a program.
+    fn for_program(&self, program: &Program) -> StoredSchema {
         let mut next_id = self.next_id;
         let mut fresh = || {
             next_id += 1;
@@ -206,7 +216,7 @@ impl StoredSchema {
                 types.push(StoredType { present: false, cells: Vec::new(), ..gone.clone() });
             }
         }
-        StoredSchema { next_id, types }
+        StoredSchema { next_id, types, keeps: self.keeps.clone() }
     }
 }
 
@@ -235,7 +245,7 @@ pub(in crate::store) struct CellLayout {
 }
 
 impl Layout {
-    /// The ids that a schema made by [`StoredSchema::for_program`] has for the program.
+    /// The ids that a schema made by [`StoredSchema::for_opening`] has for the program.
     pub(in crate::store) fn new(schema: &StoredSchema, program: &Program) -> Layout {
         let types = program.records.iter().zip(&schema.types).map(|(record, stored)| TypeLayout {
             id: stored.id,

@@ -1,5 +1,7 @@
 //! Reads what is on its way in a database, and who uses it.
 
+use std::collections::HashSet;
+
 use super::journal;
 use super::link::{self, Link};
 use super::open::Told;
@@ -33,6 +35,21 @@ pub fn glance(url: &str) -> Result<Option<Looked>, StoreError> {
         Ok(overlay.and_then(Overlay::read).map(|glance| Looked { glance, processes }))
     };
     read().map_err(|error| told.server(&error))?.map(Some).map_err(|what| told.damaged(&what))
+}
+
+/// Who uses a store.
+pub struct Users(pub(super) HashSet<i64>);
+
+/// Who uses the store in the database at an address.
+///
+/// # Errors
+/// If the server does not answer.
+pub fn users(url: &str) -> Result<Users, StoreError> {
+    let address = super::address(url)?;
+    let told = Told(&address);
+    let Some(link) = link::existing(&address).map_err(|error| told.server(&error))? else { return Ok(Users(HashSet::new())) };
+    let live = link.query(sql::LIVE, &[]).map_err(|error| told.server(&error))?;
+    Ok(Users(live.iter().map(|row| row.get(0)).collect()))
 }
 
 fn overlay(link: &Link) -> link::Answer<Result<Overlay, String>> {

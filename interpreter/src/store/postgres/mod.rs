@@ -52,7 +52,7 @@ use std::time::{Duration, Instant};
 
 use patternc_program::{CellIndex, Program, RecordId};
 
-pub use self::glance::{Looked, glance};
+pub use self::glance::{Looked, Users, glance, users};
 pub use self::import::Import;
 use self::journal::Follower;
 use self::link::Address;
@@ -144,9 +144,9 @@ impl Postgres {
         open::look(&address(url)?, &mut opening)
     }
 
-    /// Whether this is the same store as another, which was opened before it in this process.
-    pub fn is_same_store(&self, other: &Postgres) -> bool {
-        self.live.contains(&other.shared.runtime)
+    /// Whether this process, as this store, is among those that use a store.
+    pub fn is_among(&self, users: &Users) -> bool {
+        users.0.contains(&self.shared.runtime)
     }
 
     /// What is kept.

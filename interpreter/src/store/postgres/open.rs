@@ -57,7 +57,7 @@ impl Told<'_> {
     }
 
     pub(super) fn changed_meanwhile(&self) -> StoreError {
-        self.fatal("another process has brought it to another program meanwhile, or filled it. Start again with the same program")
+        self.fatal("another process has brought it to another program or deployment meanwhile, or filled it. Start again with the same")
     }
 
     pub(super) fn damaged(&self, what: &str) -> StoreError {
@@ -86,7 +86,7 @@ pub(super) fn open(address: &Address, opening: &mut Opening<'_>) -> Result<Opene
     let told = Told(address);
     create(address).map_err(|error| told.server(&error))?;
     let link = Link::open(address).map_err(|error| told.server(&error))?;
-    let schema = match stored(&link, &told)?.for_program(&opening.program) {
+    let schema = match stored(&link, &told)?.for_opening(opening) {
         schema if schema == stored(&link, &told)? => schema,
         _ => migrate(&link, &told, opening)?,
     };
@@ -191,16 +191,19 @@ fn migrate(link: &Link, told: &Told<'_>, opening: &mut Opening<'_>) -> Result<St
     let server = |error: tokio_postgres::Error| told.server(&error);
     begin_alone(link).map_err(server)?;
     let stored = stored(link, told)?;
-    let schema = stored.for_program(&opening.program);
+    let schema = stored.for_opening(opening);
     if schema == stored {
         // Another process has just done it.
         link.batch(sql::ROLLBACK).map_err(server)?;
         return Ok(schema);
     }
     if let Some(names) = users(link, told)? {
-        let what = format!(
-            "the program has changed, and others still run the one before ({names}). Stop them first, or wait five seconds if they have ended"
-        );
+        let changed = if stored == (StoredSchema { keeps: stored.keeps.clone(), ..schema }) {
+            "the deployment keeps other spaces in it than the one with which others still run"
+        } else {
+            "the program has changed, and others still run the one before"
+        };
+        let what = format!("{changed} ({names}). Stop them first, or wait five seconds if they have ended");
         return Err(StoreError { transient: true, ..told.fatal(&what) });
     }
     bring_up(link, told, opening, &stored)?;
@@ -244,7 +247,7 @@ pub(super) fn bring_up(
     stored: &StoredSchema,
 ) -> Result<(Follower, StoredSchema), StoreError> {
     tables::apply_journal(link, stored, i64::MAX).map_err(|error| told.apply(error))?;
-    let schema = stored.for_program(&opening.program);
+    let schema = stored.for_opening(opening);
     let ((mut follower, _), loaded) =
         from_tables(link, told, &opening.program.clone(), &opening.limits, (stored, &schema), Version::default())?;
     if schema != *stored {
@@ -262,7 +265,7 @@ pub(super) fn look(address: &Address, opening: &mut Opening<'_>) -> Result<Optio
     let told = Told(address);
     let Some(link) = link::existing(address).map_err(|error| told.server(&error))? else { return Ok(None) };
     let schema = stored(&link, &told)?;
-    if schema == schema.for_program(&opening.program) {
+    if schema == schema.for_opening(opening) {
         return Ok(Some(load(address, &opening.program, &opening.limits, &schema, Version::default())?.follower.state));
     }
     // For another program it is brought up in a transaction that is taken back. Who brings the journal to the tables may come in between.

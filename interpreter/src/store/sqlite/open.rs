@@ -112,7 +112,7 @@ fn bring_up(connection: &Connection, path: &Path, check: &str, opening: &mut Ope
         LoadError::Unfit(what) => fatal(format!("the program does not fit the data in {shown}: {what}")),
         LoadError::Database(error) => fatal(format!("cannot read {shown}: {error}")),
     };
-    let schema = stored.for_program(&opening.program);
+    let schema = stored.for_opening(opening);
     let mut state = State::new(Arc::new(Schema::new(&opening.program)), &opening.limits);
     state.set_version(Version(recovered.version));
     let names = Names::new(&opening.program);

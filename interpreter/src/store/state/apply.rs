@@ -196,7 +196,9 @@ impl State {
                         scratch.reindex.entry(key).or_insert_with(|| Some(cells[cell].value.clone()));
                     }
                 }
-                self.tables[self.entries[handle.0 as usize].table as usize].live.remove(&order);
+                let table = &mut self.tables[self.entries[handle.0 as usize].table as usize];
+                table.live.remove(&order);
+                table.deleted += 1;
                 scratch.members.push(handle);
                 scratch.undo.push(Undo::Delete(handle, cells));
                 Ok(())
@@ -500,7 +502,9 @@ impl State {
                 let entry = &mut self.entries[handle.0 as usize];
                 entry.presence = Presence::Live;
                 entry.cells = cells;
-                self.tables[entry.table as usize].live.insert(entry.order, handle);
+                let table = &mut self.tables[entry.table as usize];
+                table.live.insert(entry.order, handle);
+                table.deleted -= 1;
             }
             Undo::OutboxAdd(id) => {
                 if let Some(sent) = self.outbox_by_id.remove(&id) {

@@ -79,10 +79,11 @@ impl Clone for Entry {
 
 impl Clone for Table {
     fn clone(&self) -> Self {
-        let Table { space, live, membership, changed, indexes, readers } = self;
+        let Table { space, live, deleted, membership, changed, indexes, readers } = self;
         Table {
             space: space.clone(),
             live: live.clone(),
+            deleted: *deleted,
             membership: *membership,
             changed: changed.clone(),
             indexes: indexes.clone(),
@@ -91,11 +92,12 @@ impl Clone for Table {
     }
 
     fn clone_from(&mut self, other: &Self) {
-        let Table { space, live, membership, changed, indexes, readers } = other;
+        let Table { space, live, deleted, membership, changed, indexes, readers } = other;
         self.space.clone_from(space);
         if self.live != *live {
             self.live.clone_from(live);
         }
+        self.deleted = *deleted;
         self.membership = *membership;
         self.changed.clone_from(changed);
         self.indexes.clone_from(indexes);

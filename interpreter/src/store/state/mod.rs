@@ -138,6 +138,8 @@ struct Cell {
 struct Table {
     space: SpaceRef,
     live: BTreeMap<u64, Handle>,
+    /// How many were deleted.
+    deleted: usize,
     /// When a record was created or deleted last.
     membership: Version,
     /// When each cell of any record changed last.
@@ -247,7 +249,8 @@ impl State {
 
     /// The spaces that have live records, in their order.
     pub fn spaces(&self) -> Vec<SpaceRef> {
-        let mut spaces: Vec<SpaceRef> = self.tables.iter().filter(|t| !t.live.is_empty()).map(|t| t.space.clone()).collect();
+        let mut spaces: Vec<SpaceRef> =
+            self.tables.iter().filter(|t| !t.live.is_empty() || t.deleted > 0).map(|t| t.space.clone()).collect();
         spaces.sort();
         spaces.dedup();
         spaces
@@ -360,6 +363,7 @@ impl State {
         entry.order = order;
         let Some(cells) = cells else {
             entry.presence = Presence::Deleted;
+            self.tables[entry.table as usize].deleted += 1;
             return Ok(());
         };
         if cells.len() != expected {
@@ -456,6 +460,7 @@ impl State {
         self.tables.push(Table {
             space: space.clone(),
             live: BTreeMap::new(),
+            deleted: 0,
             membership: Version::default(),
             changed: vec![Version::default(); cells.len()].into(),
             indexes: cells.iter().map(|cell| cell.indexed.then(|| Index::new(cell.unique))).collect(),

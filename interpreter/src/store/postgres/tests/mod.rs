@@ -197,7 +197,7 @@ fn of_those_that_open_with_a_new_program_at_once_one_brings_the_store_to_it() {
         let opened = opened_at_once(&url, vec![with_cell("alias"), with_cell("other")]);
         let (mut served, refused): (Vec<_>, Vec<_>) = opened.into_iter().partition(Result::is_ok);
         let [Err(refused)] = &refused[..] else { panic!("{} are refused", refused.len()) };
-        let told = ["others still run the one before", "another process has brought it to another program meanwhile"];
+        let told = ["others still run the one before", "another process has brought it to another program or deployment meanwhile"];
         assert!(told.iter().any(|told| refused.message.contains(told)), "{refused}");
         durably(served[0].as_mut().expect("it is served"), writes([add("a", 1)]));
     }

@@ -1,9 +1,10 @@
 //! While a deployment runs: does what other processes ask its owner for, and says what is tried again and again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use patternc_interpreter::event::EventId;
 use patternc_interpreter::runtime::{Caretaker, Desk, Found, Owner, Resumed, Resumption};
 use patternc_interpreter::store::StoreError;
 use patternc_interpreter::store::sqlite::Sqlite;
-use patternc_interpreter::store::sqlite::requests::{self, Requests};
+use patternc_interpreter::store::sqlite::requests::{self, Asked, Requests};
 use serde_json::{Value, json};
 
 use crate::fault::Fault;
@@ -89,22 +90,33 @@ impl Drop for Watch {
     }
 }
 
+/// Nothing that it does waits for the patterns: who asks for something else would wait as well.
 fn watch(listening: &[Requests], caretaker: &Caretaker, voice: Voice, shared: bool, stopped: &AtomicBool) {
-    let (mut reconciling, mut desk) = (Reconciling::default(), Desk::default());
+    let (mut reconciling, mut resuming, mut desk) = (Reconciling::default(), Resuming::default(), Desk::default());
     let mut troubles = Troubles { voice, known: HashMap::new() };
     let mut said = LastSaid::default();
     let mut looked = Instant::now();
     while !stopped.load(Ordering::Relaxed) {
         let mut asked = false;
-        for requests in listening {
+        for (of, requests) in listening.iter().enumerate() {
             // What cannot be read now is read the next time; who asks gives up by itself.
-            for request in requests.waiting().unwrap_or_default() {
+            let waiting = requests.waiting().unwrap_or_default().into_iter().map(|request| (of, request));
+            for at in waiting.filter(|at| !resuming.has_in_hand(at)).collect::<Vec<_>>() {
                 asked = true;
-                let answer =
-                    serde_json::from_str(&request.text).ok().and_then(|request| answer(caretaker, &mut reconciling, &mut desk, &request));
-                let answer = answer.unwrap_or_else(|| json!({ "error": "the owner of the store does not know what is asked" }));
-                let _ = requests.answer(&request, &answer.to_string());
+                let request = serde_json::from_str(&at.1.text).unwrap_or(Value::Null);
+                let answer = if request["do"] == "retry" {
+                    match resuming.begin(caretaker.clone(), at.clone(), request) {
+                        Ok(()) => continue,
+                        Err(error) => json!({ "error": error }),
+                    }
+                } else {
+                    answer(caretaker, &mut reconciling, &mut desk, &request).unwrap_or_else(not_understood)
+                };
+                let _ = requests.answer(&at.1, &answer.to_string());
             }
+        }
+        for ((of, request), answer) in resuming.answers() {
+            let _ = listening[of].answer(&request, &answer.to_string());
         }
         reconciling.forget();
         desk.forget();
@@ -191,14 +203,6 @@ fn answer(caretaker: &Caretaker, reconciling: &mut Reconciling, desk: &mut Desk,
         "listen" => Some(json!({})),
         "events" => desk.answer(caretaker, request),
         "status" => status(caretaker),
-        "retry" => {
-            let found = match request.get("found").and_then(Value::as_str) {
-                Some("done") => Some(Found::Done(request.get("result").and_then(Value::as_str).map(str::to_owned))),
-                Some("not-done") => Some(Found::NotDone),
-                _ => None,
-            };
-            Some(retry(caretaker, request.get("id").and_then(Value::as_str), found.as_ref())?)
-        }
         "reconcile" => {
             let scope = request.get("scope").and_then(Value::as_str);
             let patience = Duration::from_millis(request.get("timeout")?.as_u64()?);
@@ -212,6 +216,10 @@ fn answer(caretaker: &Caretaker, reconciling: &mut Reconciling, desk: &mut Desk,
     }
 }
 
+fn not_understood() -> Value {
+    json!({ "error": "the owner of the store does not know what is asked" })
+}
+
 /// What only the process that runs the patterns knows of what is on its way.
 fn status(caretaker: &Caretaker) -> Option<Value> {
     let status = caretaker.status()?;
@@ -223,6 +231,56 @@ fn status(caretaker: &Caretaker) -> Option<Value> {
     let troubles: serde_json::Map<String, Value> = troubled.filter_map(trouble).collect();
     let broken: Vec<&str> = status.broken.iter().map(|(_, why)| why.as_str()).collect();
     Some(json!({ "waiting": status.waiting, "troubles": troubles, "broken": broken }))
+}
+
+/// Where a request came in, among those who are listened to, and what it is.
+type At = (usize, Asked);
+
+/// Parked events that others have had taken up. What becomes of them may take its time: each request waits for that on a thread of its own.
+struct Resuming {
+    in_hand: HashSet<At>,
+    sender: Sender<(At, Value)>,
+    answered: Receiver<(At, Value)>,
+}
+
+impl Default for Resuming {
+    fn default() -> Self {
+        let (sender, answered) = channel();
+        Resuming { in_hand: HashSet::new(), sender, answered }
+    }
+}
+
+impl Resuming {
+    fn has_in_hand(&self, at: &At) -> bool {
+        self.in_hand.contains(at)
+    }
+
+    fn begin(&mut self, caretaker: Caretaker, at: At, request: Value) -> Result<(), String> {
+        let (sender, of) = (self.sender.clone(), at.clone());
+        let work = move || {
+            let found = match request["found"].as_str() {
+                Some("done") => Some(Found::Done(request["result"].as_str().map(str::to_owned))),
+                Some("not-done") => Some(Found::NotDone),
+                _ => None,
+            };
+            let answer = retry(&caretaker, request["id"].as_str(), found.as_ref()).unwrap_or_else(not_understood);
+            // Nobody listens once the runtime has stopped.
+            let _ = sender.send((of, answer));
+        };
+        let thread = std::thread::Builder::new().name("patternc-retry".to_owned()).spawn(work);
+        thread.map_err(|error| format!("no thread to take the event up on: {error}"))?;
+        self.in_hand.insert(at);
+        Ok(())
+    }
+
+    /// Those that have come since.
+    fn answers(&mut self) -> Vec<(At, Value)> {
+        let answered: Vec<(At, Value)> = self.answered.try_iter().collect();
+        for (at, _) in &answered {
+            self.in_hand.remove(at);
+        }
+        answered
+    }
 }
 
 /// Reconciliations that others have asked for, with when they were asked about last.

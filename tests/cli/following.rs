@@ -195,3 +195,53 @@ fn who_follows_takes_the_store_over_and_is_followed() {
     assert_eq!(third.event(r#"{"read":"Account/a","cells":["balance"]}"#), "{\"outcome\":\"value\",\"cells\":{\"balance\":10}}\n");
     third.end();
 }
+
+const CLERK: &str = r#"
+space office
+
+extern slow { once() }
+
+record Clerk in office {
+  cell asked: Int = 0
+  handler ask() { send slow.once() }
+  handler note() -> Int {
+    self.asked += 1
+    return self.asked
+  }
+}
+"#;
+
+/// Refuses at first; after that it says that it was asked, and answers once it may.
+const SLOW: &str = r#"
+deployments:
+  local:
+    stores: { main: { kind: sqlite, path: state.db } }
+    spaces: { "*": main }
+    externs:
+      slow: { kind: command, run: ["sh", "-c", "cat > /dev/null; [ -f again ] || exit 65; : > asked; until [ -f go ]; do sleep 0.05; done; echo null"] }
+"#;
+
+/// What is taken up again may take its time: nobody but who wants to know of it waits for that.
+#[test]
+fn others_are_served_while_a_retry_waits() {
+    let files = folder(&[("clerk.pattern", CLERK), ("patternc.yaml", SLOW)]);
+    let path = files.path();
+    let mut owner = start(path, &["run"]);
+    assert!(owner.event(r#"{"create":"Clerk","as":"c"}"#).contains("committed"));
+    owner.tell(r#"{"to":"Clerk/c","handler":"ask"}"#);
+    until(|| call(path, &["status"], "").0.contains("1 parked").then_some(()));
+    std::fs::write(path.join("again"), "").expect("there is room");
+    let mut retry = start(path, &["retry"]);
+    until(|| path.join("asked").exists().then_some(()));
+    // One who comes, asks how it is, and has the owner take an event: all before the retry is answered.
+    let (said, status) = call(path, &["run"], "{\"id\":\"n\",\"to\":\"Clerk/c\",\"handler\":\"note\"}\n");
+    assert!(said.contains(r#"{"id":"n","outcome":"committed","result":1}"#), "{said}");
+    assert_eq!(status, Some(0), "{said}");
+    assert!(call(path, &["status"], "").0.contains("1 on the way"));
+    // The same event cannot be taken up by two.
+    assert!(call(path, &["retry"], "").0.contains("nothing is parked"));
+    std::fs::write(path.join("go"), "").expect("there is room");
+    assert!(retry.answer().contains("(slow.once): done"));
+    retry.end();
+    owner.end();
+}

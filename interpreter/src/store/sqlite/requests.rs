@@ -27,7 +27,7 @@ pub struct Requests {
 }
 
 /// A request that waits for its answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Asked {
     id: i64,
     pub text: String,

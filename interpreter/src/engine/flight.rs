@@ -296,7 +296,7 @@ impl Engine {
         let pair = self.pair(flight).expect("a queued event has a pair");
         let queue = self.pairs.get_mut(&pair).expect("a queued event is in the queue of its pair");
         let first = queue.front() == Some(&key);
-        queue.retain(|&other| other != key);
+        queue.remove(&key);
         match queue.front() {
             None => {
                 self.pairs.remove(&pair);

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use patternc_interpreter::engine::{FlightStatus, Stage, Trouble};
+use patternc_interpreter::engine::{Health, Trouble};
 use patternc_interpreter::event::EventId;
 use patternc_interpreter::runtime::{Caretaker, Desk, Found, Owner, Resumed, Resumption};
 use patternc_interpreter::store::StoreError;
@@ -123,10 +123,11 @@ fn watch(listening: &[Requests], caretaker: &Caretaker, voice: Voice, shared: bo
         let pause = if voice == Voice::Verbose { LISTEN } else { LOOK };
         if looked.elapsed() >= pause {
             looked = Instant::now();
-            if voice != Voice::Quiet {
-                troubles.look(caretaker);
-            }
-            if let Some(status) = status(caretaker) {
+            if let Some(health) = caretaker.health() {
+                let status = status(&health);
+                if voice != Voice::Quiet {
+                    troubles.look(health.troubles);
+                }
                 if shared {
                     caretaker.report(&status.to_string());
                 }
@@ -172,10 +173,9 @@ struct Known {
 }
 
 impl Troubles {
-    fn look(&mut self, caretaker: &Caretaker) {
-        let Some(now) = caretaker.troubles() else { return };
+    fn look(&mut self, now: Vec<Trouble>) {
         self.known.retain(|of, _| now.iter().any(|trouble| trouble.of == *of));
-        for Trouble { of, what, calls, why } in now {
+        for Trouble { of, what, calls, why, .. } in now {
             let known = self.known.entry(of.clone()).or_insert_with(|| Known { since: Instant::now(), said: None, next: PATIENCE });
             let since = known.since.elapsed();
             let is_new = match self.voice {
@@ -202,7 +202,7 @@ fn answer(caretaker: &Caretaker, reconciling: &mut Reconciling, desk: &mut Desk,
     match request.get("do")?.as_str()? {
         "listen" => Some(json!({})),
         "events" => desk.answer(caretaker, request),
-        "status" => status(caretaker),
+        "status" => Some(status(&caretaker.health()?)),
         "reconcile" => {
             let scope = request.get("scope").and_then(Value::as_str);
             let patience = Duration::from_millis(request.get("timeout")?.as_u64()?);
@@ -221,16 +221,14 @@ fn not_understood() -> Value {
 }
 
 /// What only the process that runs the patterns knows of what is on its way.
-fn status(caretaker: &Caretaker) -> Option<Value> {
-    let status = caretaker.status()?;
-    let troubled = status.flights.into_iter().filter(|flight| flight.stage != Stage::Parked);
-    let trouble = |flight: FlightStatus| {
-        let told = json!({ "why": flight.trouble?, "since": flight.troubled_since, "next": flight.next_attempt });
-        Some((flight.event.id.0.to_string(), told))
+fn status(health: &Health) -> Value {
+    let trouble = |trouble: &Trouble| {
+        let told = json!({ "why": trouble.why, "since": trouble.since, "next": trouble.next });
+        (trouble.event.0.to_string(), told)
     };
-    let troubles: serde_json::Map<String, Value> = troubled.filter_map(trouble).collect();
-    let broken: Vec<&str> = status.broken.iter().map(|(_, why)| why.as_str()).collect();
-    Some(json!({ "waiting": status.waiting, "troubles": troubles, "broken": broken }))
+    let troubles: serde_json::Map<String, Value> = health.troubles.iter().map(trouble).collect();
+    let broken: Vec<&str> = health.broken.iter().map(|(_, why)| why.as_str()).collect();
+    json!({ "waiting": health.waiting, "troubles": troubles, "broken": broken })
 }
 
 /// Where a request came in, among those who are listened to, and what it is.

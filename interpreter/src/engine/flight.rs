@@ -13,15 +13,15 @@ use crate::failure::{Failure, FailureKind};
 use crate::value::{RecordRef, SpaceRef, Value};
 
 /// Grows in the order in which events became known.
-pub(super) type FlightKey = u64;
+pub(crate) type FlightKey = u64;
 
 /// An event on its way.
 #[derive(Clone)]
-pub(super) struct Flight {
+pub(crate) struct Flight {
     pub outgoing: Arc<Outgoing>,
     pub state: OutgoingState,
     /// The commit of the sender's store that sent it.
-    pub sent: Point,
+    pub(super) sent: Point,
     pub stage: Stage,
     /// Whether it stands in the queue of its pair.
     pub queued: bool,
@@ -34,7 +34,7 @@ pub(super) struct Flight {
     /// Whether the outside may have been asked, by this process or another, without anyone knowing what came of it.
     pub doubtful: bool,
     /// Of a difference of a mirror.
-    pub says: Option<Says>,
+    pub(super) says: Option<Says>,
     /// Of a removal: what others give was told again behind it.
     pub told_again: bool,
     /// The parked event that was taken up again as this one.
@@ -102,7 +102,7 @@ impl Pair {
 
 impl Flight {
     /// The id under which it is shown. Each attempt at a step that is rejected again and again is a new event: the saga it is of keeps its id.
-    pub(super) fn known_as(&self) -> &EventId {
+    pub(crate) fn known_as(&self) -> &EventId {
         let outgoing = &self.outgoing;
         let saga = outgoing.saga.as_ref().filter(|saga| saga.rejected.is_some()).and(outgoing.answers.as_ref());
         saga.unwrap_or(&outgoing.event.id)

@@ -1,7 +1,7 @@
 //! What is on its way, for those who look after a store.
 
 use super::Engine;
-use super::flight::{FlightKey, Stage};
+use super::flight::{Flight, FlightKey, Stage};
 use super::job::{Job, Kind};
 use crate::event::{Action, Event, EventId, Outcome, OutgoingState};
 use crate::value::RecordRef;
@@ -43,9 +43,21 @@ pub struct FlightStatus {
     pub next_attempt: Option<i64>,
 }
 
+/// How an engine fares: of what is on its way, only what stands in the way of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// As [`Status::waiting`].
+    pub waiting: usize,
+    /// In no order.
+    pub troubles: Vec<Trouble>,
+    /// As [`Status::broken`].
+    pub broken: Vec<(usize, String)>,
+}
+
 /// An event that is tried again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
+    pub event: EventId,
     /// The same however often it is tried: the event itself, or the saga whose step is sent again as a new event.
     pub of: EventId,
     /// What it does, in a few words.
@@ -54,6 +66,10 @@ pub struct Trouble {
     pub calls: u32,
     /// What went wrong last.
     pub why: String,
+    /// As [`FlightStatus::troubled_since`].
+    pub since: Option<i64>,
+    /// As [`FlightStatus::next_attempt`].
+    pub next: Option<i64>,
 }
 
 /// A moment: what is known to an engine before it, and after it. Nothing is known before the default one.
@@ -88,20 +104,37 @@ impl Engine {
             }
         });
         let flights = flights.collect();
-        let broken = self.broken.iter().enumerate().filter_map(|(store, error)| Some((store, error.as_ref()?.to_string())));
-        Status { waiting: self.waiting_jobs(), flights, broken: broken.collect() }
+        Status { waiting: self.waiting_jobs(), flights, broken: self.broken_stores() }
     }
 
-    /// What is tried again and again. In no order.
-    pub fn troubles(&self) -> impl Iterator<Item = Trouble> {
-        let troubled = self.flights.values().filter(|flight| flight.stage != Stage::Parked);
-        troubled.filter_map(|flight| {
+    /// How it fares. Cheap enough to be asked again and again, however much is on its way.
+    pub fn health(&self) -> Health {
+        let next_attempts = self.next_attempts();
+        let troubled = self.flights.iter().filter(|(_, flight)| flight.stage != Stage::Parked);
+        let troubles = troubled.filter_map(|(key, flight)| {
             let event = &flight.outgoing.event;
             let why = flight.trouble.clone()?;
             let saga = flight.outgoing.saga.as_ref().and(flight.outgoing.answers.as_ref());
             let of = saga.unwrap_or(&event.id).clone();
-            Some(Trouble { of, what: self.describe(&event.action), calls: flight.calls, why })
-        })
+            let (since, next) = (flight.troubled_since, next_attempts.get(key).copied());
+            Some(Trouble { event: event.id.clone(), of, what: self.describe(&event.action), calls: flight.calls, why, since, next })
+        });
+        let troubles = troubles.collect();
+        Health { waiting: self.waiting_jobs(), troubles, broken: self.broken_stores() }
+    }
+
+    fn broken_stores(&self) -> Vec<(usize, String)> {
+        self.broken.iter().enumerate().filter_map(|(store, error)| Some((store, error.as_ref()?.to_string()))).collect()
+    }
+
+    /// What is on its way, in no order.
+    pub(crate) fn flights(&self) -> impl Iterator<Item = (FlightKey, &Flight)> {
+        self.flights.iter().map(|(key, flight)| (*key, flight))
+    }
+
+    /// The event of this id, while it is on its way.
+    pub(crate) fn flight(&self, event: &EventId) -> Option<&Flight> {
+        self.flights.get(self.by_event.get(event)?)
     }
 
     /// The parked event that the answer of this one hangs on, and why that is parked; `None` while its answer may come by itself.

@@ -4,9 +4,10 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use patternc_program::{Program, Type};
+use rustc_hash::FxHashMap;
 
 use super::{Core, Shared};
-use crate::engine::{Engine, Happened, Progress, Reconciled, RetryError, Stage, Status, Trouble};
+use crate::engine::{Engine, Flight, FlightKey, Happened, Health, Progress, Reconciled, RetryError, Stage};
 use crate::event::EventId;
 use crate::failure::{Failure, FailureKind};
 use crate::json::{self, Form, Names, Path, Reader};
@@ -56,14 +57,9 @@ impl Caretaker {
         Caretaker(Arc::downgrade(shared))
     }
 
-    /// What is on its way.
-    pub fn status(&self) -> Option<Status> {
-        self.with(|core| core.engine().status())
-    }
-
-    /// What is tried again and again.
-    pub fn troubles(&self) -> Option<Vec<Trouble>> {
-        self.with(|core| core.engine().troubles().collect())
+    /// How it fares.
+    pub fn health(&self) -> Option<Health> {
+        self.with(|core| core.engine().health())
     }
 
     /// Says how this process fares to those who look at the stores from other processes ([`crate::store::Store::report`]).
@@ -82,12 +78,19 @@ impl Caretaker {
     pub fn resume(&self, event: Option<&EventId>, found: Option<&Found>, patience: Duration) -> Option<Result<Vec<Resumed>, RetryError>> {
         let begun = self.with(|core| {
             let engine = core.engine();
+            let mut watched = Watched::default();
             let Some(event) = event else {
-                let parked = engine.parked();
-                return Ok(parked.into_iter().map(|event| take_up(engine, event)).collect());
+                for event in engine.parked() {
+                    // Before it is taken up: then it may be gone.
+                    let one = watched.add(engine, &event);
+                    if let Err(error) = engine.retry(&event) {
+                        watched.refused(one, &error);
+                    }
+                }
+                return Ok(watched);
             };
             let event = &engine.under_way_for(event);
-            let mut one = Watched::new(engine, event.clone());
+            watched.add(engine, event);
             match found {
                 None => engine.retry(event)?,
                 Some(found) => {
@@ -95,8 +98,7 @@ impl Caretaker {
                     engine.resolve(event, happened)?;
                 }
             }
-            one.resumed.now = Resumption::OnItsWay(None);
-            Ok(vec![one])
+            Ok(watched)
         })?;
         self.0.upgrade()?.bell.ring();
         let mut watched = match begun {
@@ -105,10 +107,9 @@ impl Caretaker {
         };
         let deadline = Instant::now() + patience;
         loop {
-            let status = self.status()?;
-            watched.iter_mut().for_each(|one| one.look(&status));
-            if Instant::now() >= deadline || !watched.iter().any(|one| matches!(one.resumed.now, Resumption::OnItsWay(_))) {
-                return Some(Ok(watched.into_iter().map(|one| one.resumed).collect()));
+            self.with(|core| watched.look(core.engine()))?;
+            if Instant::now() >= deadline || !watched.resumed.iter().any(|one| matches!(one.now, Resumption::OnItsWay(_))) {
+                return Some(Ok(watched.resumed));
             }
             std::thread::sleep(LOOK);
         }
@@ -164,67 +165,99 @@ impl Caretaker {
     }
 }
 
-/// An event that was taken up, with those whose answers hang on it.
+/// Events that were taken up, with those whose answers hang on them.
+#[derive(Default)]
 struct Watched {
-    resumed: Resumed,
-    waiting: Vec<EventId>,
+    resumed: Vec<Resumed>,
+    /// By an event: which of those that were taken up it belongs to.
+    parts: FxHashMap<EventId, Vec<usize>>,
+}
+
+/// What there is of one that was taken up.
+#[derive(Clone, Default)]
+struct Parts<'a> {
+    parked: Option<(FlightKey, &'a Flight)>,
+    /// The one that became known last is nearest to what is done now.
+    last: Option<(FlightKey, &'a Flight)>,
 }
 
 impl Watched {
-    fn new(engine: &Engine, event: EventId) -> Self {
-        let status = engine.status();
-        let flight = |event: &EventId| status.flights.iter().find(|flight| flight.event.id == *event);
-        let what = flight(&event).map_or_else(String::new, |flight| engine.describe(&flight.event.action));
-        let known_as = flight(&event).map_or_else(|| event.clone(), |flight| flight.known_as.clone());
-        let mut waiting = vec![event.clone()];
-        while let Some(answered) = waiting.last().and_then(flight).and_then(|flight| flight.answers.clone()) {
-            waiting.push(answered);
+    /// Adds one that is about to be taken up. Gives its place.
+    fn add(&mut self, engine: &Engine, event: &EventId) -> usize {
+        let one = self.resumed.len();
+        let flight = engine.flight(event);
+        let what = flight.map_or_else(String::new, |flight| engine.describe(&flight.outgoing.event.action));
+        let known_as = flight.map_or(event, Flight::known_as).clone();
+        self.resumed.push(Resumed { event: known_as, what, now: Resumption::OnItsWay(None) });
+        let mut part = Some(event);
+        while let Some(event) = part {
+            self.parts.entry(event.clone()).or_default().push(one);
+            part = engine.flight(event).and_then(|flight| flight.outgoing.answers.as_ref());
         }
-        Watched { resumed: Resumed { event: known_as, what, now: Resumption::OnItsWay(None) }, waiting }
+        one
     }
 
-    fn look(&mut self, status: &Status) {
-        if matches!(self.resumed.now, Resumption::Refused(_)) {
-            return;
-        }
-        // What is told again, or must not have the key of what was refused, is sent as a new event.
-        for flight in &status.flights {
-            if flight.instead_of.as_ref().is_some_and(|old| self.waiting.contains(old)) && !self.waiting.contains(&flight.event.id) {
-                self.waiting.push(flight.event.id.clone());
+    /// It is left as it is.
+    fn refused(&mut self, one: usize, why: &RetryError) {
+        self.resumed[one].now = Resumption::Refused(why.to_string());
+    }
+
+    /// Looks how far all of them are.
+    fn look(&mut self, engine: &Engine) {
+        self.take_up_successors(engine);
+        let mut seen = vec![Parts::default(); self.resumed.len()];
+        for (key, flight) in engine.flights() {
+            let ids = [Some(&flight.outgoing.event.id), flight.outgoing.answers.as_ref()];
+            for &one in ids.into_iter().flatten().filter_map(|id| self.parts.get(id)).flatten() {
+                let Parts { parked, last } = &mut seen[one];
+                if flight.stage == Stage::Parked && parked.is_none_or(|(first, _)| key < first) {
+                    *parked = Some((key, flight));
+                }
+                if last.is_none_or(|(last, _)| key > last) {
+                    *last = Some((key, flight));
+                }
             }
         }
-        let is_of_it = |id: &EventId| self.waiting.contains(id);
-        let mut flights =
-            status.flights.iter().filter(|flight| is_of_it(&flight.event.id) || flight.answers.as_ref().is_some_and(is_of_it));
-        let parked = flights.clone().find(|flight| flight.stage == Stage::Parked);
-        self.resumed.now = match (parked, flights.next_back()) {
-            (Some(parked), _) => Resumption::Parked { on: parked.known_as.clone(), why: parked.trouble.clone().unwrap_or_default() },
-            // The one that became known last is nearest to what is done now.
-            (None, Some(flight)) => Resumption::OnItsWay(flight.trouble.clone()),
-            (None, None) => Resumption::Done,
-        };
+        for (one, parts) in self.resumed.iter_mut().zip(seen) {
+            if matches!(one.now, Resumption::Refused(_)) {
+                continue;
+            }
+            one.now = match (parts.parked, parts.last) {
+                (Some((_, flight)), _) => {
+                    Resumption::Parked { on: flight.known_as().clone(), why: flight.trouble.clone().unwrap_or_default() }
+                }
+                (None, Some((_, flight))) => Resumption::OnItsWay(flight.trouble.clone()),
+                (None, None) => Resumption::Done,
+            };
+        }
     }
-}
 
-fn take_up(engine: &mut Engine, event: EventId) -> Watched {
-    let mut one = Watched::new(engine, event.clone());
-    if let Err(error) = engine.retry(&event) {
-        one.resumed.now = Resumption::Refused(error.to_string());
+    /// What is told again, or must not have the key of what was refused, is sent as a new event.
+    fn take_up_successors(&mut self, engine: &Engine) {
+        // One may be instead of another that is.
+        let mut looks = true;
+        while looks {
+            looks = false;
+            for (_, flight) in engine.flights() {
+                let Some(of) = flight.instead_of.as_ref().and_then(|old| self.parts.get(old)).cloned() else { continue };
+                let known = self.parts.entry(flight.outgoing.event.id.clone()).or_default();
+                for one in of.into_iter().filter(|one| !known.contains(one)).collect::<Vec<_>>() {
+                    known.push(one);
+                    looks = true;
+                }
+            }
+        }
     }
-    one
 }
 
 /// What was found out, as a value of the event's result type.
 fn happened(engine: &Engine, event: &EventId, found: &Found) -> Result<Happened, RetryError> {
     let Found::Done(result) = found else { return Ok(Happened::NotDone) };
-    let status = engine.status();
-    let Some(flight) = status.flights.iter().find(|flight| flight.event.id == *event) else {
-        return Err(RetryError::Unknown(event.clone()));
-    };
+    let flight = engine.flight(event).ok_or_else(|| RetryError::Unknown(event.clone()))?;
     let program = engine.program();
     // What is told of a fact has none that anyone waits for.
-    let told = program.mirror_kept_by(flight.from.record()).is_some();
-    let ty = if told { Type::Unknown } else { flight.event.action.result_type(program) };
+    let told = program.mirror_kept_by(flight.outgoing.from.record()).is_some();
+    let ty = if told { Type::Unknown } else { flight.outgoing.event.action.result_type(program) };
     let value = result_value(engine.program(), &ty, result.as_deref());
     value.map(Happened::Done).map_err(|why| RetryError::Result { event: event.clone(), why })
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use patternc_program::{ExternId, Repeat};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::flight::{Flight, FlightKey, Stage};
 use super::job::{Job, Kind};
@@ -55,14 +55,14 @@ pub enum CallAnswer {
 pub(super) struct Calls {
     /// Waits until fewer are under way.
     queue: VecDeque<FlightKey>,
+    /// The operations that nobody answers, and the calls of them: these wait until someone does.
+    unanswered: FxHashMap<(ExternId, u32), VecDeque<FlightKey>>,
     /// From marking (or handing out) to the answer.
     under_way: usize,
     handed_out: VecDeque<ExternCall>,
     /// Of externs that have one of their own.
     timeouts: FxHashMap<ExternId, i64>,
     deadlines: BTreeSet<(i64, FlightKey)>,
-    /// Operations that nobody answers: their calls stay in the queue.
-    unanswered: FxHashSet<(ExternId, u32)>,
 }
 
 impl Calls {
@@ -84,6 +84,7 @@ impl Calls {
     /// Drops all calls but those that are being made.
     pub(super) fn keep_made(&mut self) {
         self.queue.clear();
+        self.unanswered.values_mut().for_each(VecDeque::clear);
         self.under_way = self.deadlines.len();
     }
 }
@@ -111,9 +112,17 @@ impl Engine {
 
     /// Whether there is someone who answers calls of an operation. Without, they wait until there is.
     pub fn set_answered(&mut self, of: ExternId, operation: u32, answered: bool) {
-        let changed = if answered { self.calls.unanswered.remove(&(of, operation)) } else { self.calls.unanswered.insert((of, operation)) };
-        if changed && answered {
-            let asks = |flight: &Flight| matches!(flight.outgoing.event.action, Action::Extern { of: o, operation: p, .. } if (o, p) == (of, operation));
+        let asks = |flight: &Flight| operation_of(&flight.outgoing.event.action) == (of, operation);
+        if !answered {
+            if !self.calls.unanswered.contains_key(&(of, operation)) {
+                let asks = |key: &FlightKey| self.flights.get(key).is_some_and(asks);
+                let (wait, queue) = std::mem::take(&mut self.calls.queue).into_iter().partition(asks);
+                self.calls.queue = queue;
+                self.calls.unanswered.insert((of, operation), wait);
+            }
+        } else if let Some(waited) = self.calls.unanswered.remove(&(of, operation)) {
+            // They have waited longest.
+            waited.into_iter().rev().for_each(|key| self.calls.queue.push_front(key));
             // Those that were about to be asked again are asked now.
             let paused: Vec<(i64, FlightKey)> = self
                 .timers
@@ -144,19 +153,21 @@ impl Engine {
         !self.calls.unanswered.is_empty()
             && !self.calls.is_made(key)
             && self.flights.get(&key).is_some_and(|flight| {
-                flight.stage == Stage::Calling && self.calls.unanswered.contains(&operation_of(&flight.outgoing.event.action))
+                flight.stage == Stage::Calling && self.calls.unanswered.contains_key(&operation_of(&flight.outgoing.event.action))
             })
     }
 
     /// A call may be made as soon as there is room.
     pub(super) fn queue_call(&mut self, key: FlightKey) {
-        self.calls.queue.push_back(key);
-        if self.is_unanswered(key)
-            && let Some(flight) = self.flights.get_mut(&key)
-        {
-            let (of, _) = operation_of(&flight.outgoing.event.action);
-            let name = self.program.externs[of.index()].name;
-            flight.trouble = Some(format!("nothing answers the extern `{name}`: name an adapter under `externs` of the deployment"));
+        let Some(flight) = self.flights.get_mut(&key) else { return };
+        let (of, operation) = operation_of(&flight.outgoing.event.action);
+        match self.calls.unanswered.get_mut(&(of, operation)) {
+            Some(waiting) => {
+                waiting.push_back(key);
+                let name = self.program.externs[of.index()].name;
+                flight.trouble = Some(format!("nothing answers the extern `{name}`: name an adapter under `externs` of the deployment"));
+            }
+            None => self.calls.queue.push_back(key),
         }
         self.begin_calls();
     }
@@ -167,8 +178,7 @@ impl Engine {
 
     /// Begins the call that has waited longest and that someone answers; `false` if none waits.
     pub(super) fn begin_call(&mut self) -> bool {
-        while let Some(at) = self.calls.queue.iter().position(|key| !self.is_unanswered(*key)) {
-            let Some(key) = self.calls.queue.remove(at) else { return false };
+        while let Some(key) = self.calls.queue.pop_front() {
             let Some(flight) = self.flights.get(&key) else { continue };
             let Action::Extern { of, operation, .. } = flight.outgoing.event.action else { continue };
             self.calls.under_way += 1;
@@ -185,7 +195,7 @@ impl Engine {
 
     /// The events of calls that wait to be begun, in order.
     pub(super) fn queued_calls(&self) -> impl Iterator<Item = &Outgoing> {
-        self.calls.queue.iter().filter(|key| !self.is_unanswered(**key)).filter_map(|key| Some(&*self.flights.get(key)?.outgoing))
+        self.calls.queue.iter().filter_map(|key| Some(&*self.flights.get(key)?.outgoing))
     }
 
     /// Whether no call has been begun that is not answered.

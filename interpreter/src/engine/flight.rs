@@ -152,6 +152,9 @@ impl Engine {
     pub(super) fn enter(&mut self, outgoing: Arc<Outgoing>, sent: Point, doubtful: bool) -> FlightKey {
         let key = self.key();
         self.by_event.insert(outgoing.event.id.clone(), key);
+        if let Some(answered) = &outgoing.answers {
+            self.answering.insert(answered.clone(), key);
+        }
         let says = self.says(&outgoing);
         let state = outgoing.state.clone();
         let mut flight = Flight {
@@ -351,14 +354,25 @@ impl Engine {
         }
     }
 
+    /// It is no longer on its way.
+    pub(super) fn remove_flight(&mut self, key: FlightKey) -> Option<Flight> {
+        let flight = self.flights.remove(&key)?;
+        self.by_event.remove(&flight.outgoing.event.id);
+        if let Some(answered) = &flight.outgoing.answers
+            && self.answering.get(answered) == Some(&key)
+        {
+            self.answering.remove(answered);
+        }
+        Some(flight)
+    }
+
     /// Its outcome has been dealt with, durably or not yet: `point` is the commit that did.
     pub(super) fn landed(&mut self, key: FlightKey, point: Point) {
         self.leave_pair(key);
         // Counted as resting or not until the end.
         self.set_stage(key, Stage::Settling);
-        let Some(flight) = self.flights.remove(&key) else { return };
+        let Some(flight) = self.remove_flight(key) else { return };
         let event = &flight.outgoing.event;
-        self.by_event.remove(&event.id);
         self.fact_told(key, &flight);
         if let Some(receiver) = self.receiver(&event.action)
             && receiver != point.store

@@ -107,6 +107,7 @@ impl Engine {
             backoffs,
             flights,
             by_event,
+            answering,
             pairs,
             timers,
             waiting_answer,
@@ -141,6 +142,7 @@ impl Engine {
         self.backoffs.clone_from(backoffs);
         self.flights.clone_from(flights);
         self.by_event.clone_from(by_event);
+        self.answering.clone_from(answering);
         self.pairs.clone_from(pairs);
         self.timers.clone_from(timers);
         self.waiting_answer.clone_from(waiting_answer);

@@ -112,6 +112,8 @@ pub struct Engine {
 
     flights: FxHashMap<FlightKey, Flight>,
     by_event: FxHashMap<EventId, FlightKey>,
+    /// By an event that is not answered yet: the newest of those whose outcome decides it.
+    answering: FxHashMap<EventId, FlightKey>,
     /// Events from one sender to one receiver, in the order sent, those with a delay in that of its end; the first is on its way, the others wait.
     pairs: FxHashMap<Pair, Line<FlightKey>>,
     /// Delayed events and repeated calls, by the time they are due.
@@ -215,6 +217,7 @@ impl Engine {
             backoffs: BTreeMap::new(),
             flights: FxHashMap::default(),
             by_event: FxHashMap::default(),
+            answering: FxHashMap::default(),
             pairs: FxHashMap::default(),
             timers: BTreeSet::new(),
             waiting_answer: FxHashMap::default(),

@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
+
 use super::flight::{FlightKey, Stage};
 use super::{Engine, Point};
 use crate::event::{EventId, Outgoing, OutgoingState, Received};
@@ -88,16 +90,16 @@ impl Engine {
         let News { sent, changed, removed, received, evaluated, orphaned, .. } = news;
         self.learn_evaluated(store, evaluated)?;
         let point = Point { store, version: self.stores.get(store).version() };
+        let gone: FxHashSet<&EventId> = removed.iter().collect();
         for outgoing in sent {
-            if removed.contains(&outgoing.event.id) {
+            if gone.contains(&outgoing.event.id) {
                 // It has arrived already; who gives the fact is to be known all the same.
                 let _ = self.says(&outgoing);
-            }
-            if !self.by_event.contains_key(&outgoing.event.id) && !removed.contains(&outgoing.event.id) {
+            } else if !self.by_event.contains_key(&outgoing.event.id) {
                 self.adopt_elsewhere(outgoing, point);
             }
         }
-        for event in changed.iter().filter(|event| !removed.contains(event)) {
+        for event in changed.iter().filter(|event| !gone.contains(event)) {
             self.changed_elsewhere(store, event)?;
         }
         for event in &removed {
@@ -191,11 +193,10 @@ impl Engine {
         self.call_forgotten(key);
         self.leave_pair(key);
         self.set_stage(key, Stage::Settling);
-        let Some(flight) = self.flights.remove(&key) else { return };
+        let Some(flight) = self.remove_flight(key) else { return };
         if let Some(due) = flight.outgoing.due {
             self.timers.remove(&(due, key));
         }
-        self.by_event.remove(event);
         // If that was parked, it has been taken up: whoever waits for the removal waits for the one that was sent in its place.
         if let (OutgoingState::Parked { .. }, Some(says)) = (&flight.state, flight.says)
             && let Some(new) = self.telling_of(says, &flight.outgoing).and_then(|new| self.flights.get(&new))

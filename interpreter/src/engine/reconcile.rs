@@ -389,9 +389,7 @@ impl Engine {
     /// The other side has said what it has.
     pub(super) fn has_read(&mut self, key: u64, flight: FlightKey, outcome: Outcome) {
         self.reconciling.readers.remove(&flight);
-        if let Some(flight) = self.flights.remove(&flight) {
-            self.by_event.remove(&flight.outgoing.event.id);
-        }
+        self.remove_flight(flight);
         let Some(run) = self.reconciling.runs.get_mut(&key) else { return };
         match outcome {
             Outcome::Committed(Value::List(facts)) => run.there = facts.iter().cloned().collect(),

@@ -119,6 +119,7 @@ impl Engine {
         called.sort_unstable();
         self.flights.retain(|key, _| called.contains(key));
         self.by_event.retain(|_, key| called.contains(key));
+        self.answering.retain(|_, key| called.contains(key));
         self.calls.keep_made();
         self.resting = 0;
         // Their places in the queues of their pairs are the first: they were on their way.

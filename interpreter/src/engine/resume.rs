@@ -112,8 +112,8 @@ impl Engine {
 
     /// The event itself; or, of a saga that is under way, its current step. Each attempt at a step is a new event, the saga keeps its id.
     pub fn under_way_for(&self, event: &EventId) -> EventId {
-        let is_step = |flight: &&Flight| flight.outgoing.saga.is_some() && flight.outgoing.answers.as_ref() == Some(event);
-        self.flights.values().find(is_step).map_or_else(|| event.clone(), |flight| flight.outgoing.event.id.clone())
+        let step = self.answering.get(event).and_then(|key| self.flights.get(key)).filter(|flight| flight.outgoing.saga.is_some());
+        step.map_or(event, |step| &step.outgoing.event.id).clone()
     }
 
     fn parked_flight(&self, event: &EventId) -> Result<(FlightKey, &Flight, Outcome), RetryError> {

@@ -142,8 +142,7 @@ impl Engine {
         let mut answered = event;
         // An event is answered by one that was sent after it: that ends.
         loop {
-            let decides = |flight: &&super::Flight| flight.outgoing.answers.as_ref() == Some(answered);
-            let flight = self.flights.values().find(decides)?;
+            let flight = self.flights.get(self.answering.get(answered)?)?;
             let id = &flight.outgoing.event.id;
             match flight.stage {
                 Stage::Parked | Stage::Stalled => return Some((flight.known_as().clone(), flight.trouble.clone().unwrap_or_default())),

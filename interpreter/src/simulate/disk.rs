@@ -226,6 +226,10 @@ impl Store for Head {
         self.on(Memory::outgoing)
     }
 
+    fn outgoing_by_id(&self, event: &EventId) -> Result<Option<Arc<Outgoing>>, StoreError> {
+        self.on(|store| store.outgoing_by_id(event))
+    }
+
     fn commit(&mut self, request: &CommitRequest, now: i64) -> Result<Committed, Refused> {
         let mut platter = lock(&self.platter);
         if platter.process != self.process {

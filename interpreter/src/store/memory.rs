@@ -91,6 +91,10 @@ impl Store for Memory {
         Ok(self.state.outgoing().cloned().collect())
     }
 
+    fn outgoing_by_id(&self, event: &EventId) -> Result<Option<Arc<Outgoing>>, StoreError> {
+        Ok(self.state.outgoing_by_id(event).cloned())
+    }
+
     fn in_memory(&self) -> Option<&State> {
         Some(&self.state)
     }

@@ -345,6 +345,9 @@ pub trait Store: Send {
     /// Every outgoing event, in the order they were sent: what a start after a crash goes on with.
     fn outgoing(&self) -> Result<Vec<Arc<Outgoing>>, StoreError>;
 
+    /// The outgoing event of this id.
+    fn outgoing_by_id(&self, event: &EventId) -> Result<Option<Arc<Outgoing>>, StoreError>;
+
     /// Brings the state up to date, and keeps other processes from changing it until what is committed next becomes durable. It may end
     /// sooner; then the commit does the same. Nothing to do for a store of one process.
     ///
@@ -391,11 +394,6 @@ pub trait Store: Send {
     /// Applies the request whole, or not at all. It is only borrowed, so that its lists can serve the next transaction.
     /// `now` (milliseconds since the epoch) is for forgetting old event ids.
     fn commit(&mut self, request: &CommitRequest, now: i64) -> Result<Committed, Refused>;
-
-    /// The outgoing event of this id.
-    fn outgoing_by_id(&self, event: &EventId) -> Result<Option<Arc<Outgoing>>, StoreError> {
-        Ok(self.outgoing()?.into_iter().find(|outgoing| outgoing.event.id == *event))
-    }
 
     /// Whether a commit is durable. Never blocks. Fails like [`Durability::is_durable`].
     fn is_durable(&self, version: Version) -> Result<bool, StoreError> {

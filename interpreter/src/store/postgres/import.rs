@@ -31,7 +31,7 @@ impl Import {
         let stored = open::alone(&link, &told)?;
         let (mut follower, schema) = open::bring_up(&link, &told, &mut opening, &stored)?;
         let state = &follower.state;
-        if state.records().next().is_some() || state.outgoing().next().is_some() || state.inbox().next().is_some() {
+        if !state.is_empty() || state.outgoing().next().is_some() || state.inbox().next().is_some() {
             let shown = &address.shown;
             let message = format!("{shown} has data already: an import fills an empty store only. Give another database, or drop this one");
             return Err(StoreError { message, transient: false });

@@ -29,6 +29,11 @@ impl Live {
         new
     }
 
+    /// How often there were others than before.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// All of them.
     pub(super) fn runtimes(&self) -> Option<&HashSet<i64>> {
         self.runtimes.as_ref()

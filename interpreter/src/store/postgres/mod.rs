@@ -94,6 +94,16 @@ pub struct Postgres {
     heard: HashMap<i64, Instant>,
     /// Those that are no more, and whose events have been given to others.
     buried: HashSet<i64>,
+    /// When it was last looked for processes that are no more.
+    last_search: Option<LastSearch>,
+}
+
+/// A search for processes that are no more. While this stands, another would find the same.
+struct LastSearch {
+    /// How often others had come or gone.
+    changes: u64,
+    /// When the first of those will no longer count as alive that do so only because they have appended something.
+    until: Option<Instant>,
 }
 
 impl Postgres {
@@ -108,7 +118,7 @@ impl Postgres {
         let version = opened.follower.state.version();
         let shared = Arc::new(Shared::new(address.clone(), runtime, opened.generation, opened.position, version.0));
         let failed = |error: std::io::Error| StoreError { message: format!("cannot open {}: {error}", address.shown), transient: false };
-        let knows_invariant_reads = opened.follower.state.records().next().is_none();
+        let knows_invariant_reads = opened.follower.state.is_empty();
         let mut store = Postgres {
             follower: opened.follower,
             program: opening.program.clone(),
@@ -124,6 +134,7 @@ impl Postgres {
             live: HashSet::new(),
             heard: HashMap::new(),
             buried: HashSet::new(),
+            last_search: None,
         };
         let mut keeper = keeper::Keeper::new(shared.clone(), opened.schema, opening.quiet);
         let told = open::Told(&address);
@@ -180,6 +191,9 @@ impl Postgres {
         for entry in begun.entries {
             self.heard.insert(entry.runtime, Instant::now());
             self.buried.remove(&entry.runtime);
+            if !self.live.contains(&entry.runtime) {
+                self.last_search = None;
+            }
             if let Err(what) = self.follower.follow(&self.program, entry, &mut self.news) {
                 return Err(self.shared.fail(&what));
             }
@@ -196,6 +210,7 @@ impl Postgres {
         self.follower = opened.follower;
         self.shared.followed(opened.position, self.follower.state.version());
         self.outdated = false;
+        self.last_search = None;
         self.losses += 1;
         self.news = News { lost: true, ..News::default() };
         self.knows_invariant_reads = false;
@@ -227,7 +242,17 @@ impl Postgres {
 
     /// Takes note of processes that are no more: what they have sent is delivered by others.
     fn look_for_orphans(&mut self) {
-        let Some(live) = lock(&self.shared.live).runtimes().cloned() else { return };
+        let (live, changes) = {
+            let live = lock(&self.shared.live);
+            let is_new = |last: &LastSearch| last.changes != live.changes() || last.until.is_some_and(|until| until <= Instant::now());
+            match live.runtimes() {
+                Some(runtimes) if self.last_search.as_ref().is_none_or(is_new) => (runtimes.clone(), live.changes()),
+                _ => return,
+            }
+        };
+        self.heard.retain(|runtime, at| live.contains(runtime) || at.elapsed() < ALIVE);
+        let until = self.heard.iter().filter(|(runtime, _)| !live.contains(runtime)).map(|(_, at)| *at + ALIVE).min();
+        self.last_search = Some(LastSearch { changes, until });
         self.live = live;
         let dead: HashSet<i64> = self.follower.owners.values().copied().filter(|owner| !self.is_alive(*owner)).collect();
         let fresh: HashSet<i64> = dead.difference(&self.buried).copied().collect();

@@ -111,6 +111,10 @@ impl Store for Follower {
         self.seen.outgoing()
     }
 
+    fn outgoing_by_id(&self, event: &EventId) -> Result<Option<Arc<Outgoing>>, StoreError> {
+        self.seen.outgoing_by_id(event)
+    }
+
     fn refresh(&mut self) -> Result<(), StoreError> {
         // Before the look: what is written meanwhile is looked at the next time.
         let changes = changes(&self.connection).map_err(|error| unreadable(&self.shown, &error))?;

@@ -28,7 +28,7 @@ impl Import {
         let lock = Lock::take(path)?;
         if path.exists() {
             let state = open::look(path, &mut opening)?;
-            if state.records().next().is_some() || state.outgoing().next().is_some() || state.inbox().next().is_some() {
+            if !state.is_empty() || state.outgoing().next().is_some() || state.inbox().next().is_some() {
                 let shown = path.display();
                 return Err(fatal(format!(
                     "{shown} has data already: an import fills an empty store only. Give another path, or move the file away"

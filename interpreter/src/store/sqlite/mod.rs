@@ -97,7 +97,7 @@ impl Sqlite {
             let builder = std::thread::Builder::new().name("patternc-store".to_owned());
             builder.spawn(move || shared.run()).map_err(|error| failed(error.to_string()))?
         };
-        let knows_invariant_reads = state.records().next().is_none();
+        let knows_invariant_reads = state.is_empty();
         Ok(Sqlite {
             state,
             program: opening.program,
@@ -222,6 +222,11 @@ impl Store for Sqlite {
     fn outgoing(&self) -> Result<Vec<Arc<Outgoing>>, StoreError> {
         self.works()?;
         Ok(self.state.outgoing().cloned().collect())
+    }
+
+    fn outgoing_by_id(&self, event: &EventId) -> Result<Option<Arc<Outgoing>>, StoreError> {
+        self.works()?;
+        Ok(self.state.outgoing_by_id(event).cloned())
     }
 
     fn commit(&mut self, request: &CommitRequest, now: i64) -> Result<Committed, Refused> {

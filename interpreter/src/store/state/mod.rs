@@ -286,6 +286,11 @@ impl State {
         self.inbox.iter()
     }
 
+    /// Whether no record is or ever was there.
+    pub fn is_empty(&self) -> bool {
+        self.entries.iter().all(|entry| entry.presence == Presence::Never)
+    }
+
     /// Every record that is or was there, in the order of creation.
     pub fn records(&self) -> impl Iterator<Item = StoredRecord<'_>> {
         let mut handles: Vec<&Entry> = self.entries.iter().filter(|e| e.presence != Presence::Never).collect();

@@ -54,8 +54,8 @@ const LOOK: Duration = Duration::from_millis(50);
 enum Worker {
     /// The process that owns the store.
     Owner { file: PathBuf, id: Json },
-    /// This one, which runs the patterns for as long as it takes.
-    Here { work: Reconciliation, runtime: Runtime, watch: Watch },
+    /// This one, which runs the patterns for as long as it takes. What looks after them ends before they do.
+    Here { work: Reconciliation, watch: Watch, runtime: Runtime },
 }
 
 /// Exit status 0 when all scopes are as their records say, 1 when one could not be reconciled or the other side refused a repair.
@@ -88,14 +88,15 @@ pub fn run(arguments: &Arguments, voice: Voice) -> Result<ExitCode, Fault> {
             let watch = Watch::start(&places, runtime.caretaker(), voice)?;
             let work = Reconciliation::begin(runtime.caretaker(), &arguments.mirror, arguments.scope.as_deref(), arguments.timeout);
             let work = work.map_err(Fault::Use)?;
-            Worker::Here { work, runtime, watch }
+            Worker::Here { work, watch, runtime }
         }
     };
     let ended = follow(arguments, &worker, voice == Voice::Quiet)?;
-    if let Worker::Here { work, runtime, watch } = worker {
+    if let Worker::Here { work, watch, runtime } = worker {
         drop(work);
-        runtime.close(if ended == Ended::Stalled { Duration::ZERO } else { FINISH });
+        runtime.wind_down(if ended == Ended::Stalled { Duration::ZERO } else { FINISH });
         drop(watch);
+        drop(runtime);
     }
     Ok(if ended == Ended::Well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

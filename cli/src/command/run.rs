@@ -81,12 +81,11 @@ pub fn run(arguments: &Arguments, voice: Voice) -> Result<ExitCode, Fault> {
     // What has no outcome when everything had time to finish is answered as `unavailable`: it shows when the event is sent again.
     let stopped = stopped || !printer.wait_for_all();
     let quiet = voice == Voice::Quiet;
-    let Running { watch, runtime, .. } = running;
-    let left = if stopped { runtime.close(FINISH) } else { finish(runtime, quiet) };
+    let left = if stopped { running.runtime.wind_down(FINISH) } else { finish(&running.runtime, quiet) };
     if left && !quiet {
         eprintln!("patternc: some events are still on their way; they go on when the patterns are run next");
     }
-    drop(watch);
+    drop(running);
     let all_well = printer.finish()?;
     Ok(match (stopped, all_well) {
         (true, _) => ExitCode::from(130),
@@ -218,8 +217,8 @@ impl Run {
     }
 }
 
-/// Waits until nothing is in flight, says what is parked, and closes.
-fn finish(runtime: Runtime, quiet: bool) -> bool {
+/// Waits until nothing is in flight, and says what is parked. Gives whether anything is left.
+fn finish(runtime: &Runtime, quiet: bool) -> bool {
     while !runtime.wait_idle(Duration::from_secs(1)) && !input::stopped() {}
     if !quiet && !runtime.follows() {
         let status = runtime.status();
@@ -232,7 +231,7 @@ fn finish(runtime: Runtime, quiet: bool) -> bool {
             eprintln!("patternc: parked: {} ({why})", flight.known_as.0);
         }
     }
-    runtime.close(FINISH)
+    runtime.wind_down(FINISH)
 }
 
 fn read_cells(runtime: &Runtime, record: &RecordRef, cells: &[CellName]) -> Result<Vec<Value>, Failure> {

@@ -52,6 +52,12 @@ impl Receipt {
         Receipt::decided(Outcome::Failed(failure))
     }
 
+    /// Of an event that is not decided when the runtime ends.
+    pub(crate) fn shut_down() -> Self {
+        let message = "the runtime was shut down before the event was answered; its outcome shows when it is sent again with the same id";
+        Receipt::refused(Failure::new(FailureKind::Unavailable, message))
+    }
+
     /// One that another process has recorded, durably.
     pub(crate) fn decided(outcome: Outcome) -> Self {
         Receipt { outcome, point: None, again: None }

@@ -117,7 +117,7 @@ impl Caretaker {
 
     /// The program that runs.
     pub fn program(&self) -> Option<Arc<Program>> {
-        Some(self.0.upgrade()?.program.clone())
+        Some(self.running()?.program.clone())
     }
 
     /// The scopes of which a mirror, by index, has or had facts.
@@ -156,6 +156,13 @@ impl Caretaker {
             }
             std::thread::sleep(LOOK);
         }
+    }
+
+    /// The runtime, until it is stopped. It may be so any moment.
+    pub(super) fn running(&self) -> Option<Arc<Shared>> {
+        let shared = self.0.upgrade()?;
+        let runs = shared.lock().engine.is_some();
+        runs.then_some(shared)
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut Core) -> T) -> Option<T> {

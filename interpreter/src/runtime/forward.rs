@@ -64,7 +64,7 @@ impl Forward {
     pub fn send(&self, session: Session, event: Event, slot: Arc<Slot>) {
         let sent = self.sender.as_ref().map(|sender| sender.send(Sent { session, event, slot }));
         if let Some(Err(unsent)) = sent {
-            unsent.0.slot.fill(Receipt::refused(shut_down()));
+            unsent.0.slot.fill(Receipt::shut_down());
         }
     }
 }
@@ -77,11 +77,6 @@ impl Drop for Forward {
             let _ = thread.join();
         }
     }
-}
-
-fn shut_down() -> Failure {
-    let message = "the runtime was shut down before the event was answered; its outcome shows when it is sent again with the same id";
-    Failure::new(FailureKind::Unavailable, message)
 }
 
 struct Forwarder {
@@ -103,7 +98,7 @@ impl Forwarder {
                 Ok(sent) => batch.push(sent),
                 Err(RecvTimeoutError::Timeout) if self.waiting.is_empty() => continue,
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.give_up(&shut_down()),
+                Err(RecvTimeoutError::Disconnected) => return self.give_up(&Receipt::shut_down()),
             }
             batch.extend(receiver.try_iter().take(AT_ONCE - 1));
             let request = self.request(batch);
@@ -157,12 +152,12 @@ impl Forwarder {
         self.began = false;
         let message =
             format!("{why}; whether the event was committed is not known: its outcome shows when it is sent again with the same id");
-        self.give_up(&Failure::new(FailureKind::Unavailable, message));
+        self.give_up(&Receipt::refused(Failure::new(FailureKind::Unavailable, message)));
     }
 
-    fn give_up(&mut self, failure: &Failure) {
+    fn give_up(&mut self, receipt: &Receipt) {
         for (_, slot) in self.waiting.drain().flat_map(|(_, waiting)| waiting) {
-            slot.fill(Receipt::refused(failure.clone()));
+            slot.fill(receipt.clone());
         }
     }
 }
@@ -267,11 +262,11 @@ fn told(program: &Program, id: &EventId, outcome: Outcome, ty: &Type) -> Json {
 impl Caretaker {
     /// A new session, as [`super::Runtime::session`].
     fn session(&self) -> Option<Session> {
-        Some(self.0.upgrade()?.session())
+        Some(self.running()?.session())
     }
 
     fn submit(&self, session: Session, id: EventId, caller: Option<Arc<str>>, action: crate::event::Action) -> Option<Taken> {
-        Some(self.0.upgrade()?.submit(session, Some(id), caller, action))
+        Some(self.running()?.submit(session, Some(id), caller, action))
     }
 }
 

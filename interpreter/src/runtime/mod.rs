@@ -352,13 +352,18 @@ impl Runtime {
         idle
     }
 
-    /// Takes no more events, finishes what is on its way as far as that takes no longer than `patience`, and stops. What is left is found
-    /// again when the stores are opened next. Gives whether anything (but what is delayed or parked) is left.
-    pub fn close(mut self, patience: Duration) -> bool {
+    /// Takes no more events, and finishes what is on its way as far as that takes no longer than `patience`. Gives whether anything (but what
+    /// is delayed or parked) is left: it is found again when the stores are opened next.
+    pub fn wind_down(&self, patience: Duration) -> bool {
         self.shared.lock().stopping = true;
-        let idle = self.wait_idle(patience);
+        !self.wait_idle(patience)
+    }
+
+    /// As [`Runtime::wind_down`], and stops.
+    pub fn close(mut self, patience: Duration) -> bool {
+        let left = self.wind_down(patience);
         self.stop();
-        !idle
+        left
     }
 
     fn stop(&mut self) {
@@ -372,9 +377,7 @@ impl Runtime {
         core.stopping = true;
         core.engine = None;
         for (_, slot) in core.pending.drain() {
-            let message =
-                "the runtime was shut down before the event was answered; its outcome shows when it is sent again with the same id";
-            slot.fill(Receipt::refused(Failure::new(FailureKind::Unavailable, message)));
+            slot.fill(Receipt::shut_down());
         }
     }
 }
@@ -410,6 +413,11 @@ impl Shared {
             Some(id) => id,
             None => core.engine().fresh_event_id(),
         };
+        if core.engine.is_none() {
+            // From who looks after it; whatever it asks next finds it gone.
+            drop(core);
+            return Taken { id, answer: Answer::Receipt(Receipt::shut_down()), shared: self.clone() };
+        }
         let answer = if core.stopping {
             let failure = Failure::new(FailureKind::Unavailable, "the runtime is being shut down; send it again later");
             Answer::Receipt(Receipt::refused(failure))

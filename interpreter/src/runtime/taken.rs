@@ -154,11 +154,7 @@ impl Shared {
         let mut core = self.lock();
         let answer = match core.again.remove(&ticket) {
             Some(receipt) => Answer::Receipt(receipt),
-            None if core.engine.is_none() => {
-                let message =
-                    "the runtime was shut down before the event was answered; its outcome shows when it is sent again with the same id";
-                Answer::Receipt(Receipt::refused(Failure::new(FailureKind::Unavailable, message)))
-            }
+            None if core.engine.is_none() => Answer::Receipt(Receipt::shut_down()),
             None => {
                 let slot = Arc::new(Slot::default());
                 core.pending.insert(ticket, slot.clone());

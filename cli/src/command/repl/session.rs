@@ -368,14 +368,14 @@ impl Session {
     /// Ends the prompt; what is on its way goes on when the store is opened next.
     pub fn close(mut self) {
         if let Some(running) = self.running.take() {
-            running.runtime.close(Duration::from_secs(1));
+            running.runtime.wind_down(Duration::from_secs(1));
         }
     }
 
     /// Ends the runtime, until [`Session::start`].
     pub fn stop(&mut self) {
         if let Some(running) = self.running.take() {
-            running.runtime.close(Duration::ZERO);
+            running.runtime.wind_down(Duration::ZERO);
         }
     }
 

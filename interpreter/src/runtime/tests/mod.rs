@@ -2,12 +2,15 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use serde_json::json;
+
 use super::*;
 use crate::engine::tests::program::{ACKS, LAST, NODE, PAY, REFUSED, TOTAL, handler, node, program, space};
 use crate::engine::{CallAnswer, ExternCall};
 use crate::event::Outcome;
 use crate::given::GivenAnswer;
 use crate::json::CellName;
+use crate::store::format::events::write_action;
 use crate::store::memory::Memory;
 use crate::store::sqlite::{Opening, Sqlite};
 use crate::store::state::Schema;
@@ -128,6 +131,23 @@ fn a_deferred_answer_is_waited_for_and_what_is_left_at_the_end_is_found_again() 
     gate.0.store(true, Ordering::SeqCst);
     assert_eq!(taken.wait(), (id, Outcome::Committed(Value::Int(7))));
     assert!(!runtime.close(SECONDS));
+}
+
+#[test]
+fn what_comes_after_the_end_is_not_taken() {
+    let runtime = open(memory(&program()), None);
+    create(&runtime, "x");
+    let caretaker = runtime.caretaker();
+    // An outcome that is not fetched keeps what it needs to be fetched.
+    let taken = runtime.submit(runtime.session(), None, None, action("x", "ready", vec![]));
+    assert!(!runtime.close(SECONDS));
+    let mut event = String::from("{");
+    write_action(&mut event, &program(), &action("x", "ready", vec![])).expect("it can be written");
+    let sent = json!({ "session": 1, "id": "late", "event": event + "}" });
+    let request = json!({ "from": "another", "begins": true, "events": [sent] });
+    assert_eq!(Desk::default().answer(&caretaker, &request), None);
+    assert!(caretaker.health().is_none() && caretaker.program().is_none());
+    assert_eq!(taken.wait().1, Outcome::Committed(Value::None));
 }
 
 #[test]

@@ -84,6 +84,31 @@ record Bounty in board {
 eventually invariant agreed(c: Claim) { c.granted == (c.bounty.holder == c.agent) }
 "#;
 
+const DOORS: &str = r#"space hall
+space vault
+
+record Guest in hall {
+  cell steps: Int = 0
+  cell door: Door@vault
+  handler enter() {
+    self.steps += 1
+    send self.door.pass() ARM
+  }
+}
+
+record Door in vault {
+  cell is_open: Bool = false
+  internal handler pass() { require self.is_open else "locked" }
+}
+
+test "a guest at a locked door" {
+  let door = create Door in vault { }
+  let guest = create Guest in hall { door: door }
+  guest.enter()
+  expect guest.steps < 2
+}
+"#;
+
 fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     for (name, text) in files {
@@ -180,6 +205,30 @@ fn made_up_events_let_both_doctors_leave_where_two_stores_keep_them() {
     let together = run(folder.path(), &["explore", "--events", "2", "--records", "1"]);
     let said = seen(&together);
     assert!(together.status.success() && said.contains("0 violations"), "{said}");
+}
+
+#[test]
+fn a_test_that_shows_a_parked_event_fails_until_somebody_takes_it() {
+    let folder = project(&[("it.pattern", &DOORS.replace("ARM", ""))]);
+    let output = run(folder.path(), &["explore", "--output-format", "json"]);
+    let violation = &json(&output)["tests"][0]["violation"];
+    assert!(
+        violation["message"].as_str().is_some_and(|message| message.contains("is parked: nobody takes its failure (rejected: locked)")),
+        "{}",
+        seen(&output)
+    );
+    let saved = violation["test"].as_str().expect("a violation has a test");
+    let (patterns, _) = DOORS.split_once("test ").expect("it has a test");
+    let outcome = |arm: &str| {
+        let folder = project(&[("it.pattern", &format!("{}{saved}", patterns.replace("ARM", arm)))]);
+        let output = run(folder.path(), &["test"]);
+        (output.status.code(), seen(&output))
+    };
+    let (code, said) = outcome("");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("an event is parked") && said.contains("parked: ") && said.contains("locked"), "{said}");
+    let (code, said) = outcome("then { err(_e) => { self.steps -= 1 } }");
+    assert_eq!(code, Some(0), "{said}");
 }
 
 #[test]

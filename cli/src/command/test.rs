@@ -247,9 +247,6 @@ fn write_full(out: &mut impl Write, ran: &Ran) -> io::Result<()> {
         for note in &failure.notes {
             writeln!(out, "         {note}")?;
         }
-        for parked in &ran.report.parked {
-            writeln!(out, "         parked: {parked}")?;
-        }
         writeln!(out, "         the same run again: --seed {}", ran.report.seed)?;
     }
     Ok(())

@@ -15,16 +15,26 @@ impl<'p> Script<'p, World> {
     pub fn run(mut self, test: &'p Test, seed: u64) -> TestReport {
         let frame = vec![Value::None; test.slots as usize];
         let mut thread = Thread::new(Session(0), None, frame, &test.body);
-        let failure = self.run_alone(&mut thread, test.at).err();
+        let ended = self.run_alone(&mut thread, test.at);
         let engine = self.world.engine();
         let parked = engine.status().flights.into_iter().filter(|flight| flight.outcome.is_some());
         let parked = parked.map(|flight| format!("{}: {}", engine.describe(&flight.event.action), flight.trouble.unwrap_or_default()));
+        let parked: Vec<String> = parked.collect();
+        // What nobody takes has not been done, whatever else is as expected.
+        let nothing_is_parked = |()| match parked.len() {
+            0 => Ok(()),
+            _ => failure(test.at, "at the end an event is parked: it is rejected, and no `err` arm takes that"),
+        };
+        let mut failure = ended.and_then(nothing_is_parked).err();
+        if let Some(failure) = &mut failure {
+            failure.notes.extend(parked.iter().map(|parked| format!("parked: {parked}")));
+        }
         TestReport {
             name: test.name.clone(),
             seed,
             failure,
             expectations: self.expectations,
-            parked: parked.collect(),
+            parked,
             counters: self.world.counters(),
             crashes: self.world.crashes(),
             history: self.world.take_history(),

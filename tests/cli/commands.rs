@@ -182,6 +182,24 @@ fn an_event_that_is_not_utf8_is_refused_and_those_around_it_are_taken() {
 }
 
 #[test]
+fn events_may_begin_with_a_mark_and_have_no_number_that_is_none() {
+    let files = folder(&[("a.pattern", b"space home\nrecord K in home { cell x: Float = 0.5 }\n")]);
+    let events = "\u{feff}{\"create\":\"K\",\"as\":\"a\",\"cells\":{\"x\":1.5}}\n\
+                  {\"create\":\"K\",\"as\":\"b\",\"cells\":{\"x\":\"NaN\"}}\n\
+                  {\"create\":\"K\",\"as\":\"c\",\"cells\":{\"x\":\"-Infinity\"}}\n{\"read\":\"K/a\"}\n";
+    let mut command = patternc(files.path());
+    command.args(["run", "--events", "-"]);
+    let output = run_with_input(command, events);
+    let said = seen(&output);
+    let lines: Vec<&str> = said.lines().filter(|line| line.starts_with('{')).collect();
+    assert!(lines[0].contains("committed") && lines[3].contains("1.5"), "{said}");
+    for (line, number) in [(1, "NaN"), (2, "-Infinity")] {
+        let what = format!("a Float is always finite: there is no {number}");
+        assert!(lines[line].contains("\"outcome\":\"invalid\"") && lines[line].contains(&what), "{said}");
+    }
+}
+
+#[test]
 fn json_findings_count_from_one_in_characters() {
     let files = folder(&[("a.pattern", "// ü\nrecord A in nowhere { }\n".as_bytes())]);
     let output = call(files.path(), &["check", "--output-format", "json"]);

@@ -50,6 +50,46 @@ fn an_entry_goes_on_behind_an_operator_and_ends_with_a_bracket_that_closes_nothi
     assert!(said.contains("expected an expression"), "{said}");
 }
 
+/// By themselves they are statements, and so they are where they do something.
+#[test]
+fn an_if_or_match_that_gives_a_value_prints_it() {
+    let lines = format!(
+        "{ANN}match 3 {{ 1 => \"a\", n => \"n{{n}}\" }}\nif ann.balance > 50 {{\n  \"rich\"\n}} else {{ \"poor\" }} // so\n\
+         if ann.balance > 50 {{ ann.deposit(1) }} else {{ ann.deposit(2) }}\nif false {{ ann.deposit(3) }}\nann.balance\n:save t.pattern\n"
+    );
+    let folder = project();
+    let said = seen(&script(folder.path(), &lines));
+    assert!(said.contains("\n\"n3\"\n\"rich\"\n") && said.contains("\n101\n"), "{said}");
+    let saved = std::fs::read_to_string(folder.path().join("t.pattern")).expect("it was saved");
+    assert!(saved.contains("== \"n3\"") && saved.contains("== \"rich\""), "{saved}");
+}
+
+#[test]
+fn a_mark_before_a_script_says_nothing() {
+    let folder = project();
+    let output = script(folder.path(), "\u{feff}1 + 1\n");
+    assert_eq!((seen(&output).as_str(), output.status.code()), ("2\n", Some(0)));
+    std::fs::write(folder.path().join("script"), "\u{feff}2 + 3\n").expect("there is room");
+    assert_eq!(seen(&script(folder.path(), ":load script\n")), "5\n");
+}
+
+/// What was bound twice, or never looked at again, is no mistake at the prompt; in a test it would be warned of.
+#[test]
+fn a_saved_test_has_no_warnings_of_its_own() {
+    let folder = project();
+    let lines = format!(
+        "{ANN}ann.balance\nlet unused = ann.withdraw(1)\n{}ann.balance\n:save t.pattern\n",
+        ANN.replace("\"ann\", balance: 100", "\"eve\"")
+    );
+    let said = seen(&script(folder.path(), &lines));
+    assert!(said.ends_with("saved as the test \"t\" in t.pattern\n"), "{said}");
+    let saved = std::fs::read_to_string(folder.path().join("t.pattern")).expect("it was saved");
+    assert!(saved.contains("let ann_2 = ") && saved.contains("expect ann_2.balance == 0"), "{saved}");
+    let checked =
+        patternc(folder.path()).args(["check", "--error-on-warning", "t.pattern"]).output().expect("the binary of the test starts");
+    assert_eq!(checked.status.code(), Some(0), "{saved}\n{}", seen(&checked));
+}
+
 fn project() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     std::fs::write(folder.path().join("bank.pattern"), BANK).expect("there is room for a file");

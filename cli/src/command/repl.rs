@@ -14,6 +14,7 @@ mod session;
 mod show;
 mod start;
 mod story;
+mod tidy;
 mod undo;
 mod waiting;
 mod watch;

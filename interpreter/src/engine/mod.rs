@@ -183,15 +183,32 @@ enum Step {
 impl Engine {
     /// An engine over these stores, going on with whatever is on its way in them.
     pub fn open(program: Arc<Program>, stores: Stores, host: Box<dyn Host>, limits: Limits, overlap: Overlap) -> Result<Self, StoreError> {
+        Engine::idle(program, stores, host, limits, overlap).begun()
+    }
+
+    /// As [`Engine::open`], but held as by [`Engine::hold`] from the beginning: what is on its way waits too.
+    pub fn open_held(
+        program: Arc<Program>,
+        stores: Stores,
+        host: Box<dyn Host>,
+        limits: Limits,
+        overlap: Overlap,
+    ) -> Result<Self, StoreError> {
         let mut engine = Engine::idle(program, stores, host, limits, overlap);
-        for store in 0..engine.stores.len() {
-            engine.compare_facts(store)?;
-            engine.learn_givers(store)?;
-            engine.learn_invariant_reads(store)?;
+        engine.hold();
+        engine.begun()
+    }
+
+    /// Looks into its stores, and takes up what is on its way there.
+    fn begun(mut self) -> Result<Self, StoreError> {
+        for store in 0..self.stores.len() {
+            self.compare_facts(store)?;
+            self.learn_givers(store)?;
+            self.learn_invariant_reads(store)?;
         }
-        engine.adopt_all_stored()?;
-        engine.forget_left_behind()?;
-        Ok(engine)
+        self.adopt_all_stored()?;
+        self.forget_left_behind()?;
+        Ok(self)
     }
 
     /// One that has not looked into its stores.

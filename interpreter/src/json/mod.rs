@@ -4,8 +4,7 @@
 //! language writes it (`"30s"`), Bytes base64, a List or Set an array, a Map an object if its keys are Text and else an array of pairs, a
 //! struct an object, an enum `"shelved"` or `{"lent":{"to":…}}`, a reference `{"ref":"Book/x"}`. The *stored* form is what stores write
 //! down: the same, but that a reference is a bare text that always names its space, that times always have milliseconds (so that texts
-//! sort as times do), that -0 is the text `"-0.0"`, and that a value whose type is not known says what it is. A Float that is no number is the
-//! text `"NaN"` or `"Infinity"`; a Time beyond the year 9999 is its milliseconds as a number.
+//! sort as times do), that -0 is the text `"-0.0"`, and that a value whose type is not known says what it is. A Time beyond the year 9999 is its milliseconds as a number.
 //!
 //! What an outside answers is read as the outside form, but may have fields that nobody has declared: others add some when they like.
 

@@ -114,10 +114,7 @@ impl Reader<'_> {
             }
             (Type::Float, Json::String(text)) => match text.as_str() {
                 "-0.0" => Ok(Value::Float(-0.0)),
-                "NaN" => Ok(Value::Float(f64::NAN)),
-                "-NaN" => Ok(Value::Float(-f64::NAN)),
-                "Infinity" => Ok(Value::Float(f64::INFINITY)),
-                "-Infinity" => Ok(Value::Float(f64::NEG_INFINITY)),
+                "NaN" | "Infinity" | "-Infinity" => Err(path.error(format!("a Float is always finite: there is no {text}"))),
                 _ => self.mismatch(json, ty, path),
             },
             (Type::Text, Json::String(text)) => {

@@ -160,11 +160,10 @@ impl Writer<'_> {
             Value::Float(x) if *x == 0.0 && x.is_sign_negative() && !self.canonical => {
                 self.out.push_str(if self.form == Form::Stored { "\"-0.0\"" } else { "-0.0" });
             }
-            Value::Float(x) => match serde_json::Number::from_f64(*x + 0.0) {
-                Some(number) => write!(self.out, "{number}").expect("writing to a String cannot fail"),
-                None if x.is_nan() => self.out.push_str(if x.is_sign_negative() { "\"-NaN\"" } else { "\"NaN\"" }),
-                None => self.out.push_str(if *x > 0.0 { "\"Infinity\"" } else { "\"-Infinity\"" }),
-            },
+            Value::Float(x) => {
+                let number = serde_json::Number::from_f64(*x + 0.0).expect("Floats are finite");
+                write!(self.out, "{number}").expect("writing to a String cannot fail");
+            }
             Value::Text(text) => write_text(self.out, text),
             Value::Bytes(bytes) => {
                 self.out.push('"');

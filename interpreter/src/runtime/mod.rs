@@ -146,10 +146,8 @@ impl Runtime {
         stores.check_places(&program)?;
         stores.serve(&program)?;
         let takes_turns = (0..stores.len()).any(|store| stores.get(store).capabilities().shared);
-        let mut engine = Engine::open(program.clone(), stores, host, limits.clone(), Overlap::None)?;
-        if held {
-            engine.hold();
-        }
+        let begin = if held { Engine::open_held } else { Engine::open };
+        let mut engine = begin(program.clone(), stores, host, limits.clone(), Overlap::None)?;
         for (of, callee) in &externs {
             if let Some(timeout) = callee.timeout() {
                 engine.set_extern_timeout(*of, i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));

@@ -4,12 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use patternc_compiler::bodies::methods_of;
+use patternc_compiler::db::{Database, Project};
+use patternc_compiler::ide::complete::{Scratch, complete};
 use patternc_compiler::types::Ty;
 use patternc_grammar::{LexemeKind, lexemes};
 use patternc_program::{Field, Program, RecordId, Type};
 use reedline::{Completer, CompletionResult, Span, Suggestion};
 
 use super::commands::COMMANDS;
+use super::session::{declares, import};
 
 /// What can be completed at the moment.
 pub struct Known {
@@ -17,6 +20,8 @@ pub struct Known {
     /// Names bound at the prompt, with their types.
     pub variables: Vec<(String, Type)>,
     pub sessions: Vec<String>,
+    /// The files of the project, with what was declared here: their paths and texts.
+    pub files: Vec<(Box<str>, Arc<str>)>,
 }
 
 /// Words that begin a statement or declaration.
@@ -53,6 +58,9 @@ impl Known {
             let argument = argument.trim_start();
             return (before.len() - argument.len(), matching(found, argument));
         }
+        if declares(before) && before.trim_end().contains(char::is_whitespace) {
+            return self.declared(before);
+        }
         let is_name = |c: char| c.is_alphanumeric() || c == '_';
         let start = before.rfind(|c| !is_name(c)).map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
         let word = &before[start..];
@@ -63,6 +71,29 @@ impl Known {
             _ => self.fields(head).unwrap_or_else(|| self.names(head)),
         };
         (start, matching(found, word))
+    }
+
+    /// What can stand in a declaration, as in a file that imports all that is known here.
+    fn declared(&self, before: &str) -> (usize, Vec<(String, String)>) {
+        let mut db = Database::default();
+        db.set_project(&self.files, None);
+        let mut text: String = Project::get(&db).files(&db).iter().map(|file| import(&db, *file)).collect();
+        let imports = text.len();
+        text.push_str(before);
+        let path: Box<str> = "declared-here.pattern".into();
+        let files: Vec<_> = self.files.iter().cloned().chain([(path.clone(), text.as_str().into())]).collect();
+        db.set_project(&files, None);
+        let Some(file) = Project::get(&db).files(&db).iter().copied().find(|file| *file.path(&db) == path) else {
+            return (before.len(), Vec::new());
+        };
+        let found = complete(&mut db, &mut Scratch::default(), file, text.len() as u32);
+        let start = (found.replaced.start as usize).saturating_sub(imports).min(before.len());
+        // As a file would import it, what is declared elsewhere is known here.
+        let mut items = found.items;
+        items.sort_by(|a, b| (a.rank, &a.label).cmp(&(b.rank, &b.label)));
+        let typed = &before[start..];
+        let fits = items.into_iter().filter(|item| item.label.starts_with(typed) && item.label != typed);
+        (start, fits.map(|item| (item.label, item.detail.or(item.docs).unwrap_or_default())).collect())
     }
 
     /// What a command can be given; `None` if that is code.
@@ -274,7 +305,6 @@ impl Completer for Known {
 
 #[cfg(test)]
 mod tests {
-    use patternc_compiler::db::Database;
     use patternc_compiler::lower;
 
     use super::*;
@@ -289,10 +319,26 @@ mod tests {
         let program = Arc::new(lower::lower(&db));
         let record = program.record_named("Person").expect("it is declared");
         let variables = vec![("ada".to_owned(), Type::Record(record, patternc_program::Place::Any)), ("n".to_owned(), Type::Int)];
-        let known = Known { program, variables, sessions: vec!["main".to_owned()] };
+        let files = vec![("people.pattern".into(), TEXT.into())];
+        let known = Known { program, variables, sessions: vec!["main".to_owned()], files };
         let (start, found) = known.candidates(before);
         let words: Vec<String> = found.into_iter().map(|(word, _)| word).collect();
         format!("{}|{}", &before[start..], words.join(" "))
+    }
+
+    #[test]
+    fn what_fits_in_a_declaration_is_offered() {
+        for (before, words) in [
+            ("rec", "rec|reconcile record"),
+            ("record Dog in h", "h|home"),
+            ("record Dog in home {\n  cell by: Per", "Per|Person"),
+            ("record Dog in home { cell a: Li", "Li|List"),
+            ("record Dog in home {\n  ha", "ha|handler"),
+            ("record Dog in home {\n  cell by: Person\n  handler go() { self.by.na", "na|name"),
+            ("fn f(p: Person) -> Int { p.likes.le", "le|len"),
+        ] {
+            assert_eq!(completed(before), words, "{before:?}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use reedline::{
 use super::complete::Known;
 use super::highlight::Colours;
 use crate::fault::Fault;
+use crate::project::without_mark;
 
 /// Entries that the history file remembers.
 const REMEMBERED: usize = 10_000;
@@ -100,6 +101,9 @@ impl<R: BufRead> Script<R> {
                 return Ok(if text.trim().is_empty() { Entry::End } else { Entry::Text(text) });
             }
             self.number += 1;
+            if self.number == 1 {
+                line = without_mark(line);
+            }
             match std::str::from_utf8(&line) {
                 Ok(line) => text.push_str(line),
                 Err(_) => return Ok(Entry::NotText(self.number)),

@@ -199,7 +199,8 @@ impl Session {
             writeln!(out, "{}: nothing is saved", refused.why)?;
             return Ok(false);
         };
-        let text = format(&trial.text).map_err(|error| Fault::Use(format!("the test cannot be formatted: {}", error.first().1)))?;
+        let (text, warnings) = self.tidied(&inner, trial.text);
+        let text = format(&text).map_err(|error| Fault::Use(format!("the test cannot be formatted: {}", error.first().1)))?;
         atomic::write(path, &text)?;
         let mut notes = String::new();
         if trial.left_out > 0 {
@@ -209,6 +210,7 @@ impl Session {
             let _ = write!(notes, ", with {} on what no test can say", count(trial.remarks, "comment"));
         }
         writeln!(out, "saved as the test \"{name}\" in {file}{notes}")?;
+        full::write(out, &warnings)?;
         Ok(true)
     }
 
@@ -225,7 +227,7 @@ impl Session {
                 lines.extend(exist);
             }
             let (text, places) = self.text(inner, name, &lines);
-            let trial = self.project.with_file(inner, &text, is_typed);
+            let trial = self.written_as(inner, &text);
             let findings = check::check(&trial.db, &CheckOptions::default());
             let errors: Vec<Report> =
                 findings.into_iter().filter(|f| f.level == Level::Error).map(|finding| Report::new(&trial, finding)).collect();

@@ -24,7 +24,8 @@ use patternc_interpreter::store::state::State;
 use patternc_interpreter::value::Value;
 use patternc_program::{Program, Slot, Snippet, TestStmt, Type};
 
-pub use self::declare::is_typed;
+pub use self::declare::{import, is_typed};
+pub use self::entry::declares;
 use super::clients::Clients;
 use super::commands::COMMANDS;
 use super::complete::Known;
@@ -241,7 +242,9 @@ impl Session {
     pub fn known_names(&self) -> Known {
         let variables = self.variables.iter().map(|v| (v.name.to_string(), v.ty.clone())).collect();
         let sessions = self.clients.all().iter().map(|client| client.name.clone()).collect();
-        Known { program: self.program.clone(), variables, sessions }
+        let db = &self.project.db;
+        let files = Project::get(db).files(db).iter().map(|file| (file.path(db).clone(), file.text(db).clone())).collect();
+        Known { program: self.program.clone(), variables, sessions, files }
     }
 
     /// What someone means who types as at another prompt.

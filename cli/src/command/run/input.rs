@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use crate::fault::Fault;
+use crate::project::without_mark;
 
 /// What comes next.
 pub enum Line {
@@ -34,7 +35,7 @@ pub fn stopped() -> bool {
 }
 
 impl Input {
-    /// The lines of the file, or of the standard input.
+    /// The lines of the file, or of the standard input, which `-` names too.
     pub fn open(path: Option<&Path>) -> Result<Self, Fault> {
         let (sender, receiver) = sync_channel(1024);
         let on_interrupt = sender.clone();
@@ -47,7 +48,7 @@ impl Input {
             let _ = on_interrupt.try_send(Line::Stop);
         })
         .map_err(|e| Fault::Use(format!("cannot listen for Ctrl-C: {e}")))?;
-        match path {
+        match path.filter(|path| path.as_os_str() != "-") {
             Some(path) => {
                 let file = File::open(path).map_err(|source| Fault::Read { path: path.to_path_buf(), source })?;
                 std::thread::spawn(move || read(BufReader::new(file), &sender));
@@ -84,7 +85,7 @@ fn read(mut reader: impl BufRead, sender: &SyncSender<Line>) {
         let mut bytes = Vec::new();
         let line = match reader.read_until(b'\n', &mut bytes) {
             Ok(0) => Line::End,
-            Ok(_) => match String::from_utf8(bytes) {
+            Ok(_) => match String::from_utf8(if number == 1 { without_mark(bytes) } else { bytes }) {
                 Ok(text) => Line::Text(number, text),
                 Err(error) => Line::NotText(number, error.utf8_error().valid_up_to()),
             },

@@ -235,6 +235,30 @@ fn a_call_that_may_not_be_repeated_is_not_begun_while_it_is_held() {
 }
 
 #[test]
+fn a_runtime_that_begins_held_makes_no_call_that_was_on_its_way() {
+    let callee = Arc::new(Shaky(AtomicU32::new(1)));
+    let runtime = open(memory(&program()), Some(callee.clone()));
+    ["x", "y"].map(|id| create(&runtime, id));
+    runtime.hold();
+    for (id, name) in [("x", "take"), ("y", "charge")] {
+        let _ = runtime.submit(runtime.session(), None, None, action(id, name, vec![Value::Int(3)]));
+    }
+    assert!(runtime.wait_idle(SECONDS));
+    assert_eq!(runtime.waiting_deliveries().len(), 2);
+    let states = runtime.snapshot().expect("the store works").expect("it is in memory");
+    let [state] = <[_; 1]>::try_from(states).expect("one store was given");
+    let mut config = Config { held: true, ..Config::single(Box::new(Memory::with_state(state))) };
+    config.externs.insert(PAY, callee.clone());
+    let runtime = Runtime::open(Arc::new(program()), config).expect("the store can be read");
+    assert!(runtime.wait_idle(SECONDS));
+    assert_eq!((callee.0.load(Ordering::SeqCst), runtime.waiting_deliveries().len()), (1, 2));
+    while runtime.deliver_next().is_some() {
+        assert!(runtime.wait_idle(SECONDS));
+    }
+    assert_eq!((callee.0.load(Ordering::SeqCst), ["x", "y"].map(|id| cell(&runtime, id, ACKS))), (3, [1, 1]));
+}
+
+#[test]
 fn an_open_transaction_runs_again_if_what_it_read_has_changed() {
     let runtime = open(memory(&program()), None);
     create(&runtime, "x");

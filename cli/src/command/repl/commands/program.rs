@@ -7,7 +7,7 @@ use std::path::Path;
 
 use patternc_compiler::bodies;
 use patternc_compiler::db::{Database, Project};
-use patternc_compiler::effects::describe::{Describe, body_name, cell_path, failures, record_name};
+use patternc_compiler::effects::describe::{Describe, body_name, cell_path, failing_steps, failures, record_name};
 use patternc_compiler::effects::{self, Grain, SendTarget, WriteKind};
 use patternc_compiler::graph::{self, Edge, Node};
 use patternc_compiler::hir::BodyOwner;
@@ -231,6 +231,9 @@ fn describe(db: &Database, owner: BodyOwner, name: &str, out: &mut impl Write) -
         lines.push(format!("  sends   {}, to {place}{arms}", words.event(send)));
     }
     lines.extend(failures(db, effects).iter().map(|way| format!("  fails   {way}")));
+    for (step, ways) in failing_steps(db, effects) {
+        lines.extend(ways.iter().map(|way| format!("  fails   {way}, in {}", words.event(step))));
+    }
     let mut seen = BTreeSet::new();
     lines.retain(|line| seen.insert(line.clone()));
     if lines.is_empty() {

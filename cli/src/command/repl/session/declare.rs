@@ -36,7 +36,7 @@ fn typed_path(at: usize) -> String {
 }
 
 /// A line that imports all names of a file; none if it has none.
-fn import(db: &Database, file: SourceFile) -> String {
+pub fn import(db: &Database, file: SourceFile) -> String {
     let names: Vec<String> = items(db, file).names().map(|name| name.to_string()).collect();
     if names.is_empty() { String::new() } else { format!("use \"{}\" {{ {} }}\n", file.path(db), names.join(", ")) }
 }

@@ -9,7 +9,7 @@ use patternc_compiler::db::SourceFile;
 use patternc_compiler::diagnostic::{Diagnostic, Level};
 use patternc_compiler::lower::{self, Linker};
 use patternc_compiler::types::Ty;
-use patternc_grammar::syntax::Name;
+use patternc_grammar::syntax::{Name, StmtKind};
 use patternc_interpreter::engine::What;
 use patternc_interpreter::event::Outcome;
 use patternc_interpreter::runtime::{SnippetError, Unanswered};
@@ -28,14 +28,31 @@ use crate::render::{self, count};
 const DECLARES: &[&str] =
     &["space", "struct", "enum", "record", "fn", "extern", "mirror", "invariant", "eventually", "test", "use", "@allow", "///"];
 
+/// Whether an entry declares something.
+pub fn declares(text: &str) -> bool {
+    let first = text.trim_start();
+    let begins = |word: &&str| first.strip_prefix(*word).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'));
+    DECLARES.iter().any(|word| begins(&word))
+}
+
 impl Session {
     /// Takes declarations, or statements and expressions. Whether all went well.
     pub fn enter(&mut self, text: &str, out: &mut impl Write) -> Result<bool, Fault> {
-        let first = text.trim_start();
-        let declares = DECLARES
-            .iter()
-            .any(|word| first.strip_prefix(word).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')));
-        if declares { self.declare(text, out) } else { self.run(text, out) }
+        let as_value = self.as_value(text);
+        let text = as_value.as_deref().unwrap_or(text);
+        if declares(text) { self.declare(text, out) } else { self.run(text, out) }
+    }
+
+    /// An `if` or `match` that gives a value, as the expression that it is in brackets: by itself it would be a statement, and show nothing.
+    fn as_value(&self, text: &str) -> Option<String> {
+        let parsed = patternc_grammar::parse_statements(text);
+        let [only] = parsed.block.stmts.as_slice() else { return None };
+        if !parsed.errors.is_empty() || !matches!(only.kind, StmtKind::If(_) | StmtKind::Match { .. }) {
+            return None;
+        }
+        let in_brackets = format!("({})", only.span.slice(text));
+        let gives_value = |compiled: Compiled| !compiled.acts() && compiled.lowered.value.is_some();
+        self.compile(&in_brackets).1.is_some_and(gives_value).then_some(in_brackets)
     }
 
     /// Statements or an expression as the program runs them, with what is found in them; nothing to run if that has errors.

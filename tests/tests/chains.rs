@@ -745,6 +745,80 @@ fn a_guard_on_what_nobody_changes_is_never_stale() {
     assert_eq!(stale(&DOCTORS.replace("GUARD", "!other.ill"), Some(TWO_STORES)), [""; 0]);
 }
 
+/// Two doctors in different spaces, each asked to leave by a boss of the space of the other.
+const BOSSES: &str = r#"
+space north
+space south
+record N in north {
+  cell on: Bool = true
+  cell ill: Bool = false
+  internal handler leave(o: S) {
+    require o.on else "somebody must stay"
+    self.on = false
+  }
+}
+record S in south {
+  cell on: Bool = true
+  internal handler leave(o: N) {
+    require o.on else "somebody must stay"
+    self.on = false
+  }
+}
+record BossS in south {
+  cell tick: Int = 0
+  handler fire(n: N, s: S) { send n.leave(s) then { err(_e) => { self.tick += 1 } } }
+}
+record BossN in north {
+  cell tick: Int = 0
+  handler fire(n: N, s: S) { send s.leave(n) then { err(_e) => { self.tick += 1 } } }
+}
+"#;
+
+#[test]
+fn what_is_elsewhere_is_judged_from_the_record_that_reads() {
+    let found = stale(BOSSES, Some(TWO_STORES));
+    let of = |who: &str| found.iter().filter(|found| found.contains(&format!("`{who}` writes `"))).count();
+    assert_eq!((found.len(), of("N.leave"), of("S.leave")), (2, 1, 1), "{found:#?}");
+    assert_eq!(stale(BOSSES, Some(ONE_STORE)), [""; 0]);
+    // What a piece reads of its own space is validated, wherever its chain began.
+    let own = BOSSES.replace("require o.on else", "require self.on else");
+    assert_eq!(stale(&own, Some(TWO_STORES)), [""; 0]);
+    // Nobody changes what is read there.
+    let fixed = BOSSES.replace("o: N) {\n    require o.on", "o: N) {\n    require !o.ill");
+    let found = stale(&fixed, Some(TWO_STORES));
+    assert!(found.iter().all(|found| !found.contains("`S.leave` writes")), "{found:#?}");
+}
+
+#[test]
+fn each_stale_piece_of_a_chain_is_told_once() {
+    // One boss for both, who is where the one doctor is.
+    let one = BOSSES.replace(
+        "err(_e) => { self.tick += 1 } } }\n}\nrecord BossN in north {\n  cell tick: Int = 0\n  handler fire(n: N",
+        "err(_e) => { self.tick += 1 } } }\n  handler hire(n: N",
+    );
+    let found = stale(&one, Some(TWO_STORES));
+    let of = |who: &str| found.iter().filter(|found| found.contains(&format!("`{who}` writes `"))).count();
+    assert_eq!((found.len(), of("N.leave"), of("S.leave")), (2, 1, 1), "{found:#?}");
+    // Both are sent by one event, beside another that sends them as well.
+    let both = one.replace("handler hire(n: N, s: S) { send s", "handler hire(n: N, s: S) { send n.leave(s)  send s");
+    let found = stale(&both, Some(TWO_STORES));
+    assert_eq!(found.len(), 2, "{found:#?}");
+}
+
+#[test]
+fn what_a_record_that_may_be_anywhere_reads_of_itself_is_not_stale() {
+    let text = DOCTORS.replace("handler leave(other: Doctor@any)", "internal handler leave(other: Doctor@any)");
+    let boss = "record Boss in north { cell n: Int = 0  handler fire(d: Doctor@any, e: Doctor@any) { send d.leave(e) then { err(_e) => { self.n += 1 } } } }";
+    let text = format!("{text}{boss}");
+    let found = stale(&text.replace("GUARD", "other.on_duty"), Some(TWO_STORES));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(stale(&text.replace("GUARD", "self.on_duty"), Some(TWO_STORES)), [""; 0]);
+    assert_eq!(stale(&text.replace("GUARD", "!Doctor.all.is_empty()"), Some(TWO_STORES)), [""; 0]);
+    // By the doctor itself, in its own space.
+    let counts = text.replace("GUARD", "other.ill").replace("self.on_duty = false\n", "self.on_duty = false\n    self.ill = other.ill\n");
+    assert_eq!(stale(&counts.replace("d.leave(e)", "d.leave(d)"), Some(TWO_STORES)), [""; 0]);
+}
+
 #[test]
 fn sets_of_chains_by_chance_have_verdicts_and_their_witnesses_are_whole() {
     let (mut safe, mut broken) = (0, 0);

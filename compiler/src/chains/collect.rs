@@ -521,7 +521,7 @@ pub(super) fn is_sure_inside(bodies: Bodies<'_>, entry: &dyn Entry, seen: Option
     inner.all(|site| bodies.own(site.body).is_some_and(|own| own.layout.is_unconditional(site)))
 }
 
-fn is_named(target: &Target) -> bool {
+pub(super) fn is_named(target: &Target) -> bool {
     !matches!(target, Target::Unknown | Target::Fresh)
 }
 

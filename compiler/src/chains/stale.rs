@@ -7,18 +7,18 @@
 
 use std::sync::Arc;
 
+use super::collect::is_named;
 use super::neighbourhood::Neighbourhood;
 use super::neighbours::neighbours_of_readers;
 use super::search::{Verdict, verdict};
-use super::told::Cycle;
+use super::told::{Cycle, record_of};
 use super::{Access, Chain, Condition, Piece, Rejection, Way, chains};
 use crate::db::{Db, SourceFile};
-use crate::deployment::{Deployed, deployments};
-use crate::effects::EffectSpace;
+use crate::deployment::{self, Deployed, deployments};
 use crate::effects::known::Fact;
-use crate::hir::BodyOwner;
+use crate::effects::{self, EffectSpace, Entry};
 use crate::signature::{Home, record_sig};
-use crate::types::{CellId, ItemId};
+use crate::types::ItemId;
 
 /// A handler that decides by a value which may have changed by the time it commits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +33,15 @@ pub struct Stale {
     pub cycle: Cycle,
 }
 
-/// Whether a piece reads elsewhere than where it writes.
+/// Whether a piece writes, and may read elsewhere than where it runs.
 pub(super) fn looks_away(piece: &Piece) -> bool {
-    let away = |access: &Access| access.reads() && access.space != EffectSpace::Here;
+    let away = |access: &Access| access.reads() && !is_one(access.space, piece.space);
     piece.accesses.iter().any(away) && piece.accesses.iter().any(|access| !access.reads())
+}
+
+/// Whether two spaces, as seen from one body, are surely the same.
+fn is_one(one: EffectSpace, other: EffectSpace) -> bool {
+    one == other && one != EffectSpace::Any
 }
 
 /// The handlers of a file that a stale read can mislead, under each deployment. Without any deployment one store keeps all spaces and
@@ -51,10 +56,16 @@ pub fn stale_guards(db: &dyn Db, file: SourceFile) -> Vec<Stale> {
     let mut found = Vec::new();
     for (index, chain) in own.into_iter().filter(|(_, chain)| !chain.incomplete) {
         for deployed in deployments(db) {
-            let cuts = chain.pieces.iter().filter_map(|piece| cut(db, deployed, chain, piece));
-            let stale = cuts.into_iter().find_map(|cut| {
+            let mut cuts: Vec<Chain> = Vec::new();
+            for cut in chain.pieces.iter().filter_map(|piece| cut(db, deployed, chain, piece)) {
+                // What leads to a transaction makes no difference to it.
+                if !cuts.contains(&cut) {
+                    cuts.push(cut);
+                }
+            }
+            found.extend(cuts.iter().filter_map(|cut| {
                 let mut all = near.clone();
-                all.push(&cut);
+                all.push(cut);
                 let position = all.len() - 1;
                 let Verdict::Broken(cycle) = verdict(db, &Neighbourhood::new(db, all), position)? else { return None };
                 let site = cycle.steps.iter().find(|step| step.event == 0 && step.write.is_none()).map(|step| step.site);
@@ -62,8 +73,7 @@ pub fn stale_guards(db: &dyn Db, file: SourceFile) -> Vec<Stale> {
                 let read = reads.iter().find(|read| Some(read.site) == site).or(reads.first())?.clone();
                 let write = cut.pieces[1].accesses.iter().find(|access| !access.reads())?.clone();
                 Some(Stale { chain: index as u32, deployment: deployed.index, read, write, cycle: *cycle })
-            });
-            found.extend(stale);
+            }));
         }
     }
     found
@@ -74,10 +84,10 @@ fn cut(db: &dyn Db, deployed: Deployed<'_>, chain: &Chain, piece: &Piece) -> Opt
     if !looks_away(piece) {
         return None;
     }
-    let home = home_of(db, chain.root);
+    let reader = Reader { db, deployed, chain, piece };
     // What is written there as well is validated there, or the write is refused.
-    let written = |access: &Access| piece.accesses.iter().any(|write| !write.reads() && write.space == access.space);
-    let unvalidated = |access: &Access| access.reads() && !written(access) && is_elsewhere(db, deployed, home, access);
+    let written = |access: &Access| piece.accesses.iter().any(|write| !write.reads() && reader.is_together(write, access));
+    let unvalidated = |access: &Access| access.reads() && !written(access) && reader.is_elsewhere(access);
     let (away, here): (Vec<Access>, Vec<Access>) = piece.accesses.iter().cloned().partition(unvalidated);
     if away.is_empty() || here.iter().all(Access::reads) {
         return None;
@@ -120,40 +130,72 @@ fn cut(db: &dyn Db, deployed: Deployed<'_>, chain: &Chain, piece: &Piece) -> Opt
     let accesses = here.into_iter().map(without).collect();
     let committing =
         Piece { way, on, accesses, parent: Some(0), turn: 1, rejection: piece.rejection, conditions: Vec::new(), ..looking.clone() };
-    Some(Chain { pieces: vec![looking, committing], ..chain.clone() })
-}
-
-fn home_of(db: &dyn Db, owner: BodyOwner) -> Option<Home> {
-    let record: ItemId = match owner {
-        BodyOwner::Handler(handler) | BodyOwner::Saga(handler) => handler.record,
-        BodyOwner::Create(record) => record,
-        BodyOwner::Derived(CellId { record, .. }) => record,
-        _ => return None,
-    };
-    Some(record_sig(db, record)?.home)
-}
-
-/// Whether what is read may be in another store than the record that reads.
-fn is_elsewhere(db: &dyn Db, deployed: Deployed<'_>, home: Option<Home>, access: &Access) -> bool {
-    if access.space == EffectSpace::Here {
-        return false;
+    let mut apart = chain.apart.clone();
+    // The record that runs it is in its own space: where that is what is read, it is validated.
+    let read = &looking.accesses[0].target;
+    if is_named(read) && is_named(&piece.on) && looking.accesses.iter().all(|access| access.target == *read) {
+        apart.push((read.clone(), piece.on.clone()));
     }
-    let keeper = |space: ItemId| deployed.keeper(space).map(|keeper| keeper.name);
-    let of = |home: Option<Home>| match home {
-        Some(Home::Plain(space) | Home::Family(space)) => Some(space),
-        Some(Home::Floating) | None => None,
-    };
-    let there = match access.space {
-        EffectSpace::Plain(space) => Some(space),
-        _ => of(record_sig(db, access.record).map(|sig| sig.home)),
-    };
-    match (of(home), there) {
-        (Some(here), Some(there)) => keeper(here) != keeper(there),
-        // It may be in any space.
-        _ => {
-            let mut stores = crate::deployment::spaces(db).into_iter().filter_map(keeper);
-            let first = stores.next();
-            stores.any(|store| Some(store) != first)
+    Some(Chain { pieces: vec![looking, committing], apart, ..chain.clone() })
+}
+
+/// A piece that reads, under a deployment.
+struct Reader<'a> {
+    db: &'a dyn Db,
+    deployed: Deployed<'a>,
+    chain: &'a Chain,
+    piece: &'a Piece,
+}
+
+impl Reader<'_> {
+    /// Where an access falls, as the record sees it that runs the piece: which space that is may not be known where the chain starts.
+    fn from_within(&self, access: &Access) -> EffectSpace {
+        if self.piece.space == EffectSpace::Here {
+            return access.space;
+        }
+        let own = effects::effects(self.db, self.piece.body);
+        let here = |entry: &dyn Entry, cell| cell == access.cell && entry.site() == access.site;
+        let pieces = own.pieces();
+        let reads = pieces.iter().flat_map(|piece| &piece.reads).filter(|read| access.reads() && here(*read, read.cell));
+        let writes = pieces.iter().flat_map(|piece| &piece.writes).filter(|write| !access.reads() && here(*write, write.cell));
+        let mut spaces = reads.map(|read| read.space).chain(writes.map(|write| write.space));
+        // What is in none of its texts is looked at where it runs, for what it writes there.
+        let first = spaces.next().unwrap_or(EffectSpace::Here);
+        if spaces.all(|space| space == first) { first } else { EffectSpace::Any }
+    }
+
+    /// Whether two accesses surely fall in one space.
+    fn is_together(&self, one: &Access, other: &Access) -> bool {
+        is_one(one.space, other.space) || is_one(self.from_within(one), self.from_within(other))
+    }
+
+    /// Whether what is read may be in another store than the record that reads.
+    fn is_elsewhere(&self, access: &Access) -> bool {
+        if is_one(access.space, self.piece.space) || self.from_within(access) == EffectSpace::Here {
+            return false;
+        }
+        let keeper = |space: ItemId| self.deployed.keeper(space);
+        let mut stores = match (self.space(self.piece.space, record_of(self.piece.body)), self.space(access.space, Some(access.record))) {
+            (Some(here), Some(there)) => vec![keeper(here), keeper(there)],
+            // It may be in any space.
+            _ => deployment::spaces(self.db).into_iter().map(keeper).collect(),
+        };
+        // Two spaces of a family can be in different stores of those that keep it.
+        let spread = stores.iter().flatten().any(|store| store.spread);
+        stores.dedup_by_key(|store| store.map(|store| store.name));
+        spread || stores.len() > 1
+    }
+
+    /// Which space of the project one is, or is of the family of, as it is seen where the chain starts and by what is in it.
+    fn space(&self, space: EffectSpace, record: Option<ItemId>) -> Option<ItemId> {
+        let of = |record: Option<ItemId>| match record_sig(self.db, record?)?.home {
+            Home::Plain(space) | Home::Family(space) => Some(space),
+            Home::Floating => None,
+        };
+        match space {
+            EffectSpace::Plain(space) => Some(space),
+            EffectSpace::Here => of(record_of(self.chain.root)),
+            EffectSpace::Of(_) | EffectSpace::Any => of(record),
         }
     }
 }

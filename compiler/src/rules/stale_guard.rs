@@ -24,7 +24,13 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     if deployments(context.db).next().is_none() {
         return;
     }
-    findings.extend(stale_guards(context.db, context.file).iter().filter_map(|stale| finding(context, stale)));
+    for finding in stale_guards(context.db, context.file).iter().filter_map(|stale| finding(context, stale)) {
+        // Several chains can lead to one read.
+        let is_told = |known: &Diagnostic| known.rule == RULE.name && known.primary == finding.primary && known.deployment == finding.deployment;
+        if !findings.iter().any(is_told) {
+            findings.push(finding);
+        }
+    }
 }
 
 fn finding(context: &Context<'_>, stale: &Stale) -> Option<Diagnostic> {
@@ -64,6 +70,9 @@ const PAGE: &str = r##"
 What a handler reads of its own store is looked at again when it commits: if it has changed, the handler runs again. What another store keeps is
 read as it was at some moment, and nobody looks again. If two handlers each read what the other is about to write, both can go on: two doctors
 leave, each because the other is still there.
+
+It makes no difference who has set it off: what counts is the space of the record that reads, also where it was sent to by a chain that began
+where the other one is.
 
 Which store keeps a space is said by the deployments in `patternc.yaml`, so this is judged for each of them. Where one store keeps both spaces
 it validates the read, and nothing is reported; without any deployment one store keeps everything.

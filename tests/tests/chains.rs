@@ -313,6 +313,56 @@ record Order in front {
     assert!(story.contains(".send_out()`"), "{story}");
 }
 
+/// A door that says that it is busy, while it tells a bell and a counter of it.
+const BUSY: &str = r#"
+space front
+space back
+record Door in front {
+  cell busy: Bool = false
+  cell n: Int = 0
+  cell bell: Bell@back
+  cell counter: Counter
+  handler go(v: Int) {
+    require !self.busy else "busy"
+    self.busy = true
+    self.n = v
+    SENDS
+  }
+}
+record Bell in back {
+  cell rung: Int = 0
+  cell counter: Counter@front
+  internal handler ring(v: Int) { RING }
+}
+record Counter in front {
+  cell n: Int = 0
+  internal handler put(v: Int) { self.n = v }
+}
+record Eye in front {
+  cell odd: Bool = false
+  handler look(door: Door, counter: Counter) {
+    require !door.busy else "busy"
+    self.odd = door.n != counter.n
+  }
+}
+"#;
+
+#[test]
+fn a_lock_that_is_given_back_while_another_branch_is_under_way_keeps_nobody_out() {
+    let busy = |sends: &str, ring: &str| BUSY.replace("SENDS", sends).replace("RING", ring);
+    let given_back = "then { ok() => { self.busy = false } err(_e) => { self.busy = false } }";
+    let branch = format!("send self.counter.put(v)  send self.bell.ring(v) {given_back}");
+    let story = cycle(&busy(&branch, "self.rung += 1"));
+    assert!(story.contains(".look(") && story.contains("`Counter.put`, sent by"), "{story}");
+    // What the receiver sends on is under way as well.
+    cycle(&busy(&format!("send self.bell.ring(v) {given_back}"), "send self.counter.put(v)"));
+    // Given back last.
+    fine(&busy(&format!("send self.counter.put(v) {given_back}"), "self.rung += 1"));
+    let last =
+        format!("send self.bell.ring(v) then {{ ok() => {{ send self.counter.put(v) {given_back} }} err(_e) => {{ self.busy = false }} }}");
+    fine(&busy(&last, "self.rung += 1"));
+}
+
 /// Who takes two names, one after the other.
 const NAMES: &str = r#"
 space front

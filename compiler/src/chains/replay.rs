@@ -135,6 +135,11 @@ impl<'a> Run<'a> {
         Ending::Possible
     }
 
+    /// What a piece needs and is not so now; `None` of one that nothing keeps from happening, or that can never happen.
+    pub(super) fn barred(&self, piece: &Prepared<'a>) -> Option<Need<'a>> {
+        piece.needs.iter().find(|need| !piece.never && self.met(need) == Met::No).copied()
+    }
+
     /// What must be decided so for a transaction to end with a piece, beyond what is known of cells: what of, and by which values.
     pub(super) fn decisions_of(&self, event: usize, piece: &Prepared<'a>) -> Vec<(u64, u64)> {
         let mut found = Vec::new();

@@ -7,11 +7,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::bindings::{Bindings, Class};
 use super::neighbourhood::Place;
-use super::prepared::Prepared;
+use super::prepared::{Change, Prepared};
 use super::replay::{Decided, Ending, Run};
 use super::state::Need;
 use super::{Access, Chain};
-use crate::effects::{Grain, Value};
+use crate::effects::{Grain, Value, WriteKind};
 use crate::types::CellId;
 
 /// Pieces that are placed for one set of events before it is given up.
@@ -158,9 +158,12 @@ impl<'a> Search<'a, '_> {
             let event = point.pending[at].event;
             let endings = self.endings(&point.run, &point.pending[at]);
             if endings.iter().all(|(_, ending)| *ending == Ending::Impossible) {
-                // It does nothing.
+                // It does nothing, or comes when others have changed what it needs.
                 if self.is_needed(&point.pending[at]) {
-                    return None;
+                    match self.may_come_later(&point.run, &point.pending[at]) {
+                        true => continue,
+                        false => return None,
+                    }
                 }
                 let mut next = point.clone();
                 next.pending.remove(at);
@@ -238,11 +241,40 @@ impl<'a> Search<'a, '_> {
         pending.ways.iter().any(|piece| self.on_cycle[pending.event].contains(piece))
     }
 
+    /// Whether a transaction that cannot end now may when others have come before it.
+    fn may_come_later(&self, run: &Run<'a>, pending: &Pending) -> bool {
+        let allows = |change: &Change<'_>, need: &Need<'_>| match (need, &change.access.value, change.access.write) {
+            (Need::Holds(_, _, value, is), Some(held), Some(WriteKind::Set)) => held.allows(value, *is),
+            _ => true,
+        };
+        let changes = |piece: &Prepared<'_>, need: &Need<'_>| {
+            piece.changes.iter().any(|change| need.thing().shows(&change.thing) && allows(change, need))
+        };
+        pending.ways.iter().filter_map(|way| run.barred(&self.pieces[&(pending.event, *way)])).any(|need| {
+            let still = self
+                .pieces
+                .iter()
+                .filter(|(turn, _)| !self.order.contains(turn) && self.is_possible(**turn) && !self.is_after(**turn, pending));
+            still.into_iter().any(|(_, piece)| changes(piece, &need))
+        })
+    }
+
+    /// Whether a turn comes after a transaction in every order that makes the cycle.
+    fn is_after(&self, turn: Turn, pending: &Pending) -> bool {
+        let chain = self.stops[turn.0].chain;
+        let own = turn.0 == pending.event && pending.ways.iter().any(|way| chain.comes_before(*way, turn.1));
+        let led = |(first, then): &(Turn, Turn)| then.0 == turn.0 && chain.comes_before(then.1, turn.1) && self.is_after(*first, pending);
+        own || self.before.iter().any(led)
+    }
+
     /// Whether a piece leaves the cycle possible, and what must come before it has.
     fn fits(&self, turn: Turn) -> bool {
-        let (event, piece) = turn;
-        let possible = self.on_cycle[event].iter().all(|other| self.stops[event].chain.can_both_happen(piece, *other));
-        possible && self.before.iter().all(|(first, then)| *then != turn || self.order.contains(first))
+        self.is_possible(turn) && self.before.iter().all(|(first, then)| *then != turn || self.order.contains(first))
+    }
+
+    /// Whether a run with a piece can have those that the cycle goes through.
+    fn is_possible(&self, (event, piece): Turn) -> bool {
+        self.on_cycle[event].iter().all(|other| self.stops[event].chain.can_both_happen(piece, *other))
     }
 
     /// Whether a transaction can come next: what the same record sent to the same record earlier arrives earlier.

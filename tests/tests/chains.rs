@@ -90,6 +90,35 @@ record Clerk in front {
     assert!(half.help.as_deref().is_some_and(|help| help.contains("or delete the `Order` in an `err` arm")), "{:?}", half.help);
 }
 
+/// A record with a constant key that sends what it holds.
+const ONCE: &str = r#"
+space s
+space t
+record X in s {
+  cell id: Text key
+  cell v: Int
+  cell y: Y@t
+  create {
+    require self.id == "main" else "there is one"
+    send self.y.go(self.v)
+  }
+  END
+}
+record Y in t {
+  cell v: Int = 0
+  internal handler go(k: Int) { self.v = k }
+}
+"#;
+
+#[test]
+fn what_can_be_deleted_can_be_created_again() {
+    fine(&ONCE.replace("END", ""));
+    let story = cycle(&ONCE.replace("END", "handler die() { delete self }"));
+    assert!(story.contains("`create X` (first)") && story.contains("`create X` (second)"), "{story}");
+    // Under another key it leaves the first one free.
+    cycle(&ONCE.replace("END", "handler move_on(id: Text) { self.id = id }"));
+}
+
 #[test]
 fn two_copies_of_one_chain_overtake_each_other() {
     let story = cycle(MANY);

@@ -14,6 +14,7 @@ use crate::effects::{
     self, Argument, CallEffect, EffectSpace, Effects, Entry, FailureCause, FailureEffect, Frame, Grain, Layout, Made, SendRole, SendTarget,
     Site, Target, Told, Value, WriteKind,
 };
+use crate::facts;
 use crate::hir::BodyOwner;
 use crate::signature::{HandlerKind, Home, cell_sig, enum_sig, handler_sig, record_sig};
 use crate::summary;
@@ -138,7 +139,8 @@ fn answers(db: &dyn Db, root: BodyOwner, effects: &Effects) -> Answers {
     }
 }
 
-/// Whether the first piece shows that there is only one record of its type: the creation in a plain space that demands a constant under a key.
+/// Whether the first piece shows that there is only ever one record of its type: the creation in a plain space that demands a constant under a
+/// key, which it keeps, and none is deleted, so that another could take its place.
 fn is_single(db: &dyn Db, bodies: Bodies<'_>, first: &Piece) -> bool {
     let record = match first.body {
         BodyOwner::Handler(handler) | BodyOwner::Saga(handler) => handler.record,
@@ -146,12 +148,13 @@ fn is_single(db: &dyn Db, bodies: Bodies<'_>, first: &Piece) -> bool {
         _ => return false,
     };
     let Some(sig) = record_sig(db, record).filter(|sig| matches!(sig.home, Home::Plain(_)) && sig.has_create) else { return false };
-    let Some(body) = bodies.own(BodyOwner::Create(record)) else { return false };
+    let Some(body) = bodies.own(BodyOwner::Create(record)).filter(|_| !facts::is_deleted(db, record)) else { return false };
     let whole = body.layout.blocks(|kind| kind == effects::BlockKind::Body).next();
     body.layout.known.iter().any(|known| match &known.fact {
         Fact::Holds { target: Target::SelfRecord, cell, value: Const::Literal(_), is: true } => {
-            let cell = sig.cells.get(cell.index as usize);
-            Some(known.block) == whole && cell.is_some_and(|cell| cell.key || cell.unique)
+            let own = sig.cells.get(cell.index as usize);
+            let kept = !facts::is_changed(db, *cell) && bodies.effects(body.owner).writes.iter().all(|write| write.cell != Some(*cell));
+            Some(known.block) == whole && known.demanded && kept && own.is_some_and(|own| own.key || own.unique)
         }
         _ => false,
     })

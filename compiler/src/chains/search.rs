@@ -192,7 +192,7 @@ impl<'a, 'n> Search<'a, 'n> {
         None
     }
 
-    /// Whether one more event of this chain is possible: a record with a constant key is created once.
+    /// Whether one more event of this chain is possible: a record with a constant key that nobody deletes is created once.
     fn can_start(&self, chain: usize) -> bool {
         let of = self.near.chains[chain];
         !(of.single && matches!(of.root, BodyOwner::Create(_)) && self.stops.iter().any(|stop| stop.chain == chain))

@@ -65,6 +65,8 @@ parts! {
     invariants: Vec<(ItemId, Vec<facts::Seen>)> = facts::invariants_of;
     /// Invariants that hold at every commit, with what breaks each.
     breaking: Vec<(ItemId, Vec<(Looked, Way)>)> = breaking_in;
+    /// What creations and invariants say is different.
+    apart: Vec<(ItemId, chains::Apart)> = chains::apart_in;
     /// `eventually` invariants that read several records.
     split: Vec<(ItemId, split_invariant::Parts)> = split_invariant::parts_in;
     /// Mirrors, by the record that each is of.

@@ -392,6 +392,52 @@ fn a_lock_that_is_given_back_while_another_branch_is_under_way_keeps_nobody_out(
     fine(&busy(&last, "self.rung += 1"));
 }
 
+/// One record that moves things from one box to another: whether these may be one box is not said.
+const MOVE: &str = r#"
+space front
+space back
+record Box in back {
+  cell n: Int = 9
+  internal handler take() { self.n -= 1 }
+  internal handler put() { self.n += 1 }
+  handler look() -> Int { return self.n }
+}
+record Move in front {
+  cell name: Text key
+  cell from: Box
+  cell to: Box
+  create {
+    require self.name == "the move" else "there is one"
+    CREATE
+  }
+  handler go() {
+    send self.from.take()
+    send self.to.put()
+  }
+  MORE
+}
+"#;
+
+#[test]
+fn links_that_nobody_changes_are_as_different_as_the_creation_demands() {
+    let moves = |create: &str, more: &str| MOVE.replace("CREATE", create).replace("MORE", more);
+    let apart = "require self.from != self.to else \"to itself\"";
+    cycle(&moves("", ""));
+    fine(&moves(apart, ""));
+    // Or an invariant says so, of all times.
+    let invariant = |always: &str| format!("{}\n{always} apart(m: Move) {{ m.from != m.to }}", moves("", ""));
+    fine(&invariant("invariant"));
+    cycle(&invariant("eventually invariant"));
+    // It is made so in some cases only, or is not so any more.
+    cycle(&moves("if self.from == self.to { return }", ""));
+    cycle(&moves(&format!("{apart}\n    self.from = self.to"), ""));
+    cycle(&moves(apart, "handler move_to(to: Box) { self.to = to }"));
+    // From a record that leads there.
+    let through =
+        moves(apart, "") + "record Mover in front { cell m: Move  handler go() { send self.m.from.take()  send self.m.to.put() } }";
+    fine(&through.replace("handler go() {\n    send self.from.take()\n    send self.to.put()\n  }", ""));
+}
+
 /// Who takes two names, one after the other.
 const NAMES: &str = r#"
 space front

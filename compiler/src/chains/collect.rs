@@ -117,6 +117,7 @@ fn chain(db: &dyn Db, bodies: Bodies<'_>, root: BodyOwner) -> Option<Chain> {
     collector.chain.single = is_single(db, bodies, &first);
     collector.chain.pieces.push(first);
     collector.go_on(0, root, effects, None);
+    collector.keep_apart();
     Some(collector.chain)
 }
 

@@ -10,6 +10,7 @@
 //! | `collect` | where chains start, and what each piece touches, seen from there |
 //! | `existence` | which record a creation makes, and which a key looks up |
 //! | `follow` | the pieces that come of what a piece sends: receivers, arms, steps of sagas and what undoes them |
+//! | `kept` | which records are different because of links that never change |
 //! | `length` | how many transactions a run has |
 //! | `rejection` | how a piece can be rejected, and by what it has read |
 //! | `conflict` | which accesses get in each other's way, and which records must be the same for that |
@@ -34,6 +35,7 @@ mod conflict;
 mod existence;
 mod filter;
 mod follow;
+mod kept;
 mod length;
 mod locks;
 mod neighbourhood;
@@ -61,6 +63,7 @@ use crate::types::{CellId, ItemId};
 pub use collect::chains;
 pub(crate) use collect::timed_in;
 pub use follow::LONGEST_CHAIN;
+pub(crate) use kept::{Apart, apart_in};
 pub use search::{Verdict, verdicts};
 pub use stale::{Stale, stale_guards};
 pub use story::{Line, Story};

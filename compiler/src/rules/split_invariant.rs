@@ -12,12 +12,12 @@ use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Level, Location};
 use crate::effects::describe::{body_name, cell_path, record_name};
 use crate::effects::known::Const;
-use crate::effects::{self, Target, WriteKind};
+use crate::effects::{self, Effects, SendEffect, Target, WriteKind};
 use crate::facts;
 use crate::hir::{BodyOwner, Expr, ExprKind};
 use crate::items::{ItemHead, items};
 use crate::location::owner_item;
-use crate::signature::invariant_sig;
+use crate::signature::{HandlerKind, handler_sig, invariant_sig};
 use crate::summary;
 use crate::types::{CellId, ItemId, LocalId};
 use crate::visit;
@@ -121,12 +121,18 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     if parts.is_empty() {
         return;
     }
-    for chain in chains(context.db, context.file).iter().filter(|chain| !chain.incomplete) {
-        if !matches!(chain.root, BodyOwner::Handler(_) | BodyOwner::Saga(_)) {
-            continue;
-        }
+    for chain in chains(context.db, context.file) {
+        // What reaches an internal handler alone is judged with whoever sets off its timer.
+        let judged = match chain.root {
+            BodyOwner::Handler(handler) => handler_sig(context.db, handler).is_some_and(|sig| sig.kind == HandlerKind::Public),
+            BodyOwner::Saga(_) | BodyOwner::Create(_) => true,
+            _ => false,
+        };
+        let Some(set_off) = Some(chain).filter(|_| judged).and_then(|chain| set_off(context.db, chain)) else { continue };
+        // What a record is made with is whole.
+        let made = matches!(chain.root, BodyOwner::Create(_));
         let mut reported = Vec::new();
-        for write in chain.pieces.iter().flat_map(|piece| &piece.accesses).filter(|access| !access.reads()) {
+        for write in accesses(&set_off[usize::from(made)..]).filter(|access| !access.reads()) {
             let over = match write.cell {
                 Some(cell) => facts::invariants_on(context.db, cell),
                 None => facts::invariants_over(context.db, write.record, None),
@@ -134,8 +140,8 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
             for invariant in over {
                 let Some(parts) = parts.get(invariant).filter(|_| !reported.contains(invariant)) else { continue };
                 let missing = match write.cell {
-                    Some(cell) => missing(chain, write, cell, parts),
-                    None => uncounted(context.db, chain, write.record, parts),
+                    Some(cell) => missing(&set_off, write, cell, parts),
+                    None => uncounted(context.db, &set_off, write.record, parts),
                 };
                 if let Some(missing) = missing {
                     reported.push(*invariant);
@@ -146,8 +152,45 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     }
 }
 
-/// A cell of the other part, if the chain neither writes it nor looks at it.
-fn missing(chain: &Chain, write: &Access, cell: CellId, parts: &Parts) -> Option<CellId> {
+/// A chain, and those that its timers start, and theirs: all is done when these are. `None` where not all of that is understood.
+fn set_off<'db>(db: &'db dyn Db, chain: &'db Chain) -> Option<Vec<&'db Chain>> {
+    let mut found = vec![chain];
+    let mut next = 0;
+    while let Some(of) = found.get(next).copied() {
+        next += 1;
+        if of.incomplete {
+            return None;
+        }
+        let mut bodies: Vec<BodyOwner> = of.pieces.iter().map(|piece| piece.body).collect();
+        bodies.sort_unstable();
+        bodies.dedup();
+        let pieces = bodies.into_iter().flat_map(|body| effects::effects(db, body).pieces());
+        let delayed: Vec<&SendEffect> = pieces.flat_map(|piece| &piece.sends).filter(|send| send.delayed).collect();
+        // The arms of what is for later are in no chain.
+        if delayed.iter().flat_map(|send| send.arms()).any(Effects::acts) {
+            return None;
+        }
+        for timer in delayed.into_iter().filter_map(|send| effects::receiver(db, send)) {
+            if found.iter().any(|known| known.root == timer) {
+                continue;
+            }
+            let started = owner_item(timer).and_then(|item| chains(db, item.file).iter().find(|chain| chain.root == timer));
+            match started {
+                Some(started) => found.push(started),
+                None if effects::effects(db, timer).recursive => return None,
+                None => {}
+            }
+        }
+    }
+    Some(found)
+}
+
+fn accesses<'c>(chains: &[&'c Chain]) -> impl Iterator<Item = &'c Access> {
+    chains.iter().flat_map(|chain| &chain.pieces).flat_map(|piece| &piece.accesses)
+}
+
+/// A cell of the other part, if the chains neither write it nor look at it.
+fn missing(chains: &[&Chain], write: &Access, cell: CellId, parts: &Parts) -> Option<CellId> {
     // A value that the invariant does not ask about makes it truer, if anything: of a state, one that is not the one that counts.
     let mut asked = parts.compared.iter().filter(|(of, _)| *of == cell).peekable();
     if let Some(value) = write.value.as_ref().filter(|value| matches!(value, Const::Variant(..)))
@@ -159,7 +202,7 @@ fn missing(chain: &Chain, write: &Access, cell: CellId, parts: &Parts) -> Option
     let touches = |part: &[CellId], elsewhere: bool| {
         // What is created gets all of its cells.
         let gives = |record: ItemId| part.iter().any(|cell| cell.record == record);
-        chain.pieces.iter().any(|piece| {
+        chains.iter().flat_map(|chain| &chain.pieces).any(|piece| {
             matches!(piece.body, BodyOwner::Create(record) if gives(record))
                 || piece.accesses.iter().any(|access| {
                     let other =
@@ -172,28 +215,27 @@ fn missing(chain: &Chain, write: &Access, cell: CellId, parts: &Parts) -> Option
     match (parts.own.contains(&cell), parts.others.contains(&cell)) {
         // Both ends are the same cell: of two records.
         (true, true) if !touches(&parts.own, true) && !touches(&parts.others, true) => Some(cell),
-        (true, false) if !parts.counted.iter().any(|record| makes_or_deletes(chain, *record)) && !touches(&parts.others, false) => parts.others.first().copied(),
+        (true, false) if !parts.counted.iter().any(|record| makes_or_deletes(chains, *record)) && !touches(&parts.others, false) => parts.others.first().copied(),
         (false, true) if !touches(&parts.own, false) => parts.own.first().copied(),
         _ => None,
     }
 }
 
-/// A cell that keeps the count of the records of a type, if the chain makes or deletes one and neither writes that cell nor looks at it.
-fn uncounted(db: &dyn Db, chain: &Chain, record: ItemId, parts: &Parts) -> Option<CellId> {
+/// A cell that keeps the count of the records of a type, if the chains make or delete one and neither write that cell nor look at it.
+fn uncounted(db: &dyn Db, chains: &[&Chain], record: ItemId, parts: &Parts) -> Option<CellId> {
     if !parts.counted.contains(&record) {
         return None;
     }
     let others: Vec<CellId> = parts.own.iter().chain(&parts.others).copied().filter(|cell| cell.record != record).collect();
     // Whoever is made as well starts whole, and of whoever is deleted nothing is asked any more.
-    let starts_or_ends = others.iter().any(|cell| makes_or_deletes(chain, cell.record));
-    let touches = chain.pieces.iter().flat_map(|piece| &piece.accesses).any(|access| access.cell.is_some_and(|cell| others.contains(&cell)));
+    let starts_or_ends = others.iter().any(|cell| makes_or_deletes(chains, cell.record));
+    let touches = accesses(chains).any(|access| access.cell.is_some_and(|cell| others.contains(&cell)));
     let kept = others.iter().find(|cell| facts::is_changed(db, **cell)).or(others.last());
     kept.copied().filter(|_| !starts_or_ends && !touches)
 }
 
-fn makes_or_deletes(chain: &Chain, record: ItemId) -> bool {
-    let mut accesses = chain.pieces.iter().flat_map(|piece| &piece.accesses);
-    accesses.any(|access| access.record == record && matches!(access.write, Some(WriteKind::Create | WriteKind::Delete)))
+fn makes_or_deletes(chains: &[&Chain], record: ItemId) -> bool {
+    accesses(chains).any(|access| access.record == record && matches!(access.write, Some(WriteKind::Create | WriteKind::Delete)))
 }
 
 fn finding(context: &Context<'_>, chain: &Chain, write: &Access, invariant: ItemId, missing: CellId) -> Diagnostic {
@@ -211,6 +253,7 @@ fn finding(context: &Context<'_>, chain: &Chain, write: &Access, invariant: Item
     let here = owner_item(write.site.body).is_some_and(|item| item.file == context.file);
     let at = match chain.root {
         BodyOwner::Handler(handler) | BodyOwner::Saga(handler) if !here => Location::Handler(handler),
+        BodyOwner::Create(record) if !here => Location::Item(record),
         _ => Location::Site(write.site),
     };
     let mut finding = RULE.at(at, format!("one side of `{name}`"), message);
@@ -305,6 +348,8 @@ record Sale in shops {
 }
 eventually invariant counted(s: Shop) { s.sales == Sale.where(x => x.shop == s).len() }
 ```
+
+What a handler sends with `after` is set off by it as well: an event for later is in flight until its timer has fired.
 
 ## When it is fine
 

@@ -10,7 +10,7 @@ use crate::bodies::bodies;
 use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Level, Location};
 use crate::effects::describe::{body_name, cell_path, record_name};
-use crate::effects::{Effects, Entry, WriteEffect, WriteKind};
+use crate::effects::{self, Effects, Entry, Target, Trust, WriteEffect, WriteKind};
 use crate::hir::{Arg, Block, Body, BodyKind, BodyOwner, Expr, ExprKind, StmtKind};
 use crate::signature::{Signature, cell_sig, signatures};
 use crate::summary;
@@ -101,10 +101,11 @@ impl<'a> Uses<'a> {
         visit::body(body, &mut |expr| match &expr.kind {
             ExprKind::Cell { base, optional: false, .. } => trust(base),
             ExprKind::Exists(of) => asked.extend(uses.link(db, of, 0)),
+            ExprKind::CallFn { of, args } => handed(db, BodyOwner::Fn(*of), args, &mut trust),
             _ => {}
         });
         if let BodyKind::Block(block) = &body.kind {
-            targets(block, &mut trust);
+            calls(db, block, &mut trust);
         }
         Uses { trusted, asked, ..uses }
     }
@@ -155,15 +156,34 @@ impl<'a> Uses<'a> {
     }
 }
 
-/// The records that a body writes or calls.
-fn targets<'a>(block: &'a Block, see: &mut dyn FnMut(&'a Expr)) {
+/// The records that a body writes or calls, or hands to a handler that relies on them.
+fn calls<'a>(db: &dyn Db, block: &'a Block, see: &mut dyn FnMut(&'a Expr)) {
     for stmt in &block.stmts {
         match &stmt.kind {
             StmtKind::Write(write) => see(&write.record),
-            StmtKind::Call(call) | StmtKind::LetCall { call, .. } => see(&call.target),
+            StmtKind::Call(call) | StmtKind::LetCall { call, .. } => {
+                see(&call.target);
+                handed(db, BodyOwner::Handler(call.handler), &call.args, see);
+            }
             _ => {}
         }
-        blocks_of(stmt).into_iter().for_each(|block| targets(block, see));
+        blocks_of(stmt).into_iter().for_each(|block| calls(db, block, see));
+    }
+}
+
+/// The arguments of a call whose callee reads, writes or calls the record it is given, or those in the collection, as if it were always there.
+fn handed<'a>(db: &dyn Db, callee: BodyOwner, args: &'a [Expr], see: &mut dyn FnMut(&'a Expr)) {
+    let trusts = &effects::effects(db, callee).trusts;
+    let param = |target: &Target| matches!(target, Target::Local(local) if (local.0 as usize) < args.len());
+    for (index, arg) in args.iter().enumerate() {
+        let relies = |trust: &Trust| match &arg.ty {
+            Ty::Record(..) => trust.target == Target::Local(LocalId(index as u32)),
+            // Which one of a collection it is has no name there.
+            ty => linked(ty) == Some(trust.record) && !param(&trust.target) && !matches!(trust.target, Target::Path(_)),
+        };
+        if trusts.iter().any(relies) {
+            see(arg);
+        }
     }
 }
 
@@ -253,6 +273,8 @@ record Order in shop {
   derived title: Text = "for {self.customer?.name ?? "nobody"}"
 }
 ```
+
+A `fn` or handler that is given the record and reads it counts as a reader, `self.customer.name` as well as `title(self.customer)`.
 
 ## When it is fine
 

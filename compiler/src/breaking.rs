@@ -12,6 +12,7 @@ use crate::hir::{Arg, BodyKind, BodyOwner, Expr, ExprKind};
 use crate::items::{ItemHead, items};
 use crate::signature::{cell_sig, invariant_sig};
 use crate::summary;
+use crate::taken_out::{Listed, listed_by};
 use crate::types::{CellId, ItemId, Ty};
 use crate::visit;
 
@@ -42,12 +43,22 @@ impl Way {
     }
 }
 
-/// The invariants of a file that hold at every commit, with what breaks each.
-pub(crate) fn breaking_in(db: &dyn Db, file: SourceFile) -> Vec<(ItemId, Vec<(Looked, Way)>)> {
+/// An invariant that holds at every commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Breakable {
+    invariant: ItemId,
+    /// What breaks it.
+    by: Vec<(Looked, Way)>,
+    /// Where it says that its record is.
+    listed: Option<Listed>,
+}
+
+/// The invariants of a file that hold at every commit.
+pub(crate) fn breaking_in(db: &dyn Db, file: SourceFile) -> Vec<Breakable> {
     let heads = items(db, file).heads.iter().enumerate().filter(|(_, head)| matches!(head, ItemHead::Invariant { .. }));
     let all = heads.map(|(index, _)| ItemId { file, index: index as u32 });
     let kept = all.filter(|invariant| invariant_sig(db, *invariant).is_some_and(|sig| !sig.eventually));
-    kept.map(|invariant| (invariant, breaking(db, invariant))).collect()
+    kept.map(|invariant| Breakable { invariant, by: breaking(db, invariant), listed: listed_by(db, invariant) }).collect()
 }
 
 fn breaking(db: &dyn Db, invariant: ItemId) -> Vec<(Looked, Way)> {
@@ -61,25 +72,33 @@ fn breaking(db: &dyn Db, invariant: ItemId) -> Vec<(Looked, Way)> {
 #[salsa::tracked(returns(ref))]
 fn broken_by_change(db: &dyn Db) -> FxHashMap<Looked, Vec<(ItemId, Way)>> {
     let mut by: FxHashMap<Looked, Vec<(ItemId, Way)>> = FxHashMap::default();
-    for (invariant, breaking) in summary::breaking(db).flatten() {
+    for Breakable { invariant, by: breaking, .. } in summary::breaking(db).flatten() {
         breaking.iter().for_each(|(looked, way)| by.entry(*looked).or_default().push((*invariant, *way)));
     }
     by
 }
 
+/// Where invariants say that their records are.
+#[salsa::tracked(returns(ref))]
+fn listed(db: &dyn Db) -> FxHashMap<ItemId, Listed> {
+    let all = summary::breaking(db).flatten();
+    all.filter_map(|Breakable { invariant, listed, .. }| Some((*invariant, listed.clone()?))).collect()
+}
+
 /// The invariants that a write can break, of those that hold at every commit.
-pub fn broken_by<'db>(db: &'db dyn Db, write: &WriteEffect) -> impl Iterator<Item = ItemId> + 'db {
+pub fn broken_by<'db>(db: &'db dyn Db, write: &'db WriteEffect) -> impl Iterator<Item = ItemId> + 'db {
     let looked = match write.cell {
         Some(cell) => Looked::Cell(cell),
         None => Looked::Records(write.record),
     };
     let way = way_of(db, write);
     let all = broken_by_change(db).get(&looked).into_iter().flatten();
-    all.filter(move |(_, breaks)| breaks.meets(way)).map(|(invariant, _)| *invariant)
+    let breaking = all.filter(move |(_, breaks)| breaks.meets(way)).map(|(invariant, _)| *invariant);
+    breaking.filter(move |invariant| !listed(db).get(invariant).is_some_and(|listed| listed.allows(db, write)))
 }
 
 /// The invariants that may reject a write. What is made has to be as those say that hold for it, from the start.
-pub fn rejecting<'db>(db: &'db dyn Db, write: &WriteEffect) -> impl Iterator<Item = ItemId> + 'db {
+pub fn rejecting<'db>(db: &'db dyn Db, write: &'db WriteEffect) -> impl Iterator<Item = ItemId> + 'db {
     let made = (write.kind == WriteKind::Create).then_some(write.record);
     broken_by(db, write).chain(made.into_iter().flat_map(|record| facts::invariants_of_record(db, record)))
 }

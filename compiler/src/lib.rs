@@ -30,6 +30,7 @@ pub mod resolve;
 pub mod rules;
 pub mod signature;
 mod summary;
+mod taken_out;
 pub mod types;
 mod unused;
 pub mod visit;

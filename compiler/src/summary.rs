@@ -8,7 +8,7 @@ use std::sync::Arc;
 use patternc_grammar::syntax::Name;
 use rustc_hash::FxHashMap;
 
-use crate::breaking::{Looked, Way, breaking_in};
+use crate::breaking::{Breakable, breaking_in};
 use crate::db::{Db, Project, SourceFile};
 use crate::hir::BodyOwner;
 use crate::location::owner_item;
@@ -64,7 +64,7 @@ parts! {
     /// Invariants, and what each looks at.
     invariants: Vec<(ItemId, Vec<facts::Seen>)> = facts::invariants_of;
     /// Invariants that hold at every commit, with what breaks each.
-    breaking: Vec<(ItemId, Vec<(Looked, Way)>)> = breaking_in;
+    breaking: Vec<Breakable> = breaking_in;
     /// What creations and invariants say is different.
     apart: Vec<(ItemId, chains::Apart)> = chains::apart_in;
     /// `eventually` invariants that read several records.

@@ -291,5 +291,6 @@ record Agent in agents {
 ## When it is fine
 
 When someone watches what is parked and takes it up by hand. A send to a handler that cannot reject is not reported, nor one that is all that its
-handler does: then nothing is half done.
+handler does: then nothing is half done. A handler cannot break an invariant by taking its record out of where that says it is
+(`b.lapsed || b.room.bookings[b.night] == b`), if it was not lapsed before and is afterwards.
 "##;

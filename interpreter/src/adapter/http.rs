@@ -31,10 +31,9 @@ pub struct Http {
     timeout: Option<Duration>,
     operations: BTreeMap<String, HttpOperation>,
     replays: bool,
-    /// For operations that can be repeated: connections are used again.
-    pooled: Agent,
-    /// For the others: a connection that the service has just closed would leave it unknown whether it was asked.
-    fresh: Agent,
+    /// Each call has a connection of its own. On one that is used again, whatever the service says too much is taken for the answer to the next
+    /// call; and one that it has just closed would leave it unknown whether it was asked.
+    agent: Agent,
 }
 
 /// How an operation becomes a request.
@@ -90,18 +89,15 @@ impl Http {
             }
         }
         let tls = tls(authorities)?;
-        let agent = |idle: usize| -> Agent {
-            let config = Agent::config_builder()
-                .tls_config(tls.clone())
-                .http_status_as_error(false)
-                .max_redirects(0)
-                .max_redirects_will_error(false)
-                .user_agent("patternc")
-                .max_idle_connections(idle)
-                .max_idle_connections_per_host(idle);
-            config.build().into()
-        };
-        Ok(Http { base, headers, timeout, operations: BTreeMap::new(), replays: false, pooled: agent(16), fresh: agent(0) })
+        let config = Agent::config_builder()
+            .tls_config(tls)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .user_agent("patternc")
+            .max_idle_connections(0)
+            .max_idle_connections_per_host(0);
+        Ok(Http { base, headers, timeout, operations: BTreeMap::new(), replays: false, agent: config.build().into() })
     }
 
     /// Says how an operation becomes a request.
@@ -136,7 +132,7 @@ impl Http {
         }
         request = request.header("Idempotency-Key", visible(&call.event.0)).header("Accept", "application/json");
         let timeout = Some(time_out(self.timeout, call));
-        let agent = if declared.repeat == Repeat::Once { &self.fresh } else { &self.pooled };
+        let agent = &self.agent;
         let mut response = if own.has_query() {
             agent.run(agent.configure_request(request.body(())?).timeout_global(timeout).build())?
         } else {

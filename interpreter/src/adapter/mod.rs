@@ -82,8 +82,8 @@ fn read(program: &Program, ty: &Type, answer: &[u8]) -> Result<Value, String> {
         return Err(format!("it is nested {depth} deep; {DEEPEST_ANSWER} is the most"));
     }
     let json = json::from_text(text).map_err(|error| format!("it is not JSON: {error}"))?;
-    // Which of the two counts is not known.
-    if let Some(name) = json::repeated_name(text) {
+    // Which of the two counts is not known. What is not read may be as it likes.
+    if let Some(name) = json::repeated_name_of(program, ty, text) {
         return Err(format!("it has {name:?} twice"));
     }
     let reader = Reader { program, names: &Names::default(), form: Form::Answer, here: None, keys: None, limits: None };

@@ -127,14 +127,41 @@ fn an_answer_may_have_more_fields_than_are_declared() {
     let more = r#"echo '{"n":1,"extra":{"a":[]},"kids":[{"kids":[],"n":2,"colour":"red"}]}'"#;
     assert_eq!(answer(more, 3), CallAnswer::Value(tree(1, vec![tree(2, vec![])])));
     let claimed = r#"echo '{"claimed":{"by":"ann","until":"2030-01-01T00:00:00Z","since":1}}'"#;
-    let until = Value::Time(1_893_456_000_000);
-    assert_eq!(answer(claimed, 1), CallAnswer::Value(Value::Variant(1, [text("ann"), until].into())));
-    for (script, expected) in
-        [(r#"echo '{"n":1,"extra":2}'"#, "\"kids\" is missing"), (r#"echo '{"n":1,"kids":[],"n":2}'"#, "it has \"n\" twice")]
-    {
-        let answer = answer(script, 3);
-        assert!(matches!(&answer, CallAnswer::Unusable(message) if message.contains(expected)), "{answer:?}");
+    let until_of = || Value::Time(1_893_456_000_000);
+    assert_eq!(answer(claimed, 1), CallAnswer::Value(Value::Variant(1, [text("ann"), until_of()].into())));
+    // However they are: nobody reads them.
+    let twice = r#"echo '{"n":1,"x":{"a":1,"a":2},"x":3,"kids":[{"kids":[],"n":2,"x":[{"n":1,"n":2}]}]}'"#;
+    assert_eq!(answer(twice, 3), CallAnswer::Value(tree(1, vec![tree(2, vec![])])));
+    let beside = r#"echo '{"version":2,"claimed":{"by":"ann","until":"2030-01-01T00:00:00Z","x":1,"x":1},"version":3}'"#;
+    assert_eq!(answer(beside, 1), CallAnswer::Value(Value::Variant(1, [text("ann"), until_of()].into())));
+    let claimed = r#"{"by":"ann","until":"2030-01-01T00:00:00Z"}"#;
+    let unusable = [
+        (r#"{"n":1,"extra":2}"#.to_owned(), 3, "\"kids\" is missing"),
+        (r#"{"n":1,"kids":[],"n":2}"#.to_owned(), 3, "it has \"n\" twice"),
+        (r#"{"n":1,"kids":[{"n":1,"kids":[]},{"n":1,"kids":[],"kids":[]}]}"#.to_owned(), 3, "it has \"kids\" twice"),
+        (format!(r#"{{"claimed":{claimed},"claimed":{claimed}}}"#), 1, "it has \"claimed\" twice"),
+        (format!(r#"{{"claimed":{claimed},"open":{{}}}}"#), 1, "expected a Status"),
+        (r#"{"version":2,"other":{}}"#.to_owned(), 1, "expected a Status"),
+    ];
+    for (said, operation, expected) in unusable {
+        let answer = answer(&format!("echo '{said}'"), operation);
+        assert!(matches!(&answer, CallAnswer::Unusable(message) if message.contains(expected)), "{said}: {answer:?}");
     }
+}
+
+/// What a service says too much would be the answer to the next call.
+#[test]
+fn each_call_has_a_connection_of_its_own() {
+    let kept = |body: &str| Some(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+    let (base, seen) = server(vec![kept(r#""open""#), kept(r#""done""#), kept(""), kept("")]);
+    let (service, program) = (http(&base), program());
+    for variant in [0, 2] {
+        assert_eq!(service.call(&program, &call(1, vec![])), CallAnswer::Value(Value::Variant(variant, [].into())));
+    }
+    for _ in 0..2 {
+        assert_eq!(service.call(&program, &call(2, vec![text("hi")])), CallAnswer::Value(Value::None));
+    }
+    assert_eq!(seen.lock().unwrap().len(), 4);
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub(crate) use self::event::{from_text, nesting};
 pub use self::outcome::OutcomeLine;
 pub use self::read::{Keys, Reader};
 pub(crate) use self::reference::unescape;
-pub(crate) use self::repeated::repeated_name;
+pub(crate) use self::repeated::repeated_name_of;
 pub use self::scalar::{duration, parse_duration};
 pub(crate) use self::write::write_text;
 pub use self::write::{write_key, write_value};

@@ -208,15 +208,20 @@ impl Reader<'_> {
 
     fn variant(&self, json: &Json, ty: &Type, path: &Path<'_>) -> Result<Value> {
         let Type::Enum(id, _) = ty else { return self.mismatch(json, ty, path) };
+        let of = &self.program.enums[id.index()];
         let (name, fields) = match json {
             Json::String(name) => (name, None),
-            Json::Object(object) if object.len() == 1 => match object.iter().next() {
-                Some((name, Json::Object(fields))) => (name, Some(fields)),
-                _ => return self.mismatch(json, ty, path),
-            },
+            Json::Object(object) => {
+                // An answer may say more than which variant it is.
+                let counts = |name: &str| object.len() == 1 || self.form == Form::Answer && of.variants.iter().any(|v| v.name == *name);
+                let mut named = object.iter().filter(|(name, _)| counts(name));
+                match (named.next(), named.next()) {
+                    (Some((name, Json::Object(fields))), None) => (name, Some(fields)),
+                    _ => return self.mismatch(json, ty, path),
+                }
+            }
             _ => return self.mismatch(json, ty, path),
         };
-        let of = &self.program.enums[id.index()];
         let Some(position) = of.variants.iter().position(|v| v.name == *name) else {
             let names = of.variants.iter().map(|v| v.name.as_str());
             return Err(path.error(format!("{} has no variant {name:?}{}", of.name, meant(name, names))));

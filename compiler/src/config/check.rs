@@ -1,4 +1,5 @@
-//! `patternc.yaml` together with the patterns: names that no pattern declares, spaces that no store keeps.
+//! `patternc.yaml` together with the patterns: names that no pattern declares, spaces that no store keeps, externs that
+//! nothing answers.
 
 use patternc_grammar::syntax::Name;
 
@@ -40,7 +41,7 @@ pub(super) fn check(db: &dyn Db, config: &Config, places: &Places, text: &str, p
         let mut checker = Checker { text, name, problems };
         checker.stores(deployment, places);
         checker.spaces(deployment, places, &spaces);
-        checker.externs(places, &externs);
+        checker.externs(deployment, places, &externs);
     }
 }
 
@@ -107,13 +108,23 @@ impl Checker<'_> {
         }
     }
 
-    fn externs(&mut self, places: &DeploymentPlaces, externs: &[Outside]) {
+    fn externs(&mut self, deployment: &Deployment, places: &DeploymentPlaces, externs: &[Outside]) {
         for (bound, path) in &places.externs {
             if externs.iter().all(|known| *known.name != **bound) {
                 let help = did_you_mean(bound, externs.iter().map(|known| known.name.as_str()));
                 let help = help.map_or("no pattern of this project declares it".to_owned(), |meant| format!("did you mean `{meant}`?"));
                 self.problem(path, format!("there is no extern `{bound}`"), help);
             }
+        }
+        for unbound in externs.iter().filter(|known| !deployment.externs.contains_key(known.name.as_str())) {
+            self.problem(
+                &places.key,
+                format!("deployment `{}` does not say what answers the extern `{}`", self.name, unbound.name),
+                format!(
+                    "add `{}: {{ kind: http, base: \"https://…\" }}` under `externs`, or another kind (`command`, `spicedb`)",
+                    unbound.name
+                ),
+            );
         }
         for (of, operation, path) in &places.operations {
             let Some(known) = externs.iter().find(|known| *known.name == **of) else { continue };

@@ -16,7 +16,7 @@ const PAGE: &str = r##"
 ## What goes wrong
 
 `patternc.yaml` says which store keeps each space and what stands behind each extern. A name in it that no pattern declares, a space that
-no store keeps, or a key that nothing reads would otherwise show only when the deployment runs.
+no store keeps, an extern that nothing answers, or a key that nothing reads would otherwise show only when the deployment runs.
 
 ## Bad
 

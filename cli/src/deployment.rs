@@ -74,6 +74,13 @@ pub fn join(
     let files = files.unwrap_or_default();
     let owner = match owner::of(&files) {
         Some(owner) if owner::takes_events(files[0])? => owner,
+        Some(owner) if owner::of(&files).as_ref() == Some(&owner) => {
+            return Err(Fault::Use(format!(
+                "{} is in use by {owner}, which takes no events now: it has not answered for 5 s. It is busy, or stopped (by a debugger, or \
+                 SIGSTOP), or does something else than to run the patterns. Try again when it goes on or is done, or end it",
+                files[0].display()
+            )));
+        }
         _ => return Ok((parts(project, program, name, fallback)?, None)),
     };
     let limits = limits(project);

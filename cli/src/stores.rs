@@ -119,12 +119,37 @@ pub fn same(one: &Place, other: &Place) -> Fault {
 }
 
 fn is_same(one: &Site, other: &Site) -> bool {
-    let whole = |file: &Path| file.canonicalize().unwrap_or_else(|_| file.components().collect());
     match (one, other) {
-        (Site::File(one), Site::File(other)) => whole(one) == whole(other),
+        (Site::File(one), Site::File(other)) => destination(one) == destination(other) || is_same_file(one, other),
         (Site::Server(one), Site::Server(other)) => one == other,
         _ => false,
     }
+}
+
+/// Where a file is, or will be once it is made: links are followed, also those to what is not there yet.
+fn destination(file: &Path) -> PathBuf {
+    /// As many links in a row as Linux follows.
+    const LINKS: usize = 40;
+    let mut file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    for _ in 0..LINKS {
+        let Ok(to) = file.read_link() else { break };
+        file = file.parent().unwrap_or(Path::new("/")).join(to);
+    }
+    let in_folder = || Some(file.parent()?.canonicalize().ok()?.join(file.file_name()?));
+    file.canonicalize().ok().or_else(in_folder).unwrap_or(file)
+}
+
+/// Whether two names, which may be hard links, are of one file that is there.
+#[cfg(unix)]
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let file = |path: &Path| path.metadata().ok().map(|file| (file.dev(), file.ino()));
+    file(one).is_some_and(|one| file(other) == Some(one))
+}
+
+#[cfg(not(unix))]
+fn is_same_file(_: &Path, _: &Path) -> bool {
+    false
 }
 
 /// Calls with what opening a store needs.

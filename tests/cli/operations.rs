@@ -324,6 +324,62 @@ fn stores_that_are_in_each_others_place_are_named() {
     );
 }
 
+/// It may be busy, or stopped: to end it is not the only way.
+#[cfg(unix)]
+#[test]
+fn a_process_that_owns_the_store_and_does_not_answer_is_named_with_what_it_may_be_about() {
+    let files = bank();
+    let mut owner = patternc(files.path());
+    owner.args(["run", "--deployment", "two"]);
+    let mut owner = Running::start(owner);
+    owner.event("{\"query\":\"Account.all\"}");
+    let signal = |name: &str| {
+        let sent = std::process::Command::new("kill").args([name, &owner.id().to_string()]).status();
+        assert!(sent.expect("it is there").success());
+    };
+    signal("-STOP");
+    let said = call_with(files.path(), &["run", "--deployment", "two"], "", 2);
+    assert!(said.contains("is in use by the process ") && said.contains("it has not answered for 5 s"), "{said}");
+    signal("-CONT");
+    owner.end();
+}
+
+/// Also before the file is there, when nothing but the links can say so.
+#[cfg(unix)]
+#[test]
+fn two_stores_whose_files_are_links_to_one_are_refused() {
+    let config = "
+deployments:
+  two:
+    stores: { a: { kind: sqlite, path: data/a.db }, b: { kind: sqlite, path: PATH } }
+    spaces: { home: a, away: b }
+";
+    let pattern =
+        "space home\nspace away\nrecord Note in home { cell text: Text = \"\" }\nrecord Sign in away { cell text: Text = \"\" }\n";
+    let refused = |files: &Path, path: &str| {
+        std::fs::write(files.join("patternc.yaml"), config.replace("PATH", path)).expect("there is room");
+        let said = call_with(files, &["run", "--quiet"], "{\"create\":\"Sign\",\"as\":\"s\"}\n", 2);
+        assert!(said.contains("the stores `a` and `b` are the same file: give each its own"), "{path}: {said}");
+    };
+    let files = folder(&[("notes.pattern", pattern)]);
+    let path = files.path();
+    std::fs::create_dir(path.join("data")).expect("there is room");
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, path.join(name)).expect("there is room");
+    link("data/a.db", "link.db");
+    link("link.db", "far.db");
+    link("data", "folder");
+    for other in ["link.db", "far.db", "folder/a.db"] {
+        refused(path, other);
+        assert!(!path.join("data/a.db").exists());
+    }
+    std::fs::write(path.join("patternc.yaml"), config.replace("PATH", "b.db")).expect("there is room");
+    call_with(path, &["run", "--quiet"], "{\"create\":\"Note\",\"as\":\"n\"}\n", 0);
+    std::fs::hard_link(path.join("data/a.db"), path.join("hard.db")).expect("there is room");
+    for other in ["link.db", "folder/a.db", "hard.db"] {
+        refused(path, other);
+    }
+}
+
 /// Their ids are not used again, wherever the space is.
 #[test]
 fn a_space_whose_records_are_deleted_does_not_move_either() {

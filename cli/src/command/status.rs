@@ -151,13 +151,15 @@ fn look(place: Place) -> Result<Seen, Fault> {
             (sqlite::glance(file).map_err(|error| seen.place.fault(error))?, Vec::from_iter(known))
         }
         Site::Server(url) => {
-            let Some(Looked { glance, processes }) = postgres::glance(url).map_err(|error| seen.place.fault(error))? else {
+            let Some(Looked { glance, processes, last_said }) = postgres::glance(url).map_err(|error| seen.place.fault(error))? else {
                 return Ok(seen);
             };
             let (names, reports): (Vec<String>, Vec<String>) = processes.into_iter().unzip();
             seen.owner = (!names.is_empty()).then(|| names.join(", "));
-            // One that has just begun has said nothing yet.
-            (glance, reports.iter().filter_map(|report| serde_json::from_str(report).ok()).collect::<Vec<Value>>())
+            // One that has just begun has said nothing yet. Of those that are no more, only what kept going wrong is of interest.
+            let said = |report: &String| serde_json::from_str::<Value>(report).ok();
+            let last = last_said.iter().filter_map(said).map(|said| json!({ "troubles": said["troubles"] }));
+            (glance, reports.iter().filter_map(said).chain(last).collect::<Vec<Value>>())
         }
     };
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);

@@ -17,6 +17,8 @@ pub struct Looked {
     /// The processes that are alive, as "the process 123 on db1", with what each says of itself
     /// ([`Store::report`](crate::store::Store::report)).
     pub processes: Vec<(String, String)>,
+    /// What those said of themselves that were alive last, the newest first; nothing while any is.
+    pub last_said: Vec<String>,
 }
 
 /// Looks at the store in the database at an address; `None` if there is none.
@@ -29,10 +31,14 @@ pub fn glance(url: &str) -> Result<Option<Looked>, StoreError> {
     let Some(link) = link::existing(&address).map_err(|error| told.server(&error))? else { return Ok(None) };
     let read = || -> link::Answer<Result<Looked, String>> {
         link.batch(sql::BEGIN_SNAPSHOT)?;
-        let processes = link.query(sql::LIVE, &[])?.iter().map(|row| (row.get(2), row.get(3))).collect();
+        let processes: Vec<(String, String)> = link.query(sql::LIVE, &[])?.iter().map(|row| (row.get(2), row.get(3))).collect();
+        let last_said = match processes[..] {
+            [] => link.query(sql::LAST_SAID, &[])?.iter().map(|row| row.get(0)).collect(),
+            _ => Vec::new(),
+        };
         let overlay = overlay(&link)?;
         link.batch(sql::COMMIT)?;
-        Ok(overlay.and_then(Overlay::read).map(|glance| Looked { glance, processes }))
+        Ok(overlay.and_then(Overlay::read).map(|glance| Looked { glance, processes, last_said }))
     };
     read().map_err(|error| told.server(&error))?.map(Some).map_err(|what| told.damaged(&what))
 }

@@ -123,8 +123,7 @@ impl Keeper {
     fn live(&mut self) -> Answer<bool> {
         let asked = Instant::now();
         let (runtime, position, name) = (self.shared.runtime, self.shared.position.load(Ordering::Acquire), self.name.clone());
-        // A text of PostgreSQL cannot hold a NUL.
-        let report = lock(&self.shared.report).replace('\0', "");
+        let report = self.report();
         let link = self.link()?;
         link.execute(sql::SEEN, &[&runtime, &position, &name, &report])?;
         let live = link.query(sql::LIVE, &[])?.iter().map(|row| row.get(0)).collect();
@@ -147,12 +146,17 @@ impl Keeper {
         Ok(())
     }
 
+    fn report(&self) -> String {
+        // A text of PostgreSQL cannot hold a NUL.
+        lock(&self.shared.report).replace('\0', "")
+    }
+
     fn leave(&mut self) -> Result<(), ApplyError> {
         if lock(&self.shared.live).alone(self.shared.runtime).is_some() {
             self.apply()?;
         }
-        let runtime = self.shared.runtime;
-        self.link()?.execute(sql::GONE, &[&runtime])?;
+        let (runtime, report) = (self.shared.runtime, self.report());
+        self.link()?.execute(sql::GONE, &[&runtime, &report])?;
         Ok(())
     }
 }

@@ -76,7 +76,10 @@ pub(super) const LIVE: &str = "SELECT id, position, name, report FROM _patternc_
 pub(super) const UNAWARE: &str = "SELECT count(*) FROM _patternc_runtime AS own, _patternc_runtime AS other WHERE own.id = $1 AND other.id <> $1 \
      AND other.seen <= own.seen AND other.seen > now() - INTERVAL '1500 milliseconds'";
 pub(super) const FORGET_DEAD: &str = "DELETE FROM _patternc_runtime WHERE seen < now() - INTERVAL '1 hour'";
-pub(super) const GONE: &str = "DELETE FROM _patternc_runtime WHERE id = $1";
+/// What one that ends has said of itself stays, for those who look when nobody is there.
+pub(super) const GONE: &str = "UPDATE _patternc_runtime SET seen = now() - INTERVAL '6 seconds', report = $2 WHERE id = $1";
+/// The newest first.
+pub(super) const LAST_SAID: &str = "SELECT report FROM _patternc_runtime ORDER BY seen DESC LIMIT 16";
 
 // From the journal to the tables.
 pub(super) const LOCK_APPLIED: &str = "SELECT applied FROM _patternc_meta WHERE one = 1 FOR UPDATE";

@@ -52,6 +52,10 @@ impl Project {
         command
     }
 
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// The binary in the project.
     pub fn patternc(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_patternc"));
@@ -141,6 +145,12 @@ impl Process {
         self.stdin = None;
         self.wait_for(usize::MAX);
         self.child.wait().expect("it ends");
+    }
+
+    /// Sends a signal, like `-STOP`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status();
+        assert!(sent.expect("it is there").success());
     }
 
     /// `kill -9`. What it had told is kept.

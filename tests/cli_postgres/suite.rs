@@ -1,11 +1,11 @@
 //! Several processes on a server: kills, restarts, cuts and refusals in the middle.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use patternc_postgres_server::{Cut, Proxy, Server};
 use serde_json::{Value, json};
 
-use crate::process::{Process, Project};
+use crate::process::{PATIENCE, Process, Project};
 use crate::server::{database, server};
 use crate::workload::{ACCOUNTS, Workload};
 
@@ -192,6 +192,82 @@ fn the_spaces_of_a_family_are_spread_over_servers() {
     // Data do not move by themselves, and are not lost sight of either.
     let turned = project.at(vec![urls[1].clone(), urls[0].clone()]).refused();
     assert!(turned.contains("has, or had, records of the space") && turned.contains("Nothing was changed"), "{turned}");
+}
+
+/// What others have done meanwhile is told, also if nobody keeps the outcome any more: nobody waits for ever.
+#[test]
+fn a_process_that_slept_longer_than_outcomes_are_kept_goes_on() {
+    let Some(server) = server() else { return };
+    let pattern = "space home
+extern slow { call() -> Int idempotent }
+record A in home {
+  cell n: Int = 0
+  handler go() -> Int { return send slow.call() }
+  handler add() { self.n += 1 }
+}
+";
+    let externs = "{ slow: { kind: command, run: [sh, \"-c\", \"touch called; sleep 1; echo 1\"] } }\nlimits: { keep-outcomes: 1s }";
+    let project = Project::with_externs(pattern, vec![server.url(&database())], "", externs);
+    let (mut sleeper, mut other) = (project.start(), project.start());
+    sleeper.send(&json!({"id": "new", "create": "A", "as": "a"}));
+    sleeper.wait_for(1);
+    let add = |i: u64| json!({"id": format!("add{i}"), "to": "A/a", "handler": "add", "args": {}});
+    other.send(&add(0));
+    other.wait_for(1);
+    sleeper.send(&json!({"id": "go", "to": "A/a", "handler": "go", "args": {}}));
+    let called = project.folder().join("called");
+    while !called.exists() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    sleeper.signal("-STOP");
+    // It counts as dead in 5 s; then the call is made anew, answered, and forgotten.
+    for i in 1..14 {
+        std::thread::sleep(Duration::from_secs(1));
+        other.send(&add(i));
+    }
+    other.wait_for(14);
+    sleeper.signal("-CONT");
+    sleeper.send(&json!({"id": "last", "to": "A/a", "handler": "add", "args": {}}));
+    sleeper.wait_for(3);
+    let told = &sleeper.outcomes["go"];
+    assert!(told["outcome"] == "committed" || told["failure"]["kind"] == "unknown", "{told}");
+    sleeper.end();
+    other.end();
+}
+
+/// As of a file: what went wrong last is seen when nobody runs the patterns any more.
+#[test]
+fn the_last_error_is_told_when_nobody_runs_the_patterns() {
+    let Some(server) = server() else { return };
+    let pattern = "space home
+extern bank { pay() -> Int idempotent }
+record A in home { handler go() -> Int { return send bank.pay() } }
+";
+    let externs = "{ bank: { kind: command, run: [sh, \"-c\", \"echo the line is cut >&2; exit 1\"] } }";
+    let project = Project::with_externs(pattern, vec![server.url(&database())], "", externs);
+    let mut process = project.start();
+    process.send(&json!({"id": "new", "create": "A", "as": "a"}));
+    process.wait_for(1);
+    process.send(&json!({"id": "go", "to": "A/a", "handler": "go", "args": {}}));
+    let status = || {
+        let said = project.patternc().arg("status").output().expect("the binary starts");
+        String::from_utf8_lossy(&said.stdout).into_owned()
+    };
+    let wait_for = |wanted: &[&str]| {
+        let begun = Instant::now();
+        loop {
+            let said = status();
+            if wanted.iter().all(|wanted| said.contains(wanted)) {
+                return said;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{said}");
+        }
+    };
+    wait_for(&["the line is cut"]);
+    process.signal("-INT");
+    process.end();
+    let said = wait_for(&["nobody uses it"]);
+    assert!(said.contains("the line is cut"), "{said}");
 }
 
 /// A rolling change of the list of servers would have two processes keep one space in two of them.

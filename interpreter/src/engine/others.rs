@@ -10,8 +10,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 
 use super::flight::{FlightKey, Stage};
-use super::{Engine, Point};
-use crate::event::{EventId, Outgoing, OutgoingState, Received};
+use super::{Engine, Point, Waiter};
+use crate::event::{EventId, Outcome, Outgoing, OutgoingState, Received};
+use crate::failure::{Failure, FailureKind};
 use crate::store::{CommitRequest, News, ReadKey, StoreError};
 use crate::value::RecordRef;
 
@@ -106,10 +107,8 @@ impl Engine {
             self.landed_elsewhere(event);
         }
         for event in &received {
-            if self.waiting_answer.contains_key(event)
-                && let Some(received @ Received::Done(_)) = self.stores.get(store).received(event)?
-            {
-                self.answered(event, received, point);
+            if self.waiting_answer.contains_key(event) {
+                self.look_for_answer(event)?;
             }
         }
         for event in &orphaned {
@@ -118,6 +117,46 @@ impl Engine {
             }
         }
         Ok(false)
+    }
+
+    /// Someone waits for the answer of an event that others may have answered. One who comes so late that its outcome is no longer kept is told
+    /// so.
+    pub(super) fn look_for_answer(&mut self, event: &EventId) -> Result<(), StoreError> {
+        for store in 0..self.stores.len() {
+            match self.stores.get(store).received(event)? {
+                Some(received @ Received::Done(_)) => {
+                    let version = self.stores.get(store).version();
+                    self.answered(event, received, Point { store, version });
+                    return Ok(());
+                }
+                Some(Received::Deferred(_)) => return Ok(()),
+                None => {}
+            }
+        }
+        if self.flights.values().all(|flight| flight.outgoing.answers.as_ref() != Some(event)) {
+            self.no_longer_known(event);
+        }
+        Ok(())
+    }
+
+    /// Tells those outside who wait for an answer that nobody knows it any more.
+    fn no_longer_known(&mut self, event: &EventId) {
+        let Some(waiters) = self.waiting_answer.remove(event) else { return };
+        self.fences.no_longer_awaits(event);
+        let (outside, inside): (Vec<_>, Vec<_>) = waiters.into_iter().partition(|waiter| matches!(waiter, Waiter::Ticket(_)));
+        if !inside.is_empty() {
+            self.waiting_answer.insert(event.clone(), inside);
+        }
+        let message = format!(
+            "it was taken, and others have dealt with it while this process did not look: its outcome is no longer kept (setting \
+             `keep-outcomes`, now {} ms). Look what it did before it is sent again",
+            self.limits.keep_outcomes
+        );
+        for waiter in outside {
+            if let Waiter::Ticket(ticket) = waiter {
+                self.finish(ticket, event, Outcome::Failed(Failure::new(FailureKind::Unknown, message.clone())), None);
+            }
+        }
     }
 
     /// What invariants read that others have evaluated.
@@ -147,10 +186,14 @@ impl Engine {
         let key = self.enter(outgoing.clone(), sent, true);
         let Some(flight) = self.flights.get_mut(&key) else { return };
         flight.elsewhere = true;
-        let parked = matches!(flight.state, OutgoingState::Parked { .. });
-        if parked {
-            self.note_parked_fact(key);
-        }
+        let parked = match &flight.state {
+            OutgoingState::Parked { reason, .. } => {
+                flight.trouble = Some(reason.to_string());
+                self.note_parked_fact(key);
+                true
+            }
+            OutgoingState::Pending | OutgoingState::Tried => false,
+        };
         self.set_stage(key, if parked { Stage::Parked } else { Stage::Elsewhere });
         if parked {
             return;

@@ -11,7 +11,7 @@ use super::flight::Stage;
 use super::job::{Job, JobKey, Kind};
 use super::outside::{Session, Ticket};
 use super::{Engine, Point, Step, Waiter};
-use crate::event::{Event, EventId, Received};
+use crate::event::{Event, EventId};
 use crate::store::{StoreError, Version};
 
 /// An event from outside whose outcome is not durable yet.
@@ -153,15 +153,6 @@ impl Engine {
     /// What is waited for may have been answered by others, or before the loss.
     fn wait_for_answers(&mut self) -> Result<(), StoreError> {
         let events: Vec<EventId> = self.waiting_answer.keys().cloned().collect();
-        for event in events {
-            for store in 0..self.stores.len() {
-                if let Some(received @ Received::Done(_)) = self.stores.get(store).received(&event)? {
-                    let version = self.stores.get(store).version();
-                    self.answered(&event, received, Point { store, version });
-                    break;
-                }
-            }
-        }
-        Ok(())
+        events.iter().try_for_each(|event| self.look_for_answer(event))
     }
 }

@@ -106,7 +106,7 @@ struct Run {
 /// A program that runs.
 struct Running {
     /// Does what other processes ask for. Ends before the runtime does.
-    watch: Option<Watch>,
+    _watch: Option<Watch>,
     runtime: Runtime,
     /// The process that owns the stores, if it is not this one.
     owner: Option<String>,
@@ -129,7 +129,7 @@ impl Run {
         let state = self.project.root.join(deployment::STATE);
         let (parts, owner) = deployment::join(&self.project, &self.program, self.deployment.as_deref(), Fallback::File(&state))?;
         let runtime = deployment::start(&self.program, parts)?;
-        let watch = match &owner {
+        let _watch = match &owner {
             None => Some(Watch::start(&self.places, runtime.caretaker(), self.voice)?),
             Some(_) => None,
         };
@@ -144,7 +144,7 @@ impl Run {
                 (Some(ended), Some(follows)) => eprintln!("patternc: {ended} has ended, and now {follows}"),
             }
         }
-        Ok(Running { watch, runtime, owner })
+        Ok(Running { _watch, runtime, owner })
     }
 
     /// Takes the events of the input, this line first.

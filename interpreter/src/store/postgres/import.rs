@@ -1,6 +1,6 @@
 //! Filling a store that is empty: whole, or not at all.
 
-use super::link::Link;
+use super::link::{Link, LinkError};
 use super::open::{self, Told};
 use super::statements as sql;
 use super::{journal::Follower, tables};
@@ -25,7 +25,7 @@ impl Import {
     pub fn prepare(url: &str, mut opening: Opening<'_>, requests: &[CommitRequest]) -> Result<Import, StoreError> {
         let address = super::address(url)?;
         let told = Told(&address);
-        let server = |error: tokio_postgres::Error| told.server(&error);
+        let server = |error: LinkError| told.server(&error);
         open::create(&address).map_err(server)?;
         let link = Link::open(&address).map_err(server)?;
         let stored = open::alone(&link, &told)?;

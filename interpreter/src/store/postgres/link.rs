@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio_postgres::config::SslMode;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -19,7 +19,35 @@ const CONNECT: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(20);
 
 /// What a query was answered with.
-pub(super) type Answer<T> = Result<T, tokio_postgres::Error>;
+pub(super) type Answer<T> = Result<T, LinkError>;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LinkError {
+    /// Nothing was asked: this process has no room for a connection.
+    #[error("no connection can be made: {0}")]
+    NoRoom(std::io::Error),
+    #[error(transparent)]
+    Server(#[from] tokio_postgres::Error),
+}
+
+impl LinkError {
+    fn code(&self) -> Option<&SqlState> {
+        match self {
+            LinkError::NoRoom(_) => None,
+            LinkError::Server(error) => error.code(),
+        }
+    }
+
+    /// What the server has answered, if it has.
+    pub(super) fn as_db_error(&self) -> Option<&DbError> {
+        match self {
+            LinkError::NoRoom(_) => None,
+            LinkError::Server(error) => error.as_db_error(),
+        }
+    }
+}
+
 type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// Where the server is. Never shown: it may hold a password.
@@ -40,7 +68,7 @@ impl Address {
         let url = url.replace("sslmode=verify-full", "sslmode=require");
         let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
             // The library's message names the option, never the address.
-            format!("it is no address of a PostgreSQL server: {}", source(&error))
+            format!("it is no address of a PostgreSQL server: {}", source(&error.into()))
         })?;
         config.connect_timeout(CONNECT).keepalives(true).keepalives_idle(Duration::from_secs(10)).tcp_user_timeout(SILENCE);
         if config.get_application_name().is_none() {
@@ -101,8 +129,8 @@ fn decoded(text: &str) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "`sslrootcert` is no text".to_owned())
 }
 
-/// What an error of the driver says, with its cause and the way out.
-pub(super) fn source(error: &tokio_postgres::Error) -> String {
+/// What an error says, with its cause and the way out.
+pub(super) fn source(error: &LinkError) -> String {
     let said = match (error.as_db_error(), std::error::Error::source(error)) {
         (Some(db), _) => format!("{} ({})", db.message(), db.code().code()),
         (None, Some(source)) => format!("{error}: {source}"),
@@ -114,7 +142,7 @@ pub(super) fn source(error: &tokio_postgres::Error) -> String {
     }
 }
 
-fn way_out(error: &tokio_postgres::Error, said: &str) -> Option<&'static str> {
+fn way_out(error: &LinkError, said: &str) -> Option<&'static str> {
     let by_code = error.code().map(|code| match code.code() {
         "28000" | "28P01" => Some("Check the user and the password in the address"),
         "3D000" => Some("Make it with `createdb`, or name another in the address"),
@@ -145,7 +173,7 @@ fn way_out(error: &tokio_postgres::Error, said: &str) -> Option<&'static str> {
 }
 
 /// Whether asking again later can help.
-pub(super) fn is_transient(error: &tokio_postgres::Error) -> bool {
+pub(super) fn is_transient(error: &LinkError) -> bool {
     let Some(code) = error.code() else { return true };
     // Lost connections, conflicts, lack of resources, a server that starts or stops.
     ["08", "40", "53", "55", "57"].iter().any(|class| code.code().starts_with(class)) || *code == SqlState::READ_ONLY_SQL_TRANSACTION
@@ -153,7 +181,7 @@ pub(super) fn is_transient(error: &tokio_postgres::Error) -> bool {
 
 /// Whether the server has answered that what it was asked has not happened, and will not. What it says as it ends a session (57), of lost
 /// connections (08) or of itself (XX) leaves that open, as does 40003.
-pub(super) fn is_refusal(error: &tokio_postgres::Error) -> bool {
+pub(super) fn is_refusal(error: &LinkError) -> bool {
     let Some(code) = error.code() else { return false };
     ["22", "23", "25", "40", "42", "53", "55"].iter().any(|class| code.code().starts_with(class)) && code.code() != "40003"
 }
@@ -187,21 +215,24 @@ impl Link {
     }
 
     /// Runs what waits for the connection.
-    pub(super) fn wait<'a, T, F: Future<Output = T>>(&'a self, ask: impl FnOnce(&'a Client, &'a TurnStatements) -> F) -> T {
-        self.runtime.block_on(ask(&self.client, &self.turn))
+    pub(super) fn wait<'a, T, F>(&'a self, ask: impl FnOnce(&'a Client, &'a TurnStatements) -> F) -> Answer<T>
+    where
+        F: Future<Output = Result<T, tokio_postgres::Error>>,
+    {
+        Ok(self.runtime.block_on(ask(&self.client, &self.turn))?)
     }
 
     pub(super) fn query(&self, sql: &str, parameters: Parameters<'_>) -> Answer<Vec<Row>> {
-        self.runtime.block_on(self.client.query(sql, parameters))
+        Ok(self.runtime.block_on(self.client.query(sql, parameters))?)
     }
 
     pub(super) fn execute(&self, sql: &str, parameters: Parameters<'_>) -> Answer<u64> {
-        self.runtime.block_on(self.client.execute(sql, parameters))
+        Ok(self.runtime.block_on(self.client.execute(sql, parameters))?)
     }
 
     /// Statements without parameters or answers.
     pub(super) fn batch(&self, sql: &str) -> Answer<()> {
-        self.runtime.block_on(self.client.batch_execute(sql))
+        Ok(self.runtime.block_on(self.client.batch_execute(sql))?)
     }
 }
 
@@ -211,7 +242,7 @@ pub(super) fn prepare(
     create: impl FnOnce(&dyn Fn(&str, Parameters<'_>) -> Answer<Vec<Row>>) -> Answer<()>,
 ) -> Answer<()> {
     let (runtime, client) = connect(address)?;
-    create(&|sql, parameters| runtime.block_on(client.query(sql, parameters)))
+    create(&|sql, parameters| Ok(runtime.block_on(client.query(sql, parameters))?))
 }
 
 /// Connects to a store; `None` if there is none yet: the head of the journal is what is made last.
@@ -228,7 +259,8 @@ pub(super) fn existing(address: &Address) -> Answer<Option<Link>> {
 }
 
 fn connect(address: &Address) -> Answer<(tokio::runtime::Runtime, Client)> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime of one thread can be made");
+    // It opens files of its own, of which a process may have too many.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(LinkError::NoRoom)?;
     let client = runtime.block_on(async {
         let client = match &address.tls {
             Some(tls) => {

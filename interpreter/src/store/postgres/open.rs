@@ -45,7 +45,7 @@ pub(super) fn number() -> i64 {
 pub(super) struct Told<'a>(pub(super) &'a Address);
 
 impl Told<'_> {
-    pub(super) fn server(&self, error: &tokio_postgres::Error) -> StoreError {
+    pub(super) fn server(&self, error: &link::LinkError) -> StoreError {
         StoreError {
             message: format!("cannot open the store in the PostgreSQL database {}: {}", self.0.shown, source(error)),
             transient: link::is_transient(error),
@@ -188,7 +188,7 @@ fn from_tables(
 
 /// Brings the store to another program.
 fn migrate(link: &Link, told: &Told<'_>, opening: &mut Opening<'_>) -> Result<StoredSchema, StoreError> {
-    let server = |error: tokio_postgres::Error| told.server(&error);
+    let server = |error: link::LinkError| told.server(&error);
     begin_alone(link).map_err(server)?;
     let stored = stored(link, told)?;
     let schema = stored.for_opening(opening);

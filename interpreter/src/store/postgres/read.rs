@@ -38,7 +38,7 @@ impl Shared {
         StoreError { message: format!("the PostgreSQL server {} does not answer: {what}", self.address.shown), transient: true }
     }
 
-    fn broken(&self, error: &tokio_postgres::Error) -> StoreError {
+    fn broken(&self, error: &link::LinkError) -> StoreError {
         let mut told = self.unavailable(&link::source(error));
         told.transient = link::is_transient(error);
         told

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::link::{Link, source};
+use super::link::{Link, LinkError, source};
 use super::statements as sql;
 use crate::event::EventId;
 use crate::store::format::load::{
@@ -15,8 +15,8 @@ use crate::store::format::schema::{Kind, StoredCell, StoredType};
 /// The tables of a server.
 pub(super) struct ServerRows<'a>(pub(super) &'a Link);
 
-impl From<tokio_postgres::Error> for LoadError {
-    fn from(error: tokio_postgres::Error) -> LoadError {
+impl From<LinkError> for LoadError {
+    fn from(error: LinkError) -> LoadError {
         LoadError::Database(source(&error))
     }
 }

@@ -23,7 +23,7 @@ const LONGEST_KEY: usize = 400;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApplyError {
     #[error("{}", super::link::source(.0))]
-    Server(#[from] tokio_postgres::Error),
+    Server(#[from] super::link::LinkError),
     #[error("{0}")]
     Damaged(String),
 }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::types::ToSql;
@@ -63,9 +64,7 @@ pub(super) struct Address {
 impl Address {
     /// Reads a `postgres://` address.
     pub(super) fn parse(url: &str) -> Result<Address, String> {
-        let (url, authorities) = without_authorities(url)?;
-        // What libpq calls so is what this does for `require`: the certificate and the name in it are verified.
-        let url = url.replace("sslmode=verify-full", "sslmode=require");
+        let (url, security) = without_security(url)?;
         let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
             // The library's message names the option, never the address.
             format!("it is no address of a PostgreSQL server: {}", source(&error.into()))
@@ -82,51 +81,54 @@ impl Address {
         let hosts: Vec<String> = hosts.collect();
         let port = if ports.is_empty() { "5432".to_owned() } else { ports.join(",") };
         let shown = format!("{}:{port}/{}", hosts.join(","), config.get_dbname().unwrap_or_default());
-        // Without `sslmode=require` nobody asks for TLS, and a certificate that nobody verifies would be no help.
-        let tls = match config.get_ssl_mode() {
-            SslMode::Require => Some(tls(authorities.as_deref())?),
-            _ => {
-                config.ssl_mode(SslMode::Disable);
-                None
-            }
-        };
+        config.ssl_mode(if security.tls { SslMode::Require } else { SslMode::Disable });
+        let tls = security.tls.then(|| tls(security.authorities.as_deref())).transpose()?;
         Ok(Address { config, tls, shown })
     }
 }
 
-/// The address without `sslrootcert`, and the file that it names.
-fn without_authorities(url: &str) -> Result<(String, Option<PathBuf>), String> {
-    let Some((before, parameters)) = url.split_once('?') else { return Ok((url.to_owned(), None)) };
-    let mut file = None;
+/// What an address says of TLS. Without `sslmode` nobody asks for it, and a certificate that nobody verifies would be no help.
+#[derive(Default)]
+struct Security {
+    tls: bool,
+    /// The file of `sslrootcert`.
+    authorities: Option<PathBuf>,
+}
+
+/// The address without what it says of TLS, and that.
+fn without_security(url: &str) -> Result<(String, Security), String> {
+    let mut security = Security::default();
+    let Some((before, parameters)) = url.split_once('?') else { return Ok((url.to_owned(), security)) };
     let mut kept = Vec::new();
     for parameter in parameters.split('&') {
-        match parameter.strip_prefix("sslrootcert=") {
-            Some(path) => file = Some(PathBuf::from(decoded(path)?)),
-            None => kept.push(parameter),
+        match parameter.split_once('=') {
+            Some(("sslrootcert", path)) => {
+                let path = percent_decode_str(path).decode_utf8().map_err(|_| "`sslrootcert` is no text")?;
+                security.authorities = Some(PathBuf::from(&*path));
+            }
+            Some(("sslmode", mode)) => security.tls = verifies(mode)?,
+            _ => kept.push(parameter),
         }
     }
     let separator = if kept.is_empty() { "" } else { "?" };
-    Ok((format!("{before}{separator}{}", kept.join("&")), file))
+    Ok((format!("{before}{separator}{}", kept.join("&")), security))
 }
 
-/// `%2F` as `/`.
-fn decoded(text: &str) -> Result<String, String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let hex = |digits: &[u8]| std::str::from_utf8(digits).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match (first, after) {
-            (b'%', [high, low, after @ ..]) => {
-                bytes.push(hex(&[*high, *low]).ok_or("`sslrootcert` has a `%` without two digits after it")?);
-                rest = after;
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
+/// Whether a connection of this `sslmode` is encrypted, and the certificate and the name in it verified.
+fn verifies(mode: &str) -> Result<bool, String> {
+    match mode {
+        // What libpq calls so is what this does for `require`.
+        "require" | "verify-full" => Ok(true),
+        "disable" => Ok(false),
+        "prefer" | "allow" => Err(format!(
+            "it says `sslmode={mode}`, which goes on without TLS where the server offers none, and nobody is told: write `sslmode=require`, or \
+             `sslmode=disable` where nobody listens on the way"
+        )),
+        other => Err(format!(
+            "it is no address of a PostgreSQL server that can be used: `sslmode` is `{other}`, and can be `require` (TLS, and the certificate and \
+             its name are verified) or `disable`"
+        )),
     }
-    String::from_utf8(bytes).map_err(|_| "`sslrootcert` is no text".to_owned())
 }
 
 /// What an error says, with its cause and the way out.
@@ -297,4 +299,38 @@ fn tls(authorities: Option<&Path>) -> Result<MakeRustlsConnect, String> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_address_says_of_tls_is_read_where_it_says_it() {
+        let read = |url: &str| Address::parse(url).unwrap_or_else(|error| panic!("{url}: {error}"));
+        for (parameters, tls) in [("", false), ("?sslmode=disable", false), ("?sslmode=require", true), ("?a=b&sslmode=verify-full", true)]
+        {
+            let parameters = parameters.replace("a=b", "application_name=desk");
+            let address = read(&format!("postgres://ann:sslmode=verify-full@db/shop{parameters}"));
+            assert_eq!(address.tls.is_some(), tls, "{parameters}");
+            assert_eq!(address.config.get_ssl_mode(), if tls { SslMode::Require } else { SslMode::Disable });
+            assert_eq!(address.config.get_password(), Some("sslmode=verify-full".as_bytes()), "a password is left as it is");
+            assert_eq!(address.shown, "db:5432/shop");
+        }
+    }
+
+    #[test]
+    fn a_mode_that_leaves_it_to_the_server_is_refused() {
+        for mode in ["prefer", "allow", "verify-ca"] {
+            let Err(said) = Address::parse(&format!("postgres://db/shop?sslmode={mode}")) else { panic!("{mode} is taken") };
+            assert!(said.contains(mode) && said.contains("disable`"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_path_of_an_authority_is_decoded() {
+        let (url, security) = without_security("postgres://db/shop?sslrootcert=%2Fetc%2Fca%20file.crt&sslmode=require").unwrap();
+        assert_eq!((url.as_str(), security.tls), ("postgres://db/shop", true));
+        assert_eq!(security.authorities.as_deref(), Some(Path::new("/etc/ca file.crt")));
+    }
 }

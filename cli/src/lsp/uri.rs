@@ -2,8 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
 /// Where a text that was never saved stands for a file: alone in a folder of its own, `/untitled:Untitled-1/untitled.pattern`.
 const UNSAVED: (&str, &str) = ("/untitled:", "/untitled.pattern");
+
+/// What stands for something else in the path of a URI, or may not be there.
+const ENCODED: AsciiSet =
+    NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/').remove(b'@').remove(b'+').remove(b',').remove(b'=');
 
 /// The path that a `file:` or `untitled:` URI names; `None` for others.
 pub fn to_path(uri: &str) -> Option<PathBuf> {
@@ -12,26 +18,10 @@ pub fn to_path(uri: &str) -> Option<PathBuf> {
     }
     let rest = uri.strip_prefix("file://")?;
     // A host other than this one cannot be reached.
-    let path = &rest[rest.find('/')?..];
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut left = path.as_bytes();
-    while let Some((&first, rest)) = left.split_first() {
-        let hex = |at: usize| rest.get(at).and_then(|byte| char::from(*byte).to_digit(16));
-        match (first, hex(0), hex(1)) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.push((high * 16 + low) as u8);
-                left = &rest[2..];
-            }
-            _ => {
-                bytes.push(first);
-                left = rest;
-            }
-        }
-    }
-    let path = String::from_utf8(bytes).ok()?;
+    let path = percent_decode_str(&rest[rest.find('/')?..]).decode_utf8().ok()?;
     // `/c:/folder` on systems with drives.
     let drive = cfg!(windows) && path.as_bytes().get(2) == Some(&b':');
-    Some(PathBuf::from(if drive { &path[1..] } else { &path }))
+    Some(PathBuf::from(if drive { &path[1..] } else { &*path }))
 }
 
 /// Whether a folder stands for one in which a text that was never saved is alone.
@@ -45,16 +35,8 @@ pub fn of_path(path: &Path) -> String {
     if let Some(name) = path.strip_prefix(UNSAVED.0).and_then(|rest| rest.strip_suffix(UNSAVED.1)) {
         return format!("untitled:{name}");
     }
-    let mut uri = String::from(if path.starts_with('/') { "file://" } else { "file:///" });
-    for byte in path.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b'@' | b'+' | b',' | b'=' => {
-                uri.push(byte as char)
-            }
-            _ => uri.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    uri
+    let host = if path.starts_with('/') { "file://" } else { "file:///" };
+    format!("{host}{}", utf8_percent_encode(&path, &ENCODED))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use patternc_compiler::diagnostic::Level;
 use patternc_compiler::rules::{self, Rule};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::{Place, Report};
@@ -118,14 +119,8 @@ fn region(place: &Place) -> Value {
 
 /// A path as a URI reference: what such a reference may not have is percent-encoded (RFC 3986).
 fn uri(path: &str) -> String {
-    let mut out = String::new();
-    for byte in path.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => out.push(char::from(byte)),
-            other => out.push_str(&format!("%{other:02X}")),
-        }
-    }
-    out
+    const ENCODED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+    utf8_percent_encode(path, &ENCODED).to_string()
 }
 
 #[cfg(test)]

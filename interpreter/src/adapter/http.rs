@@ -15,6 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use patternc_program::{Program, Repeat};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value as Json;
 use ureq::{Agent, Error, Timeout};
 
@@ -246,26 +247,16 @@ fn append_query(url: &mut String, arguments: &[(&str, String)]) {
     }
 }
 
-/// Appends a text with everything but letters, digits and `-_.~` written as `%` and two hexadecimal digits a byte.
+/// What stands for itself in a URI, wherever it is.
+const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Appends a text, encoded.
 fn percent(out: &mut String, text: &str) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
+    out.extend(utf8_percent_encode(text, &UNRESERVED));
 }
 
 /// An id as a header can hold it; different ids stay different.
 fn visible(id: &str) -> String {
-    let mut out = String::new();
-    for byte in id.bytes() {
-        if byte.is_ascii_graphic() && byte != b'%' {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
+    const INVISIBLE: AsciiSet = CONTROLS.add(b' ').add(b'%');
+    utf8_percent_encode(id, &INVISIBLE).to_string()
 }

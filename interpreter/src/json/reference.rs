@@ -4,6 +4,7 @@
 //! in the key of a family's space also `[`, `]` and `"`. Reading takes any character written so.
 
 use patternc_program::{Home, Program, RecordId, SpaceId, Type};
+use percent_encoding::{percent_decode_str, percent_encode_byte};
 use serde_json::Value as Json;
 
 use super::error::{JsonError, Path, meant};
@@ -49,12 +50,9 @@ pub(super) fn write_space(out: &mut String, program: &Program, space: &SpaceRef)
 }
 
 fn escape(out: &mut String, text: &str, special: &str) {
-    use std::fmt::Write;
     for c in text.chars() {
         if c.is_control() || (c.is_whitespace() && c != ' ') || special.contains(c) {
-            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-                write!(out, "%{byte:02X}").expect("writing to a String cannot fail");
-            }
+            out.extend(c.encode_utf8(&mut [0; 4]).bytes().map(percent_encode_byte));
         } else {
             out.push(c);
         }
@@ -66,22 +64,12 @@ pub(crate) fn unescape(text: &str) -> Result<String, String> {
     if !text.contains('%') {
         return Ok(text.to_owned());
     }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        if byte != b'%' {
-            bytes.push(byte);
-            rest = tail;
-            continue;
-        }
-        let code = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok()).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
-        let Some(code) = code.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
-            return Err(format!("a `%` in {text:?} is not followed by two hexadecimal digits; `%` itself is written %25"));
-        };
-        bytes.push(code);
-        rest = &tail[2..];
+    let is_code = |after: &str| after.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    if !text.split('%').skip(1).all(is_code) {
+        return Err(format!("a `%` in {text:?} is not followed by two hexadecimal digits; `%` itself is written %25"));
     }
-    String::from_utf8(bytes).map_err(|_| format!("what is written with `%` in {text:?} is not UTF-8"))
+    let read = percent_decode_str(text).decode_utf8().map_err(|_| format!("what is written with `%` in {text:?} is not UTF-8"))?;
+    Ok(read.into_owned())
 }
 
 impl Names {

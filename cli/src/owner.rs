@@ -174,9 +174,9 @@ struct Known {
 
 impl Troubles {
     fn look(&mut self, now: Vec<Trouble>) {
-        self.known.retain(|of, _| now.iter().any(|trouble| trouble.of == *of));
-        for Trouble { of, what, calls, why, .. } in now {
-            let known = self.known.entry(of.clone()).or_insert_with(|| Known { since: Instant::now(), said: None, next: PATIENCE });
+        self.known.retain(|of, _| now.iter().any(|trouble| trouble.known_as == *of));
+        for Trouble { known_as, what, calls, why, .. } in now {
+            let known = self.known.entry(known_as.clone()).or_insert_with(|| Known { since: Instant::now(), said: None, next: PATIENCE });
             let since = known.since.elapsed();
             let is_new = match self.voice {
                 Voice::Verbose => known.said.as_deref() != Some(&why),
@@ -189,7 +189,7 @@ impl Troubles {
                 } else {
                     format!("for {seconds} s now")
                 };
-                eprintln!("patternc: {what} is tried again and again, {times} (event {}): {why}", of.0);
+                eprintln!("patternc: {what} is tried again and again, {times} (event {}): {why}", known_as.0);
                 known.said = Some(why);
                 known.next = since + since.clamp(PATIENCE, LONGEST_SILENCE);
             }

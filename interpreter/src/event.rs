@@ -1,5 +1,6 @@
 //! Events: what comes from outside, what handlers send, and how each ends.
 
+use std::fmt;
 use std::sync::Arc;
 
 use patternc_program::{ArmId, CellIndex, ExternId, Field, HandlerId, Place, Program, RecordId, SagaId, Slot, Type};
@@ -104,6 +105,12 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
+    /// The id under which it is shown.
+    pub fn known_as(&self) -> &EventId {
+        let rejected = self.saga.as_ref().is_some_and(|saga| saga.rejected.is_some());
+        known_as(&self.event.id, self.answers.as_ref(), rejected)
+    }
+
     /// When its delay ends, if it had one when it was sent.
     pub(crate) fn delayed(&self) -> Option<i64> {
         self.due.filter(|due| *due > self.at)
@@ -133,6 +140,18 @@ pub struct SagaProgress {
 pub struct Rejections {
     pub times: u32,
     pub last: Failure,
+}
+
+impl fmt::Display for Rejections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it was rejected {} times, last: {}", self.times, self.last)
+    }
+}
+
+/// The id under which an event is shown. Each attempt at a step that is `rejected` again and again is a new event: the saga it is of, which it
+/// answers, keeps its id.
+pub(crate) fn known_as<'a, Id: ?Sized>(id: &'a Id, answers: Option<&'a Id>, rejected: bool) -> &'a Id {
+    answers.filter(|_| rejected).unwrap_or(id)
 }
 
 /// An arm with what it took along.

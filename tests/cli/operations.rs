@@ -541,6 +541,21 @@ fn a_saga_that_is_parked_again_is_followed_under_its_new_id() {
     assert!(call_with(path, &["run", "--quiet"], "{\"read\":\"Room/r\",\"cells\":[\"n\"]}", 0).contains("\"n\":0"));
 }
 
+/// The step of a saga that cannot be reached is shown under one id, by the process that tries it and by `status`.
+#[test]
+fn a_step_that_is_tried_again_is_known_by_one_id() {
+    let files = folder(&[("movers.pattern", MOVERS), ("patternc.yaml", CONFIG), ("rates.sh", "cat > /dev/null\nexit 75\n")]);
+    let mut running = running(files.path(), &["run", "-v"]);
+    running.event("{\"create\":\"Room\",\"as\":\"r\"}");
+    running.event("{\"create\":\"Mover\",\"as\":\"m\"}");
+    running.tell("{\"id\":\"g\",\"to\":\"Mover/m\",\"handler\":\"go\",\"args\":{\"room\":{\"ref\":\"Room/r\"}}}");
+    let said = until(|| Some(running.said()).filter(|said| said.contains("rates.look is tried again and again")));
+    let status = json(files.path(), &["status", "--output-format", "json"]);
+    let ids: Vec<&str> = status["events"].as_array().into_iter().flatten().filter_map(|event| event["id"].as_str()).collect();
+    assert!(ids.iter().any(|id| said.contains(&format!("(event {id})"))), "{said}\n{status}");
+    running.kill();
+}
+
 const COUNTERS: &str = r#"
 space home
 space away

@@ -187,7 +187,10 @@ fn describe(stored: &StoredEvent, known: Option<&Value>, now: i64) -> Event {
     };
     let (sent, due) = (stored.event.get("at").and_then(Value::as_i64), stored.event.get("due").and_then(Value::as_i64));
     let (since, next) = (known.and_then(|known| known["since"].as_i64()), known.and_then(|known| known["next"].as_i64()));
-    let trouble = known.and_then(|known| known["why"].as_str()).map(str::to_owned).or_else(|| rejections(stored));
+    let trouble = known
+        .and_then(|known| known["why"].as_str())
+        .map(str::to_owned)
+        .or_else(|| stored.rejections().map(|rejections| rejections.to_string()));
     let state = match (&stored.parked, &trouble, due) {
         (Some(_), ..) => State::Parked,
         (None, Some(_), _) => State::Retrying,
@@ -195,7 +198,7 @@ fn describe(stored: &StoredEvent, known: Option<&Value>, now: i64) -> Event {
         _ => State::OnItsWay,
     };
     let reason = stored.parked.clone().or(trouble);
-    let id = shown_id(stored).to_owned();
+    let id = stored.known_as().to_owned();
     let (args, step) = (chain::arguments(stored), chain::Step::of(stored));
     let (answers, hangs_on, way_out) = (None, None, None);
     Event { id, from: text("from").to_owned(), what, args, step, answers, hangs_on, state, sent, due, reason, way_out, since, next }
@@ -220,18 +223,14 @@ fn may_fail_half_way(project: &Loaded) -> HashSet<String> {
     program.handlers.iter().filter(|handler| handler.halfway).map(name).collect()
 }
 
-/// Each attempt at a step that has to be done is a new event: the saga it is of keeps its id, and `retry` takes that.
-fn shown_id(stored: &StoredEvent) -> &str {
-    let saga = rejections(stored).and_then(|_| stored.event.get("answers")?.as_str());
-    saga.unwrap_or(&stored.id)
-}
-
 /// What goes on by itself has none. Whoever takes up again what was rejected, and has mended nothing, sees it rejected again.
 fn way_out(stored: &StoredEvent, id: &str, half: bool) -> Option<String> {
     const MENDED: &str = "(change the data, or run a new version of the patterns)";
     let retry = format!("`patternc retry {id}");
     if stored.parked.is_none() {
-        return rejections(stored).map(|_| format!("it goes on by itself once what rejects it is mended {MENDED}; else it is parked soon"));
+        return stored
+            .rejections()
+            .map(|_| format!("it goes on by itself once what rejects it is mended {MENDED}; else it is parked soon"));
     }
     // A record of a ledger sends what a mirror tells: what is true by then is told.
     let from = stored.event.get("from").and_then(Value::as_str).unwrap_or_default();
@@ -249,13 +248,6 @@ fn way_out(stored: &StoredEvent, id: &str, half: bool) -> Option<String> {
         }
         None => format!("once what rejects it is mended {MENDED}: {retry}`"),
     })
-}
-
-/// What the store itself knows of a step that has to be done and is rejected again and again, whether or not anyone runs the patterns.
-fn rejections(stored: &StoredEvent) -> Option<String> {
-    let rejected = stored.event.get("step")?.get("rejected")?;
-    let (times, kind, message) = (rejected.get("times")?.as_u64()?, rejected.get("failed")?.as_str()?, rejected.get("message")?.as_str()?);
-    Some(format!("it was rejected {times} times, last: {kind}: {message}"))
 }
 
 impl Seen {

@@ -101,13 +101,6 @@ impl Pair {
 }
 
 impl Flight {
-    /// The id under which it is shown. Each attempt at a step that is rejected again and again is a new event: the saga it is of keeps its id.
-    pub(crate) fn known_as(&self) -> &EventId {
-        let outgoing = &self.outgoing;
-        let saga = outgoing.saga.as_ref().filter(|saga| saga.rejected.is_some()).and(outgoing.answers.as_ref());
-        saga.unwrap_or(&outgoing.event.id)
-    }
-
     /// An attempt has failed, and there will be another one.
     pub(super) fn failed(&mut self, why: String, now: i64) {
         self.trouble = Some(why);
@@ -175,7 +168,7 @@ impl Engine {
             troubled_since: None,
         };
         let rejected = flight.outgoing.saga.as_ref().and_then(|saga| saga.rejected.as_ref());
-        flight.trouble = rejected.map(|rejected| format!("it was rejected {} times, last: {}", rejected.times, rejected.last));
+        flight.trouble = rejected.map(ToString::to_string);
         let outgoing = flight.outgoing.clone();
         self.flights.insert(key, flight);
         if says.is_some_and(|says| says.removes) {

@@ -121,7 +121,7 @@ impl Engine {
         let (key, flight) = found.ok_or_else(|| RetryError::Unknown(event.clone()))?;
         match &flight.state {
             OutgoingState::Parked { outcome, .. } if flight.stage == Stage::Parked => Ok((key, flight, outcome.clone())),
-            _ => Err(RetryError::NotParked(flight.known_as().clone())),
+            _ => Err(RetryError::NotParked(flight.outgoing.known_as().clone())),
         }
     }
 

@@ -58,8 +58,8 @@ pub struct Health {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     pub event: EventId,
-    /// The same however often it is tried: the event itself, or the saga whose step is sent again as a new event.
-    pub of: EventId,
+    /// As [`FlightStatus::known_as`]: the same however often it is tried.
+    pub known_as: EventId,
     /// What it does, in a few words.
     pub what: String,
     /// How often this process has asked the outside; 0 of what is not a call.
@@ -90,7 +90,7 @@ impl Engine {
             };
             FlightStatus {
                 event: flight.outgoing.event.clone(),
-                known_as: flight.known_as().clone(),
+                known_as: flight.outgoing.known_as().clone(),
                 from: flight.outgoing.from.clone(),
                 stage: flight.stage,
                 due: flight.outgoing.due,
@@ -114,10 +114,9 @@ impl Engine {
         let troubles = troubled.filter_map(|(key, flight)| {
             let event = &flight.outgoing.event;
             let why = flight.trouble.clone()?;
-            let saga = flight.outgoing.saga.as_ref().and(flight.outgoing.answers.as_ref());
-            let of = saga.unwrap_or(&event.id).clone();
+            let known_as = flight.outgoing.known_as().clone();
             let (since, next) = (flight.troubled_since, next_attempts.get(key).copied());
-            Some(Trouble { event: event.id.clone(), of, what: self.describe(&event.action), calls: flight.calls, why, since, next })
+            Some(Trouble { event: event.id.clone(), known_as, what: self.describe(&event.action), calls: flight.calls, why, since, next })
         });
         let troubles = troubles.collect();
         Health { waiting: self.waiting_jobs(), troubles, broken: self.broken_stores() }
@@ -145,7 +144,9 @@ impl Engine {
             let flight = self.flights.get(self.answering.get(answered)?)?;
             let id = &flight.outgoing.event.id;
             match flight.stage {
-                Stage::Parked | Stage::Stalled => return Some((flight.known_as().clone(), flight.trouble.clone().unwrap_or_default())),
+                Stage::Parked | Stage::Stalled => {
+                    return Some((flight.outgoing.known_as().clone(), flight.trouble.clone().unwrap_or_default()));
+                }
                 Stage::Deferred | Stage::Elsewhere => answered = id,
                 Stage::Queued | Stage::Timer | Stage::Delivering | Stage::Calling | Stage::Settling => return None,
             }

@@ -194,7 +194,7 @@ impl Watched {
         let one = self.resumed.len();
         let flight = engine.flight(event);
         let what = flight.map_or_else(String::new, |flight| engine.describe(&flight.outgoing.event.action));
-        let known_as = flight.map_or(event, Flight::known_as).clone();
+        let known_as = flight.map_or(event, |flight| flight.outgoing.known_as()).clone();
         self.resumed.push(Resumed { event: known_as, what, now: Resumption::OnItsWay(None) });
         let mut part = Some(event);
         while let Some(event) = part {
@@ -231,7 +231,7 @@ impl Watched {
             }
             one.now = match (parts.parked, parts.last) {
                 (Some((_, flight)), _) => {
-                    Resumption::Parked { on: flight.known_as().clone(), why: flight.trouble.clone().unwrap_or_default() }
+                    Resumption::Parked { on: flight.outgoing.known_as().clone(), why: flight.trouble.clone().unwrap_or_default() }
                 }
                 (None, Some((_, flight))) => Resumption::OnItsWay(flight.trouble.clone()),
                 (None, None) => Resumption::Done,

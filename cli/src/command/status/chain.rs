@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use patternc_interpreter::store::format::glance::StoredEvent;
 use serde_json::{Map, Value};
 
-use super::{Event, Seen, State, shown_id};
+use super::{Event, Seen, State};
 
 /// Characters of arguments that are shown to people.
 const LONGEST: usize = 200;
@@ -69,7 +69,7 @@ pub fn find(seen: &mut [Seen]) {
         // An event is answered by one that was sent after it: that ends.
         let mut answered = answered_by(parked);
         while let Some((waiting, _)) = answered.and_then(|id| known.get(id)) {
-            hangs.entry(waiting.id.clone()).or_insert_with(|| shown_id(parked).to_owned());
+            hangs.entry(waiting.id.clone()).or_insert_with(|| parked.known_as().to_owned());
             answered = answered_by(waiting);
         }
     }

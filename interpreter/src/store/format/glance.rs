@@ -6,8 +6,10 @@ use serde_json::Value as Json;
 
 use super::effect::Effect;
 use super::native::Native;
+use super::saga;
 use super::schema::StoredSchema;
-use crate::json::from_text;
+use crate::event::{Rejections, known_as};
+use crate::json::{Path, from_text};
 
 /// The durable state of a store, as far as it says what is to be done.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,6 +34,18 @@ pub struct StoredEvent {
     pub failed: Option<String>,
     /// Whether a call that must not be repeated was begun.
     pub tried: bool,
+}
+
+impl StoredEvent {
+    /// The id under which it is shown, as [`Outgoing::known_as`](crate::event::Outgoing::known_as).
+    pub fn known_as(&self) -> &str {
+        known_as(&self.id, self.event.get("answers").and_then(Json::as_str), self.rejections().is_some())
+    }
+
+    /// How often it was rejected, of a step of a saga that has to be done.
+    pub fn rejections(&self) -> Option<Rejections> {
+        saga::rejections(self.event.get("step")?, &Path::Root).ok()?
+    }
 }
 
 /// The tables, over which the journal is laid.

@@ -88,18 +88,19 @@ pub(super) fn read(reader: &EventReader<'_>, json: &Json) -> Result<SagaProgress
             return Err(path.error(format!("the saga {of} was undoing `{what}` by `{was}`, which is now undone by `{now}`")));
         }
     }
-    let rejected = match json.get("rejected") {
-        Some(rejected) => {
-            let times = rejected.get("times").and_then(Json::as_u64).and_then(|times| u32::try_from(times).ok());
-            Some(Rejections { times: times.ok_or_else(|| path.error("\"times\" is missing"))?, last: read_failure(rejected)? })
-        }
-        None => None,
-    };
+    let rejected = rejections(json, &path)?;
     let me = reader.values().reference(text(json, "self", &path)?, &path.name("self"))?;
     let mut frame = vec![Value::None; saga.slots as usize];
     frame[0] = Value::Ref(me);
     let progress = SagaProgress { saga: SagaId(id as u32), step: step as u32, undoing, frame, unbound: Vec::new(), rejected };
     with_values(reader, progress, json, &path)
+}
+
+/// How often a stored step was rejected; `None` of one that was not.
+pub(super) fn rejections(step: &Json, path: &Path<'_>) -> Result<Option<Rejections>> {
+    let Some(rejected) = step.get("rejected") else { return Ok(None) };
+    let times = rejected.get("times").and_then(Json::as_u64).and_then(|times| u32::try_from(times).ok());
+    Ok(Some(Rejections { times: times.ok_or_else(|| path.error("\"times\" is missing"))?, last: read_failure(rejected)? }))
 }
 
 /// Reads what was bound so far.

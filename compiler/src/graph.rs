@@ -94,24 +94,6 @@ impl Graph {
         })
     }
 
-    /// The groups of bodies that call one another directly in a circle.
-    pub fn call_cycles(&self) -> Vec<Vec<BodyOwner>> {
-        let calls = self.graph.filter_map(|_, node| Some(*node), |_, edge| (*edge == Edge::Calls).then_some(()));
-        // Not `tarjan_scc`, which goes down the call stack: chains of calls have any length.
-        let groups = petgraph::algo::kosaraju_scc(&calls);
-        let is_cycle = |group: &Vec<NodeIndex>| group.len() > 1 || group.iter().any(|&node| calls.contains_edge(node, node));
-        let bodies = |group: Vec<NodeIndex>| {
-            let bodies = group.into_iter().filter_map(|node| match calls[node] {
-                Node::Body(owner) => Some(owner),
-                _ => None,
-            });
-            let mut bodies: Vec<BodyOwner> = bodies.collect();
-            bodies.sort_unstable();
-            bodies
-        };
-        groups.into_iter().filter(is_cycle).map(bodies).collect()
-    }
-
     fn node(&mut self, node: Node) -> NodeIndex {
         *self.by_node.entry(node).or_insert_with(|| self.graph.add_node(node))
     }
@@ -242,14 +224,5 @@ record Person in home {
         assert_eq!(graph.to(named(&db, &graph, "Person.name")).count(), 3);
         let home = named(&db, &graph, "Person.swap").space(&db).expect("people are in a plain space");
         assert_eq!(crate::resolve::item_name(&db, home).as_str(), "home");
-    }
-
-    #[test]
-    fn bodies_that_call_in_a_circle_are_one_group() {
-        let mut db = Database::default();
-        db.set_project(&[("main.pattern", TEXT)], None);
-        let cycles = graph(&db).call_cycles();
-        let names: Vec<Vec<String>> = cycles.iter().map(|cycle| cycle.iter().map(|owner| body_name(&db, *owner)).collect()).collect();
-        assert_eq!(names, [["Person.ping", "Person.pong"]]);
     }
 }

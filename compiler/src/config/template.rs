@@ -48,11 +48,6 @@ impl Template {
         }
         Ok(Secret(expanded.into()))
     }
-
-    /// Whether it refers to the environment, so that what it becomes may be a secret.
-    pub fn is_secret(&self) -> bool {
-        self.0.contains("${")
-    }
 }
 
 impl fmt::Display for Template {

@@ -349,11 +349,6 @@ impl Engine {
         self.counters
     }
 
-    /// Ends the engine; what it held in memory is found again in the stores.
-    pub fn into_stores(self) -> Stores {
-        self.stores
-    }
-
     /// Keeps a history from now on.
     pub fn record_history(&mut self) {
         self.history.get_or_insert_default();

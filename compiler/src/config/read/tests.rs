@@ -48,7 +48,7 @@ fn a_whole_file_is_read() {
     assert_eq!(two.store_of(ustr("user"), true), Some("a"));
     assert_eq!(two.store_of(ustr("user"), false), None);
     assert_eq!(config.deployments["local"].store_of(ustr("anything"), true), Some("main"));
-    assert!(matches!(&two.stores["a"], Store::Postgres { url } if url.is_secret()));
+    assert!(matches!(&two.stores["a"], Store::Postgres { url } if url.source() == "${DATABASE_URL}"));
     let Extern::Http(oauth) = &two.externs["oauth"] else { panic!("http") };
     let refresh = HttpOperation { method: "PUT".into(), path: "/token".into(), reject: Some(vec![400, 401]) };
     assert_eq!(oauth.operations["refresh"], refresh);

@@ -2,13 +2,15 @@
 //! asks. What was found is told as JSON, the same for both.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use patternc_interpreter::duration;
 use patternc_interpreter::engine::{Progress, Reconciled};
 use patternc_interpreter::failure::{Failure, FailureKind};
 use patternc_interpreter::json::{self, Form, Names, Path, Reader};
 use patternc_interpreter::runtime::Caretaker;
+use patternc_interpreter::sync::lock;
 use patternc_interpreter::value::Value;
 use patternc_program::{Program, Type};
 use serde_json::{Value as Json, json};
@@ -103,11 +105,6 @@ impl Drop for Reconciliation {
     }
 }
 
-fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
-    // It is whole after every statement.
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// What is said of one that does not go on.
 fn still(progress: &Progress, patience: Duration) -> Failure {
     let so_far = match progress.found {
@@ -118,7 +115,7 @@ fn still(progress: &Progress, patience: Duration) -> Failure {
     let message = format!(
         "nothing has happened for {} (`--timeout`){why}; {so_far}. What was sent goes on whenever the patterns run: see to the other side, and \
          reconcile again",
-        json::duration(i64::try_from(patience.as_millis()).unwrap_or(i64::MAX))
+        duration::exact(i64::try_from(patience.as_millis()).unwrap_or(i64::MAX))
     );
     Failure::new(FailureKind::Unavailable, message)
 }

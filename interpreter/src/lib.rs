@@ -9,6 +9,7 @@ pub mod adapter;
 pub mod attempt;
 pub mod audit;
 mod authorities;
+pub mod duration;
 pub mod engine;
 pub mod event;
 mod expectation;
@@ -24,6 +25,7 @@ pub mod runtime;
 pub mod saga;
 pub mod simulate;
 pub mod store;
+pub mod sync;
 #[cfg(test)]
 mod test_program;
 mod transaction;

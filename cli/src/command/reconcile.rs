@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use patternc_compiler::lower;
-use patternc_interpreter::json;
+use patternc_interpreter::duration;
 use patternc_interpreter::runtime::Runtime;
 use serde_json::{Value as Json, json};
 
@@ -112,7 +112,7 @@ enum Ended {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let milliseconds = json::parse_duration(text).and_then(|milliseconds| u64::try_from(milliseconds).ok());
+    let milliseconds = duration::parse(text).and_then(|milliseconds| u64::try_from(milliseconds).ok());
     milliseconds.map(Duration::from_millis).ok_or_else(|| "a duration is a whole number and a unit, as `30s`, `10m` or `2h`".to_owned())
 }
 

@@ -9,6 +9,7 @@ use ignore::WalkBuilder;
 use patternc_compiler::config::{self, Config};
 use patternc_compiler::resolve::imported_path;
 use patternc_grammar::syntax::ItemKind;
+use patternc_interpreter::sync::lock;
 
 use crate::fault::Fault;
 
@@ -192,7 +193,7 @@ pub(super) fn read(root: &Path, wanted: &[PathBuf], overlays: &[Overlay]) -> Res
         .filter_entry(move |entry| {
             let is_nested = entry.path() != top && entry.file_type().is_some_and(|t| t.is_dir()) && entry.path().join(CONFIG).is_file();
             if is_nested {
-                found.lock().expect("nothing panics while it holds the list").push(entry.path().to_path_buf());
+                lock(&found).push(entry.path().to_path_buf());
             }
             !is_nested
         })
@@ -230,7 +231,7 @@ pub(super) fn read(root: &Path, wanted: &[PathBuf], overlays: &[Overlay]) -> Res
             files.add(slashed(relative), overlay.bytes.clone());
         }
     }
-    let nested = std::mem::take(&mut *nested.lock().expect("nothing panics while it holds the list"));
+    let nested = std::mem::take(&mut *lock(&nested));
     Ok((files, nested))
 }
 

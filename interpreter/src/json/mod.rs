@@ -29,7 +29,6 @@ pub use self::outcome::OutcomeLine;
 pub use self::read::{Keys, Reader};
 pub(crate) use self::reference::unescape;
 pub(crate) use self::repeated::repeated_name_of;
-pub use self::scalar::{duration, parse_duration};
 pub(crate) use self::write::write_text;
 pub use self::write::{write_key, write_value};
 use crate::value::{RecordRef, SpaceRef, Value};

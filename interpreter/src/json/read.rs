@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 use super::error::{JsonError, Path, meant, shown};
 use super::write::named;
 use super::{Form, Names, scalar};
+use crate::duration;
 use crate::limits::Limits;
 use crate::store::StoreError;
 use crate::value::{RecordRef, SpaceRef, Value};
@@ -139,7 +140,7 @@ impl Reader<'_> {
                 Some(ms) if scalar::time(ms, false).is_none() => Ok(Value::Time(ms)),
                 _ => self.mismatch(json, ty, path),
             },
-            (Type::Duration, Json::String(text)) => match scalar::parse_duration(text) {
+            (Type::Duration, Json::String(text)) => match duration::parse(text) {
                 Some(ms) => Ok(Value::Duration(ms)),
                 None => self.mismatch(json, ty, path),
             },

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::error::{JsonError, Path, meant};
 use super::{Form, Names, Reader, scalar};
+use crate::duration;
 use crate::value::{RecordRef, SpaceRef, Value};
 
 /// Appends a reference. The space is left out where the type says it, but for the stored form.
@@ -39,7 +40,7 @@ pub(super) fn write_space(out: &mut String, program: &Program, space: &SpaceRef)
             Value::Text(text) => escape(out, text, "%[]\""),
             Value::Int(n) => out.push_str(&n.to_string()),
             Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
-            Value::Duration(ms) => out.push_str(&scalar::duration(*ms)),
+            Value::Duration(ms) => out.push_str(&duration::exact(*ms)),
             Value::Time(ms) => out.push_str(&scalar::time(*ms, false).unwrap_or_else(|| ms.to_string())),
             Value::Ref(record) => write_reference(out, program, Form::Stored, record),
             // No family has keys of another type; what a program that `check` refuses makes of it is still told apart.

@@ -9,6 +9,7 @@ use patternc_program::{Field, Program, Type};
 use super::error::JsonError;
 use super::reference::{write_reference, write_space};
 use super::{Form, scalar};
+use crate::duration;
 use crate::value::Value;
 
 /// Appends a value of this type as JSON.
@@ -175,7 +176,7 @@ impl Writer<'_> {
                 // Beyond the years that can be written.
                 None => write!(self.out, "{ms}").expect("writing to a String cannot fail"),
             },
-            Value::Duration(ms) => write_text(self.out, &scalar::duration(*ms)),
+            Value::Duration(ms) => write_text(self.out, &duration::exact(*ms)),
             Value::Space(space) => {
                 let mut text = String::new();
                 write_space(&mut text, self.program, space);

@@ -42,6 +42,7 @@ use crate::host::{Host, SystemHost};
 use crate::interrupt::Interrupt;
 use crate::limits::Limits;
 use crate::store::{Durability, Placement, Shard, Store, StoreError, Stores};
+use crate::sync::lock;
 
 /// How often a thread gives way to those that are about to commit.
 const LET_IN: u32 = 200;
@@ -127,11 +128,6 @@ struct Core {
     /// Threads that wait until nothing is left to do.
     idlers: usize,
     stopping: bool,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // The engine catches panics of what it runs; what it holds in memory is whole or found again in the stores.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Runtime {
@@ -389,7 +385,8 @@ impl Drop for Runtime {
 }
 
 impl Shared {
-    /// The lock, for whoever is not the driver.
+    /// The lock, for whoever is not the driver. The engine catches panics of what it runs; what it holds in memory is whole or found again in the
+    /// stores.
     fn lock(&self) -> MutexGuard<'_, Core> {
         self.clients.fetch_add(1, Ordering::Relaxed);
         let core = lock(&self.core);

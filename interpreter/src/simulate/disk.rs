@@ -1,7 +1,7 @@
 //! What survives the death of a simulated process.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
 use patternc_program::{CellIndex, RecordId};
 
@@ -9,6 +9,7 @@ use crate::event::{EventId, Outgoing, Received};
 use crate::store::memory::Memory;
 use crate::store::state::State;
 use crate::store::{Capabilities, CommitRequest, Committed, Durability, Presence, ReadKey, Refused, Store, StoreError, Version};
+use crate::sync::lock;
 use crate::value::{RecordRef, SpaceRef, Value};
 
 /// Where the stores of a simulation are, from one process to the next.
@@ -63,11 +64,6 @@ pub enum Fault {
     Broken,
     /// The store panics.
     Panic,
-}
-
-fn lock(platter: &Mutex<Platter>) -> MutexGuard<'_, Platter> {
-    // A panic inside a store of a simulation fails its test; the data stay whole, since commits are all or nothing.
-    platter.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 impl MemoryDisk {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use patternc_interpreter::event::{Action, EventId};
 use patternc_interpreter::failure::Failure;
 use patternc_interpreter::json::{CellName, JsonError, OutcomeLine};
 use patternc_interpreter::runtime::{Hanging, Taken};
+use patternc_interpreter::sync::lock;
 use patternc_interpreter::value::{RecordRef, Value};
 use patternc_program::{Program, Type};
 
@@ -79,26 +80,26 @@ impl Printer {
 
 impl Open {
     fn add(&self) {
-        *self.count.lock().expect("counting does not panic") += 1;
+        *lock(&self.count) += 1;
     }
 
     fn done(&self) {
-        let mut count = self.count.lock().expect("counting does not panic");
+        let mut count = lock(&self.count);
         *count = count.saturating_sub(1);
         drop(count);
         self.changed.notify_all();
     }
 
     fn clear(&self) {
-        *self.count.lock().expect("counting does not panic") = 0;
+        *lock(&self.count) = 0;
         self.changed.notify_all();
     }
 
     /// Waits until that is so, or somebody wants to stop; whether it is so.
     fn wait_until(&self, enough: impl Fn(usize) -> bool) -> bool {
-        let mut count = self.count.lock().expect("counting does not panic");
+        let mut count = lock(&self.count);
         while !enough(*count) && !stopped() {
-            count = self.changed.wait_timeout(count, STOPPED_POLL).expect("counting does not panic").0;
+            count = self.changed.wait_timeout(count, STOPPED_POLL).unwrap_or_else(PoisonError::into_inner).0;
         }
         enough(*count)
     }

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use super::link::Answer;
 use super::read::PAUSE;
 use super::statements as sql;
-use super::turn::{Shared, Turn, lock, wait};
+use super::turn::{Shared, Turn, wait};
 use crate::store::{Durability, StoreError, Version};
+use crate::sync::lock;
 
 /// How long anyone waits to know whether a commit has happened.
 const UNKNOWN: Duration = Duration::from_secs(30);

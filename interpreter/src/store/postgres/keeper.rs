@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use super::link::{Answer, Link};
 use super::statements as sql;
 use super::tables::{self, ApplyError};
-use super::turn::{Shared, lock};
+use super::turn::Shared;
 use crate::store::format::schema::StoredSchema;
+use crate::sync::lock;
 
 /// How often it is looked whether others have appended something.
 const POLL: Duration = Duration::from_millis(250);

@@ -58,7 +58,7 @@ use self::journal::Follower;
 use self::link::Address;
 use self::read::Begun;
 pub use self::scratch::Scratch;
-use self::turn::{Shared, lock};
+use self::turn::Shared;
 use super::format::Opening;
 use super::format::record::Recorder;
 use super::format::schema::StoredSchema;
@@ -67,6 +67,7 @@ use super::{Capabilities, CommitRequest, Committed, Durability, News, Presence, 
 use crate::event::{EventId, Outgoing, Received};
 use crate::failure::{Failure, FailureKind};
 use crate::limits::Limits;
+use crate::sync::lock;
 use crate::value::{RecordRef, SpaceRef, Value};
 
 /// How long a process counts as alive that has appended something ([`statements::LIVE`] says the same of those that were seen).

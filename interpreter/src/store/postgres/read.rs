@@ -8,8 +8,9 @@ use tokio_postgres::types::ToSql;
 use super::journal::{self, Entry};
 use super::link::{self, Answer, Link};
 use super::statements as sql;
-use super::turn::{Open, Shared, Turn, lock, wait};
+use super::turn::{Open, Shared, Turn, wait};
 use crate::store::StoreError;
+use crate::sync::lock;
 
 /// A server that did not answer is not asked again for this long.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);

@@ -22,6 +22,7 @@ use super::live::Live;
 use super::read::Begun;
 use super::statements as sql;
 use crate::store::{StoreError, Version};
+use crate::sync::lock;
 
 /// A turn that nobody waits for the end of is ended after this time.
 const LINGER: Duration = Duration::from_millis(1);
@@ -132,11 +133,6 @@ impl Held<'_> {
             drop(self.shared.end(self.turn));
         }
     }
-}
-
-/// A mutex whose holder panicked has data that are whole: every change of them is one assignment.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {

@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use super::journal::{self, Batch, Position};
 use super::tables::{ApplyError, Tables};
 use crate::store::{Durability, StoreError, Version};
+use crate::sync::lock;
 
 /// The journal is brought to the tables when it has this many effects, without waiting for a quiet moment.
 const APPLY_AT: usize = 20_000;
@@ -76,11 +77,6 @@ struct Writing {
 
 /// How long it is taken for granted that the files are where they were: to look costs as much as a part of a commit.
 pub(super) const LOOK: Duration = Duration::from_millis(20);
-
-/// A mutex whose holder panicked has data that are whole: every change of them is one assignment.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 impl Shared {
     pub(super) fn new(

@@ -7,10 +7,11 @@ use patternc_postgres_server::{Cut, Proxy};
 use super::faults::{add_one, locked};
 use super::{balance, change, durably, fresh, open};
 use crate::store::conformance::{add, create, writes};
+use crate::store::postgres::Postgres;
 use crate::store::postgres::link::{Address, Link};
 use crate::store::postgres::statements as sql;
-use crate::store::postgres::{Postgres, lock};
 use crate::store::{Store, StoreError, Version};
+use crate::sync::lock;
 use crate::value::Value;
 
 /// A store with one record, whose next turn needs no lock.

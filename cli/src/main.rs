@@ -7,6 +7,7 @@ mod baseline;
 mod command;
 mod confirm;
 mod deployment;
+mod errors;
 mod fault;
 mod generate;
 mod lsp;

@@ -15,8 +15,9 @@ use patternc_interpreter::explore::{Bounds, Explorer, Outcome, Progress};
 use patternc_program::{Program, Source, Test};
 use serde_json::{Value, json};
 
-use crate::command::test::{Chosen, place, refuse_errors};
+use crate::command::test::Chosen;
 use crate::deployment;
+use crate::errors::{place, refuse_errors};
 use crate::fault::Fault;
 use crate::project::{self, Loaded};
 use crate::render::story;

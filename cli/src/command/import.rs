@@ -38,7 +38,7 @@ const AT_ONCE: usize = 10_000;
 pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     let project = project::load_one(&arguments.path)?;
     let name = arguments.deployment.as_deref();
-    if let Some(code) = super::test::refuse_errors(&project, deployment::judged(&project, name)?)? {
+    if let Some(code) = crate::errors::refuse_errors(&project, deployment::judged(&project, name)?)? {
         return Ok(code);
     }
     let program = Arc::new(lower::lower(&project.db));

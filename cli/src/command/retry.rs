@@ -67,7 +67,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
         }
     }
     // Nobody runs them: this process does, for as long as it takes.
-    if let Some(code) = super::test::refuse_errors(&project, deployment::judged(&project, name)?)? {
+    if let Some(code) = crate::errors::refuse_errors(&project, deployment::judged(&project, name)?)? {
         return Ok(code);
     }
     let program = Arc::new(lower::lower(&project.db));

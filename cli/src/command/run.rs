@@ -52,7 +52,7 @@ pub fn run(arguments: &Arguments, voice: Voice) -> Result<ExitCode, Fault> {
     if project.is_empty() {
         return Err(project::no_files(std::slice::from_ref(&arguments.path)));
     }
-    if let Some(code) = super::test::refuse_errors(&project, deployment::judged(&project, arguments.deployment.as_deref())?)? {
+    if let Some(code) = crate::errors::refuse_errors(&project, deployment::judged(&project, arguments.deployment.as_deref())?)? {
         return Ok(code);
     }
     let program = Arc::new(lower::lower(&project.db));

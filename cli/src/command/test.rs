@@ -6,21 +6,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use patternc_compiler::check::{CheckOptions, Deployments};
+use patternc_compiler::check::Deployments;
 use patternc_compiler::config;
-use patternc_compiler::diagnostic::Level;
-use patternc_compiler::location::locate;
 use patternc_compiler::lower;
 use patternc_interpreter::simulate::{self, Options, TestReport};
 use patternc_interpreter::store::postgres::Scratch;
-use patternc_program::{Program, Source};
+use patternc_program::Program;
 use serde_json::{Value, json};
 
 use crate::deployment;
+use crate::errors::{errors, place, refuse_errors};
 use crate::fault::Fault;
 use crate::project::{self, Loaded};
 use crate::render::junit::{Case, Failure, Outcome, Suite};
-use crate::render::{self, Position, Report};
+use crate::render::{self, Position};
 
 /// Which tests are meant, by their names.
 #[derive(clap::Args)]
@@ -166,25 +165,6 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     Ok(if failed > 0 || refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Patterns with errors, also those that they have only where they are to run, are not run: their findings are shown instead.
-pub fn refuse_errors(project: &Loaded, deployments: Deployments) -> Result<Option<ExitCode>, Fault> {
-    let errors = errors(project, deployments);
-    if errors.is_empty() {
-        return Ok(None);
-    }
-    render::full::write(&mut io::stdout().lock(), &errors)?;
-    eprintln!("{} in the patterns: nothing was run", render::count(errors.len(), "error"));
-    Ok(Some(ExitCode::FAILURE))
-}
-
-/// The errors that stand in the way of what was asked for.
-fn errors(project: &Loaded, deployments: Deployments) -> Vec<Report> {
-    let findings = project.findings(&CheckOptions { deployments, ..CheckOptions::default() }).into_iter();
-    let errors =
-        findings.filter(|f| f.level == Level::Error && locate(&project.db, f.primary.at).is_none_or(|(file, _)| project.concerns(file)));
-    errors.map(|finding| Report::new(project, finding)).collect()
-}
-
 fn run_test(
     arguments: &Arguments,
     project: &Loaded,
@@ -222,13 +202,6 @@ fn run_test(
             return Ok(Ran { report, path, start, runs, conflicts, failed_at });
         }
     }
-}
-
-/// Where something stands, as it is shown.
-pub fn place(project: &Loaded, program: &Program, at: Source) -> (String, Position) {
-    let name = &program.files[at.file.index()];
-    let text = project.text_of(name);
-    (project.shown_path(name), Position::of(&text, at.start))
 }
 
 fn write_full(out: &mut impl Write, ran: &Ran) -> io::Result<()> {

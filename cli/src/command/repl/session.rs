@@ -117,7 +117,7 @@ impl Session {
     pub fn open(path: &Path, settings: Settings) -> Result<Option<Self>, Fault> {
         let project = project::load_one(path)?;
         let judged = settings.judged(&project)?;
-        if crate::command::test::refuse_errors(&project, judged.deployments.clone())?.is_some() {
+        if crate::errors::refuse_errors(&project, judged.deployments.clone())?.is_some() {
             return Ok(None);
         }
         let program = Arc::new(lower::lower(&project.db));

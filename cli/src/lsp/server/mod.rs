@@ -19,7 +19,7 @@ use super::navigation::Places;
 use super::position::{Encoding, Lines};
 use super::transport::{self, Incoming, Outgoing};
 use super::workspace::{At, Workspace};
-use super::{actions, completion, formatting, hover, outline, rename, tests, tokens, uri};
+use super::{actions, completion, formatting, hover, outline, rename, run_tests, tokens, uri};
 use crate::fault::Fault;
 use crate::project::CONFIG;
 
@@ -37,7 +37,7 @@ pub enum Event {
         found: Option<Published>,
     },
     /// A run of tests ended.
-    Tested(tests::Outcome),
+    Tested(run_tests::Outcome),
 }
 
 impl From<Incoming> for Event {
@@ -226,7 +226,7 @@ impl<W: Write> Server<W> {
         }
         match method {
             "workspace/symbol" => Ok(outline::workspace(&self.workspace, params["query"].as_str().unwrap_or_default(), self.encoding)),
-            "workspace/executeCommand" => tests::execute(params, &self.events),
+            "workspace/executeCommand" => run_tests::execute(params, &self.events),
             "completionItem/resolve" => Ok(params.clone()),
             "textDocument/completion" => self.complete(params),
             "textDocument/codeAction" => self.actions(params),
@@ -280,7 +280,7 @@ impl<W: Write> Server<W> {
             "semanticTokens/range" => tokens::tokens(at, &lines, lines.span(&params["range"])),
             "formatting" => formatting::formatting(at.text(), &lines)?,
             // They run what is on disk.
-            "codeLens" if path.is_file() => tests::lenses(at, &lines, &path),
+            "codeLens" if path.is_file() => run_tests::lenses(at, &lines, &path),
             "codeLens" => Value::Null,
             _ => return Err(unknown()),
         })
@@ -348,7 +348,7 @@ impl<W: Write> Server<W> {
                 "completionProvider": { "triggerCharacters": [".", "@"] },
                 "signatureHelpProvider": { "triggerCharacters": ["(", ",", "{"] },
                 "semanticTokensProvider": { "legend": tokens::legend(), "full": true, "range": true },
-                "executeCommandProvider": { "commands": [tests::RUN] },
+                "executeCommandProvider": { "commands": [run_tests::RUN] },
                 "workspace": { "workspaceFolders": { "supported": true, "changeNotifications": true } },
             },
         })

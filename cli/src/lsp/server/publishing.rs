@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Server;
 use crate::lsp::findings::{Job, Published, Ticket};
 use crate::lsp::position::Lines;
-use crate::lsp::tests::Outcome;
+use crate::lsp::run_tests::Outcome;
 use crate::lsp::uri;
 
 impl<W: Write> Server<W> {

@@ -83,7 +83,7 @@ impl Session {
             return Ok(true);
         }
         let judged = self.settings.judged(&fresh)?;
-        if crate::command::test::refuse_errors(&fresh, judged.deployments.clone())?.is_some() {
+        if crate::errors::refuse_errors(&fresh, judged.deployments.clone())?.is_some() {
             return Ok(false);
         }
         let old = std::mem::replace(&mut self.project, fresh);

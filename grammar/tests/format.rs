@@ -416,3 +416,17 @@ proptest! {
         holds(&text);
     }
 }
+
+#[test]
+fn a_text_of_many_pieces_is_formatted() {
+    let record = |n: usize| {
+        format!(
+            "\nrecord Article{n} in home {{\n    cell name: Text\n    handler add(k: Int) {{\n        self.name = \"{{k}}\"\n    }}\n}}\n"
+        )
+    };
+    let text: String = std::iter::once("space home\n".to_owned()).chain((0..600).map(record)).collect();
+    for text in [text.clone(), text.replace('\n', "\r\n")] {
+        assert!(parse(&text).errors.is_empty());
+        assert!(format(&text).expect("it can be formatted").contains("\n  handler add(k: Int) {\n    self.name"));
+    }
+}

@@ -33,13 +33,14 @@ fn first_other_part(text: &str, formatted: &str) -> Option<u32> {
     Some(before.get(differs).map_or(text.len() as u32, |part| part.start))
 }
 
-/// The rules that matched, each with how many parts are in it: with that a list is their tree.
+/// The rules that matched, each with how many parts are in it: with that a list is their tree. Where a text is cut into pieces depends on its
+/// white space, so their roots are left out.
 fn parts(text: &str) -> Vec<Part> {
     let mut parts = Vec::new();
     for piece in nesting::pieces(text).pieces {
         // The grammar takes every piece; if not, there are parts that the other text has.
         let found = tokens(Rule::file, &piece.text).unwrap_or_default();
-        parts.extend(found.iter().enumerate().map(|(index, part)| Part {
+        parts.extend(found.iter().enumerate().filter(|(_, part)| part.rule != Rule::file).map(|(index, part)| Part {
             // Another rule stands for an operator that begins a line.
             rule: if part.rule == Rule::next_op { Rule::op } else { part.rule },
             start: piece.base + part.start,

@@ -3,12 +3,13 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use patternc_grammar::syntax::Span;
 use patternc_grammar::{SyntaxError, SyntaxErrorKind};
 
 use crate::bodies::bodies;
 use crate::db::{Database, Db, Project, SourceFile};
-use crate::diagnostic::{Diagnostic, Level, Location, Safety};
-use crate::items::parsed;
+use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
+use crate::items::{is_lost, parsed};
 use crate::location::located;
 use crate::project_names::duplicates;
 use crate::rules::edits;
@@ -27,6 +28,7 @@ pub fn check_file(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
     if own.allows {
         allow::apply(db, file, &mut findings);
     }
+    fixes::casing(db, file, &mut findings);
     fixes::temper(db, file, &mut findings);
     findings
 }
@@ -49,6 +51,7 @@ fn own_findings(db: &dyn Db, file: SourceFile) -> OwnFindings {
     rules::run_on_file(db, file, &mut findings);
     findings.retain(|finding| !is_of_awaited(db, file, finding));
     declarations::check(db, file, &mut findings);
+    findings.retain(|finding| !is_of_lost(db, file, finding));
     unused::imports(db, file, &mut findings);
     OwnFindings { findings, allows: file.text(db).contains("@allow") }
 }
@@ -61,6 +64,23 @@ fn is_remnant(db: &dyn Db, file: SourceFile, finding: &Diagnostic) -> bool {
         between.is_some_and(|between| !between.contains('\n'))
     };
     finding.rule == rules::unused_value::RULE.name && parsed(db, file).errors.iter().any(rest_is_lost)
+}
+
+/// Whether a finding follows from what could not be read: a name that it was to declare is not unknown, and one that it may use not unused.
+fn is_of_lost(db: &dyn Db, file: SourceFile, finding: &Diagnostic) -> bool {
+    let Location::Span(of, span) = finding.primary.at else { return false };
+    let name = span.slice(of.text(db));
+    match finding.rule {
+        rule if rule == rules::unknown_name::RULE.name => is_lost(db, name),
+        rule if rule == rules::unused_name::RULE.name => {
+            parsed(db, file).lost.iter().any(|lost| words(lost.span.slice(file.text(db))).any(|word| word == name))
+        }
+        _ => false,
+    }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
 }
 
 /// Whether an error of the text is part of a mistake of which the body has more to say: `await` before a call of the outside, or what stands in
@@ -223,17 +243,16 @@ pub fn syntax_finding(db: &dyn Db, file: SourceFile, error: &SyntaxError) -> Dia
     if let Some(help) = &error.help {
         finding = finding.help(&**help);
     }
-    match &error.fix {
-        Some(text) if text.is_empty() => {
-            finding.replace("remove it", Safety::Safe, file, edits::with_blanks_before(file.text(db), error.span), "")
-        }
-        Some(text) => {
-            // What is sent happens later than what was awaited.
-            let safety = if error.kind == SyntaxErrorKind::Await { Safety::Unsafe } else { Safety::Safe };
-            finding.replace(format!("write `{text}`"), safety, file, error.span, &**text)
-        }
-        None => finding,
-    }
+    let Some(text) = &error.fix else { return finding };
+    let edit = |span: Span, text: &str| {
+        let span = if text.is_empty() { edits::with_blanks_before(file.text(db), span) } else { span };
+        Edit { file, span, text: text.to_owned() }
+    };
+    // What is sent happens later than what was awaited.
+    let safety = if error.kind == SyntaxErrorKind::Await { Safety::Unsafe } else { Safety::Safe };
+    let title = if text.is_empty() { "remove it".to_owned() } else { format!("write `{}`", text.trim()) };
+    let also = error.also.iter().map(|(span, text)| edit(*span, text));
+    finding.fix(title, safety, std::iter::once(edit(error.span, text)).chain(also).collect())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod links;
 mod names;
 mod values;
 
+use patternc_grammar::Lost;
 use patternc_grammar::syntax::{ItemKind, MemberKind, MirrorDecl, RecordDecl, SagaDecl};
 
 use crate::db::{Db, SourceFile};
@@ -139,7 +140,10 @@ fn saga(checker: &mut Checker<'_>, decl: &SagaDecl) {
             .help("make the later one a `step`: after the pivot a saga only goes forward, and what is rejected is tried again"),
         );
     }
-    if decl.steps.is_empty() {
+    // One that could not be read was reported.
+    let last = decl.prelude.last().map_or(decl.signature_span.end, |stmt| stmt.span.end);
+    let is_lost = |lost: &Lost| decl.signature_span.start <= lost.span.start && lost.span.start < last;
+    if decl.steps.is_empty() && !parsed(checker.db, file).lost.iter().any(is_lost) {
         checker.report(
             Diagnostic::error("syntax", file, decl.name.span, format!("saga `{}` has no step", decl.name.name))
                 .help("write `step name = target.handler(…) undo target.other(…)`, or make it a handler"),

@@ -15,10 +15,11 @@ use ustr::ustr;
 use crate::diagnose;
 use crate::habits::{self, Place};
 use crate::literal;
-use crate::mend::Piece;
+use crate::lost;
+use crate::mend::{self, Piece, Rewrite};
 use crate::parse::{Rule, Token};
 use crate::syntax::*;
-use crate::{MAX_ERRORS, SyntaxError, SyntaxErrorKind};
+use crate::{Lost, SyntaxError, SyntaxErrorKind};
 
 /// How high the tree of one expression may grow. Chains such as `a + b + c` and `a.b.c` grow it by one a link, so that
 /// whoever walks or drops the tree recursively needs a bounded stack.
@@ -40,13 +41,29 @@ pub(crate) struct Builder<'t> {
     last: u32,
     /// How high the tree of the expression built last is.
     height: u32,
-    errors: &'t mut Vec<SyntaxError>,
-    /// How many errors were known before, in the order of the text: those about brackets and quotes.
-    known_errors: usize,
+    errors: Vec<SyntaxError>,
+    /// How many errors may be reported.
+    room: usize,
+    /// The errors about brackets and quotes, in the order of the text.
+    brackets: &'t [SyntaxError],
+    /// What was reported already, where the piece now says what was meant.
+    mended: &'t [SyntaxError],
+    lost: Vec<Lost>,
+    /// What was meant, each with the index of its error.
+    rewrites: Vec<(usize, Rewrite)>,
     /// Names that are values in other languages, and are reported unless something here has that name.
     suspects: Vec<Ident>,
     /// Names of things that are values in other languages.
     bound: Vec<Name>,
+}
+
+/// What a piece says.
+pub(crate) struct Reading {
+    pub items: Vec<Item>,
+    pub errors: Vec<SyntaxError>,
+    pub lost: Vec<Lost>,
+    /// What to read instead of a part that could not be read, each with the index of the error that says so, in the order of the text.
+    pub rewrites: Vec<(usize, Rewrite)>,
 }
 
 /// A token whose parts are being consumed.
@@ -56,9 +73,9 @@ struct Inside {
 }
 
 impl<'t> Builder<'t> {
-    /// `tokens` are those of one parse of the piece; what is wrong is added to `errors`.
-    /// The first `known_errors` of them are in the order of the text.
-    pub fn new(piece: &'t Piece<'t>, tokens: &'t [Token], errors: &'t mut Vec<SyntaxError>, known_errors: usize) -> Self {
+    /// `tokens` are those of one parse of the piece. `brackets` are the errors about brackets and quotes; `mended` are what was reported when
+    /// the piece was read before. No more than `room` are added.
+    pub fn new(piece: &'t Piece<'t>, tokens: &'t [Token], brackets: &'t [SyntaxError], mended: &'t [SyntaxError], room: usize) -> Self {
         Builder {
             piece,
             text: &piece.text,
@@ -67,8 +84,12 @@ impl<'t> Builder<'t> {
             limit: tokens.len(),
             last: 0,
             height: 0,
-            errors,
-            known_errors,
+            errors: Vec::new(),
+            room,
+            brackets,
+            mended,
+            lost: Vec::new(),
+            rewrites: Vec::new(),
             suspects: Vec::new(),
             bound: Vec::new(),
         }
@@ -128,12 +149,7 @@ impl<'t> Builder<'t> {
     }
 
     fn place(&self, at: u32) -> u32 {
-        let before = self.piece.added.partition_point(|&(added_at, _)| added_at < at);
-        let Some(last) = before.checked_sub(1) else { return self.piece.base + at };
-        let (added_at, added) = self.piece.added[last];
-        let earlier = last.checked_sub(1).map_or(0, |index| self.piece.added[index].1);
-        // A place inside what was added is where it was added.
-        self.piece.base + at - earlier - (added - earlier).min(at - added_at)
+        self.piece.place(at)
     }
 
     fn token_span(&self, token: Token) -> Span {
@@ -145,9 +161,26 @@ impl<'t> Builder<'t> {
     }
 
     fn report(&mut self, kind: SyntaxErrorKind, span: Span, message: String, help: Option<String>, fix: Option<String>) {
-        if self.errors.len() < MAX_ERRORS {
-            self.errors.push(SyntaxError { kind, span, message, help, fix });
+        if self.errors.len() < self.room {
+            let fix = fix.filter(|_| !self.piece.is_within_patch(span));
+            self.errors.push(SyntaxError { kind, span, message, help, fix, also: Vec::new() });
         }
+    }
+
+    /// Reports one habit that has left its mark at several places, as one.
+    fn habit_of(&mut self, places: Vec<(Span, String)>, message: impl Into<String>, help: impl Into<String>) {
+        let mut places = places.into_iter();
+        let Some((span, fix)) = places.next() else { return };
+        let reported = self.errors.len();
+        self.report(SyntaxErrorKind::Syntax, span, message.into(), Some(help.into()), Some(fix));
+        if let Some(error) = self.errors.get_mut(reported).filter(|error| error.fix.is_some()) {
+            error.also = places.collect();
+        }
+    }
+
+    /// A part of the text of which nothing is in the tree.
+    fn lose(&mut self, span: Span) {
+        self.lost.push(Lost { span, names: Vec::new() });
     }
 
     fn wrong(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
@@ -281,14 +314,39 @@ impl<'t> Builder<'t> {
         let end = token.start + self.slice(token).trim_end().len() as u32;
         self.last = end;
         let span = self.span(token.start, end);
+        self.lost.push(Lost { span, names: lost::names(&self.text[token.start as usize..end as usize], place) });
         let line = self.line_start(token.start);
-        if self.has_error(self.place(line), span.end) || self.errors.len() >= MAX_ERRORS {
+        let whole = Span { start: self.place(line), end: span.end };
+        if self.has_error(whole.start, whole.end) || self.errors.len() >= self.room {
             return span;
         }
         let from = before.filter(|&before| before >= line).unwrap_or(token.start);
         let habit = diagnose::explain(&self.text[from as usize..], (token.start - from) as usize, (end - from) as usize, place);
-        let at = self.span(from + habit.start as u32, from + habit.end as u32);
+        let (start, end) = (from + habit.start as u32, from + habit.end as u32);
+        let at = self.span(start, end);
+        let also_in_piece: Vec<(u32, u32, String)> =
+            habit.also.iter().map(|(start, end, text)| (from + *start as u32, from + *end as u32, text.clone())).collect();
+        let also = also_in_piece.iter().map(|(start, end, text)| (self.span(*start, *end), text.clone())).collect();
+        // What was mended there is the reason, if no other is known.
+        let touches = |one: Span, other: Span| one.start < other.end.max(other.start + 1) && other.start < one.end.max(one.start + 1);
+        if self.mended.iter().any(|error| touches(error.span, if habit.known { at } else { whole })) {
+            return span;
+        }
+        if let Some(meant) = habit.fix.as_ref().or(habit.meant.as_ref())
+            && mend::is_balanced(meant)
+            && mend::is_balanced(&self.text[start as usize..end as usize])
+        {
+            self.rewrites.push((self.errors.len(), Rewrite { start, end, text: meant.clone() }));
+            let also = also_in_piece.into_iter().map(|(start, end, text)| (self.errors.len(), Rewrite { start, end, text }));
+            let first = self.rewrites.len() - 1;
+            self.rewrites.extend(also);
+            self.rewrites[first..].sort_by_key(|(_, rewrite)| rewrite.start);
+        }
+        let reported = self.errors.len();
         self.report(habit.kind, at, habit.message, Some(habit.help), habit.fix);
+        if let Some(error) = self.errors.get_mut(reported).filter(|error| error.fix.is_some()) {
+            error.also = also;
+        }
         span
     }
 
@@ -304,8 +362,7 @@ impl<'t> Builder<'t> {
         let within = |error: &SyntaxError| {
             error.kind != SyntaxErrorKind::WrongCase && error.span.start >= start && error.span.start < end.max(start + 1)
         };
-        let (earlier, own) = self.errors.split_at(self.known_errors);
-        let first = earlier.partition_point(|error| error.span.start < start);
-        earlier.get(first).is_some_and(within) || own.iter().rev().take(16).any(within)
+        let first = self.brackets.partition_point(|error| error.span.start < start);
+        self.brackets.get(first).is_some_and(within) || self.errors.iter().rev().take(16).any(within)
     }
 }

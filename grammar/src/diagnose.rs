@@ -18,14 +18,8 @@ pub(crate) fn explain(whole: &str, lost: usize, end: usize, place: Place) -> Hab
     }
     if place == Place::ValueBlock && furthest(&text[lost..], Place::Block).is_none() {
         let end = lost + text[lost..].lines().next().map_or(0, str::len);
-        return Habit {
-            kind: crate::SyntaxErrorKind::Syntax,
-            start: lost,
-            end,
-            message: "a statement cannot stand in an expression".into(),
-            help: "such a block consists of `let`s and, at its end, one expression: its value; a handler can do the rest".into(),
-            fix: None,
-        };
+        let help = "such a block consists of `let`s and, at its end, one expression: its value; a handler can do the rest";
+        return Habit::stopped(lost, end, "a statement cannot stand in an expression".into(), help);
     }
     let (at, expected) = furthest(text, place).unwrap_or((lost, Vec::new()));
     // These could begin an operand, so the grammar looks for one after them.
@@ -47,12 +41,12 @@ pub(crate) fn explain(whole: &str, lost: usize, end: usize, place: Place) -> Hab
         let help = match expected.as_str() {
             "an expression" => "such as a name, a number, a text, or a call",
             "`:`" if text[lost..at].contains('?') => "there is no `? :`: write `if condition { a } else { b }`",
-            "`:`" => "a field or parameter is written with its name: `name: …`",
+            expected if expected.starts_with("`:`") => "a field or parameter is written with its name: `name: …`",
             _ => hint(text, at, place),
         };
         (message, help)
     };
-    Habit { kind: crate::SyntaxErrorKind::Syntax, start: at, end, message, help: help.to_owned(), fix: None }
+    Habit::stopped(at, end, message, help)
 }
 
 /// The last place that the grammar reached in a text, and what it would have taken there.
@@ -200,6 +194,7 @@ fn describe(text: &str, at: usize, expected: &[String]) -> String {
             "(" if has(".") => true,
             "(" | "[" | "{" => complete || expression || (operators && token != "{") || (token == "{" && has(",")),
             ")" | "]" => expression && !has(","),
+            "=" if has(":") && has("}") => true,
             "=" => operators && (listed || !(has(":") || has("+="))),
             ":" | "=>" | "->" if listed => true,
             ">" | "in" | "else" => operators,

@@ -11,9 +11,11 @@ mod format;
 mod habits;
 mod lexeme;
 mod literal;
+mod lost;
 mod mend;
 mod nesting;
 mod parse;
+mod reading;
 mod statements;
 pub mod syntax;
 
@@ -22,15 +24,25 @@ pub use habits::{function_elsewhere, is_none_elsewhere, is_word_elsewhere, sql_s
 pub use lexeme::{Lexeme, LexemeKind, goes_on, lexemes};
 pub use literal::is_reserved;
 pub use statements::{ParsedStatements, parse_statements};
-use syntax::{File, Span};
+use syntax::{File, Name, Span};
 
 /// What [`parse`] gives: a tree, and what was wrong with the text.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parsed {
     /// Everything that could be understood; broken statements and items are left out or stand as `Error`.
     pub file: File,
     /// In the order of the text.
     pub errors: Vec<SyntaxError>,
+    /// What could not be understood, in the order of the text.
+    pub lost: Vec<Lost>,
+}
+
+/// A part of the text that is not in the tree, or only as an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    pub span: Span,
+    /// What it was to declare, as far as that can be seen.
+    pub names: Vec<Name>,
 }
 
 /// One place where the text is not a pattern.
@@ -45,6 +57,8 @@ pub struct SyntaxError {
     pub help: Option<String>,
     /// A replacement of `span` that mends it, where that is certain.
     pub fix: Option<String>,
+    /// Other places that the fix replaces as well.
+    pub also: Vec<(Span, String)>,
 }
 
 /// The rule a syntax error is reported under.
@@ -65,7 +79,6 @@ pub(crate) const MAX_ERRORS: usize = 1000;
 
 /// Parses one file.
 pub fn parse(text: &str) -> Parsed {
-    let mut file = File::default();
     if u32::try_from(text.len()).is_err() {
         let error = SyntaxError {
             kind: SyntaxErrorKind::Syntax,
@@ -73,28 +86,17 @@ pub fn parse(text: &str) -> Parsed {
             message: "this file is larger than 4 GB".into(),
             help: Some("divide it into several".into()),
             fix: None,
+            also: Vec::new(),
         };
-        return Parsed { file, errors: vec![error] };
+        return Parsed { errors: vec![error], ..Parsed::default() };
     }
-    let mend::Pieces { pieces, mut errors } = nesting::pieces(text);
-    let known = errors.len();
-    for piece in &pieces {
-        match parse::tokens(parse::Rule::file, &piece.text) {
-            Ok(tokens) => build::Builder::new(piece, &tokens, &mut errors, known).file(&mut file.items),
-            Err(_) => {
-                // The grammar takes any text with balanced brackets; should it not, nothing may be lost in silence.
-                debug_assert!(false, "the grammar refuses {:?}", piece.text);
-                errors.push(SyntaxError {
-                    kind: SyntaxErrorKind::Syntax,
-                    span: Span { start: piece.base, end: piece.base },
-                    message: "the declarations from here on cannot be read".into(),
-                    help: Some("see whether brackets and quotes are closed".into()),
-                    fix: None,
-                });
-            }
-        }
+    let mend::Pieces { pieces, errors } = nesting::pieces(text);
+    let brackets = errors.clone();
+    let mut parsed = Parsed { errors, ..Parsed::default() };
+    for piece in pieces {
+        reading::read(piece, &brackets, &mut parsed);
     }
-    errors.sort_by_key(|error| error.span);
-    errors.truncate(MAX_ERRORS);
-    Parsed { file, errors }
+    parsed.errors.sort_by_key(|error| error.span);
+    parsed.errors.truncate(MAX_ERRORS);
+    parsed
 }

@@ -515,6 +515,7 @@ impl<'t> Scanner<'t> {
             message: format!("this is nested more than {MAX_NESTING} levels deep"),
             help: Some("give parts of it a name with `let`, or move them to a function or handler".into()),
             fix: None,
+            also: Vec::new(),
         });
         let indent = self.open.first().map_or(0, |open| open.indent);
         self.open.clear();
@@ -563,6 +564,7 @@ impl<'t> Scanner<'t> {
             message,
             help: Some(help),
             fix: None,
+            also: Vec::new(),
         });
     }
 }

@@ -1,8 +1,8 @@
 //! Statements without a declaration around them: a line typed at the REPL, a query.
 
-use crate::mend::{Piece, Pieces};
-use crate::syntax::{Block, File, ItemKind, Span};
-use crate::{SyntaxError, build, nesting, parse};
+use crate::mend::{Patch, Piece, Pieces};
+use crate::syntax::{Block, ItemKind, Span};
+use crate::{Parsed, SyntaxError, nesting, reading};
 
 /// What stands around the statements while they are parsed.
 const BEFORE: &str = "test \"\" {\n";
@@ -19,34 +19,31 @@ pub struct ParsedStatements {
 
 /// Parses the statements of a line typed at the REPL, or a query: those that a test can have. A value alone is a statement too.
 pub fn parse_statements(text: &str) -> ParsedStatements {
-    let Pieces { pieces, mut errors } = nesting::pieces(text);
-    let known = errors.len();
+    let Pieces { pieces, errors } = nesting::pieces(text);
+    let mut parsed = Parsed { errors, ..Parsed::default() };
+    let brackets = parsed.errors.clone();
     let mut block = Block { stmts: Vec::new(), span: Span::new(0, text.len()) };
     for piece in &pieces {
-        let piece = wrapped(piece);
-        let tokens = parse::tokens(parse::Rule::file, &piece.text).expect("the grammar takes any text with balanced brackets");
-        let mut file = File::default();
-        build::Builder::new(&piece, &tokens, &mut errors, known).file(&mut file.items);
-        for item in file.items {
-            if let ItemKind::Test(test) = item.kind {
-                block.stmts.extend(test.body.stmts);
-            }
+        reading::read(wrapped(piece), &brackets, &mut parsed);
+    }
+    for item in parsed.file.items {
+        if let ItemKind::Test(test) = item.kind {
+            block.stmts.extend(test.body.stmts);
         }
     }
-    errors.sort_by_key(|error| error.span);
-    ParsedStatements { block, errors }
+    parsed.errors.sort_by_key(|error| error.span);
+    ParsedStatements { block, errors: parsed.errors }
 }
 
 /// The piece as the body of a declaration, its places those of the text.
 fn wrapped<'t>(piece: &Piece<'_>) -> Piece<'t> {
-    let (before, after) = (BEFORE.len() as u32, AFTER.len() as u32);
-    let end = before + piece.text.len() as u32;
-    let mut added = Vec::with_capacity(piece.added.len() + 2);
-    added.push((0, before));
-    added.extend(piece.added.iter().map(|(at, count)| (at + before, count + before)));
-    let total = added.last().map_or(before, |(_, count)| *count);
-    added.push((end, total + after));
-    Piece { base: piece.base, text: format!("{BEFORE}{}{AFTER}", piece.text).into(), added }
+    let (before, end) = (BEFORE.len() as u32, piece.text.len() as u32);
+    let place = piece.place(end) - piece.base;
+    let mut patches = Vec::with_capacity(piece.patches.len() + 2);
+    patches.push(Patch { at: 0, len: before, from: 0, to: 0 });
+    patches.extend(piece.patches.iter().map(|patch| Patch { at: patch.at + before, ..*patch }));
+    patches.push(Patch { at: before + end, len: AFTER.len() as u32, from: place, to: place });
+    Piece { base: piece.base, text: format!("{BEFORE}{}{AFTER}", piece.text).into(), patches }
 }
 
 #[cfg(test)]

@@ -22,8 +22,13 @@ fn errors(before: &str, texts: &[&str], after: &str) -> String {
             out += &format!("  at `{}`: {kind}{}\n", error.span.slice(&source), error.message);
             out += &format!("    {}\n", error.help.as_deref().expect("every error says the way out"));
             if let Some(fix) = &error.fix {
-                let (start, end) = (error.span.start as usize, error.span.end as usize);
-                let fixed = format!("{}{fix}{}", &source[..start], &source[end..]);
+                let mut fixed = source.clone();
+                // From the last place on, so that those before stay where they are.
+                let mut edits: Vec<_> = error.also.iter().map(|(span, text)| (*span, text)).chain([(error.span, fix)]).collect();
+                edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
+                for (span, text) in edits {
+                    fixed.replace_range(span.start as usize..span.end as usize, text);
+                }
                 let shown = fixed.strip_prefix(before).and_then(|fixed| fixed.strip_suffix(after)).unwrap_or(&fixed);
                 out += &format!("    fixed: {shown}\n");
                 assert!(!parse(&fixed).errors.contains(error), "the fix mends nothing: {fixed}");
@@ -151,6 +156,27 @@ fn habits_in_statements() {
             "a < b < c",
             "let x = a == b != c",
             "f(a)(b)",
+            "require a else 'no'",
+            "let x = `a ${b} {c}`",
+            "let x = t as Int",
+            "undo { a() }",
+            "step x = a.b() undo a.c()",
+            "for x in xs { pivot a.b() }",
+            "select n from Person where n = 1",
+            "update Person set n = 1",
+            "-- a remark",
+            "-- a remark (not closed",
+            "for (const x of xs) { x.f() }",
+            "for _, x := range xs { x.f() }",
+            "if (a > b) return a",
+            "if (a) self.b = 1;",
+            "let x = xs.filter(function (x) { return x > 1; })",
+            "let x = xs.fold(0, |a, b| a + b)",
+            "let x = xs.map(|x| x + 1)",
+            "let { a, b } = x",
+            "a, err := f()",
+            "self.ok = TRUE",
+            "self.a = NULL",
             "@allow(late-check, \"x\")",
             "if self.a { self.b = 1 @allow(late-check) }",
             "let a = if self.a { 1 @allow(late-check) } else { 2 }",
@@ -205,6 +231,20 @@ fn habits_in_records_and_files() {
             "get name: Text = 1",
             "constructor() { }",
             "let x = 1",
+            "quantity: Int = 0",
+            "quantity Int",
+            "cell quantity Int",
+            "Text name",
+            "const limit: Int = 3",
+            "field name: Text",
+            "function h(a: Int) { }",
+            "on h(a: Int) { }",
+            "init() { self.a = 1 }",
+            "handler h(): void { }",
+            "handler h() -> void { }",
+            "handler h():Text { return a }",
+            "saga s() { step let x = a.b() }",
+            "saga s() { for x in xs { step x.a() undo x.b() } }",
             "test \"x\" { }",
             "cell a: Int /// The number.",
             "cell a: Int\n  /// Nothing.",
@@ -216,7 +256,20 @@ fn habits_in_records_and_files() {
         "",
         &[
             "import { A } from \"a\"",
+            "import { A, b } from './file'",
             "export record R { }",
+            "record A extends B { cell a: Int }",
+            "class R extends B { cell a: Int }",
+            "table R (\n  id Int primary key\n)",
+            "interface R { a: Int; b?: Text }",
+            "interface R { a: Int, f(): Text }",
+            "type R = {\n  a: Int\n  b: Text\n}",
+            "type R struct { a: Int }",
+            "type State = \"open\" | \"closed\"",
+            "test(\"x\", () => {\n  expect 1 == 1\n});",
+            "test \"x\" { expect a.f() fails }",
+            "test \"x\" { expect a.f() fails with \"why\" }",
+            "-- a remark",
             "class R { }",
             "interface R { }",
             "function f() -> Int { 1 }",
@@ -382,6 +435,24 @@ fn brackets_and_quotes() {
         "\n    self.kept = 1\n  }\n}\n",
     );
     insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn what_was_meant_is_read() {
+    let shown = [
+        "struct Line {\n  sku: Text\n  count: Int // How many.\n  /// Each.\n  price: Int\n}",
+        "struct Line { sku: Text; count: Int; }",
+        "enum Color { red = \"red\", green = \"green\" }",
+        "enum Size { small | large }",
+        "enum Size {\n  | small\n  | large\n}",
+        "enum Size {\n  case small\n  case large(by: Int)\n}",
+        "fn f(a: Int b: Int) -> Int { a + b }",
+        "fn f(a: Int) -> Line { Line { a, count = 1, sku: \"\" } }",
+        "record R in home {\n  quantity: Int = 0\n  cell price Int\n  count Int\n  cell tags: Text[] = []\n}",
+        "record R in home {\n  handler total(): Int { return 'x' + 'y' }\n  handler double() => Int { return 2 }\n}",
+        "test \"x\" { let a = create Item in home { sku = \"a\", price = 2 } }",
+    ];
+    insta::assert_snapshot!(shown.map(|text| format!("{text}\n{}", recovered(text))).join("\n"));
 }
 
 /// The tree of a text, and its errors.

@@ -5,7 +5,7 @@ use patternc_grammar::{Parsed, SyntaxErrorKind, parse};
 /// Parses on a thread with a small stack, and drops the tree there.
 fn parsed(text: String) -> (usize, Vec<SyntaxErrorKind>) {
     let thread = std::thread::Builder::new().stack_size(1024 * 1024).spawn(move || {
-        let Parsed { file, errors } = parse(&text);
+        let Parsed { file, errors, .. } = parse(&text);
         // Walks the whole tree as well.
         let shown = format!("{file:?}");
         assert!(shown.len() > 4);

@@ -2,7 +2,7 @@
 
 use patternc_grammar::syntax::{Ident, Name};
 
-use crate::diagnostic::Safety;
+use crate::diagnostic::{Diagnostic, Safety};
 use crate::hir::{Expr, ExprKind};
 use crate::resolve::{did_you_mean, unknown_name};
 use crate::signature::Signature;
@@ -66,7 +66,32 @@ impl Checker<'_> {
             return;
         }
         let finding = unknown_name(self.db, self.file, name, "name", known.chain(["self", "true", "false", "none"]));
-        self.diagnostics.extend(finding);
+        if let Some(finding) = finding {
+            let finding = self.variant_meant(name, finding);
+            self.push(finding);
+        }
+    }
+
+    /// Says of an unknown name that is a variant how it is written.
+    fn variant_meant(&mut self, name: Ident, finding: Diagnostic) -> Diagnostic {
+        let mut meant: Vec<(Name, bool)> = Vec::new();
+        for of in self.all_names() {
+            let Some(id) = self.names.lookup(of) else { continue };
+            if let Signature::Enum(sig) = self.sig(id)
+                && let Some(variant) = sig.variants.iter().find(|variant| variant.name == name.name)
+            {
+                meant.push((of, variant.fields.is_empty()));
+            }
+        }
+        meant.sort_unstable();
+        let [(of, is_whole), ..] = meant[..] else { return finding };
+        let written = format!("{of}.{}", name.name);
+        let all: Vec<String> = meant.iter().map(|(of, _)| format!("`{of}.{}`", name.name)).collect();
+        let finding = Diagnostic { fixes: Vec::new(), ..finding }.help(format!("a variant is written with its enum: {}", all.join(" or ")));
+        match (is_whole, meant.len()) {
+            (true, 1) => finding.replace(format!("write `{written}`"), Safety::Safe, self.file, name.span, written),
+            _ => finding,
+        }
     }
 
     /// Whether a name means a cell or field of an element for which a lambda is missing; it is remembered for what is said of that.

@@ -4,12 +4,14 @@
 //! not show, [`flaws`] says which fixes do not work, for whoever shows them, and [`follow`] makes those that do.
 
 mod attempt;
+mod casing;
 mod follow;
 mod temper;
 
 use crate::diagnostic::{Diagnostic, Edit, Fix};
 
 pub use attempt::{Flaw, flaws, withdraw};
+pub use casing::casing;
 pub use follow::{Followed, Left, follow};
 pub use temper::temper;
 

@@ -1,6 +1,7 @@
 //! Expressions: operands, suffixes, and the climbing of precedence over the flat list of operators.
 
 use super::Builder;
+use super::types::Commas;
 use crate::habits;
 use crate::literal;
 use crate::parse::Rule;
@@ -81,6 +82,7 @@ impl Builder<'_> {
             None => (Span { end: span.start + "new".len() as u32, ..span }, None),
         };
         self.report(SyntaxErrorKind::Syntax, at, message, Some(help), fix);
+        self.lose(span);
         Expr { kind: ExprKind::Error, span }
     }
 
@@ -94,7 +96,9 @@ impl Builder<'_> {
         let name = Some(habits::word(lambda)).filter(|name| !name.is_empty() && *name != "function").unwrap_or("x");
         let help = format!("write `for {name} in {walked_text} {{ … }}`");
         self.wrong(self.span(token.start + 1, token.end), "there is no `forEach`", help);
-        self.leaf_if(Rule::args);
+        if let Some(args) = self.leaf_if(Rule::args) {
+            self.lose(self.token_span(args));
+        }
         self.height = 0;
         Expr { kind: ExprKind::Error, span: walked.span.to(self.span(token.start, self.last)) }
     }
@@ -247,9 +251,11 @@ impl Builder<'_> {
                     let span = expr.span.to(span);
                     expr = Expr { kind: ExprKind::Index { base: Box::new(expr), index: Box::new(index) }, span };
                 }
+                Some(Rule::foreign_cast) => expr = self.cast(&expr),
                 Some(Rule::args) => {
                     let (_, span) = self.bracketed();
                     self.not_callable(&expr, span);
+                    self.lose(expr.span.to(span));
                     expr = Expr { kind: ExprKind::Error, span: expr.span.to(span) };
                     self.height = 0;
                 }
@@ -261,15 +267,41 @@ impl Builder<'_> {
         }
     }
 
+    /// `value as Int`, of which the value was read.
+    fn cast(&mut self, value: &Expr) -> Expr {
+        let inside = self.enter();
+        let meant = self.slice(self.tokens[self.at]);
+        let ty = self.type_expr();
+        let start = self.place(inside.token.start);
+        self.leave_open(inside);
+        let help = match habits::type_elsewhere(meant).unwrap_or(meant) {
+            "Int" => "of a text write `text.to_int()`, which is `none` where it is no number; of a Float `x.round()`",
+            "Float" => "write `n.to_float()`",
+            "Text" => "put it into a text: `\"{value}\"`",
+            _ => "look at the variant with `match`, at what may be absent with `if let`",
+        };
+        self.wrong(Span { start, end: start + "as".len() as u32 }, "there are no casts", help);
+        let span = value.span.to(ty.span);
+        self.lose(span);
+        self.height = 0;
+        Expr { kind: ExprKind::Error, span }
+    }
+
     fn not_callable(&mut self, callee: &Expr, span: Span) {
         match &callee.kind {
             ExprKind::TypeName(name) => {
                 let name = name.name;
-                self.wrong(
-                    callee.span.to(span),
-                    format!("`{name}` is a type and cannot be called"),
-                    format!("write `{name} {{ … }}` for a struct, `create {name} {{ … }}` for a record"),
-                );
+                let help = match name.as_str() {
+                    "Int" | "Float" => {
+                        format!("of a text write `text.to_{}()`, which is `none` where it is no number", name.to_lowercase())
+                    }
+                    "Text" => "put it into a text: `\"{value}\"`".to_owned(),
+                    "List" => "a list is written `[a, b]`".to_owned(),
+                    "Set" => "a set is written `Set[a, b]`".to_owned(),
+                    "Map" => "a map is written `Map[key: value]`".to_owned(),
+                    _ => format!("write `{name} {{ … }}` for a struct, `create {name} {{ … }}` for a record"),
+                };
+                self.wrong(callee.span.to(span), format!("`{name}` is a type and cannot be called"), help);
             }
             ExprKind::Error => {}
             _ => self.wrong(span, "this cannot be called", "functions are called by name, methods with a `.`"),
@@ -389,7 +421,9 @@ impl Builder<'_> {
                 let inside = self.enter();
                 let body = self.expr();
                 self.leave_open(inside);
-                Arg::Plain(Expr { kind: ExprKind::Error, span: expr.span.to(body.span) })
+                let span = expr.span.to(body.span);
+                self.lose(span);
+                Arg::Plain(Expr { kind: ExprKind::Error, span })
             }
             _ => Arg::Plain(expr),
         }
@@ -547,15 +581,33 @@ impl Builder<'_> {
             Box::new(spread)
         });
         let mut fields = Vec::new();
-        while self.peek().is_some() {
+        let (mut commas, mut equals, mut short) = (Commas::default(), Vec::new(), Vec::new());
+        while self.sees(Rule::field_init) {
             let inside = self.enter();
             let name = self.lower();
-            let value = self.expr();
+            if let Some(token) = self.leaf_if(Rule::foreign_equals) {
+                // What stands for `name = value` is `name: value`.
+                let span = Span { start: name.span.end, end: self.place(token.end) };
+                equals.push((span, ":".to_owned()));
+            }
+            let value = if self.peek().is_some() {
+                self.expr()
+            } else {
+                let end = name.span.end;
+                short.push((Span { start: end, end }, format!(": {}", name.name)));
+                self.height = 0;
+                Expr { kind: ExprKind::Name(name), span: name.span }
+            };
             height = height.max(self.height);
             fields.push(FieldInit { name, value, span: self.leave_open(inside) });
+            self.comma(&mut commas);
         }
         self.height = height + 1;
-        (spread, fields, self.leave_closed(inside))
+        let span = self.leave_closed(inside);
+        self.report_commas(commas, "fields");
+        self.habit_of(equals, "a field is given its value with `:`", "write `name: value`");
+        self.habit_of(short, "the value of this field is missing", "a field is always written with its value: `name: name`");
+        (spread, fields, span)
     }
 
     fn create_expr(&mut self) -> Expr {

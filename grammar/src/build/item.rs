@@ -1,6 +1,7 @@
 //! Declarations at the top of a file, and the members of records.
 
-use super::Builder;
+use super::types::Commas;
+use super::{Builder, Reading};
 use crate::habits::Place;
 use crate::parse::{Rule, Token};
 use crate::syntax::*;
@@ -15,8 +16,9 @@ struct Before {
 }
 
 impl Builder<'_> {
-    /// All items of a piece, in their order.
-    pub fn file(&mut self, items: &mut Vec<Item>) {
+    /// All that a piece says.
+    pub fn file(mut self) -> Reading {
+        let mut items = Vec::new();
         let inside = self.enter();
         let mut before = Before::default();
         // Where the one before began.
@@ -57,6 +59,8 @@ impl Builder<'_> {
         self.nothing_follows(before);
         self.leave_closed(inside);
         self.report_suspects();
+        let Builder { errors, lost, rewrites, .. } = self;
+        Reading { items, errors, lost, rewrites }
     }
 
     fn use_decl(&mut self) -> Use {
@@ -82,7 +86,7 @@ impl Builder<'_> {
     fn struct_decl(&mut self) -> StructDecl {
         let inside = self.enter();
         let name = self.upper();
-        let fields = self.param_list();
+        let fields = self.param_list("fields");
         self.leave_closed(inside);
         StructDecl { name, fields }
     }
@@ -91,17 +95,31 @@ impl Builder<'_> {
         let inside = self.enter();
         let name = self.upper();
         let mut variants = Vec::new();
+        let (mut commas, mut cases, mut values) = (Commas::default(), Vec::new(), Vec::new());
+        self.comma(&mut commas);
         while self.sees(Rule::variant) {
             let inside = self.enter();
             let docs = self.docs();
+            if let Some(case) = self.leaf_if(Rule::foreign_case) {
+                cases.push((self.token_span(case), String::new()));
+            }
             let start = self.tokens[self.at].start;
             let name = self.lower();
             let fields = if self.sees(Rule::params) { self.params() } else { Vec::new() };
+            let last = self.last;
+            if let Some(value) = self.leaf_if(Rule::foreign_value) {
+                values.push((self.token_span(value), String::new()));
+            }
             self.leave(&inside);
-            variants.push(Variant { docs, name, fields, span: self.span(start, self.last) });
+            variants.push(Variant { docs, name, fields, span: self.span(start, last) });
+            self.comma(&mut commas);
         }
         self.docs_of_nothing();
         self.leave_closed(inside);
+        self.report_commas(commas, "variants");
+        self.habit_of(cases, "`case` is not a word of the language", "leave it out: `enum Status { open, done }`");
+        let help = "leave it out: `Status.open` is a value; what else it stands for is told by a function that matches it";
+        self.habit_of(values, "a variant is given no value", help);
         EnumDecl { name, variants }
     }
 
@@ -431,6 +449,11 @@ impl Builder<'_> {
         let inside = self.enter();
         let word = self.leaf();
         let pivot = self.slice(word).starts_with("pivot");
+        if let Some(token) = self.leaf_if(Rule::foreign_step_let) {
+            let word = self.slice(token).trim_end();
+            let message = format!("no `{word}` stands behind `{}`", if pivot { "pivot" } else { "step" });
+            self.misspelt(self.token_span(token), message, "leave it out: `step name = target.handler(…)`", "");
+        }
         // The name is told from an action that begins with a name by the `=` between it and the next part.
         let name = match self.tokens.get(self.at + 1).filter(|_| self.at + 1 < self.limit) {
             Some(next) if self.sees(Rule::name) => {

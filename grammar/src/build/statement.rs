@@ -2,7 +2,7 @@
 
 use ustr::ustr;
 
-use super::Builder;
+use super::{Builder, Inside};
 use crate::habits::{self, Place};
 use crate::parse::Rule;
 use crate::syntax::*;
@@ -210,6 +210,7 @@ impl Builder<'_> {
             let help =
                 "leave `try` out: a failure that nothing catches undoes all of the event, so what stands last is done only with the rest";
             self.finally(help);
+            self.lose(body.span);
             return StmtKind::Error;
         }
         let error = if self.sees(Rule::foreign_caught) { self.caught() } else { self.lower() };
@@ -241,6 +242,7 @@ impl Builder<'_> {
         let inside = self.enter();
         self.block();
         let span = self.leave_open(inside);
+        self.lose(span);
         self.wrong(Span { end: span.start + "finally".len() as u32, ..span }, "there is no `finally`", help);
     }
 
@@ -425,12 +427,28 @@ impl Builder<'_> {
 
     fn expect_stmt(&mut self) -> StmtKind {
         if !self.sees(Rule::expect_fail) {
-            return StmtKind::Expect(self.expr());
+            let call = self.expr();
+            if !self.sees(Rule::foreign_fails) {
+                return StmtKind::Expect(call);
+            }
+            let end = self.place(self.last);
+            let inside = self.enter();
+            let word = self.leaf();
+            let start = Span { start: call.span.start, end: call.span.start };
+            let places = vec![(Span { start: end, end: self.place(word.end) }, String::new()), (start, "fail ".to_owned())];
+            let message = format!("`{}` stands behind the call", self.slice(word));
+            self.habit_of(places, message, "write `expect fail call with \"why\"`");
+            let stmt = Stmt { allows: Vec::new(), span: call.span, kind: StmtKind::Expr(call) };
+            return self.failing(stmt, inside);
         }
         let inside = self.enter();
-        let call = Box::new(self.stmt(Place::Block, None).expect("`expect fail` is followed by a statement"));
-        let mut with = None;
-        let mut kind = None;
+        let call = self.stmt(Place::Block, None).expect("`expect fail` is followed by a statement");
+        self.failing(call, inside)
+    }
+
+    /// How a call is expected to fail.
+    fn failing(&mut self, call: Stmt, inside: Inside) -> StmtKind {
+        let (mut with, mut kind) = (None, None);
         while let Some(rule) = self.peek() {
             let inside = self.enter();
             if rule == Rule::with {
@@ -442,7 +460,7 @@ impl Builder<'_> {
             self.leave_open(inside);
         }
         self.leave_open(inside);
-        StmtKind::ExpectFail { call, with, kind }
+        StmtKind::ExpectFail { call: Box::new(call), with, kind }
     }
 
     fn given(&mut self, start: u32) -> StmtKind {

@@ -8,6 +8,13 @@ use crate::syntax::*;
 /// How deep a type may be nested: `T????`.
 const MAX_OPTIONAL: usize = 8;
 
+/// What stands in a list instead of commas, each with what to write.
+#[derive(Default)]
+pub(super) struct Commas {
+    missing: Vec<(Span, String)>,
+    other: Vec<(Span, String)>,
+}
+
 impl Builder<'_> {
     /// A type: a name, and what follows it.
     pub(super) fn type_expr(&mut self) -> TypeExpr {
@@ -95,14 +102,15 @@ impl Builder<'_> {
     /// `(name: Type, …)`.
     pub(super) fn params(&mut self) -> Vec<Param> {
         let inside = self.enter();
-        let params = self.param_list();
+        let params = self.param_list("parameters");
         self.leave_closed(inside);
         params
     }
 
     /// The parameters or fields between two brackets.
-    pub(super) fn param_list(&mut self) -> Vec<Param> {
+    pub(super) fn param_list(&mut self, what: &str) -> Vec<Param> {
         let mut params = Vec::new();
+        let mut commas = Commas::default();
         while self.sees(Rule::param) {
             let inside = self.enter();
             let _ = self.docs();
@@ -110,9 +118,34 @@ impl Builder<'_> {
             let ty = self.type_expr();
             self.leave(&inside);
             params.push(Param { name, span: name.span.to(ty.span), ty });
+            self.comma(&mut commas);
         }
         self.docs_of_nothing();
+        self.report_commas(commas, what);
         params
+    }
+
+    /// Remembers what stands here instead of a comma.
+    pub(super) fn comma(&mut self, commas: &mut Commas) {
+        let last = self.last;
+        if self.leaf_if(Rule::foreign_gap).is_some() {
+            self.last = last;
+            commas.missing.push((self.span(last, last), ",".to_owned()));
+        } else if let Some(token) = self.leaf_if(Rule::foreign_comma) {
+            let behind = &self.text[token.end as usize..];
+            let blanks = behind.len() - behind.trim_start_matches(' ').len();
+            let (from, to, written) = match self.text[..token.start as usize].trim_end().ends_with('{') {
+                true => (token.start, token.end + blanks as u32, ""),
+                false => (last, token.end, ","),
+            };
+            commas.other.push((self.span(from, to), written.to_owned()));
+        }
+    }
+
+    /// Reports what stands instead of commas between `what`: "fields".
+    pub(super) fn report_commas(&mut self, commas: Commas, what: &str) {
+        self.habit_of(commas.other, format!("{what} are separated by commas"), "write `,`");
+        self.habit_of(commas.missing, "a `,` is missing here", format!("{what} are separated by commas"));
     }
 
     /// `(a, b)`.
@@ -128,11 +161,22 @@ impl Builder<'_> {
 
     /// `-> Type`, if it stands here.
     pub(super) fn result(&mut self) -> Option<TypeExpr> {
-        self.sees(Rule::result).then(|| {
-            let inside = self.enter();
-            let ty = self.type_expr();
+        if !self.sees(Rule::result) {
+            return None;
+        }
+        let last = self.last;
+        let inside = self.enter();
+        let word = self.slice(self.tokens[self.at]);
+        if habits::is_no_result(word) && self.tokens[self.at].next as usize == self.limit {
+            let token = self.leaf();
             self.leave(&inside);
-            ty
-        })
+            let span = self.span(inside.token.start, token.end);
+            self.misspelt(span, "nothing is written for no result", "leave it out: without `-> Type` there is no result", "");
+            self.last = last;
+            return None;
+        }
+        let ty = self.type_expr();
+        self.leave(&inside);
+        Some(ty)
     }
 }

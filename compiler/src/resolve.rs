@@ -373,9 +373,18 @@ pub fn cased_as(name: Name, ty: bool) -> bool {
     name.starts_with(char::is_uppercase) == ty
 }
 
-/// "an operation", "a space".
+/// "an operation", "a space", "an `Int`".
 pub fn with_article(what: &str) -> String {
-    if what.starts_with(['a', 'e', 'i', 'o', 'u']) { format!("an {what}") } else { format!("a {what}") }
+    let sound = what.trim_start_matches('`').to_ascii_lowercase();
+    // "a user", "a unit", "a one-way …".
+    let is_vowel =
+        sound.starts_with(['a', 'e', 'i', 'o', 'u']) && !["uni", "use", "usa", "one", "eu"].iter().any(|start| sound.starts_with(start));
+    format!("{} {what}", if is_vowel { "an" } else { "a" })
+}
+
+/// "an `Order`": one of a type.
+pub fn one_of(name: &str) -> String {
+    with_article(&format!("`{name}`"))
 }
 
 /// The plain space that a name means, as in `R@home` or `across home`.

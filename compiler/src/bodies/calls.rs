@@ -4,7 +4,7 @@ use patternc_grammar::syntax::{self as syn, ExprKind as S, Ident, Name, Span};
 
 use crate::diagnostic::{Diagnostic, Edit, Location, Safety};
 use crate::hir::{BodyOwner, Expr, ExprKind, HandlerCall, LocalKind, Send, SendEvent, StmtKind};
-use crate::resolve::item_name;
+use crate::resolve::{item_name, one_of};
 use crate::signature::{HandlerKind, HandlerSig, Home, ParamSig, Signature};
 use crate::types::{HandlerId, ItemId, OperationId, Place, Ty};
 
@@ -434,7 +434,7 @@ impl Checker<'_> {
             } else if super::methods::is_name(name.name.as_str()) {
                 let finding = self
                     .error("unknown-name", name.span, format!("`{}` is a record: it has no method `{}`", sig.name, name.name))
-                    .label(self.at(base.span), format!("a `{}`", sig.name))
+                    .label(self.at(base.span), one_of(&sig.name))
                     .help("built-in methods are for lists, sets, maps, texts and numbers: call it on a cell");
                 self.push(finding);
             } else {

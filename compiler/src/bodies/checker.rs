@@ -92,6 +92,8 @@ pub(super) struct Context {
     pub scope: Vec<(Name, LocalId)>,
     /// Places known to be *here*: where a local is, or a plain space. Innermost last.
     pub narrowed: Vec<Place>,
+    /// Locals that hold a space, of which it is known where something is.
+    pub spaces: FxHashMap<LocalId, Place>,
     pub returns: Returns,
     /// How many lambdas stand around.
     pub lambdas: u32,
@@ -391,6 +393,7 @@ impl Context {
             used: Vec::new(),
             scope: Vec::new(),
             narrowed: Vec::new(),
+            spaces: FxHashMap::default(),
             returns: Returns::Nothing,
             lambdas: 0,
             written: false,

@@ -470,10 +470,7 @@ impl<'db> Checker<'db> {
             self.push(finding);
             return (Place::Plain(space), None);
         }
-        let place = match &value.kind {
-            ExprKind::SpaceOf(record) => self.base_place(&record.ty),
-            _ => Place::Any,
-        };
+        let place = self.space_place(&value).unwrap_or(Place::Any);
         (place, Some(SpaceExpr::Of(Box::new(value))))
     }
 

@@ -4,6 +4,7 @@ use patternc_grammar::syntax::{self as syn, ExprKind as S, Name, Span};
 
 use crate::diagnostic::{Diagnostic, Edit, Safety};
 use crate::hir::{Expr, ExprKind};
+use crate::resolve::one_of;
 use crate::types::{ItemId, LocalId, Place, Ty};
 
 use super::checker::Checker;
@@ -257,7 +258,9 @@ impl Checker<'_> {
             (found, Ty::Record(id, _)) if !matches!(found, Ty::Record(..)) => {
                 let id = *id;
                 match self.record(id) {
-                    Some(sig) if sig.key().is_some() => finding.help(format!("`{0}[key]` finds a `{0}` by its key", sig.name)),
+                    Some(sig) if sig.key().is_some() => {
+                        finding.help(format!("`{0}[key]` finds {1} by its key", sig.name, one_of(&sig.name)))
+                    }
                     _ => finding,
                 }
             }
@@ -287,7 +290,7 @@ impl Checker<'_> {
             _ => {
                 let variants: Vec<String> = sig.variants.iter().map(|variant| format!("{}.{}", sig.name, variant.name)).collect();
                 let variants: Vec<&str> = variants.iter().map(String::as_str).collect();
-                finding.help(format!("a `{}` is no text: it is one of {}", sig.name, super::show::listed(&variants)))
+                finding.help(format!("{} is no text: it is one of {}", one_of(&sig.name), super::show::listed(&variants)))
             }
         }
     }
@@ -330,7 +333,7 @@ impl Checker<'_> {
         let name = self.item_name(of);
         let direct = matches!(unwrap(&made.ty).0, Ty::Record(id, _) if *id == of);
         let (found_at, wanted_at) = (self.show_place(found), self.show_place(wanted));
-        let holds = if direct { String::new() } else { format!("holds a `{name}` ") };
+        let holds = if direct { String::new() } else { format!("holds {} ", one_of(&name)) };
         let own = match (&made.kind, found) {
             (ExprKind::Local(local), Place::Of(of)) if direct && *local == of => Some(self.local(of).name),
             _ => None,
@@ -346,9 +349,9 @@ impl Checker<'_> {
         let message = match (found, direct) {
             _ if let Some(own) = own => format!("`{own}` may be in any space, but {goal} must be {wanted_at}"),
             (Place::Any, true) => format!("this `{name}` may be in any space, but {goal} must be {wanted_at}"),
-            (Place::Any, false) => format!("this holds a `{name}` that may be in any space, but {inside} must be {wanted_at}"),
+            (Place::Any, false) => format!("this holds {} that may be in any space, but {inside} must be {wanted_at}", one_of(&name)),
             (_, true) => format!("this `{name}` is {found_at}, but {goal} must be {wanted_at}"),
-            (_, false) => format!("this holds a `{name}` that is {found_at}, but {inside} must be {wanted_at}"),
+            (_, false) => format!("this holds {} that is {found_at}, but {inside} must be {wanted_at}", one_of(&name)),
         };
         let mut finding = self.error("space-escape", made.span, message).saying(format!("{holds}{found_at}"));
         if want.at != made.span {

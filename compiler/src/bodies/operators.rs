@@ -4,6 +4,7 @@ use patternc_grammar::syntax::{self as syn, BinaryOp, Ident, Span, UnaryOp};
 
 use crate::diagnostic::Safety;
 use crate::hir::{Expr, ExprKind};
+use crate::resolve::with_article;
 use crate::types::Ty;
 
 use super::checker::Checker;
@@ -163,7 +164,10 @@ impl Checker<'_> {
         let finding = self
             .error("syntax", word.span, format!("`{}` is not a word of the language", word.name))
             .label(self.at(value.span), format!("{found}, not optional"))
-            .help(format!("take the comparison away: a {} is never absent, so it would always be {always}", found.trim_matches('`')));
+            .help(format!(
+                "take the comparison away: {} is never absent, so it would always be {always}",
+                with_article(found.trim_matches('`'))
+            ));
         self.push(finding);
     }
 

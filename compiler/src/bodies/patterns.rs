@@ -4,6 +4,7 @@ use patternc_grammar::syntax::{self as syn, Ident, PatternKind as S, Span};
 
 use crate::diagnostic::{Edit, Location, Safety};
 use crate::hir::{Expr, ExprKind, LocalKind, Pattern, PatternKind};
+use crate::resolve::one_of;
 use crate::types::{ItemId, Ty};
 
 use super::checker::Checker;
@@ -84,7 +85,7 @@ impl Checker<'_> {
             other => {
                 let found = self.quoted(other);
                 let finding = self
-                    .error("type-mismatch", span, format!("what is matched is {found}, never a `{}`", of.name))
+                    .error("type-mismatch", span, format!("what is matched is {found}, never {}", one_of(&of.name)))
                     .label(Location::Item(id), format!("`{}` is declared here", of.name));
                 self.push(finding);
                 self.bind_unknown(fields);

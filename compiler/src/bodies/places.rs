@@ -7,11 +7,13 @@
 
 use std::sync::Arc;
 
+use patternc_grammar::syntax::{BinaryOp, UnaryOp};
+
 use crate::hir::{Expr, ExprKind};
 use crate::signature::{Home, Signature};
 use crate::types::{ItemId, LocalId, Place, Ty};
 
-use super::checker::Checker;
+use super::checker::{Checker, Mode};
 
 /// The space of a record that no name remembers: the place *wanted* of what is given to it. Never the place of a value.
 pub(super) const NOWHERE: Place = Place::Of(LocalId(u32::MAX));
@@ -329,16 +331,53 @@ impl Checker<'_> {
     /// From here to the end of the block, what `cond` tests with `same_space` (through `&&` only) is *here*.
     pub fn narrow(&mut self, cond: &Expr) {
         match &cond.kind {
-            ExprKind::Binary { op: patternc_grammar::syntax::BinaryOp::And, left, right } => {
+            ExprKind::Binary { op: BinaryOp::And, left, right } => {
                 self.narrow(left);
                 self.narrow(right);
             }
-            ExprKind::SameSpace(of) => {
-                if let (ExprKind::Local(_), Ty::Record(_, place @ (Place::Of(_) | Place::Plain(_)))) = (&of.kind, &of.ty) {
-                    self.cx.narrowed.push(*place);
-                }
-            }
+            ExprKind::SameSpace(of) => self.narrow_record(of),
+            ExprKind::Binary { op: BinaryOp::Eq, left, right } => self.narrow_equal(left, right),
             _ => {}
+        }
+    }
+
+    /// From here to the end of the block `cond` is false: what it tests not to be *here* (through `||` only) is *here*.
+    pub fn narrow_unless(&mut self, cond: &Expr) {
+        match &cond.kind {
+            ExprKind::Unary { op: UnaryOp::Not, operand } => self.narrow(operand),
+            ExprKind::Binary { op: BinaryOp::Or, left, right } => {
+                self.narrow_unless(left);
+                self.narrow_unless(right);
+            }
+            ExprKind::Binary { op: BinaryOp::Ne, left, right } => self.narrow_equal(left, right),
+            _ => {}
+        }
+    }
+
+    /// What is known once two values are equal: `x.space == self.space`.
+    fn narrow_equal(&mut self, left: &Expr, right: &Expr) {
+        for (own, other) in [(left, right), (right, left)] {
+            let is_own = self.cx.has_here && self.cx.mode != Mode::Fn && self.space_place(own) == Some(self.cx.here);
+            if let ExprKind::SpaceOf(of) = &other.kind
+                && is_own
+            {
+                self.narrow_record(of);
+            }
+        }
+    }
+
+    fn narrow_record(&mut self, of: &Expr) {
+        if let (ExprKind::Local(_), Ty::Record(_, place @ (Place::Of(_) | Place::Plain(_)))) = (&of.kind, &of.ty) {
+            self.cx.narrowed.push(*place);
+        }
+    }
+
+    /// Where what is in the space is that a value stands for: `x.space`, or a name that was given it.
+    pub fn space_place(&mut self, space: &Expr) -> Option<Place> {
+        match &space.kind {
+            ExprKind::SpaceOf(record) => Some(self.base_place(&record.ty)),
+            ExprKind::Local(local) => self.cx.spaces.get(local).map(|place| self.norm(*place)),
+            _ => None,
         }
     }
 }

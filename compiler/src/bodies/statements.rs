@@ -2,7 +2,7 @@
 
 use patternc_grammar::syntax::{self as syn, Ident, Span, StmtKind as S};
 
-use crate::diagnostic::Safety;
+use crate::diagnostic::{Edit, Location, Safety};
 use crate::hir::{Block, Expr, ExprKind, HandlerCall, LocalKind, Pattern, Stmt, StmtArm, StmtKind};
 use crate::types::{Place, Ty};
 
@@ -148,7 +148,11 @@ impl Checker<'_> {
                 }
             };
             let not_understood = matches!(value.kind, ExprKind::Error);
+            let space = self.space_place(&value);
             let local = self.declare(local, ty, LocalKind::Let);
+            if let Some(space) = space {
+                self.cx.spaces.insert(local, space);
+            }
             if not_understood {
                 // What it is for is reported where its value stands.
                 self.mark_used(local);
@@ -312,6 +316,10 @@ impl Checker<'_> {
         };
         let then = self.open_block(&branch.then);
         self.leave(mark);
+        let mark = self.enter();
+        if bound.is_none() {
+            self.narrow_unless(&test);
+        }
         let otherwise = branch.otherwise.as_ref().map(|otherwise| match otherwise {
             syn::Else::Block(block) => self.block(block),
             syn::Else::If(branch) => {
@@ -319,9 +327,18 @@ impl Checker<'_> {
                 Block { stmts: vec![Stmt { kind, span: branch.span }], span: branch.span }
             }
         });
+        self.leave(mark);
         match bound {
             Some(local) => StmtKind::IfLet { local, value: test, then, otherwise },
-            None => StmtKind::If { cond: test, then, otherwise },
+            None => {
+                // What comes after it is reached on one way only.
+                if Self::ends(&then) {
+                    self.narrow_unless(&test);
+                } else if otherwise.as_ref().is_some_and(Self::ends) {
+                    self.narrow(&test);
+                }
+                StmtKind::If { cond: test, then, otherwise }
+            }
         }
     }
 
@@ -459,8 +476,30 @@ impl Checker<'_> {
         if *ty == Ty::Error || Self::ends(block) {
             return;
         }
-        let (ty, at) = (ty.clone(), *at);
-        let ty = self.quoted(&ty);
+        let (wanted, at) = (ty.clone(), *at);
+        let ty = self.quoted(&wanted);
+        let mut values = Vec::new();
+        if Self::last_values(block, &mut values)
+            && let Some(first) = values.first()
+        {
+            let fits = values.iter().all(|value| value.ty == wanted);
+            let safety = if fits { Safety::Safe } else { Safety::Unsafe };
+            let spans: Vec<Span> = values.iter().map(|value| value.span).collect();
+            let edits =
+                spans.iter().map(|span| Edit { file: self.file, span: Span { end: span.start, ..*span }, text: "return ".to_owned() });
+            let finding = self
+                .error("type-mismatch", first.span, format!("{what} ends with this value, but does not return it"))
+                .saying("lost here")
+                .label(self.at(at), format!("{ty} is declared here"))
+                .help("a handler gives its result with `return`")
+                .fix("return it", safety, edits.collect());
+            // What is to be returned is used.
+            self.diagnostics.retain(|known| {
+                known.rule != "unused-value" || !spans.iter().any(|span| known.primary.at == Location::Span(self.file, *span))
+            });
+            self.push(finding);
+            return;
+        }
         let end = Span { start: block.span.end.saturating_sub(1), end: block.span.end };
         let finding = self
             .error("type-mismatch", end, format!("{what} can end here without the result that it declares"))
@@ -468,5 +507,23 @@ impl Checker<'_> {
             .label(self.at(at), format!("{ty} is declared here"))
             .help("end every way through it with `return …` or `fail \"…\"`");
         self.push(finding);
+    }
+
+    /// The values with which the ways through a block end that give no result; false if one of them ends with something else.
+    fn last_values<'b>(block: &'b Block, values: &mut Vec<&'b Expr>) -> bool {
+        if Self::ends(block) {
+            return true;
+        }
+        match block.stmts.last().map(|stmt| &stmt.kind) {
+            Some(StmtKind::Expr(value)) if !matches!(value.kind, ExprKind::Error) => {
+                values.push(value);
+                true
+            }
+            Some(StmtKind::If { then, otherwise: Some(otherwise), .. } | StmtKind::IfLet { then, otherwise: Some(otherwise), .. }) => {
+                Self::last_values(then, values) && Self::last_values(otherwise, values)
+            }
+            Some(StmtKind::Match { arms, .. }) => arms.iter().all(|arm| Self::last_values(&arm.body, values)),
+            _ => false,
+        }
     }
 }

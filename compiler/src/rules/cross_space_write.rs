@@ -6,9 +6,9 @@ use super::context::{Callable, Context, with_path};
 use super::{Check, Fixes, Rule, edits, undeclared_write, unused_write};
 use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
 use crate::effects::describe::record_name;
-use crate::effects::{self, EffectSpace, Effects, Entry, SendEffect, Site, Target, WriteEffect, WriteKind};
-use crate::hir::{BodyOwner, ExprKind, HandlerCall, StmtKind, Write, WriteOp};
-use crate::resolve::item_name;
+use crate::effects::{self, EffectSpace, Effects, Entry, SendEffect, Site, WriteEffect, WriteKind};
+use crate::hir::{BodyKind, BodyOwner, Expr, ExprKind, HandlerCall, StmtKind, Write, WriteOp};
+use crate::resolve::{item_name, one_of};
 use crate::signature::{HandlerSig, Home, RecordSig, WriteSig, cell_sig, handler_sig, record_sig};
 use crate::types::{CellId, HandlerId, LocalId, Ty};
 
@@ -150,13 +150,13 @@ fn finding(context: &Context<'_>, callable: &Callable<'_>, piece: &Effects, outs
 fn written(callable: &Callable<'_>, write: &WriteEffect) -> String {
     let words = callable.words();
     match (write.kind, write.cell) {
-        (WriteKind::Create, _) => format!("creates a `{}`", record_name(callable.db, write.record)),
+        (WriteKind::Create, _) => format!("creates {}", one_of(&record_name(callable.db, write.record))),
         (WriteKind::Delete, _) => match words.target(&write.target) {
             Some(target) => format!("deletes `{target}`"),
-            None => format!("deletes a `{}`", record_name(callable.db, write.record)),
+            None => format!("deletes {}", one_of(&record_name(callable.db, write.record))),
         },
         (_, Some(cell)) => format!("writes `{}`", words.cell_of(&write.target, cell)),
-        (_, None) => format!("writes a `{}`", record_name(callable.db, write.record)),
+        (_, None) => format!("writes {}", one_of(&record_name(callable.db, write.record))),
     }
 }
 
@@ -205,6 +205,9 @@ fn ways_out(context: &Context<'_>, callable: &Callable<'_>, outside: &Outside<'_
         EffectSpace::Of(local) if may_be_here(context, callable, local) => {
             let name = words.local(local);
             ways.push(format!("`require same_space({name})` before it, if both are meant to be in one space"));
+            if was_filtered(context, callable, local) {
+                ways.push(format!("`if same_space({name}) {{ … }}` in the loop: what a `filter` was asked is not known of `{name}`"));
+            }
             if let Some(stmt) = statement {
                 let require = format!("require same_space({name}) else \"`{name}` is in another space\"");
                 let mut all = vec![edits::statement_before(context.db, context.file, stmt, &require)];
@@ -237,6 +240,13 @@ fn writes_in(callable: &Callable<'_>, space: EffectSpace) -> Vec<WriteSig> {
     undeclared_write::missing(callable, |_, write| write.space == space).into_iter().map(|(entry, _)| entry).collect()
 }
 
+/// Whether a local is of a collection that is filtered by where its elements are, where it is named: `for x in xs.filter(x => same_space(x))`.
+fn was_filtered(context: &Context<'_>, callable: &Callable<'_>, local: LocalId) -> bool {
+    let declared = callable.body.locals[local.0 as usize].span;
+    let rest = context.file.text(context.db)[declared.end as usize..].lines().next().unwrap_or_default();
+    rest.trim_start().starts_with("in ") && rest.contains(".filter(") && rest.contains("same_space(")
+}
+
 /// Whether the record in a local can be in the space of `self`.
 fn may_be_here(context: &Context<'_>, callable: &Callable<'_>, local: LocalId) -> bool {
     let of = match &callable.body.locals[local.0 as usize].ty {
@@ -261,7 +271,7 @@ fn send_instead(context: &Context<'_>, write: &Write) -> Option<(String, Vec<Edi
     let record = record_sig(context.db, write.cell.record)?;
     let target = edits::text(context.db, context.file, write.record.span);
     let given = edits::text(context.db, context.file, value.span);
-    if let Some((name, takes_value)) = handler_that_writes(context, record, write.cell, &value.ty) {
+    if let Some((name, takes_value)) = handler_that_writes(context, record, write.cell, *op, value) {
         return Some((format!("send {target}.{name}({})", if takes_value { given } else { "" }), Vec::new()));
     }
     let cell = cell_sig(context.db, write.cell)?;
@@ -295,21 +305,33 @@ fn send_instead(context: &Context<'_>, write: &Write) -> Option<(String, Vec<Edi
     Some((format!("send {target}.{name}({given})"), vec![edits::insert(file, at, handler)]))
 }
 
-/// A handler of the record that writes the cell of `self` and takes nothing, or the value. The second tells which.
-fn handler_that_writes(context: &Context<'_>, record: &RecordSig, cell: CellId, value: &Ty) -> Option<(String, bool)> {
-    let writes = |index: usize| {
-        let handler = HandlerId { record: cell.record, index: index as u32 };
-        let effects = context.effects(BodyOwner::Handler(handler));
-        let writes = |piece: &&Effects| piece.writes.iter().any(|write| write.cell == Some(cell) && write.target == Target::SelfRecord);
-        effects.pieces().iter().any(writes)
+/// A handler of the record that does this write to the cell of `self` and nothing else, whatever it requires before. The second tells whether it
+/// takes the value; one without parameters writes the same.
+fn handler_that_writes(context: &Context<'_>, record: &RecordSig, cell: CellId, op: AssignOp, value: &Expr) -> Option<(String, bool)> {
+    let fits = |index: usize, takes_value: bool| {
+        let owner = BodyOwner::Handler(HandlerId { record: cell.record, index: index as u32 });
+        let Some(Callable { body, .. }) = Callable::of(context.db, owner) else { return false };
+        let BodyKind::Block(block) = &body.kind else { return false };
+        let Some((last, before)) = block.stmts.split_last() else { return false };
+        let StmtKind::Write(Write { record, cell: written, key: None, op: WriteOp::Assign { op: does, value: given }, .. }) = &last.kind else {
+            return false;
+        };
+        let is_value = match &given.kind {
+            ExprKind::Local(param) => takes_value && param.0 == 0,
+            literal => {
+                !takes_value && matches!(literal, ExprKind::Bool(_) | ExprKind::Int(_) | ExprKind::Text(_) | ExprKind::None) && *literal == value.kind
+            }
+        };
+        let only_requires = before.iter().all(|stmt| matches!(stmt.kind, StmtKind::Require { .. }));
+        only_requires && matches!(record.kind, ExprKind::SelfRef) && *written == cell && *does == op && is_value
     };
     let fitting = |takes_value: bool| {
-        let fits = |handler: &HandlerSig| match &handler.params[..] {
+        let takes = |handler: &HandlerSig| match &handler.params[..] {
             [] => !takes_value,
-            [param] => takes_value && param.ty == *value && is_same_everywhere(context, value),
+            [param] => takes_value && param.ty == value.ty && is_same_everywhere(context, &value.ty),
             _ => false,
         };
-        let found = record.handlers.iter().enumerate().find(|(index, handler)| fits(handler) && writes(*index));
+        let found = record.handlers.iter().enumerate().find(|(index, handler)| takes(handler) && fits(*index, takes_value));
         found.map(|(_, handler)| (handler.name.to_string(), takes_value))
     };
     fitting(true).or_else(|| fitting(false))

@@ -8,7 +8,7 @@ use crate::db::Db;
 use crate::effects::describe::{body_name, cell_name, handler_name, record_name};
 use crate::effects::{Site, WriteKind};
 use crate::hir::BodyOwner;
-use crate::resolve::item_name;
+use crate::resolve::{item_name, one_of};
 use crate::signature::{Home, handler_sig, record_sig};
 
 /// One line of a story.
@@ -117,7 +117,7 @@ impl Teller<'_> {
             (Some(WriteKind::Remove), None) => write!(text, " takes something out of `{cell}` {space}"),
             (Some(WriteKind::Add), _) => write!(text, " adds to the number `{cell}` {space}"),
             (Some(WriteKind::Set), _) => write!(text, " writes `{cell}` {space}"),
-            (Some(WriteKind::Create), _) => write!(text, " creates a `{}` {space}", record_name(self.db, step.record)),
+            (Some(WriteKind::Create), _) => write!(text, " creates {} {space}", one_of(&record_name(self.db, step.record))),
             (Some(WriteKind::Delete), _) => write!(text, " deletes `{cell}` {space}"),
         };
         text

@@ -5,7 +5,7 @@ use patternc_grammar::syntax::{MemberKind, Name, RecordDecl};
 use super::Checker;
 use crate::diagnostic::{Diagnostic, Location};
 use crate::items::{CellHead, Link, LinkPlace, record_head_of};
-use crate::resolve::{home, item_name, scope};
+use crate::resolve::{home, item_name, one_of, scope};
 use crate::signature::{Home, RecordSig};
 use crate::types::{CellId, ItemId};
 
@@ -37,9 +37,11 @@ pub(super) fn check(checker: &mut Checker<'_>, id: ItemId, decl: &RecordDecl, si
         if !leads_back {
             let message = format!("`{}.{}` does not lead back to `{}`", names.1, theirs.name, names.0);
             checker.report(
-                Diagnostic::error("type-mismatch", file, at, message)
-                    .label(Location::Cell(other), "the other end")
-                    .help(format!("the other end is a `{0}`, `{0}?`, `Set<{0}>` or `List<{0}>`", names.0)),
+                Diagnostic::error("type-mismatch", file, at, message).label(Location::Cell(other), "the other end").help(format!(
+                    "the other end is {}, `{1}?`, `Set<{1}>` or `List<{1}>`",
+                    one_of(&names.0),
+                    names.0
+                )),
             );
             continue;
         }
@@ -115,11 +117,14 @@ fn spaces(
     let (from, to) = if cell == this { names } else { (names.1, names.0) };
     let (from_record, to_record) = if cell == this { (this.record, other.record) } else { (other.record, this.record) };
     let why = match apart {
-        Apart::Any => format!("`{from}.{}` may lead to a `{to}` in another space", head.name),
-        Apart::Spaces => format!("a `{from}` is in {}, a `{to}` in {}", place(checker, from_record), place(checker, to_record)),
+        Apart::Any => format!("`{from}.{}` may lead to {} in another space", head.name, one_of(&to)),
+        Apart::Spaces => {
+            format!("{} is in {}, {} in {}", one_of(&from), place(checker, from_record), one_of(&to), place(checker, to_record))
+        }
     };
-    let holds =
-        |cell: CellId, name: Name| format!("`{name}` of a `{}`, in {}", item_name(checker.db, cell.record), place(checker, cell.record));
+    let holds = |cell: CellId, name: Name| {
+        format!("`{name}` of {}, in {}", one_of(&item_name(checker.db, cell.record)), place(checker, cell.record))
+    };
     let message = format!("both ends of a link are written in one transaction, but {why}");
     let mut finding = Diagnostic::error("inverse-across-spaces", checker.file, at, message)
         .saying(format!("the other end: {}", holds(other, theirs.name)))

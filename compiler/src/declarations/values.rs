@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet;
 use super::Checker;
 use crate::db::{Db, SourceFile};
 use crate::diagnostic::{Diagnostic, Location};
-use crate::resolve::{home, item_name, scope};
+use crate::resolve::{home, item_name, one_of, scope};
 use crate::signature::{ExternSig, Home, ParamSig, RecordSig, Signature, signature};
 use crate::types::{ItemId, Place, Ty};
 
@@ -33,7 +33,7 @@ pub(super) fn finite(checker: &mut Checker<'_>, id: ItemId, name: Ident) {
     if can_exist(checker.db, id) {
         return;
     }
-    let message = format!("a `{0}` holds another `{0}`, and so on without end: none can ever be made", name.name);
+    let message = format!("{} holds another `{}`, and so on without end: none can ever be made", one_of(&name.name), name.name);
     checker.report(
         Diagnostic::error("type-mismatch", checker.file, name.span, message)
             .help("make the field that leads back optional, or a List, Set or Map"),

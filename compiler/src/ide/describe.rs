@@ -9,7 +9,7 @@ use crate::db::Db;
 use crate::effects::describe::{Describe, cell_path, failing_steps, failures, record_name};
 use crate::effects::{EffectSpace, Effects, Grain, WriteKind, effects};
 use crate::hir::{Body, BodyOwner};
-use crate::resolve::item_name;
+use crate::resolve::{item_name, one_of};
 use crate::signature::{
     HandlerKind, Home, ParamSig, Signature, cell_sig, enum_sig, extern_sig, handler_sig, operation_sig, record_sig, signature, struct_sig,
 };
@@ -262,7 +262,7 @@ fn read(describe: Describe<'_>, effects: &Effects) -> Vec<String> {
             (Grain::Query, Some(cell)) => format!("`{}` of every `{}`", cell_path(db, cell), record_name(db, read.record)),
             (_, Some(cell)) => format!("`{}`", describe.cell_of(&read.target, cell)),
             (Grain::Query, None) => format!("which `{}` there are", record_name(db, read.record)),
-            (_, None) => format!("whether a `{}` is there", record_name(db, read.record)),
+            (_, None) => format!("whether {} is there", one_of(&record_name(db, read.record))),
         };
         match read.space {
             EffectSpace::Here => what,

@@ -1,5 +1,7 @@
 //! `dropped-failure`: a send that can fail, without an `err` arm, beside something that is done all the same.
 
+use patternc_grammar::syntax::Span;
+
 use super::{Check, Fixes, Rule};
 use super::context::{Callable, Context, with_path};
 use super::edits;
@@ -9,7 +11,7 @@ use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
 use crate::effects::describe::record_name;
 use crate::effects::{self, Effects, Entry, SendEffect, SendRole, Site, Target, WriteEffect, WriteKind};
 use crate::hir::{BodyOwner, StmtKind};
-use crate::resolve::item_name;
+use crate::resolve::{item_name, one_of};
 use crate::signature::cell_sig;
 use crate::types::{ItemId, Ty};
 
@@ -98,8 +100,11 @@ fn after_writes(context: &Context<'_>, callable: &Callable<'_>, writes: &[&Write
     let mut finding = RULE.at(callable.place(send.here()), format!("sent without an `err` arm, to {}", steps::reached(callable, send)), message);
     finding = finding.label(callable.place(write.here()), format!("committed before, in {}", words.space(write.space)));
     finding = with_path(finding, context.db, *write, "written here");
-    finding = because(context, send, failing, &event, finding);
-    finding = finding.help(format!("add `err(e) => {{ … }}` to the send and say there what `{name}` is when it failed"));
+    finding = because(context, callable, send, failing, &event, finding);
+    finding = finding.help(format!(
+        "{}add `err(e) => {{ … }}` to the send and say there what `{name}` is when it failed",
+        not_caught(callable, send)
+    ));
     for (title, body) in [take_back(context, callable, writes, send), pass_on(callable)].into_iter().flatten() {
         if let Some(edits) = err_arm(context, callable, send, &body) {
             finding = finding.fix(title, Safety::Unsafe, edits);
@@ -122,9 +127,10 @@ fn after_send(context: &Context<'_>, callable: &Callable<'_>, other: &SendEffect
     } else {
         finding = finding.label(callable.place(other.here()), format!("what this does stays, in {}", steps::reached(callable, other)));
     }
-    finding = because(context, send, failing, &event, finding);
+    finding = because(context, callable, send, failing, &event, finding);
     finding = finding.help(format!(
-        "send it in the `ok` arm of `{stays}`, with `err(e) => {{ … }}` that takes back what `{stays}` did; or let a `saga` do both"
+        "{}send it in the `ok` arm of `{stays}`, with `err(e) => {{ … }}` that takes back what `{stays}` did; or let a `saga` do both",
+        not_caught(callable, send)
     ));
     if let Some((title, body)) = pass_on(callable)
         && let Some(edits) = err_arm(context, callable, send, &body)
@@ -134,9 +140,29 @@ fn after_send(context: &Context<'_>, callable: &Callable<'_>, other: &SendEffect
     finding
 }
 
-/// Adds why the event can fail.
-fn because(context: &Context<'_>, send: &SendEffect, failing: Failing, event: &str, finding: Diagnostic) -> Diagnostic {
-    let finding = with_path(finding, context.db, send, "sent here");
+/// The `catch` that stands around a send and takes no part in what becomes of it.
+fn catch_around(callable: &Callable<'_>, send: &SendEffect) -> Option<Span> {
+    let around = callable.tries().into_iter().rev().find(|(block, _)| callable.is_in(send.here(), *block));
+    match &around?.1.kind {
+        StmtKind::Try { catch, .. } => Some(catch.span),
+        _ => None,
+    }
+}
+
+/// Said before the way out where a send stands in a `try`.
+fn not_caught(callable: &Callable<'_>, send: &SendEffect) -> &'static str {
+    match catch_around(callable, send) {
+        Some(_) => "no `catch` sees it, as the event is delivered once this transaction has committed: ",
+        None => "",
+    }
+}
+
+/// Adds why the event can fail, and what does not catch it.
+fn because(context: &Context<'_>, callable: &Callable<'_>, send: &SendEffect, failing: Failing, event: &str, finding: Diagnostic) -> Diagnostic {
+    let mut finding = with_path(finding, context.db, send, "sent here");
+    if let Some(catch) = catch_around(callable, send) {
+        finding = finding.label(Location::Span(context.file, catch), "never runs for that");
+    }
     match failing {
         Failing::At(site) => finding.label(Location::Site(site), format!("`{event}` can be rejected here")),
         Failing::Taken(cell) => finding.label(Location::Cell(cell), "rejected if another one has the value"),
@@ -152,7 +178,7 @@ fn because(context: &Context<'_>, send: &SendEffect, failing: Failing, event: &s
         Failing::Deleted(record, by) if effects::receiver(context.db, send) == Some(by) => finding
             .label(deletion(context, record, by), format!("deletes its `{}`: another event of it may come first", record_name(context.db, record))),
         Failing::Deleted(record, by) => finding
-            .label(deletion(context, record, by), format!("deletes a `{}`: then there is nobody to take the event", record_name(context.db, record))),
+            .label(deletion(context, record, by), format!("deletes {}: then there is nobody to take the event", one_of(&record_name(context.db, record)))),
         Failing::Outside(site) if site != send.site => {
             finding.label(Location::Site(site), "asks the outside, which can always fail: refuse, time out, or be away")
         }

@@ -7,6 +7,7 @@ use super::steps;
 use crate::diagnostic::{Diagnostic, Level, Location};
 use crate::effects::{EffectSpace, Effects, Entry, SendEffect, SendRole, Site, Target, WriteEffect, WriteKind};
 use crate::hir::BodyOwner;
+use crate::resolve::one_of;
 use crate::types::ItemId;
 
 pub static RULE: Rule = Rule {
@@ -150,7 +151,7 @@ fn finding(
 ) -> Diagnostic {
     let words = callable.words();
     let operation = steps::operation_name(context.db, call.operation);
-    let record_name = |record| format!("a `{}`", crate::effects::describe::record_name(context.db, record));
+    let record_name = |record| one_of(&crate::effects::describe::record_name(context.db, record));
     let cell = match write.map(|write| (write, write.cell)) {
         Some((write, Some(cell))) => format!("`{}`", words.cell_of(&write.target, cell)),
         Some((write, None)) => record_name(write.record),

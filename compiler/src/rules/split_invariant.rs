@@ -17,6 +17,7 @@ use crate::facts;
 use crate::hir::{BodyOwner, Expr, ExprKind};
 use crate::items::{ItemHead, items};
 use crate::location::owner_item;
+use crate::resolve::one_of;
 use crate::signature::{HandlerKind, handler_sig, invariant_sig};
 use crate::summary;
 use crate::types::{CellId, ItemId, LocalId};
@@ -242,8 +243,8 @@ fn finding(context: &Context<'_>, chain: &Chain, write: &Access, invariant: Item
     let name = invariant_sig(context.db, invariant).map_or_else(String::new, |sig| sig.name.to_string());
     let done = match (write.cell, write.write) {
         (Some(cell), _) => format!("changes `{}`", cell_path(context.db, cell)),
-        (None, Some(WriteKind::Delete)) => format!("deletes a `{}`", record_name(context.db, write.record)),
-        (None, _) => format!("creates a `{}`", record_name(context.db, write.record)),
+        (None, Some(WriteKind::Delete)) => format!("deletes {}", one_of(&record_name(context.db, write.record))),
+        (None, _) => format!("creates {}", one_of(&record_name(context.db, write.record))),
     };
     let (root, other) = (body_name(context.db, chain.root), cell_path(context.db, missing));
     let where_to = if write.cell == Some(missing) { format!("the `{other}` of the other record") } else { format!("`{other}`") };

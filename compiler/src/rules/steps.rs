@@ -14,7 +14,7 @@ use crate::effects::describe::{body_name, cell_path, record_name};
 use crate::effects::{self, Effects, Entry, FailureCause, SendEffect, SendRole, SendTarget, Site, Target, Trust, WriteEffect, WriteKind};
 use crate::facts;
 use crate::hir::{BodyKind, BodyOwner, Step};
-use crate::resolve::item_name;
+use crate::resolve::{item_name, one_of};
 use crate::signature::{HandlerKind, extern_sig, handler_sig, operation_sig, record_sig};
 use crate::types::{CellId, ItemId, OperationId};
 
@@ -336,7 +336,7 @@ pub fn because(db: &dyn Db, why: &Rejecting, finding: Diagnostic) -> Diagnostic 
             .label(Location::Item(*invariant), format!("the invariant `{}` rejects what would break it", item_name(db, *invariant))),
         Rejecting::Unique(cell) => finding.label(Location::Cell(*cell), "no two have the same"),
         Rejecting::Gone(record, site) => {
-            let label = format!("reads a `{}`, which may be gone by then", record_name(db, *record));
+            let label = format!("reads {}, which may be gone by then", one_of(&record_name(db, *record)));
             finding.label(Location::Site(*site), label).note("what is read before the steps (`let … = …`) is kept with the saga")
         }
         Rejecting::Lacking(record, site) => {
@@ -360,9 +360,9 @@ pub fn reason(db: &dyn Db, why: &Rejecting) -> String {
         Rejecting::Unique(cell) => format!("another record with the same `{}`", cell_path(db, *cell)),
         Rejecting::Invariant(invariant, _) => format!("the invariant `{}`", item_name(db, *invariant)),
         Rejecting::Deleted(record) => format!("the deletion of its `{}` meanwhile", record_name(db, *record)),
-        Rejecting::Gone(record, _) => format!("the deletion of a `{}` that it reads", record_name(db, *record)),
+        Rejecting::Gone(record, _) => format!("the deletion of {} that it reads", one_of(&record_name(db, *record))),
         Rejecting::Lacking(record, site) => {
-            format!("the deletion of a `{}` that `{}` relies on", record_name(db, *record), body_name(db, site.body))
+            format!("the deletion of {} that `{}` relies on", one_of(&record_name(db, *record)), body_name(db, site.body))
         }
         Rejecting::Unmirrored(mirror, _, fails) => format!("the mirror `{}`: {} in it", item_name(db, *mirror), cause(db, *fails)),
         Rejecting::Outside(Some(operation)) => format!("the outside, by `{}`", operation_name(db, *operation)),

@@ -7,6 +7,7 @@ use crate::db::Db;
 use crate::diagnostic::{Diagnostic, Level, Location};
 use crate::effects::describe::{body_name, cell_path, record_name};
 use crate::effects::{SendEffect, WriteEffect, WriteKind};
+use crate::resolve::one_of;
 use crate::types::OperationId;
 
 pub static RULE: Rule = Rule {
@@ -77,7 +78,7 @@ fn said(db: &dyn Db, write: &WriteEffect, mismatch: &Mismatch<'_>, step: &str) -
     let Mismatch { other, why, .. } = mismatch;
     let what = match write.cell {
         Some(cell) => format!("`{}`", cell_path(db, cell)),
-        None => format!("a `{}`", record_name(db, write.record)),
+        None => one_of(&record_name(db, write.record)),
     };
     let did = doing(write.kind);
     let does = other.map_or("", |other| doing(other.kind));

@@ -25,6 +25,7 @@ pub(crate) fn explain(whole: &str, lost: usize, end: usize, place: Place) -> Hab
     // These could begin an operand, so the grammar looks for one after them.
     let counted = text[lost..].starts_with("--") || text[lost..].starts_with("++");
     let at = if counted { lost } else { skip_space(text, at) };
+    let at = word_start(text, at, lost);
     if let Some(habit) = habits::token(text, lost, at, place) {
         return habit;
     }
@@ -95,6 +96,16 @@ fn skip_space(text: &str, at: usize) -> usize {
     let content = rest.trim_start_matches([' ', '\t', '\r', '\n']);
     // At the end of a line the error is there, not on the next line.
     if content.is_empty() || rest[..rest.len() - content.len()].contains('\n') { at } else { text.len() - content.len() }
+}
+
+/// Where the word begins that a place is inside of: what is wrong is the whole word.
+fn word_start(text: &str, at: usize, lost: usize) -> usize {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if !text[at..].starts_with(is_word) {
+        return at;
+    }
+    let before = text[..at].trim_end_matches(is_word).len();
+    if before >= lost { before } else { at }
 }
 
 /// What stands at a place, in words, and where it ends.

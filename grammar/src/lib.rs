@@ -22,7 +22,7 @@ pub mod syntax;
 pub use format::{FormatError, format};
 pub use habits::{function_elsewhere, is_none_elsewhere, is_word_elsewhere, sql_statement, type_elsewhere};
 pub use lexeme::{Lexeme, LexemeKind, goes_on, lexemes};
-pub use literal::is_reserved;
+pub use literal::{is_reserved, lower_snake};
 pub use statements::{ParsedStatements, parse_statements};
 use syntax::{File, Name, Span};
 

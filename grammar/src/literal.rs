@@ -147,7 +147,7 @@ pub fn is_reserved(word: &str) -> bool {
 }
 
 /// `userName`, `UserName` and `User_Name` as `user_name`.
-pub(crate) fn lower_snake(word: &str) -> String {
+pub fn lower_snake(word: &str) -> String {
     let mut out = String::with_capacity(word.len() + 4);
     let bytes = word.as_bytes();
     for (index, byte) in bytes.iter().enumerate() {

@@ -7,86 +7,10 @@ use crate::literal;
 use crate::syntax::Name;
 
 /// Words that stand before the name of what is declared, here or in other languages.
-const DECLARING: &[&str] = &[
-    "record",
-    "struct",
-    "enum",
-    "fn",
-    "extern",
-    "mirror",
-    "invariant",
-    "eventually",
-    "space",
-    "cell",
-    "derived",
-    "handler",
-    "internal",
-    "saga",
-    "let",
-    "step",
-    "pivot",
-    "class",
-    "object",
-    "interface",
-    "type",
-    "trait",
-    "entity",
-    "model",
-    "table",
-    "TABLE",
-    "data",
-    "sealed",
-    "case",
-    "abstract",
-    "final",
-    "export",
-    "default",
-    "pub",
-    "public",
-    "private",
-    "protected",
-    "static",
-    "readonly",
-    "override",
-    "async",
-    "function",
-    "def",
-    "func",
-    "fun",
-    "fn",
-    "method",
-    "sub",
-    "proc",
-    "const",
-    "var",
-    "val",
-    "mut",
-    "auto",
-    "field",
-    "property",
-    "attribute",
-    "state",
-    "column",
-    "get",
-    "set",
-    "computed",
-    "getter",
-    "event",
-    "action",
-    "command",
-    "on",
-    "union",
-    "namespace",
-    "module",
-    "CREATE",
-    "create",
-    "IF",
-    "NOT",
-    "EXISTS",
-    "message",
-    "service",
-    "def",
-];
+const DECLARING: &str = "record struct enum fn extern mirror invariant eventually space cell derived handler internal saga let step pivot class object \
+    interface type trait entity model table TABLE data sealed case abstract final export default pub public private protected \
+    static readonly override async function def func fun method sub proc const var val mut auto field property attribute state \
+    column get set computed getter event action command on union namespace module CREATE create IF NOT EXISTS message service";
 
 /// The names that a text which begins with what was lost was to declare.
 pub(crate) fn names(text: &str, place: Place) -> Vec<Name> {
@@ -94,7 +18,7 @@ pub(crate) fn names(text: &str, place: Place) -> Vec<Name> {
     let mut declares = false;
     loop {
         let word = crate::habits::word(rest);
-        if word.is_empty() || !DECLARING.contains(&word) {
+        if word.is_empty() || !DECLARING.split(' ').any(|declaring| declaring == word) {
             break;
         }
         declares = true;
@@ -107,7 +31,8 @@ pub(crate) fn names(text: &str, place: Place) -> Vec<Name> {
         Place::File | Place::Record | Place::Extern => name(first).into_iter().collect(),
         // A statement is a declaration with one of those words, or as `x := 1`.
         Place::Block | Place::ValueBlock | Place::Saga | Place::StmtArms => {
-            if !declares && !(behind.starts_with(":=") || behind.starts_with(',')) {
+            let is_pair_or_walrus = behind.starts_with(":=") || behind.starts_with(',');
+            if !declares && !is_pair_or_walrus {
                 return Vec::new();
             }
             let end = rest.find(['=', '\n']).unwrap_or(rest.len());

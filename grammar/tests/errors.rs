@@ -450,6 +450,9 @@ fn what_was_meant_is_read() {
         "fn f(a: Int) -> Line { Line { a, count = 1, sku: \"\" } }",
         "record R in home {\n  quantity: Int = 0\n  cell price Int\n  count Int\n  cell tags: Text[] = []\n}",
         "record R in home {\n  handler total(): Int { return 'x' + 'y' }\n  handler double() => Int { return 2 }\n}",
+        "record R in home {\n  cell x: \n  cell id: Text key\n  cell n: Int = // So.\n  cell m: Int\n  derived d:\n  handler h() { }\n}",
+        "test \"x\" {\n  a.\n  require self.\n  let b = a.map(l => l.)\n  let c =\n  require c\n  self.a = \n  send a.b()\n  self.b +=\n}",
+        "test \"x\" { if self.n inxs { a() } }",
         "test \"x\" { let a = create Item in home { sku = \"a\", price = 2 } }",
     ];
     insta::assert_snapshot!(shown.map(|text| format!("{text}\n{}", recovered(text))).join("\n"));

@@ -84,7 +84,7 @@ fn well_formed(new: &str, is_type: bool) -> Result<(), Refused> {
     } else if is_type && (!upper || new.contains('_')) {
         format!("a type is written in UpperCamel, which `{new}` is not")
     } else if !is_type && new.bytes().any(|b| b.is_ascii_uppercase()) {
-        format!("only types have capital letters: write `{}`", new.to_lowercase())
+        format!("only types have capital letters: write `{}`", patternc_grammar::lower_snake(new))
     } else {
         return Ok(());
     };

@@ -24,7 +24,13 @@ fn check(context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
             let can_fail = pieces.iter().any(|piece| split_update::can_fail(callable, piece, of));
             // What is torn apart by the same `try` says all of this, and more.
             let split = || pieces.iter().any(|piece| split_update::split(callable, piece, of).is_some());
-            if can_fail && !answers(&catch.stmts) && !pieces.iter().any(|piece| acts(callable, piece, of)) && !split() {
+            if !can_fail || answers(&catch.stmts) || pieces.iter().any(|piece| acts(callable, piece, of)) {
+                continue;
+            }
+            // The way out makes use of its name.
+            let name = Location::Span(context.file, callable.body.locals[error.0 as usize].span);
+            findings.retain(|known| known.rule != super::unused_name::RULE.name || known.primary.at != name);
+            if !split() {
                 let message =
                     format!("a failure inside this `try` of `{}` is forgotten: the transaction commits as if nothing had happened", callable.name());
                 let finding = RULE.at(Location::Span(context.file, catch.span), "does nothing about the failure", message);

@@ -251,6 +251,16 @@ impl Builder<'_> {
                     let span = expr.span.to(span);
                     expr = Expr { kind: ExprKind::Index { base: Box::new(expr), index: Box::new(index) }, span };
                 }
+                Some(Rule::lost_field) => {
+                    let token = self.leaf();
+                    let whole = expr.span.to(self.token_span(token));
+                    self.lose(whole);
+                    let end = Span { start: whole.end, end: whole.end };
+                    let sign = self.slice(token);
+                    self.wrong(end, format!("expected a name behind the `{sign}`"), "such as that of a cell, a method or a handler");
+                    expr = Expr { kind: ExprKind::Error, span: whole };
+                    self.height = 0;
+                }
                 Some(Rule::foreign_cast) => expr = self.cast(&expr),
                 Some(Rule::args) => {
                     let (_, span) = self.bracketed();

@@ -319,6 +319,7 @@ impl Builder<'_> {
                         self.wrong(span, "a cell has one `inverse`", "leave one of them out");
                     }
                 }
+                Rule::lost_value => cell.default = Some(self.lost_value()),
                 _ => cell.default = Some(self.expr()),
             }
         }

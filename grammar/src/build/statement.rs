@@ -248,6 +248,9 @@ impl Builder<'_> {
 
     /// What a name or a cell is given.
     fn assigned(&mut self) -> Expr {
+        if self.sees(Rule::lost_value) {
+            return self.lost_value();
+        }
         if !self.sees(Rule::sent_value) {
             return self.expr();
         }
@@ -263,6 +266,16 @@ impl Builder<'_> {
             "go on with the result in an arm: `send … then { ok(result) => { … } err(e) => { … } }`"
         };
         self.wrong(word, "a `send` has no value here: it is delivered after this transaction has committed", arm);
+        Expr { kind: ExprKind::Error, span }
+    }
+
+    /// The value that is missing behind a `=` or `+=`.
+    pub(super) fn lost_value(&mut self) -> Expr {
+        let token = self.leaf();
+        self.last = token.start;
+        let span = self.span(token.start, token.start);
+        self.lose(span);
+        self.wrong(span, "expected an expression, found the end of the line", "such as a name, a number, a text, or a call");
         Expr { kind: ExprKind::Error, span }
     }
 

@@ -18,6 +18,9 @@ pub(super) struct Commas {
 impl Builder<'_> {
     /// A type: a name, and what follows it.
     pub(super) fn type_expr(&mut self) -> TypeExpr {
+        if self.sees(Rule::lost_type) {
+            return self.lost_type();
+        }
         let first = self.at;
         let after = self.tokens[first].next as usize;
         if self.tokens[after..self.limit].first().is_some_and(|token| token.rule == Rule::foreign_union) && self.is_absent() {
@@ -26,6 +29,16 @@ impl Builder<'_> {
         }
         let ty = self.plain_type();
         if self.sees(Rule::foreign_union) { self.union(first, Some(ty)) } else { ty }
+    }
+
+    /// The type that is missing behind a `:`, before the next member.
+    fn lost_type(&mut self) -> TypeExpr {
+        let last = self.last;
+        self.leaf();
+        self.last = last + self.text[last as usize..].find(':').map_or(0, |sign| sign as u32 + 1);
+        let span = self.span(self.last, self.last);
+        self.wrong(span, "expected a type, found the end of the line", "such as `Text`, `Int`, `List<Text>`, or the name of a record");
+        TypeExpr { kind: TypeKind::Error, span }
     }
 
     /// Whether a name is what other languages say of a value that is absent.

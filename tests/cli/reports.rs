@@ -124,6 +124,11 @@ fn junit() {
     well_formed(&tested);
     assert!(tested.contains("<testsuite name=\"t.pattern\" tests=\"2\" failures=\"1\" errors=\"0\" skipped=\"0\">"), "{tested}");
     assert!(tested.contains("<testcase name=\"one &lt; two\" classname=\"t.pattern\"/>") && tested.contains("--seed 1"), "{tested}");
+    assert!(tested.contains("message=\"this does not hold: `expect 1 + 1 == 3`\""), "{tested}");
+    let output = patternc(folder.path()).args(["test", "--output-format", "github"]).output().expect("the binary of the test starts");
+    let tested = String::from_utf8(output.stdout).expect("annotations are text");
+    let failed = "::error file=t.pattern,line=2,col=16,title=test \"wrong\"::this does not hold: `expect 1 + 1 == 3`%0A";
+    assert!(tested.starts_with(failed) && tested.ends_with("\n1 passed, 1 failed\n"), "{tested}");
 }
 
 #[test]

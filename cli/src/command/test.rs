@@ -84,6 +84,8 @@ enum Format {
     Json,
     /// JUnit XML.
     Junit,
+    /// Annotations of GitHub Actions: each test that failed, where it did.
+    Github,
 }
 
 /// A test with how all of its runs went: the first failure, or the last success.
@@ -95,8 +97,16 @@ struct Ran {
     runs: u64,
     /// Transactions that had to run again, over all runs.
     conflicts: u64,
-    /// Where the failure is.
-    failed_at: Option<(String, Position)>,
+    failed: Option<Failed>,
+}
+
+/// The failure of a test, as it is shown.
+struct Failed {
+    path: String,
+    at: Position,
+    /// What went wrong, with the expectation that did not hold.
+    message: String,
+    notes: Vec<String>,
 }
 
 pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
@@ -153,6 +163,15 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
                 writeln!(out, "{} passed, {failed} failed", ran.len() - failed)?;
             }
         }
+        Format::Github => {
+            for ran in &ran {
+                if let Some(failed) = &ran.failed {
+                    let title = format!("test \"{}\"", ran.report.name);
+                    render::github::error(&mut out, &failed.path, failed.at, &title, &whole(ran))?;
+                }
+            }
+            writeln!(out, "{} passed, {failed} failed", ran.len() - failed)?;
+        }
         Format::Junit => render::junit::write_suites(&mut out, "patternc test", &suites(&ran))?,
         Format::Json => {
             let tests: Vec<Value> = ran.iter().map(json).collect();
@@ -198,8 +217,17 @@ fn run_test(
         runs += 1;
         conflicts += report.counters.conflicts;
         if !report.passed() || runs == arguments.runs {
-            let failed_at = report.failure.as_ref().map(|f| place(project, program, f.at));
-            return Ok(Ran { report, path, start, runs, conflicts, failed_at });
+            let failed = report.failure.as_ref().map(|failure| {
+                let (path, at) = place(project, program, failure.at);
+                let text = project.text_of(&program.files[failure.at.file.index()]);
+                let written = text.get(failure.at.start as usize..failure.at.end as usize).unwrap_or_default();
+                let message = match written.lines().next() {
+                    Some(line) if failure.message == simulate::DOES_NOT_HOLD => format!("{}: `{line}`", failure.message),
+                    _ => failure.message.clone(),
+                };
+                Failed { path, at, message, notes: failure.notes.clone() }
+            });
+            return Ok(Ran { report, path, start, runs, conflicts, failed });
         }
     }
 }
@@ -215,9 +243,9 @@ fn write_full(out: &mut impl Write, ran: &Ran) -> io::Result<()> {
     }
     let about = if about.is_empty() { String::new() } else { format!(" ({})", about.join(", ")) };
     writeln!(out, "{mark:<6} {}:{}: {}{about}", ran.path, ran.start.line, ran.report.name)?;
-    if let (Some(failure), Some((path, at))) = (&ran.report.failure, &ran.failed_at) {
-        writeln!(out, "       {path}:{}:{}: {}", at.line, at.column, failure.message)?;
-        for note in &failure.notes {
+    if let Some(Failed { path, at, message, notes }) = &ran.failed {
+        writeln!(out, "       {path}:{}:{}: {message}", at.line, at.column)?;
+        for note in notes {
             writeln!(out, "         {note}")?;
         }
         writeln!(out, "         the same run again: --seed {}", ran.report.seed)?;
@@ -225,17 +253,20 @@ fn write_full(out: &mut impl Write, ran: &Ran) -> io::Result<()> {
     Ok(())
 }
 
+/// All that is said of a test that failed.
+fn whole(ran: &Ran) -> String {
+    let Some(Failed { message, notes, .. }) = &ran.failed else { return String::new() };
+    let again = format!("the same run again: --seed {}", ran.report.seed);
+    [message].into_iter().chain(notes).chain([&again]).map(String::as_str).collect::<Vec<_>>().join("\n")
+}
+
 /// A suite for each file.
 fn suites(ran: &[Ran]) -> Vec<Suite> {
     let mut suites: Vec<Suite> = Vec::new();
     for ran in ran {
-        let failure = ran.report.failure.as_ref().zip(ran.failed_at.as_ref()).map(|(failure, (path, at))| {
-            let mut text = format!("{path}:{}:{}: {}", at.line, at.column, failure.message);
-            for note in &failure.notes {
-                text.push_str(&format!("\n{note}"));
-            }
-            text.push_str(&format!("\nthe same run again: --seed {}", ran.report.seed));
-            Failure { kind: "failed".to_owned(), message: failure.message.clone(), text }
+        let failure = ran.failed.as_ref().map(|Failed { path, at, message, .. }| {
+            let text = format!("{path}:{}:{}: {}", at.line, at.column, whole(ran));
+            Failure { kind: "failed".to_owned(), message: message.clone(), text }
         });
         let case = Case { name: ran.report.name.to_string(), outcome: failure.map_or(Outcome::Passed, Outcome::Failed) };
         match suites.last_mut() {
@@ -256,10 +287,8 @@ fn json(ran: &Ran) -> Value {
         "seed": ran.report.seed,
         "conflicts": ran.conflicts,
     });
-    if let (Some(failure), Some((path, at))) = (&ran.report.failure, &ran.failed_at) {
-        object["failure"] = json!({
-            "path": path, "line": at.line, "column": at.column, "message": failure.message, "notes": failure.notes,
-        });
+    if let Some(Failed { path, at, message, notes }) = &ran.failed {
+        object["failure"] = json!({ "path": path, "line": at.line, "column": at.column, "message": message, "notes": notes });
     }
     object
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use patternc_compiler::diagnostic::Level;
 
-use super::Report;
+use super::{Position, Report};
 
 pub fn write(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
     for report in reports {
@@ -33,6 +33,12 @@ pub fn write(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
         writeln!(out, "::{command} {}::{}", properties.join(","), data(&text))?;
     }
     Ok(())
+}
+
+/// An error at a place.
+pub fn error(out: &mut impl Write, path: &str, at: Position, title: &str, text: &str) -> io::Result<()> {
+    let (line, column) = (at.line, at.column);
+    writeln!(out, "::error file={},line={line},col={column},title={}::{}", property(path), property(title), data(text))
 }
 
 /// Escaped as GitHub's own toolkit does.

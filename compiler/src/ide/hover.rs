@@ -10,9 +10,12 @@ use super::names::{names, record_at, types};
 use super::words;
 use crate::bodies::bodies;
 use crate::db::{Db, SourceFile};
+use crate::effects::{self, Effects};
 use crate::hir::{Body, LocalKind};
+use crate::resolve::item_name;
 use crate::rules;
-use crate::types::{ItemId, Place, Ty};
+use crate::signature::{Home, cell_sig};
+use crate::types::{CellId, ItemId, Place, Ty};
 
 /// What is said about a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,11 +62,16 @@ pub fn about(db: &dyn Db, definition: Definition) -> Option<String> {
         text.push_str(docs);
     }
     let typed = match definition {
-        Definition::Cell(id) => crate::signature::cell_sig(db, id).map(|sig| &sig.ty),
+        Definition::Cell(id) => cell_sig(db, id).map(|sig| &sig.ty),
         _ => None,
     };
     if let Some(place) = typed.and_then(|ty| place_of(db, None, ty)) {
         text.push_str(&format!("\n\nThe record is {place}."));
+    }
+    if let Definition::Cell(id) = definition
+        && cell_sig(db, id).is_some_and(|sig| !sig.derived)
+    {
+        text.push_str(&format!("\n\n{}", kept(db, id)));
     }
     if let Some(body) = body_of(db, definition) {
         let lines = effect_lines(db, body);
@@ -73,6 +81,28 @@ pub fn about(db: &dyn Db, definition: Definition) -> Option<String> {
         }
     }
     Some(text)
+}
+
+/// Where a cell is kept, and who writes it, as far as its own file says.
+fn kept(db: &dyn Db, cell: CellId) -> String {
+    let space = match crate::resolve::home(db, cell.record) {
+        Home::Plain(space) => format!("Kept in `{}`", item_name(db, space)),
+        Home::Family(space) => format!("Kept in a space of `{}`", item_name(db, space)),
+        Home::Floating => "Kept in the space of its record".to_owned(),
+    };
+    let writes = |piece: &&Effects| piece.writes.iter().any(|write| write.cell == Some(cell) && write.path.is_empty());
+    let writes_it = |owner| effects::own(db, owner).is_some_and(|body| body.own.pieces().iter().any(writes));
+    let mut writers: Vec<String> = Vec::new();
+    for body in &bodies(db, cell.record.file).bodies {
+        let name = format!("`{}`", effects::describe::body_name(db, body.owner));
+        if writes_it(body.owner) && !writers.contains(&name) {
+            writers.push(name);
+        }
+    }
+    match &writers[..] {
+        [] => format!("{space}."),
+        writers => format!("{space}, written by {}.", writers.join(", ")),
+    }
 }
 
 fn local(db: &dyn Db, file: SourceFile, span: Span) -> Option<String> {

@@ -139,6 +139,8 @@ fn hover_says_type_place_effects_and_words() {
     let target = at("target in self");
     assert!(target.contains("target: Person") && target.contains("In `home`."), "{target}");
     assert!(at("degree > 1").contains("derived Person.degree: Int"));
+    assert!(at("name: Text\n").contains("Kept in `home`, written by `Person.touch`."), "{}", at("name: Text\n"));
+    assert!(at("members: Set").contains("Kept in `home`, written by `Person.link`."), "{}", at("members: Set"));
 }
 
 #[test]

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use patternc_program::{Program, Test};
 
 pub use self::disk::{Disk, Fault, MemoryDisk, Opener, ReopenedDisk};
-pub use self::report::{TestFailure, TestReport};
+pub use self::report::{DOES_NOT_HOLD, TestFailure, TestReport};
 use self::script::Script;
 pub use self::world::{Mishaps, Outside, Request, World};
 use crate::limits::Limits;

@@ -5,6 +5,9 @@ use patternc_program::{Source, Test};
 use crate::engine::Counters;
 use crate::store::StoreError;
 
+/// What is said of an expectation that is not so.
+pub const DOES_NOT_HOLD: &str = "this does not hold";
+
 /// How a test went with one seed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TestReport {

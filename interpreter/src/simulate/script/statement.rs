@@ -238,7 +238,7 @@ impl<'p, W: Stage> Script<'p, W> {
         }
         let program = self.program.clone();
         let notes = expectation::explain(&program, cond, &mut |expr| self.value(thread, expr, None).ok());
-        Err(TestFailure { at, message: "this does not hold".to_owned(), notes })
+        Err(TestFailure { at, message: crate::simulate::DOES_NOT_HOLD.to_owned(), notes })
     }
 
     pub(super) fn show(&self, value: &Value, ty: &Type) -> String {

@@ -472,6 +472,7 @@ fn shells_complete_the_names_of_rules() {
     };
     assert!(after("--error").contains("cross-space-write") && after("--error").contains("late-check"));
     assert!(!after("--ignore").contains("cross-space-write") && after("--ignore").contains("late-check"));
+    assert!(!after("--deployment").contains("compgen") && after("--baseline").contains("compgen"), "a deployment is no file");
     let help = patternc(folder.path()).args(["check", "--help"]).output().expect("the binary of the test starts");
     assert!(!seen(&help).contains("cross-space-write"), "all the names would be too many there");
     let wrong = patternc(folder.path()).args(["check", "--ignore", "late-chek"]).output().expect("the binary of the test starts");

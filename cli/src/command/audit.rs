@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::ValueEnum;
+use clap::{ValueEnum, ValueHint};
 use patternc_compiler::lower;
 use patternc_interpreter::audit::{Audit, audit};
 use patternc_interpreter::host::{Host, SystemHost};
@@ -23,7 +23,7 @@ pub struct Arguments {
     #[arg(default_value = ".")]
     path: PathBuf,
     /// A deployment of `patternc.yaml`; its `default-deployment` unless given.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     deployment: Option<String>,
     /// How findings are written.
     #[arg(long, value_enum, default_value_t = Format::Full)]

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::ValueEnum;
+use clap::{ValueEnum, ValueHint};
 use patternc_compiler::check::{CheckOptions, Deployments};
 use patternc_compiler::diagnostic::Level;
 
@@ -40,7 +40,7 @@ pub struct Arguments {
     #[arg(long)]
     error_on_warning: bool,
     /// Judge the patterns under this deployment of `patternc.yaml` only; under each of them unless given.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     deployment: Option<String>,
     /// Follow the ways out that change nothing but what is wrong.
     #[arg(long)]

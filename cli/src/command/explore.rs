@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use clap::ValueEnum;
+use clap::{ValueEnum, ValueHint};
 use patternc_compiler::lower;
 use patternc_interpreter::explore::{Bounds, Explorer, Outcome, Progress};
 use patternc_program::{Program, Source, Test};
@@ -30,7 +30,7 @@ pub struct Arguments {
     #[command(flatten)]
     chosen: Chosen,
     /// Which spaces share a store: as in this deployment. Without one, all of them do.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     deployment: Option<String>,
     /// How often the process may die.
     #[arg(long, default_value_t = 1)]
@@ -48,13 +48,13 @@ pub struct Arguments {
     #[arg(long, default_value_t = 1_000)]
     depth: u32,
     /// Make up tests: every set of at most so many events that come at once, from the signatures of the handlers.
-    #[arg(long, value_name = "N", conflicts_with = "filter", value_parser = clap::value_parser!(u8).range(1..))]
+    #[arg(long, value_name = "N", value_hint = ValueHint::Other, conflicts_with = "filter", value_parser = clap::value_parser!(u8).range(1..))]
     events: Option<u8>,
     /// How many records of each type the tests that are made up have.
-    #[arg(long, value_name = "M", requires = "events", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..))]
+    #[arg(long, value_name = "M", value_hint = ValueHint::Other, requires = "events", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..))]
     records: u8,
     /// How many sets of events are tried at most.
-    #[arg(long, value_name = "N", requires = "events", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", value_hint = ValueHint::Other, requires = "events", default_value_t = 10_000)]
     sets: usize,
     /// How results are written.
     #[arg(long, value_enum, default_value_t = Format::Full)]

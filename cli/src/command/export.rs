@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::ValueHint;
 use patternc_compiler::lower;
 use patternc_interpreter::store::archive::{self, ExportError};
 use patternc_interpreter::store::state::State;
@@ -21,7 +22,7 @@ pub struct Arguments {
     #[arg(default_value = ".")]
     path: PathBuf,
     /// A deployment of `patternc.yaml`; its `default-deployment` unless given.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     deployment: Option<String>,
     /// The file to write, which appears once it is whole; the standard output unless given.
     #[arg(long, short, value_name = "FILE")]

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::ValueEnum;
+use clap::{ValueEnum, ValueHint};
 use patternc_compiler::graph::picture::picture;
 use patternc_compiler::graph::table::table;
 
@@ -21,7 +21,7 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Only what leads to this handler, and what it leads to: `Person.link`.
-    #[arg(long, value_name = "HANDLER")]
+    #[arg(long, value_name = "HANDLER", value_hint = ValueHint::Other)]
     of: Option<String>,
     /// A table of what each handler reads, writes and sends, where, and how it can fail.
     #[arg(long)]

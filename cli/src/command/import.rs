@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::ValueHint;
 use patternc_compiler::lower;
 use patternc_interpreter::audit::audit;
 use patternc_interpreter::host::{Host, SystemHost};
@@ -25,7 +26,7 @@ pub struct Arguments {
     #[arg(default_value = ".")]
     path: PathBuf,
     /// A deployment of `patternc.yaml`; its `default-deployment` unless given.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     deployment: Option<String>,
     /// What `patternc export` has written; the standard input unless given.
     #[arg(long, short, value_name = "FILE")]

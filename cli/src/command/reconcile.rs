@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::ValueEnum;
+use clap::{ValueEnum, ValueHint};
 use patternc_compiler::lower;
 use patternc_interpreter::duration;
 use patternc_interpreter::runtime::Runtime;
@@ -29,10 +29,10 @@ pub struct Arguments {
     #[arg(long, default_value = ".", value_name = "PATH")]
     path: PathBuf,
     /// A deployment of `patternc.yaml`; its `default-deployment` unless given.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     deployment: Option<String>,
     /// How long the other side may leave it waiting, as `30s`, `10m` or `2h`.
-    #[arg(long, default_value = "10m", value_name = "DURATION", value_parser = duration)]
+    #[arg(long, default_value = "10m", value_name = "DURATION", value_hint = ValueHint::Other, value_parser = duration)]
     timeout: Duration,
     /// How results are written.
     #[arg(long, value_enum, default_value_t = Output::Full)]

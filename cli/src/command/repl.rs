@@ -28,6 +28,7 @@ use self::interrupt::{Breaks, INTERRUPTED};
 use self::session::Session;
 use self::start::Settings;
 use crate::fault::Fault;
+use clap::ValueHint;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -35,7 +36,7 @@ pub struct Arguments {
     #[arg(default_value = ".")]
     path: PathBuf,
     /// A deployment of `patternc.yaml`; its `default-deployment` unless given. Without any, data is kept in memory and ends with the prompt.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     deployment: Option<String>,
     /// Run without a deployment: data is kept in memory, and what the outside answers is `given`.
     #[arg(long, conflicts_with = "deployment")]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::ValueEnum;
+use clap::{ValueEnum, ValueHint};
 use patternc_compiler::lower;
 use patternc_interpreter::runtime::Found;
 use serde_json::{Value, json};
@@ -18,10 +18,10 @@ use crate::{deployment, owner, project, stores};
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The id of a parked event, as `patternc status` shows it; all of them unless given.
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_hint = ValueHint::Other)]
     id: Option<String>,
     /// It is done after all: goes on as if it had answered this, in JSON; without a value where there is no result.
-    #[arg(long, value_name = "RESULT", num_args = 0..=1, requires = "id", conflicts_with = "not_done")]
+    #[arg(long, value_name = "RESULT", value_hint = ValueHint::Other, num_args = 0..=1, requires = "id", conflicts_with = "not_done")]
     done: Option<Option<String>>,
     /// Nothing of it is done: does it anew, also if it must not happen twice.
     #[arg(long, requires = "id")]
@@ -30,7 +30,7 @@ pub struct Arguments {
     #[arg(long, value_name = "PATH", default_value = ".")]
     path: PathBuf,
     /// A deployment of `patternc.yaml`; its `default-deployment` unless given.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     deployment: Option<String>,
     /// How it is written.
     #[arg(long, value_enum, default_value_t = Format::Full)]

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::ValueHint;
 use patternc_compiler::lower;
 use patternc_interpreter::engine::Stage;
 use patternc_interpreter::failure::{Failure, FailureKind};
@@ -32,13 +33,13 @@ pub struct Arguments {
     #[arg(default_value = ".")]
     path: PathBuf,
     /// A deployment of `patternc.yaml`; its `default-deployment` unless given.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     deployment: Option<String>,
     /// Events as JSON Lines; the standard input unless given.
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
     /// Lose the data of this cell (`Person.nick`) or record type (`Person`), which the patterns no longer have.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     discard: Vec<String>,
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use clap::ValueEnum;
+use clap::{ValueEnum, ValueHint};
 use patternc_compiler::lower;
 use patternc_interpreter::json::time_text;
 use patternc_interpreter::store::format::glance::{Glance, StoredEvent};
@@ -29,7 +29,7 @@ pub struct Arguments {
     #[arg(default_value = ".")]
     path: PathBuf,
     /// A deployment of `patternc.yaml`; its `default-deployment` unless given.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     deployment: Option<String>,
     /// How it is written.
     #[arg(long, value_enum, default_value_t = Format::Full)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::ValueEnum;
+use clap::{ValueEnum, ValueHint};
 use patternc_compiler::check::Deployments;
 use patternc_compiler::config;
 use patternc_compiler::lower;
@@ -25,7 +25,7 @@ use crate::render::{self, Position};
 #[derive(clap::Args)]
 pub struct Chosen {
     /// Only tests whose name contains this.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_hint = ValueHint::Other)]
     filter: Option<String>,
     /// Only the test whose whole name that is.
     #[arg(long, requires = "filter")]
@@ -58,7 +58,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
     /// Which spaces share a store: as in this deployment. Without one, all of them do.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     deployment: Option<String>,
     /// Where the data of a test is kept.
     #[arg(long, value_enum, default_value_t = Store::Memory)]

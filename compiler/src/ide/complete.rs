@@ -186,7 +186,15 @@ fn readings(text: &str, at: usize, around: &Around) -> Vec<Reading> {
         Some("handler" | "internal") => {
             add(" { }", |position| matches!(position, Position::Cell(_) | Position::Space { .. } | Position::Place(_)))
         }
-        Some("if" | "else" | "for" | "match") => add(" { }", |_| true),
+        Some("if" | "else" | "for" | "match") => {
+            add(" { }", |_| true);
+            // Nor may the brackets in that be closed.
+            let inner = around.open.iter().rev().take_while(|open| open.at >= line && open.bracket != b'{');
+            let closing: String = inner.map(|open| if open.bracket == b'(' { ')' } else { ']' }).collect();
+            if !closing.is_empty() {
+                add(&format!("{closing} {{ }}"), |_| true);
+            }
+        }
         Some("let") if text[line..at].contains(':') => add(" = none", |position| matches!(position, Position::Type | Position::Place(_))),
         _ => {}
     }
@@ -280,6 +288,7 @@ impl Completer<'_> {
             Position::Signature => self.words(words::SIGNATURE),
             Position::CellMark => self.words(words::CELL_MARKS),
             Position::Statement | Position::Expression if self.site.in_saga && self.is_behind_step() => self.words(words::UNDO),
+            Position::Statement | Position::Expression if let Some(marks) = self.behind_send() => self.words(marks),
             Position::Statement => {
                 self.words(if self.site.in_test { words::TEST_STATEMENTS } else { words::STATEMENTS });
                 if self.site.in_saga {
@@ -354,6 +363,22 @@ impl Completer<'_> {
         let before = &self.own.text(self.db)[..self.at as usize];
         let line = before[before.rfind('\n').map_or(0, |newline| newline + 1)..].trim();
         line.starts_with("step ") && line.ends_with(')')
+    }
+
+    /// What can follow a `send` that stands before the word at the cursor.
+    fn behind_send(&self) -> Option<&'static [(&'static str, &'static str, &'static str)]> {
+        let before = &self.own.text(self.db)[..self.at as usize];
+        let line = &before[before.rfind('\n').map_or(0, |newline| newline + 1)..];
+        let (_, sent) =
+            line.rsplit_once("send ").filter(|(before, _)| !before.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))?;
+        let is_open = !around(sent, sent.len()).open.is_empty();
+        let sent = sent.strip_suffix(' ').map(str::trim_end).filter(|_| !is_open)?;
+        match sent.rsplit_once(" after ") {
+            _ if sent.contains(" then ") => None,
+            Some((_, time)) if !time.trim().is_empty() => Some(&words::SEND_MARKS[..1]),
+            None if sent.ends_with([')', '}']) => Some(words::SEND_MARKS),
+            _ => None,
+        }
     }
 
     /// What stands behind the word at the cursor on its line.

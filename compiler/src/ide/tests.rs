@@ -399,6 +399,32 @@ fn steps_are_offered_with_what_undoes_them() {
 }
 
 #[test]
+fn what_follows_a_send_is_offered() {
+    let handler = |stmt: &str| {
+        format!("use \"people.pattern\" {{ Person, home }}\nrecord R in home {{\n  cell p: Person\n  handler h() {{\n    {stmt}\n  }}\n}}")
+    };
+    assert_eq!(offered(&handler("send self.p.link(self.p) |")), ["after", "then"]);
+    assert_eq!(offered(&handler("send self.p.link(self.p) th|")), ["after", "then"]);
+    assert_eq!(offered(&handler("return send self.p.link(self.p) |")), ["after", "then"]);
+    assert_eq!(offered(&handler("send create Person in home { name: \"a\" } |")), ["after", "then"]);
+    assert_eq!(offered(&handler("send self.p.link(self.p) after 5m |")), ["then"]);
+    assert!(!offered(&handler("send self.p.link(|)")).contains(&"then".to_owned()));
+}
+
+#[test]
+fn cells_are_offered_before_the_brackets_of_a_condition_are_closed() {
+    let handler = |stmt: &str| {
+        format!(
+            "use \"people.pattern\" {{ Person, home }}\nrecord R in home {{\n  cell ps: Set<Person> = Set[]\n  handler h() {{\n    {stmt}\n  }}\n}}"
+        )
+    };
+    for stmt in ["if let c = self.ps.find(o => o.|", "if self.ps.any(o => o.|", "for o in self.ps.filter(o => o.|"] {
+        let found = offered(&handler(stmt));
+        assert!(found.contains(&"degree".to_owned()) && !found.contains(&"Person".to_owned()), "{stmt}: {found:?}");
+    }
+}
+
+#[test]
 fn records_and_spaces_of_other_files_come_with_their_imports() {
     let (mut db, file, at) = project("test \"t\" {\n  let p = create Pers|\n}");
     let items = complete(&mut db, &mut Scratch::default(), file, at).items;

@@ -96,6 +96,12 @@ pub(super) const STEPS: Words = &[
 
 pub(super) const UNDO: Words = &[("undo", "undo ${1:call}", "takes the step back")];
 
+/// As they are inserted; what they are, the words inside of others say.
+pub(super) const SEND_MARKS: Words = &[
+    ("then", "then {\n  ok(${1:result}) => { $0 \\}\n  err(${2:e}) => { fail $2.message \\}\n\\}", "what happens once it is answered"),
+    ("after", "after ${1:5m}", "it goes when this time has passed"),
+];
+
 pub(super) const OPERATIONS: Words =
     &[("operation", "${1:name}(${2:x}: ${3:Text}) -> ${4:Text} ${5|readonly,idempotent|}", "what the outside can be asked to do")];
 

@@ -238,7 +238,9 @@ fn a_call_that_may_not_be_repeated_is_not_begun_while_it_is_held() {
 fn a_runtime_that_begins_held_makes_no_call_that_was_on_its_way() {
     let callee = Arc::new(Shaky(AtomicU32::new(1)));
     let runtime = open(memory(&program()), Some(callee.clone()));
-    ["x", "y"].map(|id| create(&runtime, id));
+    for id in ["x", "y"] {
+        create(&runtime, id);
+    }
     runtime.hold();
     for (id, name) in [("x", "take"), ("y", "charge")] {
         let _ = runtime.submit(runtime.session(), None, None, action(id, name, vec![Value::Int(3)]));

@@ -32,7 +32,7 @@ const DECLARES: &[&str] =
 pub fn declares(text: &str) -> bool {
     let first = text.trim_start();
     let begins = |word: &&str| first.strip_prefix(*word).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'));
-    DECLARES.iter().any(|word| begins(&word))
+    DECLARES.iter().any(begins)
 }
 
 impl Session {

@@ -6,14 +6,15 @@ use rustc_hash::FxHashMap;
 
 use crate::bodies;
 use crate::db::{Db, SourceFile};
-use crate::effects::{self, WriteEffect, WriteKind};
+use crate::effects::known::Fact;
+use crate::effects::{self, Given, Target, Value, WriteEffect, WriteKind};
 use crate::facts;
 use crate::hir::{Arg, BodyKind, BodyOwner, Expr, ExprKind};
 use crate::items::{ItemHead, items};
 use crate::signature::{cell_sig, invariant_sig};
 use crate::summary;
 use crate::taken_out::{Listed, listed_by};
-use crate::types::{CellId, ItemId, Ty};
+use crate::types::{CellId, ItemId, LocalId, Ty};
 use crate::visit;
 
 /// What an invariant looks at.
@@ -94,7 +95,96 @@ pub fn broken_by<'db>(db: &'db dyn Db, write: &'db WriteEffect) -> impl Iterator
     let way = way_of(db, write);
     let all = broken_by_change(db).get(&looked).into_iter().flatten();
     let breaking = all.filter(move |(_, breaks)| breaks.meets(way)).map(|(invariant, _)| *invariant);
-    breaking.filter(move |invariant| !listed(db).get(invariant).is_some_and(|listed| listed.allows(db, write)))
+    let breaking = breaking.filter(move |invariant| !listed(db).get(invariant).is_some_and(|listed| listed.allows(db, write)));
+    breaking.filter(move |invariant| !stays_within(db, *invariant, write))
+}
+
+/// Whether a condition around a write that adds to a number of its own record leaves it within the bounds of the invariant: `if self.left > 0 { self.left -= 1 }`
+/// keeps `left >= 0`. What the condition has read is as it was when the transaction commits.
+fn stays_within(db: &dyn Db, invariant: ItemId, write: &WriteEffect) -> bool {
+    let (Some(cell), WriteKind::Add, Target::SelfRecord) = (write.cell, write.kind, &write.target) else { return false };
+    let Some(after) = numbers_after(db, cell, write) else { return false };
+    let body = bodies::bodies(db, invariant.file).get(BodyOwner::Invariant(invariant));
+    let Some(BodyKind::Expr(value)) = body.map(|body| &body.kind) else { return false };
+    let mut parts = vec![value];
+    while let Some(part) = parts.pop() {
+        if let ExprKind::Binary { op: BinaryOp::And, left, right } = &part.kind {
+            parts.extend([&**left, &**right]);
+            continue;
+        }
+        let mut search = Search { db, found: FxHashMap::default(), derived: Vec::new() };
+        search.truth(part, true);
+        let breaks = search.found.get(&Looked::Cell(cell)).is_some_and(|breaks| breaks.meets(way_of(db, write)));
+        let within = || match bound(part, cell) {
+            Some((BinaryOp::Ge, least)) => after.0 >= least,
+            Some((_, most)) => after.1 <= most,
+            None => false,
+        };
+        if breaks && !within() {
+            return false;
+        }
+    }
+    true
+}
+
+/// The least and the greatest number that a cell of the own record can have after a write, as far as conditions around it tell; `None` if it is not
+/// the only write of the cell, or adds nobody knows what.
+fn numbers_after(db: &dyn Db, cell: CellId, write: &WriteEffect) -> Option<(i128, i128)> {
+    let layout = &effects::body(db, write.site.body)?.layout;
+    let pieces = effects::effects(db, write.site.body).pieces();
+    let writes = pieces.into_iter().flat_map(|piece| &piece.writes).filter(|write| write.cell == Some(cell)).count();
+    if writes != 1 || write.several || !write.path.is_empty() || layout.in_loop(write.site) {
+        return None;
+    }
+    let Given { value: Some(Value::Literal(amount)), less } = layout.given(write.site)? else { return None };
+    let amount: i128 = amount.parse::<i64>().ok()?.into();
+    let (mut least, mut most) = (i128::from(i64::MIN), i128::from(i64::MAX));
+    // What is demanded may be so only after the write.
+    for known in layout.known_at(write.site).filter(|known| !known.demanded) {
+        if let Fact::Holds { target: Target::SelfRecord, cell: of, value, is } = &known.fact
+            && *of == cell
+            && let Some((from, to)) = if *is { value.numbers() } else { value.beside().and_then(|others| others.numbers()) }
+        {
+            (least, most) = (least.max(from), most.min(to));
+        }
+    }
+    let by = if *less { -amount } else { amount };
+    Some((least + by, most + by))
+}
+
+/// `r.left >= 0`, of the record of the invariant: the least (`Ge`) or the greatest (`Le`) that the cell may be.
+fn bound(part: &Expr, of: CellId) -> Option<(BinaryOp, i128)> {
+    let ExprKind::Binary { op, left, right } = &part.kind else { return None };
+    let is_cell = |side: &Expr| matches!(&side.kind, ExprKind::Cell { base, cell, optional: false } if *cell == of && matches!(base.kind, ExprKind::Local(LocalId(0))));
+    let number = |side: &Expr| match &side.kind {
+        ExprKind::Int(number) => Some(i128::from(*number)),
+        ExprKind::Unary { op: UnaryOp::Neg, operand } => match operand.kind {
+            ExprKind::Int(number) => Some(-i128::from(number)),
+            _ => None,
+        },
+        _ => None,
+    };
+    let (op, number) = match (is_cell(left), is_cell(right)) {
+        (true, false) => (*op, number(right)?),
+        (false, true) => {
+            let turned = match op {
+                BinaryOp::Lt => BinaryOp::Gt,
+                BinaryOp::Le => BinaryOp::Ge,
+                BinaryOp::Gt => BinaryOp::Lt,
+                BinaryOp::Ge => BinaryOp::Le,
+                other => *other,
+            };
+            (turned, number(left)?)
+        }
+        _ => return None,
+    };
+    match op {
+        BinaryOp::Ge => Some((BinaryOp::Ge, number)),
+        BinaryOp::Gt => Some((BinaryOp::Ge, number + 1)),
+        BinaryOp::Le => Some((BinaryOp::Le, number)),
+        BinaryOp::Lt => Some((BinaryOp::Le, number - 1)),
+        _ => None,
+    }
 }
 
 /// The invariants that may reject a write. What is made has to be as those say that hold for it, from the start.

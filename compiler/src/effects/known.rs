@@ -69,7 +69,7 @@ impl Const {
     }
 
     /// The least and the greatest number that it can be; `None` of what is no number.
-    fn numbers(&self) -> Option<(i128, i128)> {
+    pub fn numbers(&self) -> Option<(i128, i128)> {
         match self {
             Const::Literal(text) => text.parse().ok().map(|number: i64| (number.into(), number.into())),
             Const::Below(bound) => Some((i64::MIN.into(), i128::from(*bound) - 1)),

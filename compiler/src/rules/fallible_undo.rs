@@ -58,7 +58,8 @@ is parked until somebody looks at it. The outside can always refuse: only where 
 handler that does. Nor may its arguments be read from a record that can be gone by then: what is read before the steps (`let … = …`) is kept with
 the saga. Nor may it rely on a linked record that can be gone (`?.` and `exists()` do not), or write what a mirror may have no facts of. Nor may it
 delete its own record, if another event of the same handler may have done so, or make a record that an invariant of another type may refuse. An invariant
-looks at what is written, not at the condition around it: `+= count` may break `left >= 0` also behind `if count > 0`, and `+= 1` never does.
+like `left >= 0` is broken by `+= count` also behind `if count > 0`, and never by `+= 1`. A number that is written out is looked at with the condition around it:
+`if self.left > 0 { self.left -= 1 }` keeps it, where nothing else of the handler writes the cell.
 
 ## Bad
 

@@ -866,6 +866,21 @@ fn both_doctors_leave_where_no_store_validates_the_read() {
 }
 
 #[test]
+fn two_spaces_of_a_family_are_in_different_stores_where_it_is_spread() {
+    let text = DOCTORS.replace("space north\nspace south\n", "space user[Text]\n").replace("record Doctor {", "record Doctor in user {");
+    let text = text.replace("GUARD", "other.on_duty");
+    let keeps = |by: &str| {
+        format!(
+            "deployments:\n  some:\n    stores: {{ a: {{ kind: memory }}, b: {{ kind: memory }} }}\n    spaces: {{ \"user[*]\": {by} }}\n"
+        )
+    };
+    assert_eq!(stale(&text, Some(&keeps("{ shard: [a, b] }"))).len(), 1);
+    assert_eq!(stale(&text, Some(&keeps("a"))), [""; 0]);
+    // Another of its own space.
+    assert_eq!(stale(&text.replace("Doctor@any", "Doctor"), Some(&keeps("{ shard: [a, b] }"))), [""; 0]);
+}
+
+#[test]
 fn a_guard_on_what_nobody_changes_is_never_stale() {
     assert_eq!(stale(&DOCTORS.replace("GUARD", "!other.ill"), Some(TWO_STORES)), [""; 0]);
 }

@@ -919,6 +919,7 @@ fn what_is_elsewhere_is_judged_from_the_record_that_reads() {
     let found = stale(BOSSES, Some(TWO_STORES));
     let of = |who: &str| found.iter().filter(|found| found.contains(&format!("`{who}` writes `"))).count();
     assert_eq!((found.len(), of("N.leave"), of("S.leave")), (2, 1, 1), "{found:#?}");
+    assert!(found.iter().any(|found| found.contains("`N.leave`, set off by `a.fire(b, c)`, reads `c.on` in `south`")), "{found:#?}");
     assert_eq!(stale(BOSSES, Some(ONE_STORE)), [""; 0]);
     // What a piece reads of its own space is validated, wherever its chain began.
     let own = BOSSES.replace("require o.on else", "require self.on else");

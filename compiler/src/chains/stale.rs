@@ -149,7 +149,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Where an access falls, as the record sees it that runs the piece: which space that is may not be known where the chain starts.
-    fn from_within(&self, access: &Access) -> EffectSpace {
+    fn seen_within(&self, access: &Access) -> EffectSpace {
         if self.piece.space == EffectSpace::Here {
             return access.space;
         }
@@ -159,19 +159,20 @@ impl Reader<'_> {
         let reads = pieces.iter().flat_map(|piece| &piece.reads).filter(|read| access.reads() && here(*read, read.cell));
         let writes = pieces.iter().flat_map(|piece| &piece.writes).filter(|write| !access.reads() && here(*write, write.cell));
         let mut spaces = reads.map(|read| read.space).chain(writes.map(|write| write.space));
-        // What is in none of its texts is looked at where it runs, for what it writes there.
-        let first = spaces.next().unwrap_or(EffectSpace::Here);
+        // What none of its texts says is looked at for what it writes: there.
+        let unsaid = if access.space == self.piece.space { EffectSpace::Here } else { EffectSpace::Any };
+        let first = spaces.next().unwrap_or(unsaid);
         if spaces.all(|space| space == first) { first } else { EffectSpace::Any }
     }
 
     /// Whether two accesses surely fall in one space.
     fn is_together(&self, one: &Access, other: &Access) -> bool {
-        is_one(one.space, other.space) || is_one(self.from_within(one), self.from_within(other))
+        is_one(one.space, other.space) || is_one(self.seen_within(one), self.seen_within(other))
     }
 
     /// Whether what is read may be in another store than the record that reads.
     fn is_elsewhere(&self, access: &Access) -> bool {
-        if is_one(access.space, self.piece.space) || self.from_within(access) == EffectSpace::Here {
+        if is_one(access.space, self.piece.space) || self.seen_within(access) == EffectSpace::Here {
             return false;
         }
         let keeper = |space: ItemId| self.deployed.keeper(space);

@@ -101,6 +101,10 @@ impl Teller<'_> {
         let turn = &self.cycle.witness.order[step.turn];
         let event = self.event(step.event);
         let who = match (turn.sent, turn.arm) {
+            // Where nothing but its own transaction is looked at.
+            (None, _) if turn.body != self.cycle.witness.events[step.event].starts => {
+                format!("`{}`, set off by {event},", body_name(self.db, turn.body))
+            }
             (None, _) => event,
             (Some(_), Some(ok)) => format!("{event} goes on in its `{}` arm and", if ok { "ok" } else { "err" }),
             (Some(_), None) => format!("`{}`, sent by {event},", body_name(self.db, turn.body)),

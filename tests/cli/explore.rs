@@ -236,7 +236,11 @@ fn a_bound_that_cuts_the_search_is_said() {
     let folder = project(&[("it.pattern", LINKS)]);
     let few = run(folder.path(), &["explore", "--events", "2", "--sets", "3"]);
     let said = seen(&few);
-    assert!(few.status.success() && said.starts_with("bound") && said.contains("not all: a bound was reached"), "{said}");
+    assert!(few.status.success() && said.starts_with("bound") && said.contains("not all: a bound was reached, --sets"), "{said}");
+    // Of all sets together.
+    let states = run(folder.path(), &["explore", "--events", "2", "--states", "40"]);
+    let stopped = seen(&states);
+    assert!(stopped.contains("a bound was reached, --states") && stopped.contains("explored, 0 violations, 4"), "{stopped}");
     assert!(said.contains("at most 2 events at once, 2 records of each type, 3 sets of events, 1 crash"), "{said}");
     let wrong = run(folder.path(), &["explore", "--records", "2"]);
     assert_eq!(wrong.status.code(), Some(2), "{}", seen(&wrong));

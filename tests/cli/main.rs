@@ -2,6 +2,7 @@
 
 mod ci;
 mod commands;
+mod confirmed;
 mod crash;
 mod deployments;
 mod docs;

@@ -41,9 +41,9 @@ pub struct Arguments {
     /// How many calls the outside may refuse, whatever the test says that it answers.
     #[arg(long, default_value_t = 0)]
     failures: u8,
-    /// How many different states are looked at in a test.
-    #[arg(long, default_value_t = 1_000_000)]
-    states: usize,
+    /// How many different states are looked at: in a test, or in all that are made up [default: 1000000, or 200000 with --events].
+    #[arg(long, value_name = "N")]
+    states: Option<usize>,
     /// How many steps are taken on one way.
     #[arg(long, default_value_t = 1_000)]
     depth: u32,
@@ -69,12 +69,30 @@ enum Format {
     Json,
 }
 
+impl Arguments {
+    fn states(&self) -> usize {
+        self.states.unwrap_or(if self.events.is_some() { 200_000 } else { 1_000_000 })
+    }
+
+    /// The bound that ended a search which has not seen all.
+    fn reached(&self, outcome: &Outcome) -> Option<&'static str> {
+        match outcome.complete {
+            true => None,
+            false if outcome.states >= self.states() => Some("--states"),
+            false if outcome.depth >= self.depth => Some("--depth"),
+            false => None,
+        }
+    }
+}
+
 /// A test explored.
 pub struct Explored {
     pub name: Box<str>,
     pub path: String,
     pub start: Position,
     pub outcome: Outcome,
+    /// The bound that ended the search, as it is written: "--states".
+    pub bound: Option<&'static str>,
     pub seconds: f64,
     /// Where the violation is, and a test that shows it again.
     pub violation_at: Option<(String, Position)>,
@@ -159,7 +177,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
             let tests: Vec<Value> = explored.iter().map(story::json).collect();
             let mut bounds = json!({
                 "crashes": arguments.crashes, "duplicates": arguments.duplicates, "failures": arguments.failures,
-                "states": arguments.states, "depth": arguments.depth,
+                "states": arguments.states(), "depth": arguments.depth,
             });
             if let Some(events) = arguments.events {
                 bounds["events"] = events.into();
@@ -185,7 +203,7 @@ fn bounds(arguments: &Arguments) -> String {
         render::count(usize::from(arguments.crashes), "crash").replace("crashs", "crashes"),
         render::count(usize::from(arguments.duplicates), "duplicate"),
         render::count(usize::from(arguments.failures), "refusal"),
-        render::count(arguments.states, "state"),
+        render::count(arguments.states(), "state"),
         format!("{} on a way", render::count(arguments.depth as usize, "step")),
     ];
     if let Some(events) = arguments.events {
@@ -229,6 +247,7 @@ fn own_tests<'a>(
             name: test.name.clone(),
             path,
             start,
+            bound: searcher.arguments.reached(&outcome),
             outcome,
             seconds,
             violation_at,
@@ -249,8 +268,8 @@ struct Searcher<'a> {
 
 impl Searcher<'_> {
     fn bounds(&self) -> Bounds {
-        let Arguments { crashes, duplicates, failures, states, depth, .. } = *self.arguments;
-        Bounds { crashes, duplicates, failures, states, depth }
+        let Arguments { crashes, duplicates, failures, depth, .. } = *self.arguments;
+        Bounds { crashes, duplicates, failures, states: self.arguments.states(), depth }
     }
 
     /// What runs a test that is printed.

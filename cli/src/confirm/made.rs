@@ -11,8 +11,10 @@ use patternc_compiler::hir::BodyOwner;
 use patternc_compiler::location::locate;
 use patternc_compiler::lower;
 use patternc_interpreter::explore::{Bounds, End, Explorer, Kind};
+use patternc_interpreter::host::Random;
 use patternc_program::Program;
 
+use super::drawn::{BATCH, TESTS as DRAWN};
 use super::{Confirmed, STATES};
 use crate::generate::{Files, Generated, Meeting};
 use crate::project::Loaded;
@@ -21,6 +23,9 @@ use crate::render::count;
 /// How many events at once, and how many tests, each finding gets.
 const EVENTS: usize = 2;
 const TESTS: usize = 300;
+
+/// In how many ways the records of tests that are drawn may begin.
+const SETUPS: u64 = 32;
 
 /// How long a way has to be for what goes on to be without an end.
 const ENDLESS: u32 = 60;
@@ -63,7 +68,7 @@ pub fn question(rule: &str) -> Option<Question> {
 /// The events of a project.
 pub struct Makes<'a> {
     project: &'a Loaded,
-    made: Result<(Arc<Program>, Generated), String>,
+    pub made: Result<(Arc<Program>, Generated), String>,
 }
 
 impl<'a> Makes<'a> {
@@ -83,11 +88,15 @@ impl<'a> Makes<'a> {
         let about = self.about(finding);
         let concerned: BTreeSet<usize> = (0..generated.events()).filter(|&call| about.contains(generated.handler(call))).collect();
         let whole = if concerned.is_empty() { (0..generated.events()).collect() } else { concerned };
-        let meetings = meetings(generated, &whole, question);
+        let mut meetings = meetings(generated, &whole, question);
         let (tried, all) = (meetings.len().min(TESTS), meetings.len());
+        meetings.truncate(TESTS);
+        meetings.extend(drawn(generated, &whole));
+        let drawn = meetings.len() - tried;
         let mut files = Files::new(self.project, program);
         let (mut states, mut complete) = (0, all <= TESTS);
-        for chunk in meetings[..tried].chunks(50) {
+        // Small ones first, then those that are drawn.
+        for (number, chunk) in meetings[..tried].chunks(BATCH).chain(meetings[tried..].chunks(BATCH)).enumerate() {
             let compiled = files.compile(generated, chunk);
             for test in &compiled.program.tests {
                 // Where every space has a store of its own, nothing is validated that need not be.
@@ -99,13 +108,13 @@ impl<'a> Makes<'a> {
                     Ok(Answer { shown: Some(shown), .. }) => return shown,
                     Ok(answer) => {
                         states += answer.states;
-                        complete &= answer.complete;
+                        complete &= answer.complete || number >= tried.div_ceil(BATCH);
                     }
                     Err(why) => return Confirmed::Possible(why),
                 }
             }
             if states >= STATES {
-                complete = false;
+                complete &= number + 1 >= tried.div_ceil(BATCH);
                 break;
             }
         }
@@ -115,7 +124,8 @@ impl<'a> Makes<'a> {
                 None => "no event from outside leads there".to_owned(),
             }),
             (_, true) => {
-                Confirmed::NotFound(format!("{} of up to {EVENTS} events made up, {}", count(tried, "test"), count(states, "state")))
+                let tests = format!("{} of up to {EVENTS} events made up, {drawn} more drawn by chance", count(tried, "test"));
+                Confirmed::NotFound(format!("{tests}, {}", count(states, "state")))
             }
             (_, false) => Confirmed::Possible(format!("{tried} of {all} tests made up, {states} states, and it was not among them")),
         }
@@ -143,26 +153,38 @@ fn made(project: &Loaded) -> Result<(Arc<Program>, Generated), String> {
         return Err(format!("the patterns have other errors: {}", error.message));
     }
     let program = Arc::new(lower::lower(&project.db));
-    let generated = Files::new(project, &program).generate(2)?;
+    let generated = Files::new(project, &program).generate_with(2, SETUPS)?;
     Ok((program, generated))
 }
 
 /// The tests that a question is asked of, small ones first.
 fn meetings(generated: &Generated, concerned: &BTreeSet<usize>, question: Question) -> Vec<Meeting> {
-    let alone = concerned.iter().map(|&call| Meeting { before: Vec::new(), at_once: vec![call] });
+    let alone = concerned.iter().map(|&call| Meeting::at_once(vec![call]));
     let all = 0..generated.events();
     let more: Vec<Meeting> = match question {
         // What comes before decides whether it is refused.
         Question::HalfDone | Question::Parted | Question::Endless => {
-            all.flat_map(|before| concerned.iter().map(move |&call| Meeting { before: vec![before], at_once: vec![call] })).collect()
+            let after = |before| concerned.iter().map(move |&call| Meeting { before: vec![before], ..Meeting::at_once(vec![call]) });
+            all.flat_map(after).collect()
         }
-        _ => generated
-            .sets(EVENTS)
-            .filter(|set| set.iter().any(|call| concerned.contains(call)))
-            .map(|at_once| Meeting { before: Vec::new(), at_once })
-            .collect(),
+        _ => generated.sets(EVENTS).filter(|set| set.iter().any(|call| concerned.contains(call))).map(Meeting::at_once).collect(),
     };
     alone.chain(more).collect()
+}
+
+/// Tests drawn by chance: of records that begin otherwise, with others before.
+fn drawn(generated: &Generated, concerned: &BTreeSet<usize>) -> Vec<Meeting> {
+    if concerned.is_empty() {
+        return Vec::new();
+    }
+    let mut random = Random::seeded(0);
+    let sets = [concerned.iter().copied().collect::<Vec<_>>(), (0..generated.events()).collect()];
+    let one = |at: usize| {
+        let Meeting { setup, earlier, at_once, .. } = generated.draw(&sets[..1 + at % EVENTS], &mut random);
+        // What is asked is what the events at once do, by themselves.
+        Meeting { setup, before: earlier, earlier: Vec::new(), at_once }
+    };
+    (0..DRAWN).map(one).collect()
 }
 
 /// What one test says.

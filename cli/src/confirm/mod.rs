@@ -1,8 +1,10 @@
 //! Whether a finding of the analyses happens when its events are run: every schedule of them is tried.
 
+mod drawn;
 mod made;
 mod witness;
 
+use std::cell::OnceCell;
 use std::fmt::Write as _;
 
 use patternc_compiler::diagnostic::Diagnostic;
@@ -13,14 +15,17 @@ use crate::project::Loaded;
 /// How many states each finding is followed for.
 const STATES: usize = 50_000;
 
+/// What is wrong where schedules are compared with orders of whole events.
+const UNEXPLAINED: &str = "no order of whole events, each with all that it causes, ends so";
+
 /// What running a finding showed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Confirmed {
     /// It happens, in this way. `end`: what is wrong then.
     Shown { story: Story, end: String },
-    /// Every schedule within these bounds was tried, and it does not happen.
+    /// What it is about happened in runs, of which every schedule was tried, and nothing was wrong: how many.
     NotFound(String),
-    /// It could not be run, or not to the end: why.
+    /// It could not be run, or not to the end, or what it is about never happened: why.
     Possible(String),
 }
 
@@ -65,13 +70,14 @@ impl Confirmed {
 
 /// Runs the findings of the analyses, and notes with each what that showed. `None`: it is about something else.
 pub fn all(project: &Loaded, findings: &mut [Diagnostic]) -> Vec<Option<Confirmed>> {
-    let mut makes = None;
+    let makes = OnceCell::new();
+    let makes = || makes.get_or_init(|| made::Makes::new(project));
     let one = |finding: &mut Diagnostic| {
         let confirmed = match &finding.witness {
-            Some(witness) => witness::confirm(project, &witness.clone()),
+            Some(witness) => witness::confirm(project, witness, &makes),
             None => {
                 let question = made::question(finding.rule)?;
-                makes.get_or_insert_with(|| made::Makes::new(project)).confirm(finding, question)
+                makes().confirm(finding, question)
             }
         };
         finding.notes.extend(confirmed.notes());

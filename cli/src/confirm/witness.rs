@@ -14,10 +14,13 @@ use patternc_compiler::hir::BodyOwner;
 use patternc_compiler::lower;
 use patternc_interpreter::explore::{Bounds, Explorer};
 use patternc_interpreter::host::Random;
-use patternc_program::{Program, RecordId, Type};
+use patternc_program::{CellIndex, Program, RecordId, Type};
 
-use super::{Confirmed, STATES};
+use super::drawn::{self, Drawn, Seen};
+use super::made::Makes;
+use super::{Confirmed, STATES, UNEXPLAINED};
 use crate::project::Loaded;
+use crate::render::count;
 use crate::scene::Scene;
 
 /// The file of the tests that are made, and how their names begin; no pattern file can have that name.
@@ -26,34 +29,59 @@ const FILE: &str = "confirm";
 /// From how many starts a run is tried where it is not known what all cells must hold, or which records must be there.
 const STARTS: u64 = 24;
 
-/// Runs what the witness of a finding says.
-pub fn confirm(project: &Loaded, witness: &Witness) -> Confirmed {
+/// Runs what the witness of a finding says, then its events in other ways.
+pub fn confirm<'m>(project: &Loaded, witness: &Witness, makes: &dyn Fn() -> &'m Makes<'m>) -> Confirmed {
     let program = lower::lower(&project.db);
-    let apart = run(project, &Writer { project, program: &program, witness, together: false });
+    let mut seen = Seen::new(&project.db, witness);
+    let apart = run(project, &Writer { project, program: &program, witness, together: false }, &mut seen);
     let families = program.spaces.iter().any(|space| space.key.is_some());
-    match apart {
+    let told = match apart {
         // Its records may have to share a space.
-        Confirmed::Possible(why) if families => match run(project, &Writer { project, program: &program, witness, together: true }) {
-            Confirmed::Possible(_) => Confirmed::Possible(why),
-            other => other,
-        },
+        Confirmed::Possible(why) if families => {
+            match run(project, &Writer { project, program: &program, witness, together: true }, &mut seen) {
+                Confirmed::Possible(_) => Confirmed::Possible(why),
+                other => other,
+            }
+        }
         other => other,
+    };
+    if matches!(told, Confirmed::Shown { .. }) {
+        return told;
+    }
+    let drawn = drawn::meet(project, makes(), witness, &mut seen);
+    match (drawn, told) {
+        (Some(Drawn { shown: Some(shown), .. }), _) => shown,
+        (drawn, Confirmed::NotFound(tried)) => {
+            let more =
+                drawn.map(|drawn| format!(", and {} of {} drawn by chance", count(drawn.states, "state"), count(drawn.tests, "test")));
+            let tried = format!("{tried}{}", more.unwrap_or_default());
+            match seen.missing() {
+                Some(missing) => Confirmed::Possible(format!("in no run that was tried does its story come about: {missing} ({tried})")),
+                None => Confirmed::NotFound(tried),
+            }
+        }
+        (_, told) => told,
     }
 }
 
+/// Lists of which somebody looks what comes first.
+pub fn ordered(project: &Loaded, witness: &Witness, program: &Program) -> Vec<(RecordId, CellIndex)> {
+    let cells = witness.ordered.iter().filter_map(|cell| {
+        let record = program.record_named(&record_name(&project.db, cell.record))?;
+        Some((record, program.record(record).cell_named(&cell_name(&project.db, *cell))?))
+    });
+    cells.collect()
+}
+
 /// Runs a witness from each start.
-fn run(project: &Loaded, writer: &Writer<'_>) -> Confirmed {
+fn run(project: &Loaded, writer: &Writer<'_>, seen: &mut Seen) -> Confirmed {
     let witness = writer.witness;
     let starts = if witness.open.is_empty() && witness.asked.is_empty() { 1 } else { STARTS };
     let program = match tests(project, writer, starts) {
         Ok(program) => Arc::new(program),
         Err(why) => return Confirmed::Possible(why),
     };
-    let ordered = witness.ordered.iter().filter_map(|cell| {
-        let record = program.record_named(&record_name(&project.db, cell.record))?;
-        Some((record, program.record(record).cell_named(&cell_name(&project.db, *cell))?))
-    });
-    let ordered: Vec<_> = ordered.collect();
+    let ordered = ordered(project, witness, &program);
     let mut states = 0;
     for (start, test) in program.tests.iter().filter(|test| test.name.starts_with(FILE)).enumerate() {
         // Where every space has a store of its own, nothing is validated that need not be.
@@ -64,8 +92,9 @@ fn run(project: &Loaded, writer: &Writer<'_>) -> Confirmed {
             Ok(comparison) => comparison,
             Err(error) => return Confirmed::Possible(error.message),
         };
+        seen.note(&program, &comparison, 0, 0);
         if let Some(story) = comparison.anomaly {
-            return Confirmed::Shown { story, end: "no order of whole events, each with all that it causes, ends so".to_owned() };
+            return Confirmed::Shown { story, end: UNEXPLAINED.to_owned() };
         }
         states += comparison.states;
         match (comparison.states, start) {
@@ -76,8 +105,8 @@ fn run(project: &Loaded, writer: &Writer<'_>) -> Confirmed {
             _ => return Confirmed::Possible(format!("more than {STATES} states, and it was not among those tried")),
         }
     }
-    let from = if starts == 1 { String::new() } else { format!(", from {starts} starts") };
-    Confirmed::NotFound(format!("all {states} states of the events involved were tried{from}"))
+    let from = if starts == 1 { String::new() } else { format!(" from {starts} starts") };
+    Confirmed::NotFound(format!("all {states} states of its story{from}"))
 }
 
 /// The project with tests of a witness, one for each start; or why there are none.

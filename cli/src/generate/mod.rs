@@ -42,8 +42,8 @@ impl<'a> Files<'a> {
     }
 
     /// Compiles a test of each set.
-    pub fn compile(&mut self, generated: &Generated, meetings: &[Meeting]) -> Compiled {
-        let tests: String = meetings.iter().map(|meeting| generated.test(FILE, meeting)).collect();
+    pub fn compile<'m>(&mut self, generated: &Generated, meetings: impl IntoIterator<Item = &'m Meeting>) -> Compiled {
+        let tests: String = meetings.into_iter().map(|meeting| generated.test(FILE, meeting)).collect();
         let text = self.scene().imports(&tests) + "\n" + &tests;
         self.set(&text);
         let mut program = lower::lower(&self.db);
@@ -67,14 +67,22 @@ impl<'a> Files<'a> {
     /// # Errors
     /// Why nothing can be made up.
     pub fn generate(&mut self, records: usize) -> Result<Generated, String> {
+        self.generate_with(records, 1)
+    }
+
+    /// The same, with records that begin in so many ways.
+    ///
+    /// # Errors
+    /// Why nothing can be made up.
+    pub fn generate_with(&mut self, records: usize, setups: u64) -> Result<Generated, String> {
         let (db, program) = (&self.project.db, self.program);
         let mut out: Vec<(RecordId, String)> = Vec::new();
         let mut generated = loop {
-            let all = events::generate(db, program, records, &|of| out.iter().all(|(other, _)| *other != of));
+            let all = events::generate(db, program, records, setups > 1, &|of| out.iter().all(|(other, _)| *other != of));
             let Some(why) = self.trouble(&all)? else { break all };
             let mut blamed = None;
             for (at, of) in all.types.iter().enumerate() {
-                let first = events::generate(db, program, records, &|of| all.types[..=at].contains(&of));
+                let first = events::generate(db, program, records, setups > 1, &|of| all.types[..=at].contains(&of));
                 if let Some(why) = self.trouble(&first)? {
                     blamed = Some((*of, why));
                     break;
@@ -85,10 +93,18 @@ impl<'a> Files<'a> {
         for (of, why) in out.into_iter().rev() {
             generated.left_out.insert(0, format!("no {} is made: {why}", program.record(of).name));
         }
-        let alone = |call| Meeting { before: Vec::new(), at_once: vec![call] };
+        let alone = |call| Meeting::at_once(vec![call]);
         let bad: Vec<(usize, String)> =
             (0..generated.events()).filter_map(|call| Some((call, self.errors(&generated, &alone(call))?))).collect();
         generated.leave_out(bad);
+        for seed in 1..setups {
+            let Some(setup) = events::another_setup(db, program, records, &generated.types, seed) else { continue };
+            generated.add_setup(setup);
+            let begins = Meeting { setup: generated.setups() - 1, ..Meeting::default() };
+            if self.errors(&generated, &begins).is_some() || self.trouble_of(&generated, &begins)?.is_some() {
+                generated.drop_setup();
+            }
+        }
         Ok(generated)
     }
 
@@ -97,7 +113,11 @@ impl<'a> Files<'a> {
         if let Some(error) = self.errors(generated, &Meeting::default()) {
             return Ok(Some(error));
         }
-        let compiled = self.compile(generated, &[Meeting::default()]);
+        self.trouble_of(generated, &Meeting::default())
+    }
+
+    fn trouble_of(&mut self, generated: &Generated, meeting: &Meeting) -> Result<Option<String>, String> {
+        let compiled = self.compile(generated, [meeting]);
         let explorer = Explorer::new(compiled.program.clone(), Vec::new(), Bounds { crashes: 0, duplicates: 0, ..Bounds::default() });
         let idle = explorer.explore(&compiled.program.tests[0], &mut |_| {}).map_err(|error| error.message)?;
         Ok(idle.violation.map(|(violation, _)| violation.failure.message))

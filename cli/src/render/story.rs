@@ -27,6 +27,7 @@ pub fn write(out: &mut impl Write, explored: &Explored) -> io::Result<()> {
     }
     if mark == "bound" {
         about += ", not all: a bound was reached";
+        about += &explored.bound.map(|bound| format!(", {bound}")).unwrap_or_default();
     }
     match &explored.made {
         None => writeln!(out, "{mark:<6} {}:{}: {} ({about})", explored.path, explored.start.line, explored.name)?,

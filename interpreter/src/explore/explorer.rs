@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use patternc_program::{CellIndex, Program, RecordId, Test, TestStmt};
+use patternc_program::{CellIndex, HandlerId, Program, RecordId, Test, TestStmt};
 use rustc_hash::FxHashSet;
 
 use super::frontier::Order;
@@ -55,6 +55,10 @@ pub struct Comparison {
     pub complete: bool,
     /// The shortest way to a result that no order of whole events has.
     pub anomaly: Option<Story>,
+    /// The sessions whose events were taken in some schedule.
+    pub taken: Sessions,
+    /// The handlers to which something was sent in some schedule.
+    pub sent_to: FxHashSet<HandlerId>,
 }
 
 /// How many steps are told of what has no end.
@@ -73,7 +77,7 @@ pub struct End {
     pub lost: u8,
     /// Whether an event was answered with a failure.
     pub failed: bool,
-    /// Whether an event is parked.
+    /// Whether one more event is parked than when they began.
     pub parked: bool,
 }
 
@@ -184,7 +188,8 @@ impl Explorer {
             let stopped = begins && search.run(root, progress).is_some();
             Ok((search, stopped))
         };
-        let mut comparison = Comparison { states: 0, serial: 0, complete: false, anomaly: None };
+        let mut comparison =
+            Comparison { states: 0, serial: 0, complete: false, anomaly: None, taken: Sessions::default(), sent_to: FxHashSet::default() };
         let mut known = FxHashSet::default();
         let mut tried: Vec<Sessions> = Vec::new();
         let mut left_out = Sessions::default();
@@ -194,6 +199,8 @@ impl Explorer {
             if !tried.contains(&left_out) {
                 let (serial, stopped) = run(Aim::Serial, Order::DepthFirst, left_out)?;
                 comparison.states += serial.states();
+                comparison.taken = comparison.taken.with(serial.taken);
+                comparison.sent_to.extend(&serial.sent_to);
                 if stopped || !serial.outcome.complete {
                     comparison.complete = false;
                     return Ok(comparison);
@@ -205,6 +212,8 @@ impl Explorer {
             let order = if long_way.is_none() { Order::DepthFirst } else { Order::BreadthFirst };
             let (every, found) = run(Aim::Other(known), order, Sessions::default())?;
             comparison.states += every.states();
+            comparison.taken = comparison.taken.with(every.taken);
+            comparison.sent_to.extend(&every.sent_to);
             comparison.complete = every.outcome.complete;
             if !found && long_way.is_none() {
                 break;

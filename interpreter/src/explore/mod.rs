@@ -21,6 +21,7 @@ mod symmetry;
 use patternc_program::Source;
 
 pub use self::explorer::{Comparison, End, Ends, Explorer, Outcome, Progress};
+pub use self::point::Sessions;
 pub use self::story::{Step, Story};
 use crate::simulate::TestFailure;
 

@@ -87,18 +87,32 @@ impl Used {
 
 /// Some of the first sessions of a test, by number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Sessions(u64);
+pub struct Sessions(u64);
 
 impl Sessions {
-    pub fn is_empty(self) -> bool {
+    pub(super) fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// Whether the session of this number is among them: the test's own is 0.
+    pub fn has_number(self, number: u64) -> bool {
+        self.has(Session(number))
     }
 
     fn add(&mut self, session: Session) {
         self.0 |= 1_u64.checked_shl(u32::try_from(session.0).unwrap_or(u32::MAX)).unwrap_or(0);
     }
 
-    fn has(self, session: Session) -> bool {
+    /// Those that are in neither.
+    pub(super) fn others(self, more: Sessions) -> Sessions {
+        Sessions(!(self.0 | more.0))
+    }
+
+    pub(super) fn with(self, more: Sessions) -> Sessions {
+        Sessions(self.0 | more.0)
+    }
+
+    pub(super) fn has(self, session: Session) -> bool {
         u32::try_from(session.0).ok().and_then(|at| self.0.checked_shr(at)).is_some_and(|bits| bits & 1 == 1)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use patternc_program::{CellIndex, RecordId, Source};
+use patternc_program::{CellIndex, HandlerId, RecordId, Source};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::canonical::{Canonical, Hash, Renaming};
@@ -14,6 +14,7 @@ use super::frontier::{Frontier, Order};
 use super::point::{Move, Point, Sessions, Used};
 use super::symmetry::symmetries;
 use super::{Bounds, Violation};
+use crate::event::Action;
 use crate::machine::Execution;
 use crate::simulate::stage::Stage;
 
@@ -70,6 +71,8 @@ pub(super) struct Search<'p> {
     pub aim: Aim<'p>,
     /// What the records held when the concurrent events began.
     pub before: Option<u128>,
+    /// How many events were parked then.
+    parked_before: usize,
     /// What the ends come to, with [`Aim::Serial`].
     pub results: FxHashSet<u128>,
     bounds: Bounds,
@@ -80,6 +83,9 @@ pub(super) struct Search<'p> {
     end: u32,
     /// The sessions whose events were refused on the way there.
     pub refused: Sessions,
+    /// Where ends are compared: the sessions whose events were taken on some way, and the handlers to which something was sent on some way.
+    pub taken: Sessions,
+    pub sent_to: FxHashSet<HandlerId>,
     seen: FxHashMap<u128, Seen>,
     open: Frontier<Open<'p>>,
     /// By node that is to be gone on from: what sleeps there.
@@ -117,12 +123,15 @@ impl<'p> Search<'p> {
         Search {
             aim,
             before: None,
+            parked_before: 0,
             results: FxHashSet::default(),
             bounds,
             ordered,
             nodes: Vec::new(),
             end: 0,
             refused: Sessions::default(),
+            taken: Sessions::default(),
+            sent_to: FxHashSet::default(),
             seen: FxHashMap::default(),
             open: Frontier::new(order),
             sleeping: FxHashMap::default(),
@@ -173,6 +182,9 @@ impl<'p> Search<'p> {
     /// Whether the end of a way is what the search looks for.
     fn is_looked_for(&mut self, point: &Point<'p>) -> bool {
         self.outcome.ends += 1;
+        if matches!(self.aim, Aim::Serial | Aim::Other(_)) {
+            self.taken = self.taken.with(point.refused.others(point.left_out));
+        }
         let canonical = Canonical { renaming: &Renaming::default(), loose: Some(self.ordered) };
         match &mut self.aim {
             Aim::Violations => false,
@@ -185,7 +197,7 @@ impl<'p> Search<'p> {
                     refused: point.used.failures,
                     lost: point.used.duplicates,
                     failed: point.failed,
-                    parked: !engine.parked().is_empty(),
+                    parked: engine.parked().len() > self.parked_before,
                 })
             }
             Aim::Serial => {
@@ -254,7 +266,16 @@ impl<'p> Search<'p> {
         let block = point.groups.get(1).map(|group| group.at);
         if block.is_some() && self.before.is_none() && matches!(self.aim, Aim::Ends(_)) {
             let canonical = Canonical { renaming: &Renaming::default(), loose: Some(&[]) };
-            self.before = Some(canonical.records(point.script.world.engine().stores()));
+            let engine = point.script.world.engine();
+            self.before = Some(canonical.records(engine.stores()));
+            self.parked_before = engine.parked().len();
+        }
+        if matches!(self.aim, Aim::Serial | Aim::Other(_)) {
+            for flight in point.script.world.in_flight() {
+                if let Action::Handler { handler, .. } = &flight.outgoing.event.action {
+                    self.sent_to.insert(*handler);
+                }
+            }
         }
         // Who compares tells sessions apart.
         let found = || if point.answers.is_some() { vec![Renaming::default()] } else { symmetries(&point) };

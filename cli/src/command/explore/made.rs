@@ -29,12 +29,14 @@ pub(super) fn explore(searcher: &Searcher<'_>, project: &Loaded, program: &Arc<P
     let mut tried = 0;
     let mut again_text = None;
     let mut at_once = 0;
+    // Whether there were too many states, of all sets together.
+    let mut cut = false;
     'sizes: for size in sizes {
         at_once = size;
         let mut sets = generated.sets(size);
         loop {
             let left = searcher.arguments.sets.saturating_sub(tried).min(TESTS);
-            let batch: Vec<Meeting> = sets.by_ref().take(left).map(|at_once| Meeting { before: Vec::new(), at_once }).collect();
+            let batch: Vec<Meeting> = sets.by_ref().take(left).map(Meeting::at_once).collect();
             if batch.is_empty() {
                 break;
             }
@@ -43,6 +45,12 @@ pub(super) fn explore(searcher: &Searcher<'_>, project: &Loaded, program: &Arc<P
                 // Only what is shorter than what was found is of interest.
                 let shortest = sum.violation.as_ref().map(|_| sum.depth);
                 let bounds = searcher.bounds();
+                let states = bounds.states.saturating_sub(sum.states);
+                if states == 0 {
+                    cut = true;
+                    break 'sizes;
+                }
+                let bounds = Bounds { states, ..bounds };
                 let bounds = Bounds { depth: shortest.map_or(bounds.depth, |depth| depth.saturating_sub(1)), ..bounds };
                 let name = format!("{size} at once, {} of {all} sets", tried + 1);
                 searcher.tell(&name);
@@ -70,7 +78,7 @@ pub(super) fn explore(searcher: &Searcher<'_>, project: &Loaded, program: &Arc<P
             break;
         }
     }
-    sum.complete &= tried == all;
+    sum.complete &= tried == all && !cut;
     let made = Made { events: generated.events(), at_once, sets: tried, all, left_out: generated.left_out.clone() };
     let start = Position { line: 1, column: 1 };
     let path = match project.shown_path("").trim_end_matches('/') {
@@ -84,6 +92,7 @@ pub(super) fn explore(searcher: &Searcher<'_>, project: &Loaded, program: &Arc<P
         name: format!("{} at once", count(at_once, "event")).into(),
         path,
         start,
+        bound: if tried < all && !cut { Some("--sets") } else { searcher.arguments.reached(&sum) },
         outcome: sum,
         seconds,
         violation_at,

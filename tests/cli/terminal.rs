@@ -135,6 +135,7 @@ fn the_prompt_as_it_is_typed() {
     // As far as all that fit agree, it is written.
     terminal.shows("ada.like\nlikes");
     terminal.presses("C-c");
+    terminal.shows("> ada.like\n>");
     terminal.enters("ada.likes", "> ada.likes\n0\n");
     terminal.enters("ada.like()", ".likes += 1");
 

@@ -7,15 +7,24 @@ use serde_json::{Value, json};
 
 use crate::atomic;
 use crate::fault::Fault;
-use crate::render::{Fingerprint, Report};
+use crate::fingerprint::Fingerprint;
 
 const VERSION: u64 = 1;
 
-/// Writes the findings down, with paths in their projects: the same wherever it is written from.
+/// A finding to be written down.
+pub struct Entry<'f> {
+    pub rule: &'f str,
+    /// In its project: the same wherever the baseline is written from.
+    pub path: &'f str,
+    pub message: &'f str,
+    pub fingerprint: Fingerprint,
+}
+
+/// Writes the findings down.
 ///
 /// # Errors
 /// If there is a file that is no baseline: it may be one of the patterns. If it cannot be written.
-pub fn write(path: &Path, reports: &[Report]) -> Result<(), Fault> {
+pub fn write<'f>(path: &Path, found: impl Iterator<Item = Entry<'f>>) -> Result<(), Fault> {
     if path.is_file() {
         let text = std::fs::read(path).map_err(|source| Fault::Read { path: path.to_path_buf(), source })?;
         let before: Value = serde_json::from_slice(&text).unwrap_or_default();
@@ -25,13 +34,11 @@ pub fn write(path: &Path, reports: &[Report]) -> Result<(), Fault> {
             return Err(Fault::Use(format!("{shown} is there already and is no baseline: name another file, or remove this one first")));
         }
     }
-    let mut findings: Vec<(String, Value)> = reports
-        .iter()
-        .map(|report| {
-            let (fingerprint, path) = (report.fingerprint.to_string(), &report.path);
-            let finding =
-                json!({ "rule": report.finding.rule, "path": path, "message": report.finding.message, "fingerprint": fingerprint });
-            (format!("{path}\0{}\0{fingerprint}", report.finding.rule), finding)
+    let mut findings: Vec<(String, Value)> = found
+        .map(|Entry { rule, path, message, fingerprint }| {
+            let fingerprint = fingerprint.to_string();
+            let finding = json!({ "rule": rule, "path": path, "message": message, "fingerprint": fingerprint });
+            (format!("{path}\0{rule}\0{fingerprint}"), finding)
         })
         .collect();
     // By what does not move, so that two versions of the file can be compared.

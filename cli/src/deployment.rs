@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use patternc_compiler::check::Deployments;
-use patternc_compiler::config::{self, Config, Deployment, Extern as ExternConfig, Keepers, Template};
+use patternc_compiler::config::{self, Deployment, Extern as ExternConfig, Keepers, Template};
 use patternc_interpreter::adapter::{Command, Http, HttpOperation, SpiceDb};
 use patternc_interpreter::limits::Limits;
 use patternc_interpreter::runtime::{Callee, Config as RuntimeConfig, Runtime};
@@ -21,10 +21,8 @@ use rustc_hash::FxHashMap;
 use crate::fault::Fault;
 use crate::owner;
 use crate::project::Loaded;
+use crate::project::deployment::{choose, expand};
 use crate::stores::{self, Place, Site};
-
-/// Where `run` keeps data when no deployment says so, in the project's folder.
-pub const STATE: &str = ".patternc/state.db";
 
 /// Where data is kept without any deployment.
 pub enum Fallback<'p> {
@@ -139,22 +137,6 @@ pub fn judged(project: &Loaded, name: Option<&str>) -> Result<Deployments, Fault
 /// Whether the project has a deployment of this name.
 pub fn named(project: &Loaded, name: &str) -> Result<(), Fault> {
     choose(config::config(&project.db), Some(name)).map(|_| ())
-}
-
-/// The deployment of this name, or the default one; `None` without any.
-pub fn choose<'c>(config: &'c Config, name: Option<&'c str>) -> Result<Option<(&'c str, &'c Deployment)>, Fault> {
-    let known = || config.deployments.keys().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ");
-    match name {
-        Some(name) => match config.deployments.get(name) {
-            Some(deployment) => Ok(Some((name, deployment))),
-            None if config.deployments.is_empty() => Err(Fault::Use(format!("there is no deployment `{name}`: patternc.yaml has none"))),
-            None => Err(Fault::Use(format!("there is no deployment `{name}`; there are {}", known()))),
-        },
-        None if config.deployments.len() > 1 && config.default_deployment().is_none() => {
-            Err(Fault::Use(format!("which deployment? Name one with --deployment, or set `default-deployment`: {}", known())))
-        }
-        None => Ok(config.default_deployment()),
-    }
 }
 
 fn configured(
@@ -323,10 +305,4 @@ fn externs(
         externs.insert(ExternId(at as u32), callee);
     }
     Ok(externs)
-}
-
-/// The text with `${NAME}` taken from the environment.
-pub fn expand(template: &Template, what: &str) -> Result<String, Fault> {
-    let secret = template.expand(|name| std::env::var(name).ok()).map_err(|missing| Fault::Use(format!("{what}: {missing}")))?;
-    Ok(secret.reveal().to_string())
 }

@@ -9,6 +9,7 @@ mod confirm;
 mod deployment;
 mod errors;
 mod fault;
+mod fingerprint;
 mod generate;
 mod lsp;
 mod owner;

@@ -14,9 +14,8 @@ use patternc_interpreter::store::{StoreError, Stores};
 use patternc_interpreter::value::RecordRef;
 use patternc_program::Program;
 
-use crate::deployment;
 use crate::fault::Fault;
-use crate::project::Loaded;
+use crate::project::{Loaded, deployment};
 
 /// A store of a deployment.
 pub struct Place {

@@ -158,7 +158,13 @@ fn once(arguments: &Arguments, projects: &mut [Loaded], from_stdin: bool, quiet:
     let nothing = project::lacks_files(&arguments.paths, projects);
     if let Some(path) = &arguments.write_baseline {
         nothing?;
-        baseline::write(path, &reports)?;
+        let entries = reports.iter().map(|report| baseline::Entry {
+            rule: report.finding.rule,
+            path: &report.path,
+            message: &report.finding.message,
+            fingerprint: report.fingerprint,
+        });
+        baseline::write(path, entries)?;
         if !quiet {
             eprintln!("{} written to {}: `--baseline {1}` reports what comes after", count(reports.len(), "finding"), path.display());
         }

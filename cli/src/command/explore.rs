@@ -20,8 +20,8 @@ use crate::deployment;
 use crate::errors::{place, refuse_errors};
 use crate::fault::Fault;
 use crate::project::{self, Loaded};
-use crate::render::story;
-use crate::render::{self, Position};
+use crate::render;
+use crate::render::story::{self, Explored};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -83,35 +83,6 @@ impl Arguments {
             false => None,
         }
     }
-}
-
-/// A test explored.
-pub struct Explored {
-    pub name: Box<str>,
-    pub path: String,
-    pub start: Position,
-    pub outcome: Outcome,
-    /// The bound that ended the search, as it is written: "--states".
-    pub bound: Option<&'static str>,
-    pub seconds: f64,
-    /// Where the violation is, and a test that shows it again.
-    pub violation_at: Option<(String, Position)>,
-    pub again: Option<String>,
-    /// What runs that test over the same stores: "patternc test --deployment two".
-    pub command: String,
-    /// For tests that are made up: how many there were of how many, and what was left out.
-    pub made: Option<Made>,
-}
-
-/// What was made up.
-pub struct Made {
-    /// Different events, and how many of them come at once at most.
-    pub events: usize,
-    pub at_once: usize,
-    /// Sets of events that were tried, and all that there are.
-    pub sets: usize,
-    pub all: usize,
-    pub left_out: Vec<String>,
 }
 
 /// What is known when Ctrl-C is pressed is still shown; pressed again, it ends at once.

@@ -84,7 +84,7 @@ pub fn run(arguments: &Arguments, voice: Voice) -> Result<ExitCode, Fault> {
         Some(worker) => worker,
         None => {
             deployment::require_externs(&project, &program, name)?;
-            let runtime = deployment::open(&project, &program, name, Fallback::File(&project.root.join(deployment::STATE)))?;
+            let runtime = deployment::open(&project, &program, name, Fallback::File(&project.root.join(project::deployment::STATE)))?;
             let watch = Watch::start(&places, runtime.caretaker(), voice)?;
             let work = Reconciliation::begin(runtime.caretaker(), &arguments.mirror, arguments.scope.as_deref(), arguments.timeout);
             let work = work.map_err(Fault::Use)?;

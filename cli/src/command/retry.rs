@@ -72,7 +72,7 @@ pub fn run(arguments: &Arguments, quiet: bool) -> Result<ExitCode, Fault> {
     }
     let program = Arc::new(lower::lower(&project.db));
     deployment::require_externs(&project, &program, name)?;
-    let runtime = deployment::open(&project, &program, name, Fallback::File(&project.root.join(deployment::STATE)))?;
+    let runtime = deployment::open(&project, &program, name, Fallback::File(&project.root.join(project::deployment::STATE)))?;
     let answer = owner::retry(&runtime.caretaker(), arguments.id.as_deref(), found.as_ref()).expect("the runtime was just opened");
     if runtime.close(FINISH) && !quiet {
         eprintln!("patternc: some events are still on their way; they go on when the patterns are run next");

@@ -127,7 +127,7 @@ enum Ended {
 impl Run {
     /// Starts the program: on its stores, or following who owns them. `ended`: who owned them until now.
     fn begin(&self, ended: Option<&str>) -> Result<Running, Fault> {
-        let state = self.project.root.join(deployment::STATE);
+        let state = self.project.root.join(project::deployment::STATE);
         let (parts, owner) = deployment::join(&self.project, &self.program, self.deployment.as_deref(), Fallback::File(&state))?;
         let runtime = deployment::start(&self.program, parts)?;
         let _watch = match &owner {

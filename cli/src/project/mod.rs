@@ -4,6 +4,7 @@
 //! files are loaded, so that imports and uses across files are known; findings are shown for the paths that were asked for. A folder with
 //! a `patternc.yaml` inside another is a project of its own.
 
+pub mod deployment;
 mod files;
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,7 @@ pub use self::files::{
 use self::files::{Files, current_folder, found, imports, read, root_of, slashed};
 use crate::baseline::Baseline;
 use crate::fault::Fault;
-use crate::render::Fingerprint;
+use crate::fingerprint::Fingerprint;
 
 /// A loaded project.
 pub struct Loaded {

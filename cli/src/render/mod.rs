@@ -3,7 +3,6 @@
 pub mod concise;
 pub mod diff;
 mod excerpt;
-mod fingerprint;
 pub mod full;
 pub mod github;
 pub mod gitlab;
@@ -27,8 +26,8 @@ use patternc_compiler::location::locate;
 use patternc_grammar::syntax::Span;
 
 use crate::confirm::Confirmed;
+use crate::fingerprint::Fingerprint;
 use crate::project::Loaded;
-pub use fingerprint::Fingerprint;
 pub use position::Position;
 
 /// A finding with everything needed to show it.

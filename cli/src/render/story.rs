@@ -2,14 +2,42 @@
 
 use std::io::{self, Write};
 
-use patternc_interpreter::explore::{Step, Story};
+use patternc_interpreter::explore::{Outcome, Step, Story};
 use serde_json::{Value, json};
 
-use super::count;
-use crate::command::explore::Explored;
+use super::{Position, count};
 
 /// The widest a column gets.
 const COLUMN: usize = 44;
+
+/// A test explored.
+pub struct Explored {
+    pub name: Box<str>,
+    pub path: String,
+    pub start: Position,
+    pub outcome: Outcome,
+    /// The bound that ended the search, as it is written: "--states".
+    pub bound: Option<&'static str>,
+    pub seconds: f64,
+    /// Where the violation is, and a test that shows it again.
+    pub violation_at: Option<(String, Position)>,
+    pub again: Option<String>,
+    /// What runs that test over the same stores: "patternc test --deployment two".
+    pub command: String,
+    /// For tests that are made up: how many there were of how many, and what was left out.
+    pub made: Option<Made>,
+}
+
+/// What was made up.
+pub struct Made {
+    /// Different events, and how many of them come at once at most.
+    pub events: usize,
+    pub at_once: usize,
+    /// Sets of events that were tried, and all that there are.
+    pub sets: usize,
+    pub all: usize,
+    pub left_out: Vec<String>,
+}
 
 /// A line for a test; under it, what was found.
 pub fn write(out: &mut impl Write, explored: &Explored) -> io::Result<()> {

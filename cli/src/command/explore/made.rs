@@ -6,10 +6,11 @@ use std::time::Instant;
 use patternc_interpreter::explore::{Bounds, Outcome};
 use patternc_program::Program;
 
-use super::{Explored, Made, Searcher, again};
+use super::{Searcher, again};
 use crate::fault::Fault;
 use crate::generate::{self, FILE, Files, Meeting};
 use crate::project::Loaded;
+use crate::render::story::{Explored, Made};
 use crate::render::{Position, count};
 
 /// Tests in one file: each compilation looks at the whole project.

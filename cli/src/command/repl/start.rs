@@ -20,7 +20,7 @@ use super::outside::{Ear, Overheard};
 use crate::deployment::{self, Fallback};
 use crate::fault::Fault;
 use crate::owner::{self, Voice, Watch};
-use crate::project::Loaded;
+use crate::project::{self, Loaded};
 use crate::stores::{self, Place};
 
 /// How the prompt was started.
@@ -67,7 +67,7 @@ impl Settings {
         if self.memory {
             return Ok(None);
         }
-        let chosen = deployment::choose(config::config(&project.db), self.deployment.as_deref())?;
+        let chosen = project::deployment::choose(config::config(&project.db), self.deployment.as_deref())?;
         Ok(chosen.map(|(name, _)| name.to_owned()))
     }
 

@@ -182,6 +182,9 @@ enum Step {
 
 impl Engine {
     /// An engine over these stores, going on with whatever is on its way in them.
+    ///
+    /// # Errors
+    /// If one of them cannot be read.
     pub fn open(program: Arc<Program>, stores: Stores, host: Box<dyn Host>, limits: Limits, overlap: Overlap) -> Result<Self, StoreError> {
         Engine::idle(program, stores, host, limits, overlap).begun()
     }

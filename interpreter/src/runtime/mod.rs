@@ -226,6 +226,9 @@ impl Runtime {
     }
 
     /// Reads with exclusive use of the engine, and gives what was read once it is durable.
+    ///
+    /// # Errors
+    /// If a store that others share does not answer, or what was read can no longer become durable.
     pub fn read<T>(&self, read: impl FnOnce(&mut Engine) -> T) -> Result<T, StoreError> {
         let mut core = self.shared.lock();
         core.engine().refresh()?;
@@ -310,6 +313,9 @@ impl Runtime {
     }
 
     /// Takes a parked event up again.
+    ///
+    /// # Errors
+    /// If there is no such parked event, or repeating it could do it twice.
     pub fn retry(&self, event: &EventId) -> Result<(), RetryError> {
         let result = self.shared.lock().engine().retry(event);
         self.shared.bell.ring();

@@ -152,6 +152,9 @@ impl Postgres {
 
     /// What the store in the database at an address keeps, as of its newest durable commit and as it is for a program: also while others write
     /// it, and without changing it. `None`: there is no store.
+    ///
+    /// # Errors
+    /// When the server does not answer, the format is newer, the store is damaged, or the program does not fit its data.
     pub fn look(url: &str, mut opening: Opening<'_>) -> Result<Option<State>, StoreError> {
         open::look(&address(url)?, &mut opening)
     }
@@ -167,6 +170,9 @@ impl Postgres {
     }
 
     /// Makes everything durable and ends. Dropping the store does the same, without telling of a failure.
+    ///
+    /// # Errors
+    /// When the server does not answer, or commits were lost that had not become durable.
     pub fn close(mut self) -> Result<(), StoreError> {
         self.end();
         let version = self.follower.state.version();

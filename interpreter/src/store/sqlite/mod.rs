@@ -113,6 +113,9 @@ impl Sqlite {
 
     /// The contents of the store at a path as of its newest durable commit, as they are for a program: without owning the file, which another
     /// process may write meanwhile, and without changing it. All of it is tested for damage.
+    ///
+    /// # Errors
+    /// When there is no store, its format is newer, it is damaged, or the program does not fit its data.
     pub fn look(path: &Path, mut opening: Opening<'_>) -> Result<State, StoreError> {
         open::look(path, &mut opening)
     }
@@ -128,6 +131,9 @@ impl Sqlite {
     }
 
     /// Makes everything durable, brings it to the tables and ends. Dropping the store does the same, without telling of a failure.
+    ///
+    /// # Errors
+    /// When something could not be written: what was told as durable is.
     pub fn close(mut self) -> Result<(), StoreError> {
         self.end();
         self.works()

@@ -60,6 +60,10 @@ fn json_is_json() {
     let edges = graph["edges"].as_array().expect("it has edges");
     let link = edges.iter().find(|edge| edge["from"] == "Person.link").expect("a link is sent");
     assert_eq!((&link["to"], &link["crosses"], &link["rule"]), (&"Person.linked".into(), &true.into(), &"unserializable-chain".into()));
+    assert_eq!(
+        (&link["why"]["with"], &link["why"]["cells"]),
+        (&["Person.unlink"].as_slice().into(), &["Person.members"].as_slice().into())
+    );
     let effects: serde_json::Value = serde_json::from_str(&self::graph(&["--effects", "--format", "json"])).expect("the table is JSON");
     assert_eq!(effects[0]["handler"], "Person.count");
 }

@@ -2,9 +2,9 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::chains::{Verdict, verdicts};
+use crate::chains::{Cycle, Verdict, verdicts};
 use crate::db::{Db, Project};
-use crate::effects::describe::body_name;
+use crate::effects::describe::{body_name, cell_path, record_name};
 use crate::effects::receiver;
 use crate::effects::{self, Effects, SendEffect, SendRole, SendTarget, Site};
 use crate::hir::BodyOwner;
@@ -53,6 +53,41 @@ pub struct Arrow {
     pub crosses: bool,
     /// The rule that reports the chain it is part of.
     pub rule: Option<&'static str>,
+    /// Why it does.
+    pub why: Option<Why>,
+}
+
+/// Why a chain is not as good as one transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Why {
+    /// What gets in its way: `Person.unlink`. In the order of the story.
+    pub with: Vec<String>,
+    /// What they meet in: `Person.members`.
+    pub cells: Vec<String>,
+}
+
+impl Why {
+    fn new(db: &dyn Db, cycle: &Cycle) -> Self {
+        let mut why = Why { with: Vec::new(), cells: Vec::new() };
+        let with = cycle.witness.events.iter().skip(1).map(|event| body_name(db, event.starts));
+        let cells = cycle.steps.iter().map(|step| match step.cell {
+            Some(cell) => cell_path(db, cell),
+            None => record_name(db, step.record),
+        });
+        let add = |to: &mut Vec<String>, name: String| {
+            if !to.contains(&name) {
+                to.push(name);
+            }
+        };
+        with.for_each(|name| add(&mut why.with, name));
+        cells.for_each(|name| add(&mut why.cells, name));
+        why
+    }
+
+    /// `with Person.unlink, by Person.members`.
+    pub fn text(&self) -> String {
+        format!("with {}, by {}", self.with.join(" and "), self.cells.join(" and "))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -142,7 +177,7 @@ pub fn picture(db: &dyn Db) -> Picture {
     let files = Project::try_get(db).map(|project| project.files(db).as_slice()).unwrap_or_default();
     let mut found: Vec<Found> = Vec::new();
     let mut actors: Vec<Who> = Vec::new();
-    let mut unsafe_sends: FxHashSet<Site> = FxHashSet::default();
+    let mut unsafe_sends: FxHashMap<Site, Why> = FxHashMap::default();
     for &file in files {
         for body in &effects::file_effects(db, file).bodies {
             if matches!(body.owner, BodyOwner::Handler(_) | BodyOwner::Saga(_) | BodyOwner::Create(_)) {
@@ -155,7 +190,10 @@ pub fn picture(db: &dyn Db) -> Picture {
         }
         for (_, verdict) in verdicts(db, file) {
             let Verdict::Broken(cycle) = verdict else { continue };
-            unsafe_sends.extend(cycle.witness.order.iter().filter(|turn| turn.event == 0).filter_map(|turn| turn.sent));
+            let why = Why::new(db, cycle);
+            for site in cycle.witness.order.iter().filter(|turn| turn.event == 0).filter_map(|turn| turn.sent) {
+                unsafe_sends.entry(site).or_insert_with(|| why.clone());
+            }
         }
     }
     actors.extend(found.iter().flat_map(|arrow| [arrow.from, arrow.to]));
@@ -181,11 +219,13 @@ pub fn picture(db: &dyn Db) -> Picture {
         picture.nodes.push(Actor { name, cluster: picture.clusters.len() - 1, public });
     }
     for Found { from, to, kind, arm, crosses, site } in found {
-        let rule = site.filter(|site| unsafe_sends.contains(site)).map(|_| crate::rules::unserializable_chain::RULE.name);
-        let arrow = Arrow { from: positions[&from], to: positions[&to], kind, arm, crosses, rule };
+        let why = site.and_then(|site| unsafe_sends.get(&site)).cloned();
+        let rule = why.as_ref().map(|_| crate::rules::unserializable_chain::RULE.name);
+        let arrow = Arrow { from: positions[&from], to: positions[&to], kind, arm, crosses, rule, why };
         match picture.arrows.iter_mut().find(|known| (known.from, known.to, known.kind, known.arm) == (arrow.from, arrow.to, kind, arm)) {
             Some(known) => {
                 known.rule = known.rule.or(rule);
+                known.why = known.why.take().or(arrow.why);
                 known.crosses |= crosses;
             }
             None => picture.arrows.push(arrow),

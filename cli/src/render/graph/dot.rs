@@ -28,7 +28,8 @@ pub fn draw(picture: &Picture) -> String {
             (None, true) => ", color=\"#1f5fbf\", penwidth=1.5",
             (None, false) => "",
         };
-        let _ = writeln!(out, "  n{} -> n{} [label={}{look}];", arrow.from, arrow.to, quoted(&label));
+        let tip = arrow.why.as_ref().map(|why| format!(", tooltip={}", quoted(&why.text()))).unwrap_or_default();
+        let _ = writeln!(out, "  n{} -> n{} [label={}{look}{tip}];", arrow.from, arrow.to, quoted(&label));
     }
     out.push_str("}\n");
     out

@@ -21,6 +21,7 @@ pub fn draw(picture: &Picture) -> String {
             "arm": arm(arrow.arm),
             "crosses": arrow.crosses,
             "rule": arrow.rule,
+            "why": arrow.why.as_ref().map(|why| json!({ "with": why.with, "cells": why.cells })),
         })
     });
     format!("{:#}\n", json!({ "spaces": spaces, "nodes": nodes, "edges": edges.collect::<Vec<_>>() }))

@@ -20,6 +20,10 @@ pub fn draw(picture: &Picture) -> String {
         if let Some(rule) = arrow.rule {
             label = if label.is_empty() { rule.to_owned() } else { format!("{label}, {rule}") };
         }
+        // There is nowhere else to say it.
+        if let Some(why) = &arrow.why {
+            label = format!("{label}<br/>{}", why.text());
+        }
         let label = if label.is_empty() { String::new() } else { format!("|\"{}\"|", escaped(&label)) };
         let _ = writeln!(out, "  n{} -->{label} n{}", arrow.from, arrow.to);
         let look = match (arrow.rule, arrow.crosses) {

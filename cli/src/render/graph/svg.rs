@@ -177,10 +177,12 @@ fn draw_arrow(places: &[Place], number: usize, arrow: &Arrow, out: &mut String, 
     // An arrow to itself leaves above and comes back below.
     let (y1, y2) = if arrow.from == arrow.to { (from.y + 8.0, from.y + BOX_HEIGHT - 8.0) } else { (y1, y2) };
     let dash = if matches!(super::label(arrow).as_str(), "call") { " stroke-dasharray=\"2 3\"" } else { "" };
+    // Whoever points at it is told why.
+    let title = arrow.why.as_ref().map(|why| format!("<title>{}</title>", escaped(&why.text()))).unwrap_or_default();
     let _ = writeln!(
         out,
         "  <path d=\"M{x1:.0} {y1:.0} C{c1:.0} {y1:.0} {c2:.0} {y2:.0} {x2:.0} {y2:.0}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"{width}\"{dash} \
-         marker-end=\"url(#{marker})\"/>"
+         marker-end=\"url(#{marker})\">{title}</path>"
     );
     let lines = written_at(arrow);
     // The middle of the curve.

@@ -24,6 +24,9 @@ pub fn draw(picture: &Picture) -> String {
                 if let Some(rule) = arrow.rule {
                     let _ = write!(out, "  ! {rule}");
                 }
+                if let Some(why) = &arrow.why {
+                    let _ = write!(out, " ({})", why.text());
+                }
                 out.push('\n');
             }
         }

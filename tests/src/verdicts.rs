@@ -74,7 +74,7 @@ pub fn is_stale_on_two_stores(text: &str) -> bool {
 const VALUES: [&str; 8] = ["2", "7", "13", "29", "53", "101", "211", "401"];
 
 /// How many starts of a run are tried, the first without anything that it does not say.
-const STARTS: u64 = 24;
+const STARTS: u64 = 60;
 
 /// The statements of a test of a witness. Cells are arranged by handlers that `chains::with_tests` adds; those that may have to hold something in
 /// particular hold what comes up, and records that are asked for are there as it comes.

@@ -27,7 +27,7 @@ use crate::scene::Scene;
 const FILE: &str = "confirm";
 
 /// From how many starts a run is tried where it is not known what all cells must hold, or which records must be there.
-const STARTS: u64 = 24;
+const STARTS: u64 = 60;
 
 /// Runs what the witness of a finding says, then its events in other ways.
 pub fn confirm<'m>(project: &Loaded, witness: &Witness, makes: &dyn Fn() -> &'m Makes<'m>) -> Confirmed {

@@ -27,6 +27,10 @@ pub(super) struct FileChains {
     pub(super) touched: Vec<Touched>,
 }
 
+/// Pieces of a chain that goes round of which a second round is followed. In a longer one what a round does to the next is left out: most of it
+/// shows among its own pieces.
+const SHORT: usize = 8;
+
 /// The chains that start in a file.
 pub fn chains(db: &dyn Db, file: SourceFile) -> &[Chain] {
     &file_chains(db, file).all
@@ -82,6 +86,13 @@ fn chain(db: &dyn Db, bodies: Bodies<'_>, root: BodyOwner) -> Option<Chain> {
     if effects.recursive || (effects.reads.is_empty() && !effects.acts()) {
         return None;
     }
+    let chain = followed(db, bodies, root, effects, 1);
+    let goes_round = !chain.repeats.is_empty() && chain.pieces.len() <= SHORT;
+    Some(if goes_round { followed(db, bodies, root, effects, 2) } else { chain })
+}
+
+/// The chain that starts with a body. One that sends to itself is followed through so many rounds: two stand for all.
+fn followed(db: &dyn Db, bodies: Bodies<'_>, root: BodyOwner, effects: &Effects, rounds: usize) -> Chain {
     let mut collector = Collector {
         db,
         bodies,
@@ -99,6 +110,8 @@ fn chain(db: &dyn Db, bodies: Bodies<'_>, root: BodyOwner) -> Option<Chain> {
         },
         around: vec![root],
         turns: 0,
+        again: false,
+        rounds,
     };
     let first = collector.piece(Opening {
         body: root,
@@ -118,7 +131,7 @@ fn chain(db: &dyn Db, bodies: Bodies<'_>, root: BodyOwner) -> Option<Chain> {
     collector.chain.pieces.push(first);
     collector.go_on(0, root, effects, None);
     collector.keep_apart();
-    Some(collector.chain)
+    collector.chain
 }
 
 /// Whether the event of a body comes out as what it sends does.
@@ -170,6 +183,10 @@ pub(super) struct Collector<'db> {
     pub around: Vec<BodyOwner>,
     /// Numbers given so far.
     pub turns: u32,
+    /// What is followed is another round of what is being followed already.
+    pub again: bool,
+    /// How often a body is followed that sends, by way of others, to itself.
+    pub rounds: usize,
 }
 
 /// What a piece is made of.
@@ -202,13 +219,15 @@ impl Collector<'_> {
             Some(layout) if site.body == body => self.facts(layout, site, effects, frame.as_ref()),
             _ => Arc::default(),
         };
+        let told =
+            |site: Site| layout.as_ref().is_some_and(|layout| site.body == body && self.is_all_told(layout, site, effects, frame.as_ref()));
         let always = |site: Site| layout.as_ref().is_some_and(|layout| site.body == body && layout.is_unconditional(site));
         let by = |site: Site| layout.as_ref().and_then(|layout| self.decided_by(layout, site, body, effects, seen));
         let inside = |entry: &dyn Entry| is_sure_inside(self.bodies, entry, seen);
         let writes = effects.writes.iter().map(|write| {
             let written_by = self.bodies.own(write.site().body).map(|own| &own.layout);
             // Of several only the first is listed: what the last one writes is not known.
-            let value = written_by.filter(|_| !write.several).and_then(|layout| layout.written(write.site()).cloned());
+            let constant = written_by.filter(|_| !write.several).and_then(|layout| layout.written(write.site()).cloned());
             // Of another body the parameters are not known here.
             let own = written_by.filter(|_| !write.several && write.site().body == body);
             let made = own.and_then(|layout| layout.made(write.site())).and_then(|made| {
@@ -224,6 +243,7 @@ impl Collector<'_> {
                 let cells = cells.map(|cells| cells.iter().map(|(of, cell)| (target(of), *cell)).collect());
                 Some(Made { of, copy: made.copy, cells })
             });
+            let value = constant.or_else(|| made.as_ref().and_then(|made| self.given_constant(made, write)));
             Access {
                 record: write.record,
                 cell: write.cell,
@@ -244,6 +264,7 @@ impl Collector<'_> {
                 site: write.site(),
                 always: always(own_site(write, seen)) && inside(write),
                 facts: if write.several { Arc::default() } else { facts(own_site(write, seen)) },
+                told: !write.several && inside(write) && told(own_site(write, seen)),
                 decides: Decides::Nothing,
                 by: if own_site(write, seen) == write.site() && !write.several { by(write.site()) } else { None },
             }
@@ -301,6 +322,7 @@ impl Collector<'_> {
             site: read.site(),
             always: always(own_site(read, seen)) && inside(read),
             facts: if read.several { Arc::default() } else { facts(own_site(read, seen)) },
+            told: false,
             decides: decides(read),
             by: None,
         });
@@ -326,6 +348,12 @@ impl Collector<'_> {
         let alone = looks_alone && layout.as_ref().is_some_and(|layout| rejects_alone(layout, effects, seen));
         accesses.extend(demanded);
         accesses.extend(taken);
+        let entries = effects.reads.iter().map(|read| read as &dyn Entry).chain(effects.writes.iter().map(|write| write as &dyn Entry));
+        let again: Vec<Site> = entries.filter(|entry| self.happens_again(*entry, seen.is_some())).map(Entry::site).collect();
+        let round = self.other_round();
+        let other: Vec<Access> =
+            accesses.iter().filter(|access| again.contains(&access.site)).filter_map(|access| round.other(access)).collect();
+        accesses.extend(other);
         let rejects = rejections(effects).next().map(|failure| failure.site);
         for known in layout.iter().flat_map(|layout| &layout.known) {
             // An event that demands it and finds it otherwise does nothing.
@@ -355,6 +383,8 @@ impl Collector<'_> {
             outcomes,
             accesses,
             blind,
+            again: self.again,
+            makes: Vec::new(),
             rejects,
             conditions: Vec::new(),
         }
@@ -432,11 +462,29 @@ impl Collector<'_> {
 
     /// Whether a local is a parameter of the event that starts the chain.
     pub(super) fn is_param(&self, local: LocalId) -> bool {
-        let params = match self.chain.root {
-            BodyOwner::Handler(handler) | BodyOwner::Saga(handler) => handler_sig(self.db, handler).map_or(0, |sig| sig.params.len()),
+        local.0 < self.params()
+    }
+
+    /// How many parameters the event has that starts the chain.
+    pub(super) fn params(&self) -> u32 {
+        match self.chain.root {
+            BodyOwner::Handler(handler) | BodyOwner::Saga(handler) => {
+                handler_sig(self.db, handler).map_or(0, |sig| sig.params.len() as u32)
+            }
             _ => 0,
-        };
-        (local.0 as usize) < params
+        }
+    }
+
+    /// The constant that a write gives its cell, if it is what the body was sent.
+    fn given_constant(&self, made: &Made, write: &effects::WriteEffect) -> Option<Const> {
+        let ([Value::Literal(text)], WriteKind::Set, Grain::Whole) = (&made.of[..], write.kind, &write.grain) else { return None };
+        let ty = &cell_sig(self.db, write.cell?)?.ty;
+        let inner = if let Ty::Optional(inner) = ty { inner } else { ty };
+        match inner {
+            Ty::Bool if made.copy => Some(Const::Bool(&**text == "true")),
+            Ty::Int | Ty::Text if made.copy => Some(Const::Literal(text.clone())),
+            _ => None,
+        }
     }
 
     /// Whether a constant is all of a value.
@@ -453,21 +501,7 @@ impl Collector<'_> {
 
     /// What is so at a site of a piece when its transaction starts.
     pub(super) fn facts(&self, layout: &Layout, site: Site, effects: &Effects, frame: Option<&Frame<'_>>) -> Arc<[Fact]> {
-        // What the piece itself has changed before says nothing of the start.
-        let changed = |cell: CellId, known: &Known| {
-            let own = |write: &effects::WriteEffect| own_site(write, frame.map(|frame| frame.call));
-            let before = |at: Site| at.body != site.body || layout.can_precede(at, known);
-            effects.writes.iter().any(|write| write.cell == Some(cell) && before(own(write)))
-        };
-        let made = |record: ItemId, known: &Known| {
-            let made = effects.writes.iter().filter(|write| write.cell.is_none() && write.record == record);
-            made.into_iter().any(|write| layout.can_precede(own_site(write, frame.map(|frame| frame.call)), known))
-        };
-        let known = layout.known_at(site).filter(|known| match &known.fact {
-            Fact::Holds { cell, .. } | Fact::Has { cell, .. } => !changed(*cell, known),
-            Fact::There { record, .. } => !made(*record, known),
-            Fact::Apart(..) => false,
-        });
+        let known = layout.known_at(site).filter(|known| self.is_of_the_start(known, layout, site, effects, frame));
         let mut facts = Vec::new();
         for known in known {
             let fact = match frame {
@@ -477,6 +511,41 @@ impl Collector<'_> {
             facts.extend(fact.into_iter().flat_map(|fact| self.of_stored(fact)).filter(|fact| self.is_told(fact)));
         }
         facts.into()
+    }
+
+    /// Whether a site of a piece is reached whenever its facts are so.
+    pub(super) fn is_all_told(&self, layout: &Layout, site: Site, effects: &Effects, frame: Option<&Frame<'_>>) -> bool {
+        let stored = |fact: &Fact| match fact {
+            Fact::Holds { cell, .. } | Fact::Has { cell, .. } => cell_sig(self.db, *cell).is_some_and(|sig| !sig.derived),
+            Fact::There { .. } => true,
+            Fact::Apart(..) => false,
+        };
+        let told = |known: &Known| {
+            let seen = match frame {
+                Some(frame) => frame.fact(&known.fact),
+                None => Some(known.fact.clone()),
+            };
+            stored(&known.fact) && seen.is_some_and(|fact| self.is_told(&fact)) && self.is_of_the_start(known, layout, site, effects, frame)
+        };
+        layout.told_at(site).is_some_and(|mut known| known.all(told))
+    }
+
+    /// Whether what is known at a site of a piece was so when its transaction started: what the piece itself has changed before says nothing of that.
+    fn is_of_the_start(&self, known: &Known, layout: &Layout, site: Site, effects: &Effects, frame: Option<&Frame<'_>>) -> bool {
+        let changed = |cell: CellId, known: &Known| {
+            let own = |write: &effects::WriteEffect| own_site(write, frame.map(|frame| frame.call));
+            let before = |at: Site| at.body != site.body || layout.can_precede(at, known);
+            effects.writes.iter().any(|write| write.cell == Some(cell) && before(own(write)))
+        };
+        let made = |record: ItemId, known: &Known| {
+            let made = effects.writes.iter().filter(|write| write.cell.is_none() && write.record == record);
+            made.into_iter().any(|write| layout.can_precede(own_site(write, frame.map(|frame| frame.call)), known))
+        };
+        match &known.fact {
+            Fact::Holds { cell, .. } | Fact::Has { cell, .. } => !changed(*cell, known),
+            Fact::There { record, .. } => !made(*record, known),
+            Fact::Apart(..) => false,
+        }
     }
 
     /// Whether constants tell what a fact is about all along the chain.

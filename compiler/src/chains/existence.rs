@@ -97,6 +97,7 @@ impl Collector<'_> {
             site,
             always: true,
             facts: Arc::default(),
+            told: true,
             decides: Decides::Nothing,
             by: None,
         })

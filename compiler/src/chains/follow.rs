@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::collect::{Collector, Opening, is_sure_inside, own_site};
 use super::rejection::{refused, rejections};
 use super::{Condition, Piece, Rejection, Repeat, Way};
-use crate::effects::receiver;
 use crate::effects::{self, CallEffect, Effects, Entry, Frame, SendEffect, SendRole, SendTarget};
+use crate::effects::{Target, receiver};
 use crate::hir::BodyOwner;
 use crate::signature::cell_sig;
 
@@ -69,6 +69,9 @@ impl Collector<'_> {
                     .filter(|repeat| repeat.piece == piece)
                     .for_each(|repeat| repeat.condition = condition);
             }
+            if send.role != SendRole::Answer && first < self.chain.pieces.len() && self.is_sent_again(send, seen.is_some()) {
+                self.again(piece, first..self.chain.pieces.len());
+            }
             if send.role == SendRole::Answer {
                 ends.extend(came);
                 let site = own_site(send, seen);
@@ -104,9 +107,11 @@ impl Collector<'_> {
         };
         let with = of(&|entry, at| layout.happens_with(at, site) && is_sure_inside(self.bodies, entry, seen));
         let without = of(&|_, at| layout.excludes(at, site));
-        let always = layout.is_unconditional(site) && is_sure_inside(self.bodies, send, seen);
+        let sure = is_sure_inside(self.bodies, send, seen);
+        let always = layout.is_unconditional(site) && sure;
+        let told = sure && self.is_all_told(&layout, site, effects, frame.as_ref());
         let by = if send.site() == site { self.decided_by(&layout, site, body, effects, seen) } else { None };
-        self.chain.pieces[piece].conditions.push(Condition { to, facts, always, with, without, by });
+        self.chain.pieces[piece].conditions.push(Condition { to, facts, always, told, with, without, by });
     }
 
     /// Follows a send and its arms. Gives how it comes out in the end.
@@ -124,6 +129,11 @@ impl Collector<'_> {
 
     /// An arm that runs once its send has come out.
     fn arm(&mut self, send: &SendEffect, arm: &Effects, sender: usize, end: End, body: BodyOwner, seen: Option<&CallEffect>) -> Vec<End> {
+        if let (SendTarget::Create(_), true, Some(made), None) = (send.to, end.ok, send.answer, seen) {
+            self.chain.pieces[end.after].makes.push(Target::Local(made));
+        }
+        let lasting = self.lasting_in(arm, end.after);
+        let arm = lasting.as_ref().unwrap_or(arm);
         let sender = &self.chain.pieces[sender];
         let (on, space, blind) = (sender.on.clone(), sender.space, sender.blind);
         let way = Way::Arm { of: send.site, ok: end.ok, answer: send.role == SendRole::Answer };
@@ -194,12 +204,13 @@ impl Collector<'_> {
             self.chain.incomplete |= send.to == SendTarget::Unknown;
             return self.either(after, &outcomes);
         };
-        if self.around.contains(&callee) {
-            self.chain.repeats.push(Repeat { piece: after, condition: None, on: send.target.clone() });
+        let target = self.lasting_receiver(send, after);
+        if self.around.iter().filter(|around| **around == callee).count() >= self.rounds {
+            self.chain.repeats.push(Repeat { piece: after, condition: None, on: target });
             return self.either(after, &outcomes);
         }
-        let call =
-            CallEffect { callee, target: send.target.clone(), space: send.space, args: send.args.clone(), site: send.site, caught: false };
+        let args = self.lasting_args(send, after);
+        let call = CallEffect { callee, target: target.clone(), space: send.space, args, site: send.site, caught: false };
         let effects = Frame { call: &call, home: self.home }.each(self.bodies.effects(callee));
         let from = self.chain.pieces[after].on.clone();
         let way = match send.role {
@@ -216,7 +227,7 @@ impl Collector<'_> {
             BodyOwner::Create(record) => self.given_key(record, &send.created),
             _ => call.args.iter().map(|arg| self.given(arg)).collect(),
         };
-        let (on, space) = (send.target.clone(), send.space);
+        let (on, space) = (target, send.space);
         let turn = self.number();
         let opening = Opening {
             body: callee,
@@ -232,7 +243,11 @@ impl Collector<'_> {
             created: Some(&send.created),
             given,
         };
-        self.transaction(opening, false, until_taken)
+        let around = self.again;
+        self.again |= self.around.contains(&callee);
+        let ends = self.transaction(opening, false, until_taken);
+        self.again = around;
+        ends
     }
 
     /// What comes out one way or the other, as nothing here decides.

@@ -11,6 +11,8 @@
 //! | `existence` | which record a creation makes, and which a key looks up |
 //! | `follow` | the pieces that come of what a piece sends: receivers, arms, steps of sagas and what undoes them |
 //! | `kept` | which records are different because of links that never change |
+//! | `lasting` | records that a chain has made and goes on with |
+//! | `rounds` | the other round of a loop |
 //! | `length` | how many transactions a run has |
 //! | `rejection` | how a piece can be rejected, and by what it has read |
 //! | `conflict` | which accesses get in each other's way, and which records must be the same for that |
@@ -36,6 +38,7 @@ mod existence;
 mod filter;
 mod follow;
 mod kept;
+mod lasting;
 mod length;
 mod locks;
 mod neighbourhood;
@@ -43,6 +46,7 @@ mod neighbours;
 mod prepared;
 mod rejection;
 mod replay;
+mod rounds;
 mod schedule;
 mod search;
 mod stale;
@@ -120,6 +124,10 @@ pub struct Piece {
     pub accesses: Vec<Access>,
     /// Its parameters depend on the event that starts the chain alone, not on what was read.
     pub blind: bool,
+    /// It is of another round of what is in the chain already.
+    pub again: bool,
+    /// The records that it makes, as later pieces name them: nobody has them before.
+    pub makes: Vec<Target>,
     /// The first uncaught `require`, `fail` or missing key.
     pub rejects: Option<Site>,
     /// What its sends that lead to other pieces say of it.
@@ -162,6 +170,17 @@ pub enum Way {
     Undo { at: Site },
 }
 
+impl Way {
+    /// The send that it comes of, and which arm of that it is.
+    fn site(&self) -> Option<(Site, Option<bool>)> {
+        match self {
+            Way::Start => None,
+            Way::Sent { at, .. } | Way::Undo { at } => Some((*at, None)),
+            Way::Arm { of, ok, .. } => Some((*of, Some(*ok))),
+        }
+    }
+}
+
 /// A send to a body that is being followed already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repeat {
@@ -196,6 +215,8 @@ pub struct Access {
     pub always: bool,
     /// What is so when its transaction starts, if it happens.
     pub facts: Arc<[Fact]>,
+    /// It happens whenever that is so.
+    pub told: bool,
     /// What it decides about, if it reads, beyond what facts say.
     pub decides: Decides,
     /// The reads by which it is decided whether it happens, if it writes and has a choice. `None`: it may be all of them.
@@ -221,6 +242,8 @@ pub struct Condition {
     pub facts: Arc<[Fact]>,
     /// The transaction cannot commit without going on so.
     pub always: bool,
+    /// It does whenever the facts are so.
+    pub told: bool,
     /// Accesses, by position, that surely happen as well.
     pub with: Vec<usize>,
     /// Accesses, by position, that do not happen then.
@@ -270,9 +293,27 @@ impl Chain {
         !one.iter().any(|(send, ok)| other.iter().any(|(same, other)| same == send && other != ok))
     }
 
-    /// Whether others can come after one piece and before another: that does not surely come first, and one run can have both.
+    /// Whether others can come after one piece and before another: that does not surely come first, and one run can have both. What is so of a piece
+    /// is not said once more of that of the other round.
     pub fn is_cut_between(&self, one: usize, other: usize) -> bool {
-        !self.comes_before(other, one) && self.can_both_happen(other, one)
+        let can = |other: usize| !self.comes_before(other, one) && self.can_both_happen(other, one);
+        match (self.pieces[one].again, self.pieces[other].again) {
+            (_, false) => can(other),
+            (false, true) => can(other) && !self.in_first_round(other).is_some_and(can),
+            (true, true) => false,
+        }
+    }
+
+    /// The piece that is in the first round what one is in the other.
+    fn in_first_round(&self, piece: usize) -> Option<usize> {
+        let of = &self.pieces[piece];
+        let same = |one: &Access, other: &Access| (one.site, &one.target, &one.grain) == (other.site, &other.target, &other.grain);
+        let alike = |other: &Piece| {
+            (other.body, other.refused, other.way.site()) == (of.body, of.refused, of.way.site())
+                && other.accesses.len() == of.accesses.len()
+                && other.accesses.iter().zip(&of.accesses).all(|(one, other)| same(one, other))
+        };
+        self.pieces[..piece].iter().position(|other| !other.again && alike(other))
     }
 
     /// The transactions that commit, in some of its runs.

@@ -36,6 +36,8 @@ pub(super) struct Change<'a> {
     /// It is an append, and somebody looks what comes first.
     pub ordered: bool,
     pub sure: bool,
+    /// It happens whenever what it needs is so.
+    pub told: bool,
     /// Its transaction can commit without it.
     pub chosen: bool,
     /// It does not happen unless these hold.
@@ -58,6 +60,8 @@ pub(super) struct Prepared<'a> {
     pub chosen: bool,
     /// What must have been so then, as far as constants say.
     pub when: Vec<Need<'a>>,
+    /// It is sent whenever that is so.
+    pub told: bool,
     /// What its parent read, where, that decided about it; `None`: all that did about anything.
     pub by: Option<&'a [Site]>,
     /// What decides whether it is rejected, beyond what it needs; and what else, with where, decides about what it does.
@@ -66,6 +70,8 @@ pub(super) struct Prepared<'a> {
     pub demands: Vec<Thing>,
     pub parts: Vec<(Thing, Site)>,
     pub needs: Vec<Need<'a>>,
+    /// It is one of two arms, and nothing here decides which: the outside does.
+    pub outside: bool,
     /// It needs what contradicts itself.
     pub never: bool,
     /// A name for what, beside what is read, decides how it ends: no more than the record, or the event.
@@ -73,6 +79,10 @@ pub(super) struct Prepared<'a> {
     /// With what must be so for it to be read.
     pub reads: Vec<(Thing, Vec<Need<'a>>)>,
     pub changes: Vec<Change<'a>>,
+    /// The records that it makes, as others name them.
+    pub makes: Vec<Class>,
+    /// The record that it runs on.
+    pub on: Option<Class>,
 }
 
 impl<'a> Prepared<'a> {
@@ -98,7 +108,7 @@ impl<'a> Prepared<'a> {
     ) -> Option<Self> {
         let used =
             [stop.entry, stop.exit].iter().any(|place| place.piece == index && !stop.chain.pieces[index].accesses[place.access].always);
-        let sends = stop.chain.pieces[index].conditions.iter().all(|condition| condition.always);
+        let sends = stop.chain.pieces[index].conditions.iter().all(|condition| condition.always || condition.told);
         (used && sends && on_cycle.contains(&index)).then(|| Self::doing(stop.chain, &[], &[], (event, index), ordered, bindings))?
     }
 
@@ -176,7 +186,8 @@ impl<'a> Prepared<'a> {
                 cells.iter().map(thing).collect()
             });
             let ordered = is_ordered(access, ordered);
-            changes.push(Change { access, thing, made, from, ordered, sure, chosen: !access.always, when, by: access.by.as_deref() });
+            let (told, chosen, by) = (access.told, !access.always, access.by.as_deref());
+            changes.push(Change { access, thing, made, from, ordered, sure, told, chosen, when, by });
         }
         let sent = match &piece.way {
             Way::Sent { from, ordered: true, .. } if *from != Target::Unknown && piece.on != Target::Unknown => {
@@ -189,6 +200,7 @@ impl<'a> Prepared<'a> {
         let when =
             condition.iter().flat_map(|condition| condition.facts.iter()).filter_map(|fact| Need::of(event, fact, bindings)).collect();
         let by = condition.and_then(|condition| condition.by.as_deref());
+        let told = condition.is_some_and(|condition| condition.told);
         let (refused, rejection, blind) = (piece.refused, piece.rejection, piece.blind);
         let never = contradicts(unlike.iter());
         let decider = match &piece.way {
@@ -197,7 +209,14 @@ impl<'a> Prepared<'a> {
             }
             _ => name(&(event, index)),
         };
+        let other_arm = |other: &Piece| match (&piece.way, &other.way) {
+            (Way::Arm { ok, .. }, Way::Arm { ok: not, .. }) => ok != not && (other.parent, other.turn) == (piece.parent, piece.turn),
+            _ => false,
+        };
+        let outside = chain.pieces.iter().any(other_arm);
         let left = left(chain, (event, index), bindings);
+        let makes = piece.makes.iter().map(|made| bindings.record(event, made)).collect();
+        let on = (!matches!(piece.on, Target::Unknown | Target::Fresh)).then(|| bindings.record(event, &piece.on));
         Some(Prepared {
             refused,
             rejection,
@@ -206,15 +225,19 @@ impl<'a> Prepared<'a> {
             sent,
             chosen,
             when,
+            told,
             by,
             decided,
             demands,
             parts,
             needs: unlike,
+            outside,
             never,
             decider,
             reads,
             changes,
+            makes,
+            on,
         })
     }
 
@@ -228,6 +251,12 @@ impl<'a> Prepared<'a> {
             pairs.into_iter().any(|(one, other)| one.thing.overlaps(&other.thing) && !one.commutes(other))
         };
         (self.sent.is_some() && self.sent == other.sent) || looks(self, other) || looks(other, self) || writes()
+    }
+
+    /// Whether it names a record, which then is there.
+    pub(super) fn names(&self, record: Class) -> bool {
+        let things = self.changes.iter().map(|change| change.thing).chain(self.looks_at());
+        self.on == Some(record) || things.into_iter().any(|thing| thing.record == Some(record))
     }
 
     fn looks_at(&self) -> impl Iterator<Item = Thing> {

@@ -130,6 +130,7 @@ fn look(like: &Access) -> Access {
         made: None,
         always: true,
         facts: Arc::default(),
+        told: false,
         decides: Decides::All,
         by: None,
         ..like.clone()

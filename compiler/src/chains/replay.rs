@@ -85,6 +85,13 @@ impl<'a> Run<'a> {
         run
     }
 
+    /// The same, from a start of which one thing more is known.
+    pub(super) fn from_where(&self, need: Need<'a>) -> Self {
+        let mut run = self.clone();
+        run.assumed.push(need);
+        run
+    }
+
     /// A name for what it starts from and is decided by, without these events.
     pub(super) fn basis(&self, without: &[usize]) -> u64 {
         let assumed = self.assumed.iter().map(name).fold(0, u64::wrapping_add);
@@ -121,7 +128,7 @@ impl<'a> Run<'a> {
         if piece.never {
             return Ending::Impossible;
         }
-        let mut open = piece.rejection == Rejection::Open;
+        let mut open = piece.rejection == Rejection::Open || piece.outside;
         for need in &piece.needs {
             match self.met(need) {
                 Met::No => return Ending::Impossible,
@@ -141,8 +148,11 @@ impl<'a> Run<'a> {
     }
 
     /// What must be decided so for a transaction to end with a piece, beyond what is known of cells: what of, and by which values.
-    pub(super) fn decisions_of(&self, event: usize, piece: &Prepared<'a>) -> Vec<(u64, u64)> {
+    pub(super) fn decisions_of(&self, (event, index): Turn, piece: &Prepared<'a>) -> Vec<(u64, u64)> {
         let mut found = Vec::new();
+        if piece.outside {
+            found.push((name(&(event, index)), 0));
+        }
         if piece.rejection == Rejection::Open || !piece.decided.is_empty() {
             let seen = if piece.blind { 0 } else { self.read[event] };
             let mut values: Vec<u64> = piece.demands.iter().chain(&piece.decided).map(|thing| name(&(thing, self.value(thing)))).collect();
@@ -158,6 +168,9 @@ impl<'a> Run<'a> {
     /// What decides that a piece sends another, if `before` decided that it is sent itself.
     pub(super) fn sends(&self, piece: &Prepared<'a>, before: Decided, to: &Prepared<'a>) -> Decided {
         let all = if piece.chosen { before.chosen } else { before.all };
+        if to.told && to.when.iter().all(|need| self.met(need) == Met::Yes) {
+            return Decided { all, chosen: all };
+        }
         Decided { all, chosen: self.decided_by(all, piece, &[], to.by, &self.state) }
     }
 
@@ -166,12 +179,8 @@ impl<'a> Run<'a> {
         let event = turn.0;
         // How it ends is decided alike in the runs that it is compared with, see [`Run::decisions`].
         let decided = if piece.chosen { before.chosen } else { before.all };
-        for need in piece.when.iter().chain(&piece.needs) {
-            if self.met(need) == Met::AtStart {
-                self.assumed.push(*need);
-            }
-            self.state.learn(need);
-        }
+        self.need(&piece.when);
+        self.need(&piece.needs);
         if piece.refused {
             self.rejected.push((event, piece.left));
             return;
@@ -192,9 +201,21 @@ impl<'a> Run<'a> {
                 continue;
             }
             self.hoped.extend(change.when.iter().filter(|need| before.met(need) == Met::AtStart));
-            self.state.apply(change);
-            let by = if change.chosen { before.decided_by(decided, piece, &change.when, change.by, &before.state) } else { decided };
+            let told = change.told && change.when.iter().all(|need| before.met(need) == Met::Yes);
+            self.state.apply(change, change.sure || told);
+            let by =
+                if change.chosen && !told { before.decided_by(decided, piece, &change.when, change.by, &before.state) } else { decided };
             self.write(event, change, by);
+        }
+    }
+
+    /// From here on these are so.
+    pub(super) fn need(&mut self, needs: &[Need<'a>]) {
+        for need in needs {
+            if self.met(need) == Met::AtStart {
+                self.assumed.push(*need);
+            }
+            self.state.learn(need);
         }
     }
 
@@ -216,9 +237,14 @@ impl<'a> Run<'a> {
         self.rejected.iter().any(|(of, _)| *of == event)
     }
 
-    /// What a piece needs of the start that is not assumed.
-    pub(super) fn open(&self, piece: &Prepared<'a>) -> Option<Need<'a>> {
-        piece.needs.iter().find(|need| self.met(need) == Met::AtStart).copied()
+    /// Whether what others wrote decides about one of some needs.
+    pub(super) fn is_unknown(&self, needs: &[Need<'a>]) -> bool {
+        needs.iter().any(|need| self.met(need) == Met::Unknown)
+    }
+
+    /// Which of some needs rests on what is not assumed of the start.
+    pub(super) fn open(&self, needs: &[Need<'a>]) -> Option<Need<'a>> {
+        needs.iter().find(|need| self.met(need) == Met::AtStart).copied()
     }
 
     fn value(&self, thing: &Thing) -> u64 {

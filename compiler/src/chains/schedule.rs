@@ -17,6 +17,15 @@ use crate::types::CellId;
 /// Pieces that are placed for one set of events before it is given up.
 const MOST_STEPS: u32 = 2_000;
 
+/// Starts of a run that differ by what one piece sends.
+const MOST_SENDINGS: usize = 4;
+
+/// How often the start of a run is filled in by what comes up in it.
+const MOST_REPLAYS: u32 = 3;
+
+/// Things that are left open of the start of a run and by which orders of whole events differ: each is tried both ways.
+const MOST_CASES: u32 = 5;
+
 /// One event of a cycle: the access where the cycle enters its chain, and the one where it leaves.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stop<'a> {
@@ -33,8 +42,6 @@ pub(super) struct Found<'a> {
     pub order: Vec<Turn>,
     /// As it ends.
     pub run: Run<'a>,
-    /// What must not be so at the start, or an order of whole events could explain it.
-    pub unless: Vec<Need<'a>>,
 }
 
 /// An order of the pieces in which every stop's exit comes before the next one's entry, and which leaves, or shows, what no order of whole
@@ -67,21 +74,27 @@ pub(super) fn schedule<'a>(
         ((event, stops[event].exit.piece), (next, stops[next].entry.piece))
     });
     let steps = MOST_STEPS.min(*budget);
+    let made = pieces.iter().flat_map(|(turn, piece)| piece.makes.iter().map(|made| (*made, *turn)));
+    let made: Vec<(Class, Turn)> = made.collect();
+    let born = pieces.iter().flat_map(|(turn, piece)| {
+        made.iter().filter(|(record, maker)| maker.0 != turn.0 && piece.names(*record)).map(|(_, maker)| (*turn, *maker))
+    });
+    let born = born.collect();
     let mut search = Search {
         stops,
         on_cycle: &on_cycle,
         before: before.collect(),
         pieces: &pieces,
         free: &free,
+        born,
         order: Vec::new(),
         steps,
         serial: Vec::new(),
-        unless: Vec::new(),
     };
     let start = Point { run: Run::new(stops.len()), pending: (0..stops.len()).map(Pending::start).collect() };
     let found = search.place(&start, Vec::new());
     *budget -= steps - search.steps;
-    found.map(|run| Found { order: search.order, run, unless: search.unless })
+    found.map(|run| Found { order: search.order, run })
 }
 
 /// The pieces of a chain on the way to where the cycle enters and leaves it.
@@ -130,13 +143,20 @@ struct Search<'a, 's> {
     pieces: &'s FxHashMap<Turn, Prepared<'a>>,
     /// Those that need not do in an order of whole events what the cycle needs of them.
     free: &'s FxHashMap<Turn, Prepared<'a>>,
+    /// Pieces that name a record which another event makes, with the piece that does: nobody has it before.
+    born: Vec<(Turn, Turn)>,
     order: Vec<Turn>,
     /// Pieces that may be placed still.
     steps: u32,
     /// What orders of whole events leave and show, with what they start from and are decided by.
-    serial: Vec<(u64, Vec<Run<'a>>)>,
-    /// What orders of whole events need of the start of the last run beyond what that does.
-    unless: Vec<Need<'a>>,
+    serial: Vec<(u64, Serial<'a>)>,
+}
+
+/// What orders of whole events come to.
+struct Serial<'a> {
+    runs: Vec<Run<'a>>,
+    /// What is left open of the start, and decides how some of them go on.
+    open: Option<Need<'a>>,
 }
 
 impl<'a> Search<'a, '_> {
@@ -148,8 +168,7 @@ impl<'a> Search<'a, '_> {
             if !whole {
                 return None;
             }
-            let run = self.replayed(&point.run);
-            return (!self.is_explained(&run)).then_some(run);
+            return self.replayed(&point.run, MOST_REPLAYS).and_then(|run| self.unexplained(run, MOST_CASES));
         }
         for at in 0..point.pending.len() {
             if !self.is_ready(point, at) {
@@ -173,7 +192,7 @@ impl<'a> Search<'a, '_> {
             for (piece, ending) in endings {
                 let turn = (event, piece);
                 let other = ending == Ending::Impossible || certain.is_some_and(|certain| certain != piece);
-                if other || !self.fits(turn) || asleep.contains(&turn) {
+                if other || !self.fits(turn) || !self.is_born(turn, &self.order) || asleep.contains(&turn) {
                     continue;
                 }
                 if self.steps == 0 {
@@ -182,20 +201,51 @@ impl<'a> Search<'a, '_> {
                 self.steps -= 1;
                 let mut next = point.clone();
                 if ending == Ending::Possible {
-                    let decisions = point.run.decisions_of(event, &self.pieces[&turn]);
+                    let decisions = point.run.decisions_of(turn, &self.pieces[&turn]);
                     next.run.decisions.extend(decisions);
                 }
-                self.take(&mut next, at, piece);
-                let still = asleep.iter().copied().filter(|other| !self.meet(*other, turn)).collect();
+                let still: Vec<Turn> = asleep.iter().copied().filter(|other| !self.meet(*other, turn)).collect();
                 self.order.push(turn);
-                if let Some(found) = self.place(&next, still) {
-                    return Some(found);
+                for mut case in self.sending_or_not(next, turn) {
+                    self.take(&mut case, at, piece);
+                    if let Some(found) = self.place(&case, still.clone()) {
+                        return Some(found);
+                    }
                 }
                 self.order.pop();
                 asleep.push(turn);
             }
         }
         None
+    }
+
+    /// The point before a piece, from each of the starts that decide what it sends.
+    fn sending_or_not(&self, mut point: Point<'a>, turn: Turn) -> Vec<Point<'a>> {
+        let (event, piece) = turn;
+        let own = &self.pieces[&turn];
+        point.run.need(&own.when);
+        point.run.need(&own.needs);
+        let chain = self.stops[event].chain;
+        let next = (0..chain.pieces.len()).filter(|next| chain.pieces[*next].parent == Some(piece));
+        let mut cases = vec![point];
+        for need in next.flat_map(|next| &self.pieces[&(event, next)].when) {
+            let open = |case: &Point<'a>| case.run.open(std::slice::from_ref(need));
+            if cases.len() > MOST_SENDINGS {
+                break;
+            }
+            let others: Vec<Point<'a>> = cases
+                .iter_mut()
+                .filter_map(|case| {
+                    let need = open(case)?;
+                    let mut other = case.clone();
+                    case.run.need(&[need]);
+                    other.run.need(&[need.not()]);
+                    Some(other)
+                })
+                .collect();
+            cases.extend(others);
+        }
+        cases
     }
 
     /// How a transaction can end: if in one of several ways only, then in that.
@@ -219,21 +269,29 @@ impl<'a> Search<'a, '_> {
     }
 
     /// The same order once more, from a start of which all is known that a run has assumed on the way: what is named after it is named alike in
-    /// the runs that it is compared with.
-    fn replayed(&self, run: &Run<'a>) -> Run<'a> {
+    /// the runs that it is compared with. `None` if something of it is not sent then, or comes out otherwise.
+    fn replayed(&self, run: &Run<'a>, times: u32) -> Option<Run<'a>> {
         let mut point = Point { run: run.again(), pending: (0..self.stops.len()).map(Pending::start).collect() };
         for &(event, piece) in &self.order {
-            let at = point.pending.iter().position(|pending| pending.event == event && pending.ways.contains(&piece));
-            // What was sent before it was known that it is not needs no other names.
-            let Some(at) = at else { return run.clone() };
-            let prepared = &self.pieces[&(event, piece)];
-            if point.run.ending(prepared) == Ending::Possible {
-                let decisions = point.run.decisions_of(event, prepared);
+            let at = point.pending.iter().position(|pending| pending.event == event && pending.ways.contains(&piece))?;
+            let endings = self.endings(&point.run, &point.pending[at]);
+            let ends_so = |(way, ending): &(usize, Ending)| match ending {
+                Ending::Impossible => *way != piece,
+                Ending::Certain => *way == piece,
+                Ending::Possible => true,
+            };
+            if !endings.iter().all(ends_so) {
+                return None;
+            }
+            if endings.contains(&(piece, Ending::Possible)) {
+                let decisions = point.run.decisions_of((event, piece), &self.pieces[&(event, piece)]);
                 point.run.decisions.extend(decisions);
             }
             self.take(&mut point, at, piece);
         }
-        point.run
+        // What came up on the way may decide what came before.
+        let more = times > 0 && point.run.assumed().len() > run.assumed().len();
+        if more { self.replayed(&point.run, times - 1) } else { Some(point.run) }
     }
 
     /// Whether the cycle goes through a transaction.
@@ -277,6 +335,11 @@ impl<'a> Search<'a, '_> {
         self.on_cycle[event].iter().all(|other| self.stops[event].chain.can_both_happen(piece, *other))
     }
 
+    /// Whether all records are there that a piece names, after others.
+    fn is_born(&self, turn: Turn, after: &[Turn]) -> bool {
+        self.born.iter().all(|(of, maker)| *of != turn || after.contains(maker))
+    }
+
     /// Whether a transaction can come next: what the same record sent to the same record earlier arrives earlier.
     fn is_ready(&self, point: &Point<'a>, at: usize) -> bool {
         let sent = |pending: &Pending| self.pieces[&(pending.event, pending.ways[0])].sent;
@@ -302,8 +365,14 @@ impl<'a> Search<'a, '_> {
     fn take_as(&self, point: &mut Point<'a>, at: usize, piece: usize, freely: bool) {
         let Pending { event, before, .. } = point.pending.remove(at);
         let chain = self.stops[event].chain;
+        let own = self.prepared((event, piece), freely);
+        point.run.need(&own.when);
+        point.run.need(&own.needs);
         let mut next: Vec<Pending> = Vec::new();
-        for of in (0..chain.pieces.len()).filter(|of| chain.pieces[*of].parent == Some(piece)) {
+        // Of another round no more is said than of the first, unless the cycle goes through both.
+        let rounds = self.on_cycle[event].iter().any(|piece| chain.pieces[*piece].again);
+        let follows = |of: &usize| chain.pieces[*of].parent == Some(piece) && (rounds || !chain.pieces[*of].again);
+        for of in (0..chain.pieces.len()).filter(follows) {
             let known = next.iter_mut().find(|group| chain.pieces[group.ways[0]].turn == chain.pieces[of].turn);
             match known {
                 Some(group) => group.ways.push(of),
@@ -313,7 +382,6 @@ impl<'a> Search<'a, '_> {
                 None => {}
             }
         }
-        let own = self.prepared((event, piece), freely);
         for group in &mut next {
             group.before = point.run.sends(own, before, &self.pieces[&(event, group.ways[0])]);
         }
@@ -330,32 +398,42 @@ impl<'a> Search<'a, '_> {
         point.pending.extend(next);
     }
 
-    /// Whether some order of whole events gives the same.
-    fn is_explained(&mut self, run: &Run<'a>) -> bool {
+    /// The run, from a start from which no order of whole events gives the same; `None` if there is no such start, as far as constants tell.
+    /// What a run leaves open of its start can decide how an order of whole events goes on: both are looked at, up to so many times.
+    fn unexplained(&mut self, run: Run<'a>, cases: u32) -> Option<Run<'a>> {
         // Who was refused and has left nothing is as if it had not come.
         let changes = |event: usize| self.order.iter().any(|turn| turn.0 == event && !self.pieces[turn].changes.is_empty());
         let refused = |event: &usize| self.stops[*event].chain.defers && run.is_rejected(*event) && !changes(*event);
         let without: Vec<usize> = (0..self.stops.len()).filter(refused).collect();
         let basis = run.basis(&without);
-        self.unless.clear();
         let known = self.serial.iter().position(|(of, _)| *of == basis);
         let known = known.unwrap_or_else(|| {
             let events: Vec<usize> = (0..self.stops.len()).filter(|event| !without.contains(event)).collect();
-            let mut runs = Vec::new();
+            let (mut runs, mut open) = (Vec::new(), None);
             for order in orders(events.len()) {
                 let order: Vec<usize> = order.into_iter().map(|at| events[at]).collect();
-                runs.extend(self.in_turn(&order, run));
+                runs.extend(self.in_turn(&order, &run, &mut open));
             }
-            self.serial.push((basis, runs));
+            self.serial.push((basis, Serial { runs, open }));
             self.serial.len() - 1
         });
-        self.serial[known].1.iter().any(|other| other.agrees_with(run, &without))
+        let serial = &self.serial[known].1;
+        if serial.runs.iter().any(|other| other.agrees_with(&run, &without)) {
+            return None;
+        }
+        let open = serial.open.or_else(|| run.hoped().next().copied());
+        let Some(open) = open.filter(|_| cases > 0) else { return Some(run) };
+        [open, open.not()].into_iter().find_map(|need| {
+            let case = self.replayed(&run.from_where(need), MOST_REPLAYS)?;
+            self.unexplained(case, cases - 1)
+        })
     }
 
     /// The events one after the other, each whole, from the start that another run assumes. `None` where something is decided by what was not
-    /// so in that run: it can be decided otherwise than there.
-    fn in_turn(&mut self, order: &[usize], like: &Run<'a>) -> Option<Run<'a>> {
+    /// so in that run: it can be decided otherwise than there; or by what that leaves `open` of the start.
+    fn in_turn(&self, order: &[usize], like: &Run<'a>, open: &mut Option<Need<'a>>) -> Option<Run<'a>> {
         let mut point = Point { run: like.again(), pending: Vec::new() };
+        let mut done: Vec<Turn> = Vec::new();
         for &event in order {
             point.pending.push(Pending::start(event));
             while let Some(at) = (0..point.pending.len()).find(|at| self.is_as_there(&point.pending[*at])) {
@@ -372,19 +450,30 @@ impl<'a> Search<'a, '_> {
                     point.pending.remove(at);
                     continue;
                 }
-                let as_there = |(piece, ending): &&(usize, Ending)| match ending {
-                    Ending::Impossible | Ending::Certain => false,
-                    Ending::Possible => {
-                        let decisions = point.run.decisions_of(event, self.prepared((event, *piece), freely));
-                        decisions.iter().all(|decision| like.decisions.contains(decision))
-                    }
-                };
-                let certain = endings.iter().find(|(_, ending)| *ending == Ending::Certain);
-                let Some(&(piece, _)) = certain.or_else(|| endings.iter().find(as_there)) else {
-                    let open = endings.iter().find_map(|(piece, _)| point.run.open(&self.pieces[&(event, *piece)]));
-                    self.unless.extend(open);
+                let ways = || endings.iter().map(|(piece, _)| *piece);
+                if let Some(need) = ways().find_map(|piece| point.run.open(&self.prepared((event, piece), freely).when)) {
+                    open.get_or_insert(need);
                     return None;
+                }
+                let certain = endings.iter().find(|(_, ending)| *ending == Ending::Certain).map(|(piece, _)| *piece);
+                let possible = || endings.iter().filter(|(_, ending)| *ending == Ending::Possible).map(|(piece, _)| *piece);
+                let needed = || possible().find_map(|piece| point.run.open(&self.prepared((event, piece), freely).needs));
+                if let (None, Some(need)) = (certain, needed()) {
+                    open.get_or_insert(need);
+                    return None;
+                }
+                let as_there = |piece: &usize| {
+                    let decisions = point.run.decisions_of((event, *piece), self.prepared((event, *piece), freely));
+                    decisions.iter().all(|decision| like.decisions.contains(decision))
                 };
+                let piece = certain.or_else(|| possible().find(as_there))?;
+                let chain = self.stops[event].chain;
+                let sent = (0..chain.pieces.len()).filter(|next| chain.pieces[*next].parent == Some(piece));
+                let is_open = freely && sent.into_iter().any(|next| point.run.is_unknown(&self.pieces[&(event, next)].when));
+                if is_open || !self.is_born((event, piece), &done) {
+                    return None;
+                }
+                done.push((event, piece));
                 self.take_as(&mut point, at, piece, freely);
             }
             point.pending.clear();

@@ -174,7 +174,9 @@ impl<'a, 'n> Search<'a, 'n> {
             }
             for exit in near.of_chain[entry.chain].clone() {
                 let leaves = &near.ports[exit];
-                if leaves.ways.is_empty() || !near.chains[entry.chain].can_both_happen(entry.piece, leaves.piece) {
+                let of = near.chains[entry.chain];
+                let again = of.pieces[entry.piece].again && of.pieces[leaves.piece].again;
+                if leaves.ways.is_empty() || again || !of.can_both_happen(entry.piece, leaves.piece) {
                     continue;
                 }
                 let to = (event == 1).then_some(self.entry);

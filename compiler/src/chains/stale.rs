@@ -109,7 +109,8 @@ fn cut(db: &dyn Db, deployed: Deployed<'_>, chain: &Chain, piece: &Piece) -> Opt
         Access { facts, ..access }
     };
     let (way, on, space) = (Way::Start, piece.on.clone(), piece.space);
-    let condition = Condition { to: 1..2, facts: facts.into(), always: false, with: Vec::new(), without: Vec::new(), by: None };
+    let condition =
+        Condition { to: 1..2, facts: facts.into(), always: false, told: false, with: Vec::new(), without: Vec::new(), by: None };
     let looking = Piece {
         body: piece.body,
         turn: 0,
@@ -124,6 +125,8 @@ fn cut(db: &dyn Db, deployed: Deployed<'_>, chain: &Chain, piece: &Piece) -> Opt
         outcomes: Vec::new(),
         accesses: away.clone(),
         blind: piece.blind,
+        again: false,
+        makes: Vec::new(),
         rejects: None,
         conditions: vec![condition],
     };

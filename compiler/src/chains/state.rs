@@ -46,6 +46,15 @@ impl<'a> Need<'a> {
         }
     }
 
+    /// That it is not so.
+    pub(super) fn not(self) -> Self {
+        match self {
+            Need::Holds(record, cell, value, is) => Need::Holds(record, cell, value, !is),
+            Need::Has(record, cell, element, is) => Need::Has(record, cell, element, !is),
+            Need::There(of, key, is) => Need::There(of, key, !is),
+        }
+    }
+
     pub(super) fn thing(&self) -> Thing {
         match *self {
             Need::Holds(record, cell, ..) => {
@@ -72,7 +81,9 @@ impl<'a> State<'a> {
                 let mut held = self.holds.iter().filter(|(of, at, _)| (*of, *at) == (record, cell));
                 let mut not = self.not.iter().filter(|(of, at, _)| (*of, *at) == (record, cell));
                 held.any(|(.., held)| *held == value || !held.allows(value, is) || !held.allows(value, !is))
-                    || not.any(|(.., held)| *held == value)
+                    || not.any(|(.., held)| {
+                        *held == value || held.beside().is_some_and(|held| !held.allows(value, is) || !held.allows(value, !is))
+                    })
             }
             Need::Has(record, cell, element, _) => self.has.iter().any(|(of, at, what, _)| (*of, *at, *what) == (record, cell, element)),
             Need::There(of, key, _) => self.there.iter().any(|(record, under, _)| (*record, under.class) == (of, key.class)),
@@ -85,7 +96,8 @@ impl<'a> State<'a> {
             Need::Holds(record, cell, value, is) => {
                 let held = self.holds.iter().filter(|(of, at, _)| (*of, *at) == (record, cell));
                 let mut not = self.not.iter().filter(|(of, at, _)| (*of, *at) == (record, cell));
-                held.into_iter().all(|(.., held)| held.allows(value, is)) && (!is || not.all(|(.., held)| *held != value))
+                held.into_iter().all(|(.., held)| held.allows(value, is))
+                    && not.all(|(.., held)| (!is || *held != value) && held.beside().is_none_or(|held| held.allows(value, is)))
             }
             Need::Has(record, cell, element, is) => {
                 self.has.iter().all(|(of, at, what, there)| (*of, *at, *what) != (record, cell, element) || *there == is)
@@ -99,15 +111,9 @@ impl<'a> State<'a> {
     /// What was needed and met was so.
     pub(super) fn learn(&mut self, need: &Need<'a>) {
         match *need {
-            Need::Holds(record, cell, value, true) => {
-                match self.holds.iter_mut().find(|(of, at, _)| (*of, *at) == (record, cell)) {
-                    // Which number it is says more than between which it is.
-                    Some((.., held)) if held.is_range() && !held.allows(value, false) => {}
-                    Some((.., held)) if held.is_range() => *held = value,
-                    Some(_) => {}
-                    None => self.holds.push((record, cell, value)),
-                }
-            }
+            // Several ranges say more than one; which value it is says all.
+            Need::Holds(record, cell, value, true) if !self.knows(need) => self.holds.push((record, cell, value)),
+            Need::Holds(_, _, _, true) => {}
             // Not absent is present, not false is true.
             Need::Holds(record, cell, Const::Absent, false) => self.learn(&Need::Holds(record, cell, &Const::Present, true)),
             Need::Holds(record, cell, Const::Bool(true), false) => self.learn(&Need::Holds(record, cell, &Const::Bool(false), true)),
@@ -126,14 +132,15 @@ impl<'a> State<'a> {
         }
     }
 
-    pub(super) fn apply(&mut self, change: &Change<'a>) {
+    /// `sure`: it happens, and not only perhaps.
+    pub(super) fn apply(&mut self, change: &Change<'a>, sure: bool) {
         let Thing { record, of, element, form, fresh, .. } = change.thing;
         let Some(cell) = change.access.cell else {
             // One that is deleted is of a type of which constants do not tell which there are.
             if change.access.write == Some(WriteKind::Create) {
                 let other = |key: &Key| element.is_some_and(|element| element != key.class) || !form.may_be(key.form);
                 self.there.retain(|(known, key, there)| *there || *known != of || other(key));
-                if let (Some(class), true) = (element, change.sure) {
+                if let (Some(class), true) = (element, sure) {
                     self.learn(&Need::There(of, Key { class, form }, true));
                 }
             }
@@ -150,7 +157,7 @@ impl<'a> State<'a> {
                     return;
                 }
                 self.has.retain(|(of, at, what, _)| !(hits(*of) && *at == cell && *what == element));
-                if let (Some(record), true) = (record, change.sure) {
+                if let (Some(record), true) = (record, sure) {
                     self.has.push((record, cell, element, change.access.write == Some(WriteKind::Insert)));
                 }
             }
@@ -166,7 +173,7 @@ impl<'a> State<'a> {
                 self.holds.retain(|(of, at, _)| !(hits(*of) && *at == cell));
                 self.not.retain(|(of, at, _)| !(hits(*of) && *at == cell));
                 self.has.retain(|(of, at, ..)| !(hits(*of) && *at == cell));
-                if let (Some(record), true, Some(value)) = (record, change.sure, &change.access.value) {
+                if let (Some(record), true, Some(value)) = (record, sure, &change.access.value) {
                     self.holds.push((record, cell, value));
                 }
             }

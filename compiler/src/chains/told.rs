@@ -127,14 +127,13 @@ pub(super) fn told(
             names.records[base].1.links.push((cell, linked));
         }
     }
-    let assumed = found.run.assumed().iter().map(|need| (need, true, true));
-    let unless = found.unless.iter().map(|need| (need, false, false));
+    let assumed = found.run.assumed().iter().map(|need| (need, true));
     let mut under: Vec<(ItemId, Class, bool)> = Vec::new();
-    for (need, so, needed) in assumed.chain(unless).chain(found.run.hoped().map(|need| (need, true, false))) {
+    for (need, needed) in assumed.chain(found.run.hoped().map(|need| (need, false))) {
         let (class, cell, what, is) = match *need {
             Need::There(of, Key { class: key, .. }, is) => {
                 if !under.iter().any(|(known, at, _)| (*known, *at) == (of, key)) {
-                    under.push((of, key, is == so));
+                    under.push((of, key, is));
                 }
                 continue;
             }
@@ -142,7 +141,7 @@ pub(super) fn told(
             Need::Has(class, cell, element, is) => (class, cell, What::Element(given(element, &names, &mut values, bindings)), is),
         };
         let at = names.add(bindings.now(class), cell.record);
-        let held = Held { cell, what, is: is == so, needed };
+        let held = Held { cell, what, is, needed };
         let known = &names.records[at].1.holds;
         if !known.iter().any(|known| (&known.what, known.cell) == (&held.what, held.cell)) {
             names.records[at].1.holds.push(held);

@@ -142,6 +142,8 @@ struct Walk<'a, 'db> {
 struct Cond {
     reads: Rests,
     known: Told,
+    /// All that it says is known where it is true, and where it is false.
+    whole: (bool, bool),
     /// What is sure where it is true, and where it is false.
     sure: (Vec<Option<Sure>>, Vec<Option<Sure>>),
 }
@@ -178,13 +180,18 @@ impl Walk<'_, '_> {
         self.decisions
     }
 
+    /// The block that is entered next.
+    fn next_block(&self) -> BlockId {
+        BlockId(self.layout.blocks.len() as u32)
+    }
+
     fn block(&mut self, kind: BlockKind, stmts: &[Stmt], facts: Vec<Fact>) -> End {
         self.block_knowing(kind, stmts, (self.here(), facts))
     }
 
     /// A block in which facts are known that are so from a site on.
     fn block_knowing(&mut self, kind: BlockKind, stmts: &[Stmt], (from, facts): (u32, Vec<Fact>)) -> End {
-        let id = BlockId(self.layout.blocks.len() as u32);
+        let id = self.next_block();
         self.layout.blocks.push(Block { parent: self.block, kind, leaves: false, fails: false, from: self.here() });
         let around = std::mem::replace(&mut self.block, id);
         let sure = self.sure.len();
@@ -202,12 +209,19 @@ impl Walk<'_, '_> {
         let (decision, from, ends) = (self.decision(), self.here(), self.ways_to_end());
         let before = self.sure.len();
         self.sure.extend(cond.sure.0);
+        let first = self.next_block();
+        if cond.whole.0 {
+            self.layout.whole.push(first);
+        }
         let end = self.block(BlockKind::Branch(decision), &then.stmts, facts.0);
         self.sure.truncate(before);
         self.sure.extend(cond.sure.1);
         let (other, facts) = match otherwise {
             Some(otherwise) => {
                 self.layout.total.push(decision);
+                if cond.whole.1 {
+                    self.layout.whole.push(self.next_block());
+                }
                 (self.block(BlockKind::Branch(decision), &otherwise.stmts, facts.1.clone()), facts.1)
             }
             None => (End::Reached, facts.1),
@@ -215,7 +229,12 @@ impl Walk<'_, '_> {
         self.decide(cond.reads, ends, if end == End::Fails { cond.known } else { Told::Partly });
         match end {
             End::Reached => self.sure.truncate(before),
-            End::Returns => self.learn(facts),
+            End::Returns => {
+                if cond.whole.1 {
+                    self.layout.left.push(first);
+                }
+                self.learn(facts);
+            }
             End::Fails => self.demand(from, facts),
         }
         end.or(other)
@@ -261,9 +280,13 @@ impl Walk<'_, '_> {
                 self.expr(value);
                 let (reads, ends) = (from.until(self.here()), self.ways_to_end());
                 let decision = self.decision();
+                let block = self.next_block();
                 let end = self.block(BlockKind::Branch(decision), std::slice::from_ref(otherwise), Vec::new());
                 self.know(*local, value);
                 let facts = self.presence(value, true);
+                if !facts.is_empty() {
+                    self.layout.left.push(block);
+                }
                 self.decide(reads, ends, told_if(end == End::Fails && !facts.is_empty()));
                 if end == End::Fails { self.demand(self.here(), facts) } else { self.learn(facts) }
             }
@@ -296,7 +319,8 @@ impl Walk<'_, '_> {
                 self.expr(cond);
                 let facts = (self.facts(cond, true), self.facts(cond, false));
                 let sure = (self.sure_if(cond, true), self.sure_if(cond, false));
-                let cond = Cond { reads: from.until(self.here()), known: self.told(cond, false), sure };
+                let whole = (self.told(cond, true) == Told::All, self.told(cond, false) == Told::All);
+                let cond = Cond { reads: from.until(self.here()), known: self.told(cond, false), whole, sure };
                 return self.branches(cond, then, otherwise.as_ref(), facts);
             }
             StmtKind::IfLet { local, value, then, otherwise } => {
@@ -304,7 +328,8 @@ impl Walk<'_, '_> {
                 self.expr(value);
                 self.know(*local, value);
                 let facts = (self.presence(value, true), self.presence(value, false));
-                let cond = Cond { reads: from.until(self.here()), known: told_if(!facts.1.is_empty()), sure: Default::default() };
+                let whole = (!facts.0.is_empty(), !facts.1.is_empty());
+                let cond = Cond { reads: from.until(self.here()), known: told_if(!facts.1.is_empty()), whole, sure: Default::default() };
                 return self.branches(cond, then, otherwise.as_ref(), facts);
             }
             StmtKind::For { key, item, iter, body } => {
@@ -508,6 +533,7 @@ impl Walk<'_, '_> {
         let role = if send.answer { SendRole::Answer } else { SendRole::Send };
         let mut effect = self.event(&send.event, role, send.span);
         effect.delayed = send.after.is_some();
+        effect.answer = send.ok.as_ref().and_then(|arm| arm.param);
         let decision = self.decision();
         effect.ok = send.ok.as_ref().map(|arm| self.arm(arm, decision));
         effect.err = send.err.as_ref().map(|arm| self.arm(arm, decision));
@@ -560,7 +586,23 @@ impl Walk<'_, '_> {
         };
         let site = self.site(span);
         let (path, sender) = (CallPath::default(), EffectSpace::Here);
-        SendEffect { to, target, space, args, created, made, role, delayed: false, ok: None, err: None, site, path, sender }
+        SendEffect {
+            to,
+            target,
+            space,
+            args,
+            created,
+            made,
+            role,
+            delayed: false,
+            several: false,
+            answer: None,
+            ok: None,
+            err: None,
+            site,
+            path,
+            sender,
+        }
     }
 
     fn step(&mut self, step: &Step) {

@@ -101,6 +101,10 @@ pub struct Layout {
     pub returns: Vec<(BlockId, u32)>,
     /// The decisions of which one branch always runs.
     pub total: Vec<u32>,
+    /// The branches that run whenever what is known in them is so.
+    pub whole: Vec<BlockId>,
+    /// The branches that return, and after which what is known in the block around them is all that it takes to come there.
+    pub left: Vec<BlockId>,
     /// What is so if the value of the body, a Bool, is true; and if it is false.
     pub truth: (Vec<Fact>, Vec<Fact>),
 }
@@ -199,10 +203,30 @@ impl Layout {
         self.around_in_piece(site).len() == 1 && !self.may_return(site, 0)
     }
 
+    /// What is known of a site in the branches around it, if it is reached, where its transaction commits, whenever that is so.
+    pub fn told_at(&self, site: Site) -> Option<impl Iterator<Item = &Known>> {
+        let around = self.around_in_piece(site);
+        let (whole, inside) = around.split_last()?;
+        let left = |block: &BlockId| self.left.contains(block) && around.contains(&self[*block].parent);
+        let mut returns = self.returns_between(site, 0);
+        let told = inside.iter().all(|block| self.whole.contains(block)) && returns.all(|block| left(&block));
+        let whole = *whole;
+        // What the transaction demands is so if it commits.
+        let told = told.then(|| self.known.iter().filter(move |known| known.from <= site.index && around.contains(&known.block)));
+        told.map(|known| known.filter(move |known| known.block != whole || !known.demanded))
+    }
+
     /// Whether the transaction of a site may have returned before it, at or after another site.
     fn may_return(&self, site: Site, from: u32) -> bool {
+        self.returns_between(site, from).next().is_some()
+    }
+
+    /// The blocks by which the transaction of a site may have returned before it, at or after another site.
+    fn returns_between(&self, site: Site, from: u32) -> impl Iterator<Item = BlockId> {
         let whole = self.around_in_piece(site).last().copied();
-        self.returns.iter().any(|&(block, next)| (from + 1..=site.index).contains(&next) && self.piece_of(block) == whole)
+        let returns =
+            self.returns.iter().filter(move |&&(block, next)| (from + 1..=site.index).contains(&next) && self.piece_of(block) == whole);
+        returns.map(|(block, _)| *block)
     }
 
     /// The decisions of the transaction of a site that can fail it.

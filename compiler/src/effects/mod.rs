@@ -215,6 +215,10 @@ pub struct SendEffect {
     pub role: SendRole,
     /// `after` was given.
     pub delayed: bool,
+    /// It stands for several of a callee, this being the first.
+    pub several: bool,
+    /// The local in which the `ok` arm has the answer.
+    pub answer: Option<LocalId>,
     /// The arms' own effects, each a piece of its own.
     pub ok: Option<Arc<Effects>>,
     pub err: Option<Arc<Effects>>,

@@ -194,7 +194,7 @@ impl Frame<'_> {
                 callee.sends.iter().map(|send| self.send(send, merge)),
                 |send| (send.to, send.target.clone(), send.space, send.role, send.delayed, send.sender),
                 |a, b| merge && (&a.args, &a.created, &a.made, &a.ok, &a.err) == (&b.args, &b.created, &b.made, &b.ok, &b.err),
-                |_| {},
+                |send| send.several = true,
             ),
             failures: unlike(failures, |failure| (failure.cause, failure.caught), |_, _| true, |_| {}),
             trusts: unlike(trusts, |trust| (trust.record, trust.caught, trust.target.clone()), |_, _| true, |_| {}),

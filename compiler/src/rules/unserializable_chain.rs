@@ -153,6 +153,7 @@ fn undecided(context: &Context<'_>, chain: &Chain, why: &str) -> Diagnostic {
 /// How many transactions a run of a chain has, at most.
 fn counted(chain: &Chain) -> String {
     match chain.longest_run() {
+        _ if chain.pieces.iter().any(|piece| piece.again) => "several, one after the other".to_owned(),
         2 => "two, one after the other".to_owned(),
         3 => "three, one after the other".to_owned(),
         more => format!("{more}, one after the other"),

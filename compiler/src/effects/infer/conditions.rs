@@ -75,6 +75,28 @@ pub(super) fn made_of(value: &Expr, params: u32) -> Option<Made> {
     named.then(|| Made { of: of.into(), copy, cells: told.then(|| cells.into()) })
 }
 
+/// From where on a number is so great that what is computed of it is at least `bound`: the number, and the least that it is then.
+fn solved(value: &Expr, bound: i64) -> Option<(&Expr, i64)> {
+    let ExprKind::Binary { op, left, right } = &value.kind else { return Some((value, bound)) };
+    let (of, by) = match (&left.kind, &right.kind) {
+        (_, ExprKind::Int(by)) => (left, *by),
+        (ExprKind::Int(by), _) if *op != BinaryOp::Sub => (right, *by),
+        _ => return Some((value, bound)),
+    };
+    let bound = match op {
+        BinaryOp::Add => bound.checked_sub(by)?,
+        BinaryOp::Sub => bound.checked_add(by)?,
+        // Rounded up.
+        BinaryOp::Mul if by > 0 => bound.div_euclid(by) + i64::from(bound.rem_euclid(by) != 0),
+        _ => return Some((value, bound)),
+    };
+    solved(of, bound)
+}
+
+fn has_fields(value: &Expr) -> bool {
+    matches!(&value.kind, ExprKind::Variant { args, .. } if !args.is_empty())
+}
+
 /// That all is told, or not.
 pub(super) fn told_if(all: bool) -> Told {
     if all { Told::All } else { Told::Partly }
@@ -189,6 +211,8 @@ impl Walk<'_, '_> {
             ExprKind::Unary { op: UnaryOp::Not, operand } => self.told(operand, !is),
             ExprKind::Binary { op: BinaryOp::And, left, right } if is => self.told(left, true).min(self.told(right, true)),
             ExprKind::Binary { op: BinaryOp::Or, left, right } if !is => self.told(left, false).min(self.told(right, false)),
+            // Another value of the same name has other fields.
+            ExprKind::Binary { op: BinaryOp::Eq | BinaryOp::Ne, left, right } if has_fields(left) || has_fields(right) => Told::Partly,
             _ if is_blind(cond, self.body.params) => Told::ButForTheEvent,
             _ => told_if(!self.facts(cond, is).is_empty()),
         }
@@ -274,6 +298,7 @@ impl Walk<'_, '_> {
         let bound = if matches!(op, BinaryOp::Le | BinaryOp::Gt) { bound.checked_add(1) } else { Some(bound) };
         let Some(bound) = bound.filter(|_| cell.ty == Ty::Int) else { return Vec::new() };
         let below = matches!(op, BinaryOp::Lt | BinaryOp::Le) == is;
+        let Some((cell, bound)) = solved(cell, bound) else { return Vec::new() };
         self.holds(cell, if below { Const::Below(bound) } else { Const::AtLeast(bound) }, true)
     }
 

@@ -217,16 +217,16 @@ fn unused(places: &[Place], to: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Opens the stores once for the program, which may lose what is named: cells (`Person.nick`) and record types (`Person`) that the program no
-/// longer has. What opens them next finds what is left.
+/// Opens the stores once for the program, which may lose what is named: cells (`Person.nick`), record types (`Person`) and mirrors (`readers`)
+/// that the program no longer has. What opens them next finds what is left.
 pub fn discard(places: &[Place], program: &Arc<Program>, limits: &Limits, names: &[String]) -> Result<(), Fault> {
     if names.is_empty() {
         return Ok(());
     }
     if let Some(name) = names.iter().find(|name| is_declared(program, name)) {
         return Err(Fault::Use(format!(
-            "--discard {name}: the patterns have it, and nothing is lost; it names a cell (`Person.nick`) or record type (`Person`) that they no \
-             longer have"
+            "--discard {name}: the patterns have it, and nothing is lost; it names a cell (`Person.nick`), record type (`Person`) or mirror \
+             (`readers`) that they no longer have"
         )));
     }
     for place in places {
@@ -242,6 +242,10 @@ pub fn discard(places: &[Place], program: &Arc<Program>, limits: &Limits, names:
 }
 
 fn is_declared(program: &Program, name: &str) -> bool {
+    // What a mirror keeps is named `readers.facts`, like a cell.
+    if program.record_named(name).is_some() || program.mirrors.iter().any(|mirror| mirror.name == name) {
+        return true;
+    }
     let (record, cell) = name.split_once('.').map_or((name, None), |(record, cell)| (record, Some(cell)));
     let Some(record) = program.record_named(record) else { return false };
     cell.is_none_or(|cell| program.record(record).cell_named(cell).is_some())

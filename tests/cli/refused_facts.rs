@@ -215,13 +215,41 @@ fn a_mirror_that_is_to_tell_another_extern_is_put_in_anew() {
     write(path, "patternc.yaml", &CONFIG.replace("az: {", "other: {"));
     write(path, "a.pattern", &other);
     let refused = call(path, &["run", "--quiet"], "", 2);
-    assert!(refused.contains("the mirror `rights` has told `az` of 1 facts") && refused.contains("--discard rights.facts"), "{refused}");
+    assert!(refused.contains("the mirror `rights` has told `az` of 1 facts") && refused.contains("--discard rights`"), "{refused}");
     let (without, _) = other.split_once("mirror rights").expect("it has a mirror");
     write(path, "a.pattern", without);
-    call(path, &["run", "--quiet", "--discard", "rights.facts"], "", 0);
+    call(path, &["run", "--quiet", "--discard", "rights"], "", 0);
     write(path, "calls", "");
     write(path, "a.pattern", &other);
     call(path, &["run", "--quiet"], "", 0);
     let calls = std::fs::read_to_string(path.join("calls")).expect("it was asked");
     assert!(calls.contains("\"put\"") && calls.contains("\"bob\""), "{calls}");
+}
+
+/// With what it kept beside its facts, and not while it is there.
+#[test]
+fn a_mirror_that_is_taken_out_goes_with_all_that_it_kept() {
+    let answers = PATTERN.replace("(right: Right) idempotent", "(right: Right) -> Text idempotent");
+    let kept = || {
+        let service = format!("{SERVICE}\necho '\"t1\"'\n");
+        let files = folder(&[("a.pattern", &answers), ("patternc.yaml", CONFIG), ("az.sh", &service), ("there", BOB)]);
+        let doc = "{\"create\":\"Doc\",\"as\":\"d\",\"cells\":{\"name\":\"plan\",\"readers\":[\"bob\"]}}\n";
+        call(files.path(), &["run", "--quiet"], doc, 0);
+        for name in ["rights", "rights.facts", "rights.tokens"] {
+            assert!(call(files.path(), &["run", "--quiet", "--discard", name], "", 2).contains("nothing is lost"));
+        }
+        write(files.path(), "a.pattern", answers.split_once("mirror rights").expect("it has a mirror").0);
+        files
+    };
+    let files = kept();
+    let refused = call(files.path(), &["run", "--quiet"], "", 2);
+    assert!(refused.contains("`rights` has told `az` of 1 facts") && refused.contains("--discard rights`"), "{refused}");
+    call(files.path(), &["run", "--quiet", "--discard", "rights"], "", 0);
+    call(files.path(), &["run", "--quiet"], "", 0);
+    // Each by its own name.
+    let files = kept();
+    let refused = call(files.path(), &["run", "--quiet", "--discard", "rights.facts"], "", 2);
+    assert!(refused.contains("1 records of the type rights.tokens") && refused.contains("--discard rights`"), "{refused}");
+    call(files.path(), &["run", "--quiet", "--discard", "rights.facts", "--discard", "rights.tokens"], "", 0);
+    call(files.path(), &["run", "--quiet"], "", 0);
 }

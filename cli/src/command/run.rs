@@ -38,7 +38,7 @@ pub struct Arguments {
     /// Events as JSON Lines; the standard input unless given.
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
-    /// Lose the data of this cell (`Person.nick`) or record type (`Person`), which the patterns no longer have.
+    /// Lose the data of this cell (`Person.nick`), record type (`Person`) or mirror (`readers`), which the patterns no longer have.
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     discard: Vec<String>,
 }

@@ -90,25 +90,34 @@ impl<'a> Migration<'a> {
     fn check_removed(&self, old: &StoredType, discard: &[String]) -> Result<(), LoadError> {
         let may_go = |name: &str| discard.iter().any(|discarded| discarded == name);
         let Some(new) = self.schema.types.iter().find(|ty| ty.id == old.id && ty.present) else {
+            let name = &old.name;
+            // A mirror that is gone goes with all that it kept.
+            let mirror = self.gone_mirror(old);
             let records = self.rows.count(old)?;
-            if records > 0 && !may_go(&old.name) {
-                let name = &old.name;
-                return Err(LoadError::Unfit(format!(
-                    "there are {records} records of the type {name}, which the program no longer has. Declare it again, delete them first, or \
-                     run with `--discard {name}` to lose them"
-                )));
+            if records == 0 || may_go(name) || mirror.is_some_and(may_go) {
+                return Ok(());
             }
-            return Ok(());
+            return Err(LoadError::Unfit(match (mirror, &old.tells) {
+                (Some(mirror), Some(tells)) => format!(
+                    "the mirror `{mirror}` has told `{tells}` of {records} facts, and the program no longer has it. Declare it again, or run with \
+                     `--discard {mirror}`: what `{tells}` has stays there"
+                ),
+                (mirror, _) => format!(
+                    "there are {records} records of the type {name}, which the program no longer has. Declare it again, delete them first, or \
+                     run with `--discard {}` to lose them",
+                    mirror.unwrap_or(name)
+                ),
+            }));
         };
         // A new extern would be told only of what changes from now on.
         if let (Some(told), Some(tells)) = (&old.tells, &new.tells)
             && told != tells
             && let facts @ 1.. = self.rows.count(old)?
         {
-            let (name, mirror) = (&old.name, old.name.split('.').next().unwrap_or_default());
+            let mirror = mirror_of(old).unwrap_or(&old.name);
             return Err(LoadError::Unfit(format!(
                 "the mirror `{mirror}` has told `{told}` of {facts} facts, and is to tell `{tells}` now, which knows none of them. Name the extern \
-                 as before if it is the same system; or run once without the mirror and with `--discard {name}` (what `{told}` has stays there), and \
+                 as before if it is the same system; or run once without the mirror and with `--discard {mirror}` (what `{told}` has stays there), and \
                  then with it: it is new then, and tells all"
             )));
         }
@@ -123,6 +132,13 @@ impl<'a> Migration<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The mirror that kept these records, if the program has it no more.
+    fn gone_mirror<'t>(&self, old: &'t StoredType) -> Option<&'t str> {
+        let mirror = mirror_of(old)?;
+        let is_there = self.schema.types.iter().any(|ty| ty.present && mirror_of(ty) == Some(mirror));
+        (!is_there).then_some(mirror)
     }
 
     /// The cells that have an `inverse` which what is stored does not know of.
@@ -197,6 +213,11 @@ impl<'a> Migration<'a> {
         }
         set_all(state, &program, values.into_iter())
     }
+}
+
+/// The mirror that keeps records of this type: it is called `readers.facts`, or `readers.tokens`.
+fn mirror_of(ty: &StoredType) -> Option<&str> {
+    ty.name.split_once('.').map(|(mirror, _)| mirror)
 }
 
 fn set_all(state: &mut State, program: &Program, values: impl Iterator<Item = (RecordRef, CellIndex, Value)>) -> Result<(), LoadError> {

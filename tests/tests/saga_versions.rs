@@ -92,6 +92,24 @@ fn what_is_still_to_come_may_have_changed() {
     assert_eq!(changed(BEFORE, &shorter, &paid()), Ok(vec!["took 1".into(), "ok".into()]));
 }
 
+/// What is bound before the steps, or by them, is kept; what is computed in the `undo` is computed by the version that undoes.
+#[test]
+fn what_an_undo_takes_back_is_kept_where_it_is_bound() {
+    let priced = |steps: &str| {
+        let from = "let twice = n * 2\n    step held = self.take(n)  undo self.give(held)";
+        format!("fn price() -> Int {{ 1 }}\n{}", with(from, &format!("let twice = n * 2\n    {steps}")))
+    };
+    for (steps, gave) in [
+        ("step self.take(price())  undo self.give(price())", "gave 2"),
+        ("let price = price()\n    step self.take(price)  undo self.give(price)", "gave 1"),
+        ("step held = self.take(price())  undo self.give(held)", "gave 10"),
+    ] {
+        let before = priced(steps);
+        let after = before.replace("Int { 1 }", "Int { 2 }");
+        assert_eq!(changed(&before, &after, &refused()), Ok(vec!["took 1".into(), gave.into(), "no money".into()]), "{steps}");
+    }
+}
+
 #[test]
 fn what_was_begun_must_be_what_it_was() {
     for (changed_to, why) in [

@@ -47,6 +47,9 @@ is not there. A handler that deletes its own record is rejected the second time:
 step before has taken the record (`require !self.taken`, `self.taken = true`), or made it. And a record that is made may be linked to one that is gone, or break an
 invariant of another type, such as one on how many there are.
 
+A number that is out of range (a sum, a product, what `round()` gives) is not counted, and hangs the saga all the same. Test what the outside answers before the
+pivot, or catch it in the handler of the step: `try { self.n = rate.round() } catch _e { … }`.
+
 ## Bad
 
 ```pattern

@@ -61,6 +61,8 @@ delete its own record, if another event of the same handler may have done so, or
 like `left >= 0` is broken by `+= count` also behind `if count > 0`, and never by `+= 1`. A number that is written out is looked at with the condition around it:
 `if self.left > 0 { self.left -= 1 }` keeps it, where nothing else of the handler writes the cell.
 
+A number that is out of range (a sum, a product, what `round()` gives) is not counted, and parks the saga all the same.
+
 ## Bad
 
 ```pattern

@@ -212,7 +212,9 @@ something else, also takes back what others did, or what was there before. Repor
 - reads a cell again that says which record or how much, and that may have changed since the step.
 
 Of what a step or its `undo` sends further it is only asked whether anything is changed at all, inside and outside; how much it is where that is
-computed, and whether one operation of the outside takes back another one, is not compared.
+computed, and whether one operation of the outside takes back another one, is not compared. Nor are versions of the program: what an `undo` computes
+(`b.back(price())`) is computed by the version that undoes, also for a step that an older one did. Bind it before the steps (`let p = price()`), or let
+the step answer with it, and undo with that: what is bound is kept with the saga.
 
 ## Bad
 

@@ -296,7 +296,8 @@ mirror readers of Note to index {
 #[test]
 fn what_a_mirror_keeps_for_itself_is_not_counted_among_the_records() {
     let config = CONFIG.replace("rates:", "index:").replace("./rates.sh", "./index.sh");
-    let config = format!("{config}  again:\n    stores: {{ main: {{ kind: sqlite, path: again.db }} }}\n    spaces: {{ \"*\": main }}\n");
+    let (_, local) = config.split_once("  local:").expect("it has the deployment");
+    let config = format!("{config}  again:{}", local.replace("state.db", "again.db"));
     let config = config.replace("\ndeployments:", "\ndefault-deployment: local\ndeployments:");
     let files = folder(&[("notes.pattern", READERS), ("patternc.yaml", &config), ("index.sh", "cat > /dev/null\necho null\n")]);
     let path = files.path();

@@ -86,7 +86,7 @@ impl<'a> Run<'a> {
     }
 
     /// The same, from a start of which one thing more is known.
-    pub(super) fn from_where(&self, need: Need<'a>) -> Self {
+    pub(super) fn assuming(&self, need: Need<'a>) -> Self {
         let mut run = self.clone();
         run.assumed.push(need);
         run

@@ -424,7 +424,7 @@ impl<'a> Search<'a, '_> {
         let open = serial.open.or_else(|| run.hoped().next().copied());
         let Some(open) = open.filter(|_| cases > 0) else { return Some(run) };
         [open, open.not()].into_iter().find_map(|need| {
-            let case = self.replayed(&run.from_where(need), MOST_REPLAYS)?;
+            let case = self.replayed(&run.assuming(need), MOST_REPLAYS)?;
             self.unexplained(case, cases - 1)
         })
     }

@@ -189,7 +189,7 @@ pub struct FnDecl {
     pub name: Ident,
     pub params: Vec<Param>,
     pub result: Option<TypeExpr>,
-    /// An [`ExprKind::Block`].
+    /// An [`ExprKind::Block`](super::ExprKind::Block).
     pub body: Expr,
 }
 
@@ -247,7 +247,7 @@ pub struct InvariantDecl {
     pub eventually: bool,
     pub name: Ident,
     pub params: Vec<Param>,
-    /// An [`ExprKind::Block`].
+    /// An [`ExprKind::Block`](super::ExprKind::Block).
     pub body: Expr,
 }
 

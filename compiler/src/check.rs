@@ -9,12 +9,12 @@ use patternc_grammar::{SyntaxError, SyntaxErrorKind};
 use crate::bodies::bodies;
 use crate::db::{Database, Db, Project, SourceFile};
 use crate::diagnostic::{Diagnostic, Edit, Level, Location, Safety};
-use crate::items::{is_lost, parsed};
+use crate::items::parsed;
 use crate::location::located;
 use crate::project_names::duplicates;
 use crate::rules::edits;
 use crate::signature::signature_diagnostics;
-use crate::{allow, config, cycles, declarations, fixes, rules, unused};
+use crate::{allow, config, cycles, declarations, fixes, rules, summary, unused};
 
 /// What is found in one file, at the levels of the rules.
 #[salsa::tracked(returns(ref))]
@@ -71,7 +71,7 @@ fn is_of_lost(db: &dyn Db, file: SourceFile, finding: &Diagnostic) -> bool {
     let Location::Span(of, span) = finding.primary.at else { return false };
     let name = span.slice(of.text(db));
     match finding.rule {
-        rule if rule == rules::unknown_name::RULE.name => is_lost(db, name),
+        rule if rule == rules::unknown_name::RULE.name => summary::lost(db).flatten().any(|lost| lost.as_str() == name),
         rule if rule == rules::unused_name::RULE.name => {
             parsed(db, file).lost.iter().any(|lost| words(lost.span.slice(file.text(db))).any(|word| word == name))
         }

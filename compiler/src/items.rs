@@ -7,7 +7,7 @@ use patternc_grammar::Parsed;
 use patternc_grammar::syntax::{ItemKind, MemberKind, Name, PlaceExpr, RecordDecl, TypeExpr, TypeKind};
 use rustc_hash::FxHashMap;
 
-use crate::db::{Db, Project, SourceFile};
+use crate::db::{Db, SourceFile};
 use crate::types::ItemId;
 
 /// The syntax tree of a file, with what was wrong in the text. It holds spans: only queries of the same file may read it.
@@ -18,15 +18,8 @@ pub fn parsed(db: &dyn Db, file: SourceFile) -> Parsed {
 }
 
 /// The names that parts of a file were to declare which could not be read.
-#[salsa::tracked(returns(ref))]
-fn lost_names(db: &dyn Db, file: SourceFile) -> Vec<Name> {
+pub fn lost_in(db: &dyn Db, file: SourceFile) -> Vec<Name> {
     parsed(db, file).lost.iter().flat_map(|lost| lost.names.iter().copied()).collect()
-}
-
-/// Whether something of this name would be declared in the project, could its text be read.
-pub fn is_lost(db: &dyn Db, name: &str) -> bool {
-    let files = Project::try_get(db).map(|project| project.files(db).as_slice()).unwrap_or_default();
-    files.iter().any(|&file| lost_names(db, file).iter().any(|lost| lost.as_str() == name))
 }
 
 /// The declarations of one file, in the order of the text: positions are those of [`ItemId::index`].

@@ -14,7 +14,7 @@ use crate::hir::BodyOwner;
 use crate::location::owner_item;
 use crate::rules::{dangling_link, send_cycle, split_invariant};
 use crate::types::{CellId, HandlerId, ItemId};
-use crate::{chains, cycles, facts, project_names, unused};
+use crate::{chains, cycles, facts, items, project_names, unused};
 
 /// Declares the parts of a summary, what each is found by, and the query that gives this part of all files, in the order of their paths.
 macro_rules! parts {
@@ -51,6 +51,8 @@ fn summaries(db: &dyn Db) -> Vec<Arc<Summary>> {
 parts! {
     /// Names that must be unique in the project.
     known_outside: Vec<(project_names::Group, Name, ItemId)> = project_names::known_outside;
+    /// Names that would be declared, could their text be read.
+    lost: Vec<Name> = items::lost_in;
     /// What is used of the declarations that are reported when nothing does.
     uses: unused::InProject = unused::in_project;
     /// The declarations that are reported when nothing uses them.

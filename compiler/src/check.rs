@@ -66,25 +66,23 @@ fn is_remnant(db: &dyn Db, file: SourceFile, finding: &Diagnostic) -> bool {
     finding.rule == rules::unused_value::RULE.name && parsed(db, file).errors.iter().any(rest_is_lost)
 }
 
-/// Whether a finding follows from what could not be read: a name that it was to declare is not unknown, and one that it may use not unused.
+/// Whether a finding follows from what could not be read: a name that it was to declare is not unknown, and what is still to be written there may
+/// use any name.
 fn is_of_lost(db: &dyn Db, file: SourceFile, finding: &Diagnostic) -> bool {
     let Location::Span(of, span) = finding.primary.at else { return false };
     let name = span.slice(of.text(db));
     match finding.rule {
         rule if rule == rules::unknown_name::RULE.name => summary::lost(db).flatten().any(|lost| lost.as_str() == name),
         rule if rule == rules::unused_name::RULE.name => {
-            parsed(db, file).lost.iter().any(|lost| words(lost.span.slice(file.text(db))).any(|word| word == name))
+            let is_hole = |error: &SyntaxError| error.kind == SyntaxErrorKind::Syntax && error.fix.is_none();
+            parsed(db, file).errors.iter().any(is_hole)
         }
         _ => false,
     }
 }
 
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-}
-
-/// Whether an error of the text is part of a mistake of which the body has more to say: `await` before a call of the outside, or what stands in
-/// the brackets of `.then(…)`.
+/// Whether an error of the text is part of a mistake of which the body has more to say: `await` before a call of the outside, what stands in
+/// the brackets of `.then(…)`, or a variant that is written alone, and in another case.
 fn is_told_by_body(db: &dyn Db, file: SourceFile, error: &SyntaxError) -> bool {
     let text = file.text(db);
     let is_of_finding = |finding: &Diagnostic| match finding.primary.at {
@@ -96,6 +94,9 @@ fn is_told_by_body(db: &dyn Db, file: SourceFile, error: &SyntaxError) -> bool {
             // What could not be read ends the call: it goes on behind it, on its line.
             let between = text.get(span.end as usize..error.span.start as usize);
             error.span.start >= span.start && between.is_none_or(|between| !between.contains('\n'))
+        }
+        Location::Span(_, span) if error.kind == SyntaxErrorKind::WrongCase => {
+            finding.rule == rules::unknown_name::RULE.name && span == error.span
         }
         _ => false,
     };

@@ -13,7 +13,7 @@ mod types;
 use ustr::ustr;
 
 use crate::diagnose;
-use crate::habits::{self, Place};
+use crate::habits::{self, Habit, Place};
 use crate::literal;
 use crate::lost;
 use crate::mend::{self, Piece, Rewrite};
@@ -178,6 +178,18 @@ impl<'t> Builder<'t> {
         }
     }
 
+    /// Reports a habit that was found in the text from `from` on.
+    fn habit_at(&mut self, from: u32, habit: Habit) {
+        let place = |start: usize, end: usize| self.span(from + start as u32, from + end as u32);
+        let at = place(habit.start, habit.end);
+        let also = habit.also.iter().map(|(start, end, text)| (place(*start, *end), text.clone())).collect();
+        let reported = self.errors.len();
+        self.report(habit.kind, at, habit.message, Some(habit.help), habit.fix);
+        if let Some(error) = self.errors.get_mut(reported).filter(|error| error.fix.is_some()) {
+            error.also = also;
+        }
+    }
+
     /// A part of the text of which nothing is in the tree.
     fn lose(&mut self, span: Span) {
         self.lost.push(Lost { span, names: Vec::new() });
@@ -326,7 +338,6 @@ impl<'t> Builder<'t> {
         let at = self.span(start, end);
         let also_in_piece: Vec<(u32, u32, String)> =
             habit.also.iter().map(|(start, end, text)| (from + *start as u32, from + *end as u32, text.clone())).collect();
-        let also = also_in_piece.iter().map(|(start, end, text)| (self.span(*start, *end), text.clone())).collect();
         // What was mended there is the reason, if no other is known.
         let touches = |one: Span, other: Span| one.start < other.end.max(other.start + 1) && other.start < one.end.max(one.start + 1);
         if self.mended.iter().any(|error| touches(error.span, if habit.known { at } else { whole })) {
@@ -342,11 +353,7 @@ impl<'t> Builder<'t> {
             self.rewrites.extend(also);
             self.rewrites[first..].sort_by_key(|(_, rewrite)| rewrite.start);
         }
-        let reported = self.errors.len();
-        self.report(habit.kind, at, habit.message, Some(habit.help), habit.fix);
-        if let Some(error) = self.errors.get_mut(reported).filter(|error| error.fix.is_some()) {
-            error.also = also;
-        }
+        self.habit_at(from, habit);
         span
     }
 

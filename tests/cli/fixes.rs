@@ -250,6 +250,51 @@ fn habits_are_mended_where_the_rest_is_broken() {
     assert_eq!(fixed(wrong, &["--fix"]), right);
 }
 
+/// `not` of other languages reaches further than `!`: what it negates is the same afterwards.
+#[test]
+fn not_negates_the_same_afterwards() {
+    let text = |condition: &str| {
+        format!(
+            "space a\n\nrecord R in a {{\n  cell ok: Bool = false\n  cell n: Int = 0\n  cell l: List<Int> = []\n\n  handler go(k: Int) {{\n    \
+             if {condition} {{\n      self.n += k\n    }}\n  }}\n}}\n"
+        )
+    };
+    for (wrong, right) in [
+        ("not self.ok", "!self.ok"),
+        ("not self.l.contains(k + 1) && self.ok", "!self.l.contains(k + 1) && self.ok"),
+        ("not k in self.l", "!(k in self.l)"),
+        ("self.ok || not k == 3 and self.n > 1", "self.ok || !(k == 3) && self.n > 1"),
+        ("(not k > 3) && self.ok", "(!(k > 3)) && self.ok"),
+    ] {
+        assert_eq!(fixed(&text(wrong), &["--fix"]), text(right));
+    }
+}
+
+/// A variant alone, in whatever case, would take everything: it is told once, and no arm is taken out for it.
+#[test]
+fn a_variant_that_stands_alone_loses_no_arm() {
+    let text = |open: &str, shut: &str| {
+        format!(
+            "space a\n\nenum Kind {{ open, shut }}\n\nrecord R in a {{\n  cell kind: Kind = Kind.open\n  cell n: Int = 0\n\n  handler go() {{\n    \
+             match self.kind {{\n      {open} => {{\n        self.n = 1\n      }}\n      {shut} => {{\n        self.n = 2\n      }}\n    }}\n  }}\n}}\n"
+        )
+    };
+    for (open, shut) in [("open", "shut"), ("Open", "Shut"), ("OPEN", "Shut")] {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        std::fs::write(folder.path().join("a.pattern"), text(open, shut)).expect("there is room for a file");
+        assert_eq!(by_rule(&findings(folder.path())), BTreeMap::from([("unknown-name", 2)]), "{open}");
+        assert_eq!(fixed(&text(open, shut), &["--fix"]), text(open, shut));
+        assert_eq!(fixed(&text(open, shut), &["--unsafe-fixes"]), text("Kind.open", "Kind.shut"));
+    }
+}
+
+/// Where something is still to be written, any name may be used there.
+#[test]
+fn no_name_is_unused_where_something_is_still_to_be_written() {
+    let text = "space a\n\nrecord R in a {\n  cell n: Int = 0\n\n  handler go(k: Int) {\n    let base = 3\n    self.n = self.\n  }\n}\n";
+    assert_eq!(fixed(text, &["--fix"]), text);
+}
+
 /// What takes a word out of a line that cannot be parsed takes its blanks with it.
 #[test]
 fn a_word_that_is_removed_leaves_no_blanks() {

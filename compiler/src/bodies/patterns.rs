@@ -1,6 +1,7 @@
 //! Patterns, and whether the arms of a `match` cover everything.
 
-use patternc_grammar::syntax::{self as syn, Ident, PatternKind as S, Span};
+use patternc_grammar::lower_snake;
+use patternc_grammar::syntax::{self as syn, Ident, Name, PatternKind as S, Span};
 
 use crate::diagnostic::{Edit, Location, Safety};
 use crate::hir::{Expr, ExprKind, LocalKind, Pattern, PatternKind};
@@ -40,11 +41,11 @@ impl Checker<'_> {
     fn binding(&mut self, name: Ident, ty: &Ty) -> PatternKind {
         if let Ty::Enum(id, _) = unwrap(ty).0
             && let Some(sig) = self.enumeration(*id)
-            && let Some(variant) = sig.variants.iter().find(|variant| variant.name == name.name)
+            && let Some(variant) = sig.variants.iter().find(|variant| is_same_word(variant.name, name.name))
         {
             let holes = vec!["_"; variant.fields.len()].join(", ");
             let holes = if holes.is_empty() { holes } else { format!("({holes})") };
-            let meant = format!("{}.{}{holes}", sig.name, name.name);
+            let meant = format!("{}.{}{holes}", sig.name, variant.name);
             let message = format!("`{}` alone is a name for whatever is matched, not the variant of `{}`", name.name, sig.name);
             let finding = self
                 .error("unknown-name", name.span, message)
@@ -153,7 +154,7 @@ impl Checker<'_> {
                 let finding = self
                     .warn("unreachable-arm", pattern.span, message)
                     .help("remove it, or put it before the arm that takes everything")
-                    .replace("remove it", Safety::Safe, self.file, self.removal(whole), "");
+                    .replace("remove it", Safety::Unsafe, self.file, self.removal(whole), "");
                 self.push(finding);
             }
             rows.push(row);
@@ -367,4 +368,9 @@ fn has_error(pattern: &Pattern) -> bool {
         PatternKind::Variant { fields, .. } => fields.iter().any(has_error),
         _ => false,
     }
+}
+
+/// Whether two names are one but for their case.
+fn is_same_word(one: Name, other: Name) -> bool {
+    lower_snake(&one) == lower_snake(&other)
 }

@@ -7,7 +7,7 @@ pub static RULE: Rule = Rule {
     name: "unreachable-arm",
     level: Level::Warn,
     summary: "an arm that an earlier one always takes",
-    fixes: Fixes::Safe,
+    fixes: Fixes::Unsafe,
     page: PAGE,
     check: Check::InPassing,
 };

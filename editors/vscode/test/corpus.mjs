@@ -22,8 +22,8 @@ function blocks(path) {
 
 const whole = ["patterns", "tests/seeds", "tests/isolation", "grammar"].flatMap((folder) => files(folder, ".pattern"));
 
-// What the pages of these rules show is no text of the language.
-const noText = /rules\/(syntax|wrong-case|nesting-limit)\.md/;
+// What the pages of these rules show, and what people write out of habit, is no text of the language.
+const noText = /(rules\/(syntax|wrong-case|nesting-limit)|language\/habits)\.md/;
 
 export const corpus = [
   ...whole.map((path) => ({ name: path, text: read(path) })),

@@ -531,8 +531,7 @@ impl Builder<'_> {
                 if habits::value(word).is_some() {
                     self.suspects.push(name);
                 } else if let Some(habit) = habits::prefix(&self.text[token.start as usize..]) {
-                    let span = self.span(token.start + habit.start as u32, token.start + habit.end as u32);
-                    self.report(habit.kind, span, habit.message, Some(habit.help), habit.fix);
+                    self.habit_at(token.start, habit);
                     return Expr { kind: ExprKind::Error, span: name.span };
                 }
                 ExprKind::Name(name)

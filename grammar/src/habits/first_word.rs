@@ -1,6 +1,7 @@
 //! What the first word of a text that could not be read was meant to be.
 
 use super::elsewhere::{NO_WAITING, sql_statement, type_elsewhere};
+use super::token::negation;
 use super::{Habit, Place, token, word};
 use crate::SyntaxErrorKind;
 use crate::literal;
@@ -92,7 +93,7 @@ pub(crate) fn first_word(text: &str, place: Place) -> Option<Habit> {
             no_such("write `send target.handler(…)`: it is delivered after this transaction has committed")
         }
         "new" if block => no_such("write `create Person { … }` for a record, `Message { … }` for a struct"),
-        "not" if block => Some(Habit::new(0, with_space, "`not` is not an operator here", "write `!`").fix("!")),
+        "not" if block => Some(negation(text, 0, with_space)),
         "return" if place == Place::ValueBlock => Some(
             Habit::new(0, with_space, "there is no `return` here", "the last expression of the block is its value: leave the word out")
                 .fix(""),

@@ -308,6 +308,51 @@ fn bare_branch(text: &str, at: usize) -> Option<usize> {
     (is_whole && !text[at..line].contains("else")).then_some(end)
 }
 
+/// `not`, which negates all up to the next `and` or `or`, where `!` negates the value behind it alone.
+pub(super) fn negation(text: &str, not: usize, operand: usize) -> Habit {
+    let habit = Habit::new(not, operand, "`not` is not an operator here", "write `!x`, or `!(…)` of more than a name or a call");
+    match negated(&text[operand..]) {
+        Some((_, true)) => habit.fix("!"),
+        Some((length, false)) => habit.fix("!(").and(operand + length, operand + length, ")"),
+        None => habit.meant("!"),
+    }
+}
+
+/// How long what a `not` before it negates is, and whether that is one value; nothing where the end is not certain.
+fn negated(text: &str) -> Option<(usize, bool)> {
+    let (mut depth, mut at, mut one_value, mut gap) = (0_usize, 0, true, false);
+    let bytes = text.as_bytes();
+    while let Some(&byte) = bytes.get(at) {
+        let rest = &text[at..];
+        let is_end = matches!(byte, b')' | b']' | b'{' | b'}' | b',' | b';' | b'\n')
+            || ["&&", "||", "=>", "//"].iter().any(|end| rest.starts_with(end))
+            || ["and", "or", "else", "then", "do"].contains(&word(rest));
+        if depth == 0 && is_end {
+            break;
+        }
+        one_value &= depth > 0 || !gap || byte == b' ';
+        match byte {
+            b' ' => gap |= depth == 0,
+            b'(' | b'[' => depth += 1,
+            b')' | b']' => depth -= 1,
+            b'"' => {
+                let length = rest[1..].find(['"', '\n', '{', '\\']).filter(|end| rest[1 + end..].starts_with('"'))?;
+                at += 1 + length;
+            }
+            b'\'' | b'`' | b'{' | b'}' => return None,
+            _ if byte.is_ascii_alphanumeric() || byte == b'_' => {
+                at += word(rest).len();
+                continue;
+            }
+            b'.' => {}
+            _ => one_value &= depth > 0,
+        }
+        at += text[at..].chars().next().map_or(1, char::len_utf8);
+    }
+    let operand = text[..at].trim_end();
+    (depth == 0 && !operand.is_empty()).then_some((operand.len(), one_value))
+}
+
 fn word_token(text: &str, at: usize, found: &str, place: Place) -> Option<Habit> {
     let end = at + found.len();
     let first = word(text);
@@ -326,7 +371,7 @@ fn word_token(text: &str, at: usize, found: &str, place: Place) -> Option<Habit>
             let message = format!("`{word_before}` is not an operator here");
             return Some(Habit::new(word_at, before.len(), message, format!("write `{op}`")).fix(op));
         }
-        "not" => return Some(Habit::new(word_at, at, "`not` is not an operator here", "write `!`").fix("!")),
+        "not" => return Some(negation(text, word_at, at)),
         "new" => {
             let help = format!("write `create {found} {{ … }}` for a record, `{found} {{ … }}` for a struct");
             return Some(Habit::new(word_at, before.len(), "`new` is not a word of the language", help));
@@ -358,8 +403,8 @@ fn word_token(text: &str, at: usize, found: &str, place: Place) -> Option<Habit>
         "or" => not_operator("write `||`").map(|habit| habit.fix("||")),
         "is" | "eq" | "equals" => not_operator("write `==`").map(|habit| habit.fix("==")),
         "not" => {
-            let with_space = text.len() - rest.len();
-            Some(Habit::new(at, with_space, "`not` is not an operator here", "write `!`").fix("!"))
+            let operand = text.len() - rest.len();
+            Some(negation(text, at, operand))
         }
         "instanceof" => not_operator("look at the variant with `match`"),
         "of" if first == "for" => not_operator("write `in`").map(|habit| habit.fix("in")),

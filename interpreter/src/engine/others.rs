@@ -231,7 +231,7 @@ impl Engine {
     }
 
     /// Another process has dealt with the outcome of an outgoing event.
-    fn landed_elsewhere(&mut self, event: &EventId) {
+    pub(super) fn landed_elsewhere(&mut self, event: &EventId) {
         let Some(&key) = self.by_event.get(event) else { return };
         self.call_forgotten(key);
         self.leave_pair(key);

@@ -84,6 +84,7 @@ impl Engine {
         self.learn_givers(store)?;
         self.rerun_lost(store, lost)?;
         self.adopt_all_stored()?;
+        self.drop_dealt_with()?;
         self.wait_for_answers()?;
         self.fence_again(fenced)?;
         // The first of each session goes on.
@@ -128,6 +129,17 @@ impl Engine {
                 self.queue_in_pair(key);
             }
         }
+    }
+
+    /// Calls that are being made, and of which others have dealt with the outcome meanwhile: nobody waits for their answers.
+    fn drop_dealt_with(&mut self) -> Result<(), StoreError> {
+        let kept: Vec<_> = self.flights.values().map(|flight| (flight.sent.store, flight.outgoing.event.id.clone())).collect();
+        for (store, event) in kept {
+            if self.stores.get(store).outgoing_by_id(&event)?.is_none() {
+                self.landed_elsewhere(&event);
+            }
+        }
+        Ok(())
     }
 
     /// Events from outside whose commit is lost take their places before what waits in their sessions.

@@ -1,5 +1,5 @@
-//! Records that a chain makes and goes on with in later pieces. Only while the piece that makes one runs has nobody else got it: after that everybody can
-//! find it, by its key, among all, or by a link.
+//! Records that a chain makes and goes on with in later pieces. While the piece that makes one runs, nobody else has it; after that everybody can find
+//! it: by its key, among all, or by a link.
 
 use std::sync::Arc;
 
